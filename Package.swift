@@ -1,0 +1,82 @@
+// swift-tools-version: 6.1
+import PackageDescription
+
+/// The language settings that every Swift target of the package shares.
+let settings: [SwiftSetting] = [
+  .swiftLanguageMode(.v6),
+  .enableUpcomingFeature("ExistentialAny"),
+  .enableUpcomingFeature("MemberImportVisibility"),
+]
+
+/// A library or executable module of the house; arrows point down only (CONTRIBUTING.md has the map).
+func module(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
+  .target(name: name, dependencies: dependencies, swiftSettings: settings)
+}
+
+/// The test target of one module; all of them share `TestSupport`.
+func tests(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
+  .testTarget(name: name, dependencies: ["TestSupport"] + dependencies, swiftSettings: settings)
+}
+
+let package = Package(
+  name: "Atelier",
+  platforms: [.macOS(.v15)],
+  products: [
+    .library(name: "Atelier", targets: ["Atelier"]),
+    .executable(name: "atelier", targets: ["AtelierCommand"]),
+  ],
+  dependencies: [
+    .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.0")
+  ],
+  targets: [
+    .target(name: "CKernels", cSettings: [.define("_GNU_SOURCE")]),
+    .systemLibrary(
+      name: "COpenBLAS", pkgConfig: "openblas",
+      providers: [.apt(["libopenblas-dev"]), .brew(["openblas"])]),
+    .systemLibrary(
+      name: "CPNG", pkgConfig: "libpng", providers: [.apt(["libpng-dev"]), .brew(["libpng"])]),
+    .systemLibrary(
+      name: "CJPEG", pkgConfig: "libjpeg",
+      providers: [.apt(["libjpeg-dev"]), .brew(["jpeg-turbo"])]),
+    .target(name: "CImageCodecs", dependencies: ["CPNG", "CJPEG"]),
+    module("AtelierKernels", ["CKernels", "COpenBLAS"]),
+    module("AtelierEngine", ["AtelierKernels"]),
+    module("AtelierImages", ["CImageCodecs"]),
+    module("AtelierInterchange", ["AtelierEngine"]),
+    module("AtelierTraining", ["AtelierEngine", "AtelierInterchange", "AtelierKernels"]),
+    module("AtelierDatasets", ["AtelierEngine", "AtelierImages"]),
+    module("AtelierZoo", ["AtelierEngine"]),
+    module(
+      "AtelierStudio",
+      [
+        "AtelierDatasets", "AtelierEngine", "AtelierImages", "AtelierInterchange",
+        "AtelierTraining", "AtelierZoo",
+      ]),
+    module(
+      "Atelier",
+      [
+        "AtelierDatasets", "AtelierEngine", "AtelierImages", "AtelierInterchange",
+        "AtelierStudio", "AtelierTraining", "AtelierZoo",
+      ]),
+    .executableTarget(
+      name: "AtelierCommand",
+      dependencies: [
+        "Atelier",
+        .product(name: "ArgumentParser", package: "swift-argument-parser"),
+      ],
+      swiftSettings: settings),
+    .target(
+      name: "TestSupport", dependencies: ["AtelierEngine"], path: "Tests/TestSupport",
+      swiftSettings: settings),
+    tests("KernelsTests", ["AtelierKernels"]),
+    tests("EngineTests", ["AtelierEngine", "AtelierInterchange"]),
+    tests("TrainingTests", ["AtelierTraining", "AtelierInterchange"]),
+    tests("InterchangeTests", ["AtelierInterchange"]),
+    tests("ImagesTests", ["AtelierImages"]),
+    tests("DatasetsTests", ["AtelierDatasets"]),
+    tests("ZooTests", ["AtelierZoo"]),
+    tests("StudioTests", ["AtelierStudio"]),
+    tests("CommandTests", ["Atelier"]),
+  ],
+  cLanguageStandard: .c11
+)

@@ -1,0 +1,101 @@
+// Checks of a graph that came from outside, and the same graph for other input sizes.
+
+extension Graph {
+  /// Throws unless the graph is one that tracing could have made.
+  ///
+  /// Every index is in range, nodes read only what came before, each value has one source, parameter names are unique,
+  /// and every shape is the one that the operations' shape rules give.
+  public func validate() throws(ShapeError) {
+    for (index, value) in values.enumerated() {
+      switch value.source {
+      case .input: break
+      case .parameter(let parameter):
+        guard parameters.indices.contains(parameter),
+          parameters[parameter].shape == value.shape
+        else { throw ShapeError("value \(index) names parameter \(parameter) that does not fit") }
+      case .node(let node, let output):
+        guard nodes.indices.contains(node), nodes[node].outputs.indices.contains(output),
+          nodes[node].outputs[output] == index
+        else { throw ShapeError("value \(index) names node \(node) that does not write it") }
+      }
+    }
+    let names = parameters.map(\.name)
+    guard Set(names).count == names.count else {
+      throw ShapeError("parameter names are not unique")
+    }
+    for parameter in parameters where parameter.shape.dimensions.contains(where: { $0 <= 0 }) {
+      throw ShapeError("parameter \(parameter.name) has the empty shape \(parameter.shape)")
+    }
+    try validateNodes()
+    for output in outputs where !values.indices.contains(output.value) {
+      throw ShapeError("output \(output.name) names value \(output.value), which does not exist")
+    }
+    for gradient in parameterGradients
+    where !values.indices.contains(gradient.value)
+      || !parameters.indices.contains(gradient.parameter)
+    {
+      throw ShapeError("the gradient of parameter \(gradient.parameter) does not exist")
+    }
+  }
+
+  private func validateNodes() throws(ShapeError) {
+    for (index, node) in nodes.enumerated() {
+      for input in node.inputs {
+        guard values.indices.contains(input) else {
+          throw ShapeError("layer \(node.name) reads value \(input), which does not exist")
+        }
+        if case .node(let source, _) = values[input].source, source >= index {
+          throw ShapeError("layer \(node.name) reads value \(input) before it is computed")
+        }
+      }
+      guard node.outputs.allSatisfy(values.indices.contains) else {
+        throw ShapeError("layer \(node.name) writes a value that does not exist")
+      }
+      let shapes = try shapesGiven(by: node, node.inputs.map { values[$0].shape })
+      guard shapes == node.outputs.map({ values[$0].shape }) else {
+        throw ShapeError(
+          "layer \(node.name) gives \(shapes); the graph says \(node.outputs.map { values[$0].shape })")
+      }
+    }
+  }
+
+  private func shapesGiven(by node: Node, _ inputs: [Shape]) throws(ShapeError) -> [Shape] {
+    do throws(ShapeError) {
+      return try node.operation.outputShapes(inputs)
+    } catch {
+      throw ShapeError("layer \(node.name): \(error.description)")
+    }
+  }
+
+  /// The same network for other input shapes; every other shape follows by the operations' shape rules.
+  ///
+  /// - Parameter shapes: New shapes by input name; inputs that are not named keep theirs.
+  /// - Returns: A graph that shares names and parameters with this one.
+  /// - Throws: `ShapeError` with the layer's name where a layer does not take the new size.
+  public func reshaped(_ shapes: [String: Shape]) throws(ShapeError) -> Graph {
+    var result = self
+    for (name, value) in inputs {
+      guard let shape = shapes[name] else { continue }
+      guard shape.dimensions.allSatisfy({ $0 > 0 }) else {
+        throw ShapeError("input \(name) needs positive sizes; received \(shape)")
+      }
+      result.values[value].shape = shape
+    }
+    for node in nodes {
+      let given = try shapesGiven(by: node, node.inputs.map { result.values[$0].shape })
+      for (value, shape) in zip(node.outputs, given) { result.values[value].shape = shape }
+    }
+    return result
+  }
+
+  /// The same network with parameters made trainable or not.
+  ///
+  /// - Parameter isTrainable: Asked for every weight by name; statistics and constants are never trainable.
+  public func settingTrainable(_ isTrainable: (String) -> Bool) -> Graph {
+    var result = self
+    for index in parameters.indices where parameters[index].role == .weight {
+      result.parameters[index].isTrainable = isTrainable(parameters[index].name)
+    }
+    return result
+  }
+}

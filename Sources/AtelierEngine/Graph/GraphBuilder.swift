@@ -1,0 +1,262 @@
+// Tracing: layers are called on symbolic values, and a builder writes down the graph.
+
+import AtelierKernels
+
+/// The graph while layers are being called; it remembers the first error, so that calls need no `try`.
+public final class GraphBuilder {
+  private(set) var graph = Graph()
+  private(set) var firstError: ShapeError?
+  private var usedNames: [String: Int] = [:]
+  /// The parameters of each layer value, so that calling it again shares them.
+  private var shared: [ObjectIdentifier: [String: ValueID]] = [:]
+  private var layerNames: [ObjectIdentifier: String] = [:]
+  private var scopes: [String] = []
+  /// Keeps identities alive, so that no two layers ever have the same one.
+  private var identities: [LayerIdentity] = []
+  private var streams: UInt64 = 0
+  /// The max pools by name, for the unpoolings that mirror them.
+  var pools: [String: PoolTrace] = [:]
+
+  init() {}
+
+  /// Adds an input.
+  public func input(_ name: String, _ shape: Shape) -> SymbolicTensor {
+    if graph.input(named: name) != nil { fail("there are two inputs named \(name)") }
+    if shape.dimensions.contains(where: { $0 <= 0 }) {
+      fail("input \(name) needs positive sizes; received \(shape)")
+    }
+    return SymbolicTensor(builder: self, value: graph.appendInput(name, shape), shape: shape)
+  }
+
+  /// Names a value that the caller reads after a run.
+  public func output(_ name: String, _ tensor: SymbolicTensor) {
+    if graph.output(named: name) != nil { fail("there are two outputs named \(name)") }
+    graph.outputs.append(.init(name: name, value: tensor.value))
+  }
+
+  /// Puts `name` and a slash before the names of the layers that `body` calls.
+  public func scope<Result>(_ name: String, _ body: () throws -> Result) rethrows -> Result {
+    scopes.append(name)
+    defer { scopes.removeLast() }
+    return try body()
+  }
+
+  /// Remembers an error; the first one counts.
+  public func fail(_ text: String) {
+    if firstError == nil { firstError = ShapeError(text) }
+  }
+
+  /// A fresh number for a random stream.
+  func newStream() -> UInt64 {
+    streams += 1
+    return streams
+  }
+
+  /// The unique name of a layer call: the given one, or the type in lower case with a number.
+  func uniqueName(_ name: String?, type: String) -> String {
+    let base = (scopes + [name ?? type]).joined(separator: "/")
+    let number = usedNames[base, default: 0]
+    usedNames[base] = number + 1
+    return number == 0 ? base : "\(base)_\(number)"
+  }
+
+  /// The name under which a layer's parameters stand: that of its first call.
+  func parameterScope(_ identity: LayerIdentity, _ callName: String) -> String {
+    let key = ObjectIdentifier(identity)
+    if let name = layerNames[key] { return name }
+    layerNames[key] = callName
+    shared[key] = [:]
+    identities.append(identity)
+    return callName
+  }
+
+  /// A layer's parameter: made at the first call, shared by later ones.
+  func parameter(
+    _ identity: LayerIdentity, _ scope: String, _ name: String, _ shape: Shape,
+    _ initializer: Initializer, role: Graph.Role = .weight, isTrainable: Bool = true
+  ) -> ValueID {
+    let key = ObjectIdentifier(identity)
+    if shared[key] == nil { identities.append(identity) }
+    if let value = shared[key]?[name] {
+      if graph.values[value].shape != shape {
+        fail(
+          "layer \(scope) is called again with \(name) of shape \(shape); it has \(graph.values[value].shape)"
+        )
+      }
+      return value
+    }
+    if shape.dimensions.contains(where: { $0 <= 0 }) {
+      fail("layer \(scope): parameter \(name) would have the empty shape \(shape)")
+      return appendFailed(shape)
+    }
+    let value = graph.appendParameter(
+      Graph.Parameter(
+        name: "\(scope)/\(name)", shape: shape, initializer: initializer, role: role,
+        isTrainable: isTrainable && role == .weight))
+    shared[key, default: [:]][name] = value
+    return value
+  }
+
+  private func appendFailed(_ shape: Shape) -> ValueID {
+    graph.appendInput("failed-\(graph.values.count)", shape)
+  }
+
+  /// Appends an operation; after an error the result is a placeholder.
+  func apply(
+    _ operation: any Operation, _ inputs: [ValueID], name: String, layerType: String?
+  ) -> [SymbolicTensor] {
+    do throws(ShapeError) {
+      let outputs = try graph.append(operation, inputs, name: name, layerType: layerType)
+      return outputs.map { SymbolicTensor(builder: self, value: $0, shape: graph.values[$0].shape) }
+    } catch {
+      fail(error.description)
+      let shape = inputs.first.map { graph.values[$0].shape } ?? [1]
+      let value = appendFailed(shape)
+      let failed = SymbolicTensor(builder: self, value: value, shape: shape)
+      return [failed, failed, failed]
+    }
+  }
+
+  func finish() throws(ShapeError) -> Graph {
+    if let firstError { throw firstError }
+    return graph
+  }
+
+  /// Continues a graph that exists already, for adding losses to a model's graph.
+  init(continuing graph: Graph) {
+    self.graph = graph
+    for node in graph.nodes { usedNames[node.name, default: 0] += 1 }
+  }
+
+  /// The symbol of a value of the graph that is continued.
+  func symbol(_ value: ValueID) -> SymbolicTensor {
+    SymbolicTensor(builder: self, value: value, shape: graph.values[value].shape)
+  }
+
+  /// Forgets all outputs, so that the continued graph names its own.
+  func removeOutputs() { graph.outputs = [] }
+
+  func names(at value: ValueID) -> String? { graph.outputs.first { $0.value == value }?.name }
+}
+
+/// What a max pool leaves for the unpooling that mirrors it.
+struct PoolTrace {
+  let input: SymbolicTensor
+  let switches: SymbolicTensor
+  let attributes: PoolAttributes
+}
+
+/// Tells layer values apart, so that a copy is the same layer and a new one is another.
+public final class LayerIdentity: Sendable {
+  /// Makes a new identity.
+  public init() {}
+}
+
+/// A value of a graph that is being traced.
+public struct SymbolicTensor {
+  /// The builder that writes the graph down.
+  public let builder: GraphBuilder
+  let value: ValueID
+  /// The sizes.
+  public let shape: Shape
+
+  /// Applies an operation that needs no parameters; the first output is the result.
+  public func applying(
+    _ operation: any Operation, with others: [SymbolicTensor] = [], name: String? = nil,
+    layerType: String? = nil
+  ) -> SymbolicTensor {
+    outputs(of: operation, with: others, name: name, layerType: layerType)[0]
+  }
+
+  /// Applies an operation and gives all its outputs.
+  func outputs(
+    of operation: any Operation, with others: [SymbolicTensor] = [], name: String? = nil,
+    layerType: String? = nil
+  ) -> [SymbolicTensor] {
+    let unique = builder.uniqueName(name, type: layerType ?? type(of: operation).kind)
+    return builder.apply(
+      operation, [value] + others.map(\.value), name: unique, layerType: layerType)
+  }
+
+  /// Element-wise sum.
+  public static func + (left: SymbolicTensor, right: SymbolicTensor) -> SymbolicTensor {
+    left.applying(BinaryOperation(.add), with: [right], name: "add", layerType: "Add")
+  }
+
+  /// Element-wise difference.
+  public static func - (left: SymbolicTensor, right: SymbolicTensor) -> SymbolicTensor {
+    left.applying(BinaryOperation(.subtract), with: [right], name: "subtract", layerType: "Subtract")
+  }
+
+  /// Element-wise product.
+  public static func * (left: SymbolicTensor, right: SymbolicTensor) -> SymbolicTensor {
+    left.applying(BinaryOperation(.multiply), with: [right], name: "multiply", layerType: "Multiply")
+  }
+
+  /// Element-wise quotient.
+  public static func / (left: SymbolicTensor, right: SymbolicTensor) -> SymbolicTensor {
+    left.applying(BinaryOperation(.divide), with: [right], name: "divide", layerType: "Divide")
+  }
+
+  /// A multiple.
+  public static func * (factor: Float, tensor: SymbolicTensor) -> SymbolicTensor {
+    tensor.applying(AffineOperation(scale: factor), name: "scale", layerType: "Scale")
+  }
+
+  /// The sum with a number.
+  public static func + (tensor: SymbolicTensor, shift: Float) -> SymbolicTensor {
+    tensor.applying(AffineOperation(shift: shift), name: "shift", layerType: "Shift")
+  }
+
+  /// The values limited to a range.
+  public func clamped(_ range: ClosedRange<Float>) -> SymbolicTensor {
+    applying(
+      ClampOperation(lower: range.lowerBound, upper: range.upperBound), name: "clamp", layerType: "Clamp")
+  }
+
+  /// The mean of all elements, a scalar.
+  public func mean() -> SymbolicTensor { applying(MeanOperation(), name: "mean") }
+}
+
+/// Channels of several tensors side by side.
+public func concatenate(_ tensors: SymbolicTensor..., name: String? = nil) -> SymbolicTensor {
+  concatenate(tensors, name: name)
+}
+
+/// Channels of several tensors side by side. Precondition: at least one tensor.
+public func concatenate(_ tensors: [SymbolicTensor], name: String? = nil) -> SymbolicTensor {
+  precondition(!tensors.isEmpty, "concatenate takes at least one tensor")
+  return tensors[0].applying(
+    ConcatenateOperation(), with: Array(tensors.dropFirst()), name: name ?? "concatenate",
+    layerType: "Concatenate")
+}
+
+extension Graph {
+  /// Writes down the graph of the layers that `body` calls.
+  ///
+  /// - Parameter body: Adds inputs, calls layers, names outputs.
+  /// - Returns: The graph.
+  /// - Throws: `ShapeError`, the first one, with the layer's name.
+  public static func trace(_ body: (GraphBuilder) -> Void) throws(ShapeError) -> Graph {
+    let builder = GraphBuilder()
+    body(builder)
+    return try builder.finish()
+  }
+
+  /// The graph with more layers after it, such as a loss.
+  ///
+  /// - Parameter body: Gets the builder and this graph's outputs by name; the outputs that it names replace the old ones.
+  /// - Returns: The longer graph.
+  /// - Throws: `ShapeError`, the first one, with the layer's name.
+  public func extended(
+    _ body: (GraphBuilder, [String: SymbolicTensor]) -> Void
+  ) throws(ShapeError) -> Graph {
+    let builder = GraphBuilder(continuing: self)
+    var symbols: [String: SymbolicTensor] = [:]
+    for input in inputs { symbols[input.name] = builder.symbol(input.value) }
+    for output in outputs { symbols[output.name] = builder.symbol(output.value) }
+    builder.removeOutputs()
+    body(builder, symbols)
+    return try builder.finish()
+  }
+}

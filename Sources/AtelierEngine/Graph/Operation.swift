@@ -1,0 +1,110 @@
+// What every operation of a graph is: a value with attributes, one shape rule, one way to run and one way to differentiate.
+
+import AtelierKernels
+
+/// One step of a graph, described by its attributes alone.
+///
+/// Everything else is a function of the description: the shape rule is the same one that validation, differentiation,
+/// planning and execution call. A new operation is one file in `Operations/`, one line in `OperationRegistry`, one line in the
+/// contract tests, and a kernel where none fits yet.
+public protocol Operation: Sendable, Hashable, Codable {
+  /// The name in model files, for example `convolution-2d`.
+  static var kind: String { get }
+
+  /// The shapes of the outputs that inputs of these shapes give.
+  ///
+  /// - Parameter inputs: One shape per input, in order.
+  /// - Returns: One shape per output.
+  /// - Throws: `ShapeError` saying what was expected and what was received.
+  func outputShapes(_ inputs: [Shape]) throws(ShapeError) -> [Shape]
+
+  /// Inputs of which only the shape is used, so that their memory need not be kept.
+  var shapeOnlyInputs: [Int] { get }
+
+  /// Inputs whose memory output 0 may take over when nobody else needs it and the counts agree.
+  var inPlaceInputs: [Int] { get }
+
+  /// Whether output 0 is input 0 under another shape, so that nothing runs.
+  var isView: Bool { get }
+
+  /// Floats of scratch memory while the operation runs.
+  func workspaceCount(_ shapes: NodeShapes, _ kernels: Kernels) -> Int
+
+  /// Floats of memory for what is derived from parameters alone, such as packed weights; kept between runs while they rest.
+  func preparedCount(_ shapes: NodeShapes, _ kernels: Kernels) -> Int
+
+  /// Fills the prepared memory from the parameters.
+  func prepare(_ context: borrowing ExecutionContext)
+
+  /// Computes the outputs.
+  func run(_ context: borrowing ExecutionContext)
+
+  /// Appends the nodes that compute the gradients of the inputs.
+  ///
+  /// - Parameter context: The node, the gradients of its outputs, and where nodes are appended.
+  /// - Returns: One value per input; nil where there is no gradient or nobody needs it.
+  /// - Throws: `ShapeError` when the operation has no gradient.
+  func differentiate(_ context: inout DifferentiationContext) throws(ShapeError) -> [ValueID?]
+
+  /// Multiply-adds of one run, for the summary and the profile; 0 where memory traffic is all that counts.
+  func multiplyAdds(_ shapes: NodeShapes) -> Int
+}
+
+extension Operation {
+  /// None by default.
+  public var shapeOnlyInputs: [Int] { [] }
+  /// None by default.
+  public var inPlaceInputs: [Int] { [] }
+  /// False by default.
+  public var isView: Bool { false }
+  /// None by default.
+  public func workspaceCount(_ shapes: NodeShapes, _ kernels: Kernels) -> Int { 0 }
+  /// None by default.
+  public func preparedCount(_ shapes: NodeShapes, _ kernels: Kernels) -> Int { 0 }
+  /// Nothing by default.
+  public func prepare(_ context: borrowing ExecutionContext) {}
+  /// 0 by default.
+  public func multiplyAdds(_ shapes: NodeShapes) -> Int { 0 }
+  /// Refuses by default: gradient operations are not differentiated again.
+  public func differentiate(
+    _ context: inout DifferentiationContext
+  ) throws(ShapeError) -> [ValueID?] {
+    throw ShapeError("operation \(Self.kind) has no gradient")
+  }
+
+  /// Whether two operations are of the same type with the same attributes.
+  func equals(_ other: any Operation) -> Bool { (other as? Self) == self }
+
+  /// Throws unless there are as many inputs as the operation takes.
+  func expectInputs(_ inputs: [Shape], _ count: Int) throws(ShapeError) {
+    guard inputs.count == count else {
+      throw ShapeError("\(Self.kind) takes \(count) inputs; received \(inputs.count)")
+    }
+  }
+
+  /// Throws unless the input is an image batch [batch, height, width, channels].
+  func expectImage(_ shape: Shape) throws(ShapeError) {
+    guard shape.rank == 4 else {
+      throw ShapeError(
+        "\(Self.kind) expects an image batch [batch, height, width, channels]; received \(shape)")
+    }
+  }
+
+  /// Throws unless the second shape equals the first.
+  func expectEqual(_ expected: Shape, _ received: Shape, _ what: String) throws(ShapeError) {
+    guard expected == received else {
+      throw ShapeError("\(Self.kind) expects \(what) of shape \(expected); received \(received)")
+    }
+  }
+}
+
+/// The shapes around one node.
+public struct NodeShapes: Sendable {
+  /// One shape per input.
+  public let inputs: [Shape]
+  /// One shape per output.
+  public let outputs: [Shape]
+}
+
+/// The identity of a value in a graph: its index in `Graph.values`.
+public typealias ValueID = Int

@@ -1,0 +1,339 @@
+// Convolution, its adjoint the transposed convolution, and the weight gradient that both share.
+//
+// One pair of linear maps serves four purposes: convolution forward is the input gradient of the transposed convolution and
+// the other way round, so each differentiates into the other.
+
+import AtelierKernels
+
+/// Convolution (cross-correlation, as all deep-learning libraries mean it): [N, H, W, C] with weights [kh, kw, C / groups, K] gives [N, H', W', K].
+///
+/// Inputs: input, weights, then what the epilogue names, then gamma, beta, mean and variance when a normalization is folded in.
+/// Rank-2 input [N, C] with weights [C, K] is a dense layer: a 1×1 convolution over N pixels.
+public struct ConvolutionOperation: Operation {
+  public static let kind = "convolution-2d"
+  /// Stride, padding, dilation, groups.
+  public var attributes: ConvolutionAttributes
+  /// What happens to the sums before they are stored.
+  public var epilogue: FusedEpilogue
+  /// The epsilon of a batch normalization in inference form that is folded into the weights; nil when there is none.
+  public var foldedNormalization: Float?
+
+  /// Makes a convolution.
+  public init(_ attributes: ConvolutionAttributes = .init(), epilogue: FusedEpilogue = .init()) {
+    self.attributes = attributes
+    self.epilogue = epilogue
+  }
+
+  /// The result [N, H', W', K], or [N, K] for a dense layer.
+  public func outputShapes(_ inputs: [Shape]) throws(ShapeError) -> [Shape] {
+    let first = 2 + epilogue.inputCount
+    try expectInputs(inputs, first + (foldedNormalization == nil ? 0 : 4))
+    let geometry = try attributes.geometry(input: inputs[0], weights: inputs[1])
+    let result: Shape =
+      inputs[0].rank == 2
+      ? [inputs[0].batch, geometry.outputChannels]
+      : [
+        geometry.batch, geometry.outputHeight, geometry.outputWidth, geometry.outputChannels,
+      ]
+    try epilogue.check(inputs[2..<first], result: result)
+    return [result]
+  }
+
+  func geometry(_ shapes: NodeShapes) -> ConvolutionGeometry {
+    checked { () throws(ShapeError) in
+      try attributes.geometry(input: shapes.inputs[0], weights: shapes.inputs[1])
+    }
+  }
+
+  public func workspaceCount(_ shapes: NodeShapes, _ kernels: Kernels) -> Int {
+    kernels.convolutionWorkspaceCount(geometry(shapes), pass: .forward)
+  }
+
+  public func preparedCount(_ shapes: NodeShapes, _ kernels: Kernels) -> Int {
+    PackedWeights(geometry(shapes), .forward, foldedNormalization).count(kernels)
+  }
+
+  public func prepare(_ context: borrowing ExecutionContext) {
+    PackedWeights(geometry(context.shapes), .forward, foldedNormalization)
+      .prepare(context, bias: epilogue.hasBias ? 2 : nil)
+  }
+
+  public func run(_ context: borrowing ExecutionContext) {
+    let geometry = geometry(context.shapes)
+    let packing = PackedWeights(geometry, .forward, foldedNormalization)
+    context.kernels.convolutionForward(
+      geometry, input: context.input(0), packedWeights: context.prepared,
+      epilogue: packing.bound(epilogue, context), output: context.output,
+      workspace: context.workspace)
+  }
+
+  public func differentiate(
+    _ context: inout DifferentiationContext
+  ) throws(ShapeError) -> [ValueID?] {
+    let inputs = context.node.inputs
+    guard let upstream = context.upstream[0] else { return inputs.map { _ in nil } }
+    let geometry = try attributes.geometry(
+      input: context.shape(inputs[0]), weights: context.shape(inputs[1]))
+    let (explicit, outputPadding) = ConvolutionAttributes.explicit(geometry)
+    var gradients = [ValueID?](repeating: nil, count: inputs.count)
+    let needsBias = epilogue.hasBias && context.isNeeded[2]
+    if context.isNeeded[1] {
+      let results = try context.append(
+        ConvolutionWeightGradient(explicit, weights: context.shape(inputs[1]), hasBias: needsBias),
+        [inputs[0], upstream])
+      gradients[1] = results[0]
+      if needsBias { gradients[2] = results[1] }
+    } else if needsBias {
+      gradients[2] = try context.one(ChannelSum(), [upstream])
+    }
+    if context.isNeeded[0] {
+      gradients[0] = try context.one(
+        TransposedConvolutionOperation(explicit, outputPadding: outputPadding), [upstream, inputs[1]])
+    }
+    return gradients
+  }
+
+  public func multiplyAdds(_ shapes: NodeShapes) -> Int { geometry(shapes).multiplyAdds }
+}
+
+/// Transposed convolution (Zeiler et al. 2010): each value of [N, H', W', K] paints its kernel on [N, H, W, C], overlaps add.
+///
+/// The exact adjoint of `Convolution2D` with the same attributes and the same weights [kh, kw, C / groups, K], where C are the
+/// output channels here. Output size: (in − 1) · stride − padding + dilation · (kernel − 1) + 1 + output padding.
+public struct TransposedConvolutionOperation: Operation {
+  public static let kind = "transposed-convolution-2d"
+  /// Stride, padding, dilation, groups of the convolution whose adjoint this is.
+  public var attributes: ConvolutionAttributes
+  /// Rows below and columns to the right that the size formula would leave out.
+  public var outputPadding: Extent
+  /// What happens to the sums before they are stored.
+  public var epilogue: FusedEpilogue
+  /// The epsilon of a batch normalization in inference form that is folded into the weights; nil when there is none.
+  public var foldedNormalization: Float?
+
+  /// Makes a transposed convolution.
+  public init(
+    _ attributes: ConvolutionAttributes, outputPadding: Extent = 0,
+    epilogue: FusedEpilogue = .init()
+  ) {
+    self.attributes = attributes
+    self.outputPadding = outputPadding
+    self.epilogue = epilogue
+  }
+
+  /// The result [N, H, W, C], or [N, C] for a dense layer's gradient.
+  public func outputShapes(_ inputs: [Shape]) throws(ShapeError) -> [Shape] {
+    let first = 2 + epilogue.inputCount
+    try expectInputs(inputs, first + (foldedNormalization == nil ? 0 : 4))
+    let geometry = try attributes.adjointGeometry(
+      input: inputs[0], weights: inputs[1], outputPadding: outputPadding)
+    let result: Shape =
+      inputs[0].rank == 2
+      ? [inputs[0].batch, geometry.inputChannels]
+      : [geometry.batch, geometry.inputHeight, geometry.inputWidth, geometry.inputChannels]
+    try epilogue.check(inputs[2..<first], result: result)
+    return [result]
+  }
+
+  func geometry(_ shapes: NodeShapes) -> ConvolutionGeometry {
+    checked { () throws(ShapeError) in
+      try attributes.adjointGeometry(
+        input: shapes.inputs[0], weights: shapes.inputs[1], outputPadding: outputPadding)
+    }
+  }
+
+  public func workspaceCount(_ shapes: NodeShapes, _ kernels: Kernels) -> Int {
+    kernels.convolutionWorkspaceCount(geometry(shapes), pass: .inputGradient)
+  }
+
+  public func preparedCount(_ shapes: NodeShapes, _ kernels: Kernels) -> Int {
+    PackedWeights(geometry(shapes), .inputGradient, foldedNormalization).count(kernels)
+  }
+
+  public func prepare(_ context: borrowing ExecutionContext) {
+    PackedWeights(geometry(context.shapes), .inputGradient, foldedNormalization)
+      .prepare(context, bias: epilogue.hasBias ? 2 : nil)
+  }
+
+  public func run(_ context: borrowing ExecutionContext) {
+    let geometry = geometry(context.shapes)
+    let packing = PackedWeights(geometry, .inputGradient, foldedNormalization)
+    context.kernels.convolutionInputGradient(
+      geometry, outputGradient: context.input(0), packedWeights: context.prepared,
+      epilogue: packing.bound(epilogue, context), inputGradient: context.output,
+      workspace: context.workspace)
+  }
+
+  public func differentiate(
+    _ context: inout DifferentiationContext
+  ) throws(ShapeError) -> [ValueID?] {
+    let inputs = context.node.inputs
+    guard let upstream = context.upstream[0] else { return inputs.map { _ in nil } }
+    let geometry = try attributes.adjointGeometry(
+      input: context.shape(inputs[0]), weights: context.shape(inputs[1]),
+      outputPadding: outputPadding)
+    let (explicit, _) = ConvolutionAttributes.explicit(geometry)
+    var gradients = [ValueID?](repeating: nil, count: inputs.count)
+    if context.isNeeded[1] {
+      gradients[1] = try context.one(
+        ConvolutionWeightGradient(explicit, weights: context.shape(inputs[1]), hasBias: false),
+        [upstream, inputs[0]])
+    }
+    if epilogue.hasBias, context.isNeeded[2] {
+      gradients[2] = try context.one(ChannelSum(), [upstream])
+    }
+    if context.isNeeded[0] {
+      gradients[0] = try context.one(ConvolutionOperation(explicit), [upstream, inputs[1]])
+    }
+    return gradients
+  }
+
+  public func multiplyAdds(_ shapes: NodeShapes) -> Int { geometry(shapes).multiplyAdds }
+}
+
+/// The gradient of the weights of a convolution: the sum over positions of upstream gradient times input.
+///
+/// Inputs: the convolution's input [N, H, W, C] and the gradient of its output [N, H', W', K]. Outputs: [kh, kw, C / groups, K] and,
+/// with a bias, [K]. For a transposed convolution the two inputs change places.
+public struct ConvolutionWeightGradient: Operation {
+  public static let kind = "convolution-weight-gradient"
+  /// The attributes with explicit padding.
+  public var attributes: ConvolutionAttributes
+  /// The shape of the weights.
+  public var weights: Shape
+  /// Whether the bias gradient is asked for too.
+  public var hasBias: Bool
+
+  init(_ attributes: ConvolutionAttributes, weights: Shape, hasBias: Bool) {
+    self.attributes = attributes
+    self.weights = weights
+    self.hasBias = hasBias
+  }
+
+  /// The shapes of the weights and of the bias.
+  public func outputShapes(_ inputs: [Shape]) throws(ShapeError) -> [Shape] {
+    try expectInputs(inputs, 2)
+    let geometry = try attributes.geometry(input: inputs[0], weights: weights)
+    guard geometry.outputCount == inputs[1].count else {
+      throw ShapeError("expected a gradient of \(geometry.outputCount) elements; received \(inputs[1])")
+    }
+    return hasBias ? [weights, [geometry.outputChannels]] : [weights]
+  }
+
+  private func geometry(_ shapes: NodeShapes) -> ConvolutionGeometry {
+    checked { () throws(ShapeError) in
+      try attributes.geometry(input: shapes.inputs[0], weights: weights)
+    }
+  }
+
+  public func workspaceCount(_ shapes: NodeShapes, _ kernels: Kernels) -> Int {
+    kernels.convolutionWeightGradientWorkspaceCount(geometry(shapes))
+  }
+
+  public func run(_ context: borrowing ExecutionContext) {
+    context.kernels.convolutionWeightGradient(
+      geometry(context.shapes), input: context.input(0), outputGradient: context.input(1),
+      weightGradient: context.output, biasGradient: hasBias ? context.output(1) : nil,
+      workspace: context.workspace)
+  }
+
+  public func multiplyAdds(_ shapes: NodeShapes) -> Int { geometry(shapes).multiplyAdds }
+}
+
+/// Sum over all axes but the last: [..., C] gives [C]; the gradient of a bias.
+public struct ChannelSum: Operation {
+  public static let kind = "channel-sum"
+
+  /// [C]
+  public func outputShapes(_ inputs: [Shape]) throws(ShapeError) -> [Shape] {
+    try expectInputs(inputs, 1)
+    return [[inputs[0].channels]]
+  }
+
+  public func run(_ context: borrowing ExecutionContext) {
+    let shape = context.shapes.inputs[0]
+    context.kernels.channelSum(
+      context.input(0), context.output, pixels: shape.count / shape.channels,
+      channels: shape.channels)
+  }
+}
+
+/// What a (transposed) convolution keeps ready: packed weights and, with a folded normalization, the folded bias.
+private struct PackedWeights {
+  let geometry: ConvolutionGeometry
+  let pass: ConvolutionPass
+  let epsilon: Float?
+
+  init(_ geometry: ConvolutionGeometry, _ pass: ConvolutionPass, _ epsilon: Float?) {
+    self.geometry = geometry
+    self.pass = pass
+    self.epsilon = epsilon
+  }
+
+  /// Channels of the result.
+  private var channels: Int {
+    pass == .forward ? geometry.outputChannels : geometry.inputChannels
+  }
+
+  private func packedCount(_ kernels: Kernels) -> Int {
+    (kernels.convolutionPackedCount(geometry, pass: pass) + 15) / 16 * 16
+  }
+
+  func count(_ kernels: Kernels) -> Int {
+    let packed = max(packedCount(kernels), 16)
+    return epsilon == nil ? packed : packed + channels + geometry.weightCount
+  }
+
+  func prepare(_ context: borrowing ExecutionContext, bias: Int?) {
+    let packed = context.prepared
+    guard let epsilon else {
+      context.kernels.packConvolutionWeights(
+        geometry, pass: pass, weights: context.input(1), outputScale: nil, packed: packed)
+      return
+    }
+    let first = context.shapes.inputs.count - 4
+    let (gamma, beta) = (context.input(first), context.input(first + 1))
+    let (mean, variance) = (context.input(first + 2), context.input(first + 3))
+    let shift = packed + max(packedCount(context.kernels), 16)
+    let scaled = shift + channels
+    let weights = context.input(1)
+    let perGroup = geometry.inputChannels / geometry.groups
+    let filters = geometry.outputChannels
+    var scales = [Float](repeating: 0, count: channels)
+    for channel in 0..<channels {
+      scales[channel] = gamma[channel] / (variance[channel] + epsilon).squareRoot()
+      let start = bias.map { context.input($0)[channel] } ?? 0
+      shift[channel] = beta[channel] + (start - mean[channel]) * scales[channel]
+    }
+    for index in 0..<geometry.weightCount {
+      let filter = index % filters
+      let channel =
+        pass == .forward
+        ? filter
+        : index / filters % perGroup + filter / (filters / geometry.groups) * perGroup
+      scaled[index] = weights[index] * scales[channel]
+    }
+    context.kernels.packConvolutionWeights(
+      geometry, pass: pass, weights: UnsafePointer(scaled), outputScale: nil, packed: packed)
+  }
+
+  /// The epilogue with its tensors; the bias is the folded one where there is one.
+  func bound(
+    _ epilogue: FusedEpilogue, _ context: borrowing ExecutionContext
+  ) -> ConvolutionEpilogue {
+    var bound = epilogue.bound(context, first: 2)
+    if epsilon != nil {
+      bound.bias = UnsafePointer(context.prepared + max(packedCount(context.kernels), 16))
+    }
+    return bound
+  }
+}
+
+/// Runs a shape rule on shapes that tracing has accepted already.
+func checked<Result>(_ body: () throws(ShapeError) -> Result) -> Result {
+  do throws(ShapeError) {
+    return try body()
+  } catch {
+    preconditionFailure("a validated node breaks its own shape rule: \(error)")
+  }
+}

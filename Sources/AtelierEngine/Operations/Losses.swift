@@ -1,0 +1,348 @@
+// Losses: each gives a scalar, and its gradient operation takes the scalar's upstream gradient.
+
+import AtelierKernels
+
+/// The mean of an element-wise loss: squared, absolute, Huber, Charbonnier or binary cross-entropy of logits.
+///
+/// Inputs: prediction and target of equal shape. Output: a scalar.
+public struct PointwiseLossOperation: Operation {
+  public static let kind = "pointwise-loss"
+  /// Which loss.
+  public var loss: PointwiseLoss
+
+  /// Makes a loss.
+  public init(_ loss: PointwiseLoss) { self.loss = loss }
+
+  /// Rank 0.
+  public func outputShapes(_ inputs: [Shape]) throws(ShapeError) -> [Shape] {
+    try expectInputs(inputs, 2)
+    try expectEqual(inputs[0], inputs[1], "a target")
+    return [.scalar]
+  }
+
+  public func run(_ context: borrowing ExecutionContext) {
+    let count = context.shapes.inputs[0].count
+    let sum = context.kernels.pointwiseLoss(
+      loss, prediction: context.input(0), target: context.input(1), count: count)
+    context.output[0] = Float(sum / Double(count))
+  }
+
+  public func differentiate(
+    _ context: inout DifferentiationContext
+  ) throws(ShapeError) -> [ValueID?] {
+    guard let upstream = context.upstream[0] else { return [nil, nil] }
+    let inputs = context.node.inputs
+    let gradient =
+      context.isNeeded[0]
+      ? try context.one(PointwiseLossGradient(loss: loss), inputs + [upstream]) : nil
+    guard context.isNeeded[1] else { return [gradient, nil] }
+    // All but binary cross-entropy depend on the difference alone, so the target's gradient is the negative.
+    guard loss != .binaryCrossEntropy else {
+      throw ShapeError("binary cross-entropy has no gradient to its target")
+    }
+    let swapped = try context.one(
+      PointwiseLossGradient(loss: loss), [inputs[1], inputs[0], upstream])
+    return [gradient, swapped]
+  }
+}
+
+/// The gradient of a pointwise loss to its prediction. Inputs: prediction, target, upstream scalar.
+public struct PointwiseLossGradient: Operation {
+  public static let kind = "pointwise-loss-gradient"
+  /// Which loss.
+  public var loss: PointwiseLoss
+  public var inPlaceInputs: [Int] { [0] }
+
+  /// The prediction's shape.
+  public func outputShapes(_ inputs: [Shape]) throws(ShapeError) -> [Shape] {
+    try expectInputs(inputs, 3)
+    return [inputs[0]]
+  }
+
+  public func run(_ context: borrowing ExecutionContext) {
+    let count = context.shapes.inputs[0].count
+    context.kernels.pointwiseLossGradient(
+      loss, prediction: context.input(0), target: context.input(1),
+      scale: context.input(2)[0] / Float(count), context.output, count: count)
+  }
+}
+
+/// Softmax cross-entropy with one class index per row, optionally weighted by class and focal (Lin et al. 2017).
+///
+/// Inputs: logits [..., C], labels [...] or [..., 1] with class indices stored as floats and, when weighted, class weights [C].
+/// Outputs: the loss, the weighted mean over the rows that count; and the sum of their weights.
+/// A label outside 0..<C that is not the ignored one is a data fault.
+public struct SparseCrossEntropy: Operation {
+  public static let kind = "sparse-cross-entropy"
+  /// Whether class weights follow.
+  public var isWeighted: Bool
+  /// Rows with this label do not count.
+  public var ignoreLabel: Int?
+  /// The focusing exponent; 0 is plain cross-entropy.
+  public var focalGamma: Float
+
+  /// Makes a loss.
+  public init(isWeighted: Bool = false, ignoreLabel: Int? = nil, focalGamma: Float = 0) {
+    self.isWeighted = isWeighted
+    self.ignoreLabel = ignoreLabel
+    self.focalGamma = focalGamma
+  }
+
+  /// Two scalars.
+  public func outputShapes(_ inputs: [Shape]) throws(ShapeError) -> [Shape] {
+    try expectInputs(inputs, isWeighted ? 3 : 2)
+    let rows = inputs[0].count / max(inputs[0].channels, 1)
+    guard inputs[1].count == rows else {
+      throw ShapeError("expected \(rows) labels for logits \(inputs[0]); received \(inputs[1])")
+    }
+    if isWeighted { try expectEqual([inputs[0].channels], inputs[2], "class weights") }
+    return [.scalar, .scalar]
+  }
+
+  public func workspaceCount(_ shapes: NodeShapes, _ kernels: Kernels) -> Int { 1 }
+
+  public func run(_ context: borrowing ExecutionContext) {
+    let shape = context.shapes.inputs[0]
+    let result = context.kernels.softmaxCrossEntropy(
+      logits: context.input(0), labels: context.input(1),
+      classWeights: isWeighted ? context.input(2) : nil, ignoreLabel: ignoreLabel,
+      focalGamma: focalGamma, rows: shape.count / shape.channels, channels: shape.channels)
+    context.output[0] = result.weight > 0 ? Float(result.loss / result.weight) : 0
+    context.output(1)?[0] = Float(result.weight)
+    if result.invalid > 0 {
+      context.report(
+        "\(result.invalid) labels lie outside the classes 0..<\(shape.channels)")
+    }
+  }
+
+  public func differentiate(
+    _ context: inout DifferentiationContext
+  ) throws(ShapeError) -> [ValueID?] {
+    let inputs = context.node.inputs
+    guard let upstream = context.upstream[0] else { return inputs.map { _ in nil } }
+    let gradient = try context.one(
+      SparseCrossEntropyGradient(loss: self), inputs + [upstream, context.node.outputs[1]])
+    return [gradient] + inputs.dropFirst().map { _ in nil }
+  }
+}
+
+/// The gradient of sparse cross-entropy to the logits. Inputs: those of the loss, upstream scalar, sum of weights.
+public struct SparseCrossEntropyGradient: Operation {
+  public static let kind = "sparse-cross-entropy-gradient"
+  /// The loss.
+  public var loss: SparseCrossEntropy
+  public var inPlaceInputs: [Int] { [0] }
+
+  /// The logits' shape.
+  public func outputShapes(_ inputs: [Shape]) throws(ShapeError) -> [Shape] {
+    try expectInputs(inputs, loss.isWeighted ? 5 : 4)
+    return [inputs[0]]
+  }
+
+  public func run(_ context: borrowing ExecutionContext) {
+    let shape = context.shapes.inputs[0]
+    let upstream = context.shapes.inputs.count - 2
+    let weight = context.input(upstream + 1)[0]
+    context.kernels.softmaxCrossEntropyGradient(
+      logits: context.input(0), labels: context.input(1),
+      classWeights: loss.isWeighted ? context.input(2) : nil, ignoreLabel: loss.ignoreLabel,
+      focalGamma: loss.focalGamma, rows: shape.count / shape.channels, channels: shape.channels,
+      scale: weight > 0 ? context.input(upstream)[0] / weight : 0, gradient: context.output)
+  }
+}
+
+/// Softmax cross-entropy against a target distribution, the mean over rows. Inputs: logits and targets [..., C].
+public struct CategoricalCrossEntropy: Operation {
+  public static let kind = "categorical-cross-entropy"
+
+  /// Makes a loss.
+  public init() {}
+
+  /// Rank 0.
+  public func outputShapes(_ inputs: [Shape]) throws(ShapeError) -> [Shape] {
+    try expectInputs(inputs, 2)
+    try expectEqual(inputs[0], inputs[1], "target distributions")
+    return [.scalar]
+  }
+
+  public func run(_ context: borrowing ExecutionContext) {
+    let shape = context.shapes.inputs[0]
+    let rows = shape.count / shape.channels
+    let sum = context.kernels.categoricalCrossEntropy(
+      logits: context.input(0), targets: context.input(1), rows: rows, channels: shape.channels)
+    context.output[0] = Float(sum / Double(rows))
+  }
+
+  public func differentiate(
+    _ context: inout DifferentiationContext
+  ) throws(ShapeError) -> [ValueID?] {
+    guard let upstream = context.upstream[0] else { return [nil, nil] }
+    guard !context.isNeeded[1] else {
+      throw ShapeError("categorical cross-entropy has no gradient to its targets")
+    }
+    return [
+      try context.one(CategoricalCrossEntropyGradient(), context.node.inputs + [upstream]), nil,
+    ]
+  }
+}
+
+/// The gradient of categorical cross-entropy to the logits. Inputs: logits, targets, upstream scalar.
+public struct CategoricalCrossEntropyGradient: Operation {
+  public static let kind = "categorical-cross-entropy-gradient"
+  public var inPlaceInputs: [Int] { [0] }
+
+  /// The logits' shape.
+  public func outputShapes(_ inputs: [Shape]) throws(ShapeError) -> [Shape] {
+    try expectInputs(inputs, 3)
+    return [inputs[0]]
+  }
+
+  public func run(_ context: borrowing ExecutionContext) {
+    let shape = context.shapes.inputs[0]
+    let rows = shape.count / shape.channels
+    context.kernels.categoricalCrossEntropyGradient(
+      logits: context.input(0), targets: context.input(1),
+      scale: context.input(2)[0] / Float(rows), gradient: context.output, rows: rows,
+      channels: shape.channels)
+  }
+}
+
+/// The margin loss of Carlini and Wagner (2017), the mean over rows.
+///
+/// Untargeted: max(z_y − max z_other + κ, 0), which falls when the class y is left. Targeted: max(max z_other − z_t + κ, 0).
+/// Inputs: logits [..., C] and class indices as floats.
+public struct MarginLoss: Operation {
+  public static let kind = "margin-loss"
+  /// Whether the labels are classes to reach rather than to leave.
+  public var isTargeted: Bool
+  /// The confidence κ.
+  public var kappa: Float
+
+  /// Makes a loss.
+  public init(isTargeted: Bool, kappa: Float) {
+    self.isTargeted = isTargeted
+    self.kappa = kappa
+  }
+
+  /// Rank 0.
+  public func outputShapes(_ inputs: [Shape]) throws(ShapeError) -> [Shape] {
+    try expectInputs(inputs, 2)
+    let rows = inputs[0].count / max(inputs[0].channels, 1)
+    guard inputs[1].count == rows else {
+      throw ShapeError("expected \(rows) labels for logits \(inputs[0]); received \(inputs[1])")
+    }
+    return [.scalar]
+  }
+
+  public func run(_ context: borrowing ExecutionContext) {
+    let shape = context.shapes.inputs[0]
+    let rows = shape.count / shape.channels
+    let labels = context.input(1)
+    if let row = (0..<rows).first(where: { !(labels[$0] >= 0 && labels[$0] < Float(shape.channels)) })
+    {
+      context.output[0] = 0
+      context.report(
+        "label \(labels[row]) lies outside the classes 0..<\(shape.channels)")
+      return
+    }
+    let sum = context.kernels.marginLoss(
+      logits: context.input(0), labels: labels, targeted: isTargeted, kappa: kappa, rows: rows,
+      channels: shape.channels)
+    context.output[0] = Float(sum / Double(rows))
+  }
+
+  public func differentiate(
+    _ context: inout DifferentiationContext
+  ) throws(ShapeError) -> [ValueID?] {
+    guard let upstream = context.upstream[0] else { return [nil, nil] }
+    return [
+      try context.one(MarginLossGradient(loss: self), context.node.inputs + [upstream]), nil,
+    ]
+  }
+}
+
+/// The gradient of the margin loss to the logits. Inputs: logits, labels, upstream scalar.
+public struct MarginLossGradient: Operation {
+  public static let kind = "margin-loss-gradient"
+  /// The loss.
+  public var loss: MarginLoss
+
+  /// The logits' shape.
+  public func outputShapes(_ inputs: [Shape]) throws(ShapeError) -> [Shape] {
+    try expectInputs(inputs, 3)
+    return [inputs[0]]
+  }
+
+  public func run(_ context: borrowing ExecutionContext) {
+    let shape = context.shapes.inputs[0]
+    let rows = shape.count / shape.channels
+    context.kernels.marginLossGradient(
+      logits: context.input(0), labels: context.input(1), targeted: loss.isTargeted,
+      kappa: loss.kappa, rows: rows, channels: shape.channels,
+      scale: context.input(2)[0] / Float(rows), gradient: context.output)
+  }
+}
+
+/// Soft Dice loss (Milletari et al. 2016): 1 − the mean over channels of (2 Σ p·t + s) / (Σ p + Σ t + s).
+///
+/// Inputs: probabilities and targets [..., C]. Outputs: the loss and the three sums a channel, which the gradient reads.
+public struct DiceLoss: Operation {
+  public static let kind = "dice-loss"
+  /// Added above and below, so that an absent class costs nothing.
+  public var smooth: Float
+
+  /// Makes a loss.
+  public init(smooth: Float = 1) { self.smooth = smooth }
+
+  /// A scalar and [3, C].
+  public func outputShapes(_ inputs: [Shape]) throws(ShapeError) -> [Shape] {
+    try expectInputs(inputs, 2)
+    try expectEqual(inputs[0], inputs[1], "targets")
+    return [.scalar, [3, inputs[0].channels]]
+  }
+
+  public func workspaceCount(_ shapes: NodeShapes, _ kernels: Kernels) -> Int {
+    shapes.outputs[1].count
+  }
+
+  public func run(_ context: borrowing ExecutionContext) {
+    let shape = context.shapes.inputs[0]
+    context.output[0] = Float(
+      context.kernels.diceLoss(
+        prediction: context.input(0), target: context.input(1), smooth: smooth,
+        rows: shape.count / shape.channels, channels: shape.channels,
+        sums: context.output(1) ?? context.scratch))
+  }
+
+  public func differentiate(
+    _ context: inout DifferentiationContext
+  ) throws(ShapeError) -> [ValueID?] {
+    guard let upstream = context.upstream[0] else { return [nil, nil] }
+    return [
+      try context.one(
+        DiceLossGradient(smooth: smooth),
+        context.node.inputs + [context.node.outputs[1], upstream]), nil,
+    ]
+  }
+}
+
+/// The gradient of the Dice loss to the prediction. Inputs: prediction, target, sums, upstream scalar.
+public struct DiceLossGradient: Operation {
+  public static let kind = "dice-loss-gradient"
+  /// The loss's smoothing.
+  public var smooth: Float
+
+  /// The prediction's shape.
+  public func outputShapes(_ inputs: [Shape]) throws(ShapeError) -> [Shape] {
+    try expectInputs(inputs, 4)
+    return [inputs[0]]
+  }
+
+  public func run(_ context: borrowing ExecutionContext) {
+    let shape = context.shapes.inputs[0]
+    context.kernels.diceLossGradient(
+      prediction: context.input(0), target: context.input(1), smooth: smooth,
+      sums: context.input(2), scale: context.input(3)[0], gradient: context.output,
+      rows: shape.count / shape.channels, channels: shape.channels)
+  }
+}

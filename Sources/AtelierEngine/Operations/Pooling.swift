@@ -1,0 +1,312 @@
+// Max pooling with switches, max unpooling through them, and average pooling; each with its gradient.
+
+import AtelierKernels
+
+/// Window, stride and padding of a pooling operation.
+public struct PoolAttributes: Sendable, Hashable, Codable {
+  /// The window's size.
+  public var window: Extent
+  /// The step between windows.
+  public var stride: Extent
+  /// The border, which never wins a maximum.
+  public var padding: Padding
+
+  /// Makes attributes; the stride is the window unless given.
+  public init(window: Extent, stride: Extent? = nil, padding: Padding = .valid) {
+    self.window = window
+    self.stride = stride ?? window
+    self.padding = padding
+  }
+
+  /// The sizes for an input [N, H, W, C].
+  func geometry(_ input: Shape) throws(ShapeError) -> PoolGeometry {
+    guard min(window.height, window.width, stride.height, stride.width) > 0 else {
+      throw ShapeError("window and stride are positive")
+    }
+    let (top, bottom) = padding.resolved(
+      input: input.height, kernel: window.height, stride: stride.height, dilation: 1,
+      isVertical: true)
+    let (left, right) = padding.resolved(
+      input: input.width, kernel: window.width, stride: stride.width, dilation: 1,
+      isVertical: false)
+    guard min(top, bottom, left, right) >= 0 else { throw ShapeError("padding is not negative") }
+    let height = input.height + top + bottom - window.height
+    let width = input.width + left + right - window.width
+    guard height >= 0, width >= 0 else {
+      throw ShapeError(
+        "a window of \(window.height)×\(window.width) does not fit the padded input of \(input.height + top + bottom)×\(input.width + left + right)"
+      )
+    }
+    return PoolGeometry(
+      batch: input.batch, inputHeight: input.height, inputWidth: input.width,
+      channels: input.channels, outputHeight: height / stride.height + 1,
+      outputWidth: width / stride.width + 1, windowHeight: window.height,
+      windowWidth: window.width, strideHeight: stride.height, strideWidth: stride.width,
+      paddingTop: top, paddingLeft: left)
+  }
+
+  func pooledShape(_ input: Shape) throws(ShapeError) -> Shape {
+    let geometry = try geometry(input)
+    return [input.batch, geometry.outputHeight, geometry.outputWidth, input.channels]
+  }
+
+  /// Checks that `pooled` and `switches` are what pooling `mirror` gives.
+  func check(pooled: Shape, switches: Shape, mirror: Shape) throws(ShapeError) {
+    let expected = try pooledShape(mirror)
+    guard pooled == expected, switches == expected else {
+      throw ShapeError(
+        "the mirror pool of an input \(mirror) gives \(expected); received values \(pooled) and switches \(switches)"
+      )
+    }
+  }
+}
+
+/// Max pooling: [N, H, W, C] gives the maxima [N, H', W', C] and the switches that say where each came from.
+///
+/// A switch is the flat index row · W + column within the input plane, stored as a 32-bit integer in a float's place.
+/// Ties go to the first in row-major order.
+public struct MaxPoolOperation: Operation {
+  public static let kind = "max-pool-2d"
+  /// Window, stride, padding.
+  public var attributes: PoolAttributes
+
+  /// Makes a max pooling.
+  public init(_ attributes: PoolAttributes) { self.attributes = attributes }
+
+  /// The maxima and the switches, of equal shape.
+  public func outputShapes(_ inputs: [Shape]) throws(ShapeError) -> [Shape] {
+    try expectInputs(inputs, 1)
+    try expectImage(inputs[0])
+    let pooled = try attributes.pooledShape(inputs[0])
+    return [pooled, pooled]
+  }
+
+  public func run(_ context: borrowing ExecutionContext) {
+    let geometry = checked { () throws(ShapeError) in
+      try attributes.geometry(context.shapes.inputs[0])
+    }
+    let pooled = context.shapes.outputs[0].count
+    if let switches = context.output(1) {
+      switches.withMemoryRebound(to: Int32.self, capacity: pooled) {
+        context.kernels.maxPool(geometry, context.input(0), context.output, switches: $0)
+      }
+    } else {
+      context.kernels.maxPool(geometry, context.input(0), context.output, switches: nil)
+    }
+  }
+
+  public func differentiate(
+    _ context: inout DifferentiationContext
+  ) throws(ShapeError) -> [ValueID?] {
+    guard let upstream = context.upstream[0] else { return [nil] }
+    return [
+      try context.one(
+        MaxUnpoolOperation(attributes), [upstream, context.node.outputs[1], context.node.inputs[0]])
+    ]
+  }
+}
+
+/// Max unpooling (Zeiler and Fergus 2014; SegNet, Badrinarayanan et al. 2017): puts each value where the mirror pool's switch says, zero elsewhere.
+///
+/// Inputs: values [N, H', W', C], switches of the same shape, and the mirror pool's input [N, H, W, C], of which only the shape is used,
+/// so odd sizes come back exactly. Values that share a switch add up, which makes this the exact adjoint of picking by switches and
+/// the gradient of max pooling. Switches out of range are a data fault, checked in every build.
+public struct MaxUnpoolOperation: Operation {
+  public static let kind = "max-unpool-2d"
+  /// Window, stride and padding of the mirror pool.
+  public var attributes: PoolAttributes
+  public var shapeOnlyInputs: [Int] { [2] }
+
+  /// Makes the unpooling that mirrors a max pooling of these attributes.
+  public init(_ attributes: PoolAttributes) { self.attributes = attributes }
+
+  /// The shape of the mirror pool's input.
+  public func outputShapes(_ inputs: [Shape]) throws(ShapeError) -> [Shape] {
+    try expectInputs(inputs, 3)
+    for shape in inputs { try expectImage(shape) }
+    // The values may have passed layers since the pool; only their number of channels must have come back.
+    try attributes.check(pooled: inputs[0], switches: inputs[1], mirror: inputs[2])
+    return [inputs[2]]
+  }
+
+  public func run(_ context: borrowing ExecutionContext) {
+    let geometry = checked { () throws(ShapeError) in
+      try attributes.geometry(context.shapes.inputs[2])
+    }
+    let faults = context.input(1).withMemoryRebound(
+      to: Int32.self, capacity: context.shapes.inputs[1].count
+    ) {
+      context.kernels.scatterSwitches(
+        geometry, context.input(0), switches: $0, context.output)
+    }
+    if faults > 0 {
+      context.report(
+        "\(faults) switches lie outside the plane of \(geometry.inputHeight)×\(geometry.inputWidth)")
+    }
+  }
+
+  public func differentiate(
+    _ context: inout DifferentiationContext
+  ) throws(ShapeError) -> [ValueID?] {
+    guard let upstream = context.upstream[0] else { return [nil, nil, nil] }
+    return [
+      try context.one(SwitchGather(attributes), [upstream, context.node.inputs[1]]), nil, nil,
+    ]
+  }
+}
+
+/// Picks the values at the switches: [N, H, W, C] gives [N, H', W', C]; the adjoint of max unpooling.
+public struct SwitchGather: Operation {
+  public static let kind = "switch-gather-2d"
+  /// Window, stride and padding of the mirror pool.
+  public var attributes: PoolAttributes
+
+  /// Makes the picking that mirrors a max pooling of these attributes.
+  public init(_ attributes: PoolAttributes) { self.attributes = attributes }
+
+  /// The shape of the switches.
+  public func outputShapes(_ inputs: [Shape]) throws(ShapeError) -> [Shape] {
+    try expectInputs(inputs, 2)
+    try expectImage(inputs[0])
+    try attributes.check(pooled: inputs[1], switches: inputs[1], mirror: inputs[0])
+    return [inputs[1]]
+  }
+
+  public func run(_ context: borrowing ExecutionContext) {
+    let geometry = checked { () throws(ShapeError) in
+      try attributes.geometry(context.shapes.inputs[0])
+    }
+    let faults = context.input(1).withMemoryRebound(
+      to: Int32.self, capacity: context.shapes.inputs[1].count
+    ) {
+      context.kernels.gatherSwitches(geometry, context.input(0), switches: $0, context.output)
+    }
+    if faults > 0 {
+      context.report(
+        "\(faults) switches lie outside the plane of \(geometry.inputHeight)×\(geometry.inputWidth)")
+    }
+  }
+
+  public func differentiate(
+    _ context: inout DifferentiationContext
+  ) throws(ShapeError) -> [ValueID?] {
+    guard let upstream = context.upstream[0] else { return [nil, nil] }
+    let inputs = context.node.inputs
+    return [try context.one(MaxUnpoolOperation(attributes), [upstream, inputs[1], inputs[0]]), nil]
+  }
+}
+
+/// Average pooling: [N, H, W, C] gives [N, H', W', C].
+public struct AveragePoolOperation: Operation {
+  public static let kind = "average-pool-2d"
+  /// Window, stride, padding.
+  public var attributes: PoolAttributes
+  /// Whether padding counts as zeros (PyTorch's default) or is left out (Keras).
+  public var countIncludesPadding: Bool
+
+  /// Makes an average pooling.
+  public init(_ attributes: PoolAttributes, countIncludesPadding: Bool = false) {
+    self.attributes = attributes
+    self.countIncludesPadding = countIncludesPadding
+  }
+
+  /// [N, H', W', C]
+  public func outputShapes(_ inputs: [Shape]) throws(ShapeError) -> [Shape] {
+    try expectInputs(inputs, 1)
+    try expectImage(inputs[0])
+    return [try attributes.pooledShape(inputs[0])]
+  }
+
+  public func run(_ context: borrowing ExecutionContext) {
+    let geometry = checked { () throws(ShapeError) in
+      try attributes.geometry(context.shapes.inputs[0])
+    }
+    context.kernels.averagePool(
+      geometry, context.input(0), context.output, countIncludesPadding: countIncludesPadding)
+  }
+
+  public func differentiate(
+    _ context: inout DifferentiationContext
+  ) throws(ShapeError) -> [ValueID?] {
+    guard let upstream = context.upstream[0] else { return [nil] }
+    return [
+      try context.one(
+        AveragePoolGradient(
+          attributes: attributes, countIncludesPadding: countIncludesPadding),
+        [upstream, context.node.inputs[0]])
+    ]
+  }
+}
+
+/// The gradient of average pooling; the second input gives only the shape.
+public struct AveragePoolGradient: Operation {
+  public static let kind = "average-pool-gradient"
+  /// Window, stride, padding of the pooling.
+  public var attributes: PoolAttributes
+  /// Whether padding counted.
+  public var countIncludesPadding: Bool
+  public var shapeOnlyInputs: [Int] { [1] }
+
+  /// The shape of the pooling's input.
+  public func outputShapes(_ inputs: [Shape]) throws(ShapeError) -> [Shape] {
+    try expectInputs(inputs, 2)
+    try expectEqual(try attributes.pooledShape(inputs[1]), inputs[0], "a gradient")
+    return [inputs[1]]
+  }
+
+  public func run(_ context: borrowing ExecutionContext) {
+    let geometry = checked { () throws(ShapeError) in
+      try attributes.geometry(context.shapes.inputs[1])
+    }
+    context.kernels.averagePoolGradient(
+      geometry, context.input(0), context.output, countIncludesPadding: countIncludesPadding)
+  }
+}
+
+/// The mean over all pixels: [N, H, W, C] gives [N, C].
+public struct GlobalAveragePoolOperation: Operation {
+  public static let kind = "global-average-pool"
+
+  /// [N, C]
+  public func outputShapes(_ inputs: [Shape]) throws(ShapeError) -> [Shape] {
+    try expectInputs(inputs, 1)
+    try expectImage(inputs[0])
+    return [[inputs[0].batch, inputs[0].channels]]
+  }
+
+  public func run(_ context: borrowing ExecutionContext) {
+    let shape = context.shapes.inputs[0]
+    context.kernels.globalAveragePool(
+      context.input(0), context.output, batch: shape.batch, pixels: shape.height * shape.width,
+      channels: shape.channels)
+  }
+
+  public func differentiate(
+    _ context: inout DifferentiationContext
+  ) throws(ShapeError) -> [ValueID?] {
+    guard let upstream = context.upstream[0] else { return [nil] }
+    return [
+      try context.one(
+        GlobalAveragePoolGradient(), [upstream, context.node.inputs[0]])
+    ]
+  }
+}
+
+/// Spreads [N, C] evenly over the pixels of the second input, of which only the shape is used.
+public struct GlobalAveragePoolGradient: Operation {
+  public static let kind = "global-average-pool-gradient"
+  public var shapeOnlyInputs: [Int] { [1] }
+
+  /// The shape of the pooling's input.
+  public func outputShapes(_ inputs: [Shape]) throws(ShapeError) -> [Shape] {
+    try expectInputs(inputs, 2)
+    return [inputs[1]]
+  }
+
+  public func run(_ context: borrowing ExecutionContext) {
+    let shape = context.shapes.inputs[1]
+    context.kernels.globalAveragePoolGradient(
+      context.input(0), context.output, batch: shape.batch, pixels: shape.height * shape.width,
+      channels: shape.channels)
+  }
+}

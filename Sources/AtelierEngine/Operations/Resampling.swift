@@ -1,0 +1,145 @@
+// Bilinear resizing, pixel shuffle and space-to-depth, with their adjoints.
+
+import AtelierKernels
+
+/// Bilinear resizing with half-pixel centres and clamped edges: [N, H, W, C] gives [N, H · factor, W · factor, C].
+public struct BilinearResizeOperation: Operation {
+  public static let kind = "bilinear-resize-2d"
+  /// How the output size follows from the input.
+  public enum Target: Sendable, Hashable, Codable {
+    /// The input's sizes times these.
+    case factor(Extent)
+    /// These sizes.
+    case size(Extent)
+  }
+
+  /// How the output size follows from the input.
+  public var target: Target
+
+  /// Makes a resizing.
+  public init(_ target: Target) { self.target = target }
+
+  /// The resized image batch.
+  public func outputShapes(_ inputs: [Shape]) throws(ShapeError) -> [Shape] {
+    try expectInputs(inputs, 1)
+    switch target {
+    case .factor(let factor): return [try factor.enlarged(inputs[0])]
+    case .size(let size):
+      guard inputs[0].rank == 4, size.height > 0, size.width > 0 else {
+        throw ShapeError("resizing takes an image batch and positive sizes; received \(inputs[0])")
+      }
+      return [[inputs[0].batch, size.height, size.width, inputs[0].channels]]
+    }
+  }
+
+  public func run(_ context: borrowing ExecutionContext) {
+    let (input, output) = (context.shapes.inputs[0], context.shapes.outputs[0])
+    context.kernels.resizeBilinear(
+      context.input(0), context.output, batch: input.batch, inputHeight: input.height,
+      inputWidth: input.width, outputHeight: output.height, outputWidth: output.width,
+      channels: input.channels)
+  }
+
+  public func differentiate(
+    _ context: inout DifferentiationContext
+  ) throws(ShapeError) -> [ValueID?] {
+    guard let upstream = context.upstream[0] else { return [nil] }
+    return [
+      try context.one(BilinearResizeGradient(), [upstream, context.node.inputs[0]])
+    ]
+  }
+}
+
+/// The adjoint of bilinear resizing; the second input gives only the shape.
+public struct BilinearResizeGradient: Operation {
+  public static let kind = "bilinear-resize-gradient"
+  public var shapeOnlyInputs: [Int] { [1] }
+
+  /// The shape of the resizing's input.
+  public func outputShapes(_ inputs: [Shape]) throws(ShapeError) -> [Shape] {
+    try expectInputs(inputs, 2)
+    return [inputs[1]]
+  }
+
+  public func run(_ context: borrowing ExecutionContext) {
+    let (input, output) = (context.shapes.inputs[1], context.shapes.inputs[0])
+    context.kernels.resizeBilinearGradient(
+      context.input(0), context.output, batch: input.batch, inputHeight: input.height,
+      inputWidth: input.width, outputHeight: output.height, outputWidth: output.width,
+      channels: input.channels)
+  }
+}
+
+/// Pixel shuffle (Shi et al. 2016): [N, h, w, b · b · C] gives [N, h · b, w · b, C].
+///
+/// Input channel (dy · b + dx) · C + c goes to row dy and column dx of its block (ONNX DepthToSpace, mode DCR), so a
+/// whole pixel moves at once.
+public struct PixelShuffleOperation: Operation {
+  public static let kind = "pixel-shuffle-2d"
+  /// The block's side b.
+  public var block: Int
+
+  /// Makes a pixel shuffle.
+  public init(block: Int) { self.block = block }
+
+  /// [N, h · b, w · b, C]
+  public func outputShapes(_ inputs: [Shape]) throws(ShapeError) -> [Shape] {
+    try expectInputs(inputs, 1)
+    let shape = inputs[0]
+    guard shape.rank == 4, block > 0, shape.channels % (block * block) == 0 else {
+      throw ShapeError(
+        "pixel shuffle expects an image batch with channels divisible by \(block * block); received \(shape)"
+      )
+    }
+    return [
+      [
+        shape.batch, shape.height * block, shape.width * block, shape.channels / (block * block),
+      ]
+    ]
+  }
+
+  public func run(_ context: borrowing ExecutionContext) {
+    let small = context.shapes.inputs[0]
+    context.kernels.pixelShuffle(
+      context.input(0), context.output, batch: small.batch, height: small.height,
+      width: small.width, channels: context.shapes.outputs[0].channels, block: block)
+  }
+
+  public func differentiate(
+    _ context: inout DifferentiationContext
+  ) throws(ShapeError) -> [ValueID?] {
+    guard let upstream = context.upstream[0] else { return [nil] }
+    return [try context.one(SpaceToDepthOperation(block: block), [upstream])]
+  }
+}
+
+/// Space-to-depth: the inverse and the adjoint of pixel shuffle.
+public struct SpaceToDepthOperation: Operation {
+  public static let kind = "space-to-depth-2d"
+  /// The block's side b.
+  public var block: Int
+
+  /// Makes a space-to-depth.
+  public init(block: Int) { self.block = block }
+
+  /// [N, H / b, W / b, b · b · C]
+  public func outputShapes(_ inputs: [Shape]) throws(ShapeError) -> [Shape] {
+    try expectInputs(inputs, 1)
+    let small = try Extent(block).reduced(inputs[0])
+    return [[small.batch, small.height, small.width, small.channels * block * block]]
+  }
+
+  public func run(_ context: borrowing ExecutionContext) {
+    let small = context.shapes.outputs[0]
+    context.kernels.spaceToDepth(
+      context.input(0), context.output, batch: small.batch, height: small.height,
+      width: small.width, channels: context.shapes.inputs[0].channels, block: block)
+  }
+
+  public func differentiate(
+    _ context: inout DifferentiationContext
+  ) throws(ShapeError) -> [ValueID?] {
+    guard let upstream = context.upstream[0] else { return [nil] }
+    return [try context.one(PixelShuffleOperation(block: block), [upstream])]
+  }
+}

@@ -1,0 +1,159 @@
+// Writing of whole pictures to files and to memory.
+
+import Foundation
+
+extension ImageFile {
+  /// Writes a picture by the path's extension: .png, .jpg or .jpeg.
+  ///
+  /// The file appears whole or not at all: it is written beside and renamed. JPEG takes 1 or 3
+  /// channels.
+  ///
+  /// - Parameters:
+  ///   - image: The picture.
+  ///   - path: The file, replaced if it exists.
+  ///   - options: Quality, compression, metadata.
+  /// - Throws: `ImageError` for another extension, or when the file cannot be written.
+  public static func write(
+    _ image: ByteImage, to path: String, options: ImageWriteOptions = .standard
+  ) throws {
+    try write(image, to: path, bitDepth: 8, options: options)
+  }
+
+  /// Writes a picture by the extension of the URL.
+  public static func write(
+    _ image: ByteImage, to url: URL, options: ImageWriteOptions = .standard
+  ) throws {
+    try write(image, to: url.path, options: options)
+  }
+
+  /// Writes a picture with 16 bits a sample as PNG.
+  public static func write(
+    _ image: WordImage, to path: String, options: ImageWriteOptions = .standard
+  ) throws {
+    try write(image, to: path, bitDepth: 16, options: options)
+  }
+
+  /// Writes palette indices as an 8-bit palette PNG, or a gray one when there is no palette.
+  public static func write(
+    _ image: IndexedImage, to path: String, options: ImageWriteOptions = .standard
+  ) throws {
+    try checkIndices(image, name: path)
+    try write(image.indices, to: path, bitDepth: 8, palette: image.palette, options: options)
+  }
+
+  /// A picture as a PNG file in memory.
+  public static func encodePNG(
+    _ image: ByteImage, options: ImageWriteOptions = .standard
+  ) throws -> Data {
+    try encode(image, .png, bitDepth: 8, options: options)
+  }
+
+  /// A picture of 16 bits a sample as a PNG file in memory.
+  public static func encodePNG(
+    _ image: WordImage, options: ImageWriteOptions = .standard
+  ) throws -> Data {
+    try encode(image, .png, bitDepth: 16, options: options)
+  }
+
+  /// Palette indices as a PNG file in memory.
+  public static func encodePNG(
+    _ image: IndexedImage, options: ImageWriteOptions = .standard
+  ) throws -> Data {
+    try checkIndices(image, name: "PNG")
+    return try encode(
+      image.indices, .png, bitDepth: 8, palette: image.palette, options: options)
+  }
+
+  /// A picture of 1 or 3 channels as a JPEG file in memory.
+  public static func encodeJPEG(
+    _ image: ByteImage, options: ImageWriteOptions = .standard
+  ) throws -> Data {
+    try encode(image, .jpeg, bitDepth: 8, options: options)
+  }
+
+  /// The format that a path's extension asks for.
+  /// - Throws: `ImageError` for anything but .png, .jpg and .jpeg.
+  public static func format(forWriting path: String) throws -> ImageFormat {
+    let fileExtension = (path as NSString).pathExtension.lowercased()
+    switch fileExtension {
+    case "png": return .png
+    case "jpg", "jpeg": return .jpeg
+    default:
+      throw ImageError(
+        .unsupported, name: path, expected: "a name ending in .png, .jpg or .jpeg",
+        received: fileExtension.isEmpty ? "no extension" : ".\(fileExtension)")
+    }
+  }
+
+  private static func checkIndices(_ image: IndexedImage, name: String) throws {
+    let largest = image.indices.samples.max() ?? 0
+    guard image.palette.isEmpty || Int(largest) < image.palette.count else {
+      throw ImageError(
+        .argument, name: name, expected: "indices below the palette's \(image.palette.count)",
+        received: "\(largest)")
+    }
+  }
+
+  private static func write<Sample: ImageSample>(
+    _ image: Image<Sample>, to path: String, bitDepth: Int, palette: [SIMD4<UInt8>] = [],
+    options: ImageWriteOptions
+  ) throws {
+    let format = try format(forWriting: path)
+    guard bitDepth == 8 && palette.isEmpty || format == .png else {
+      throw ImageError(
+        .argument, name: path, expected: "a .png for 16 bits or a palette", received: "JPEG")
+    }
+    try writeBeside(path) { temporary in
+      let writer = try CodecWriter(path: temporary, name: path)
+      try fill(writer, image, format, bitDepth: bitDepth, palette: palette, options: options)
+    }
+  }
+
+  private static func encode<Sample: ImageSample>(
+    _ image: Image<Sample>, _ format: ImageFormat, bitDepth: Int,
+    palette: [SIMD4<UInt8>] = [], options: ImageWriteOptions
+  ) throws -> Data {
+    let writer = try CodecWriter(path: nil, name: format.rawValue)
+    try fill(writer, image, format, bitDepth: bitDepth, palette: palette, options: options)
+    return writer.data
+  }
+
+  private static func fill<Sample: ImageSample>(
+    _ writer: CodecWriter, _ image: Image<Sample>, _ format: ImageFormat, bitDepth: Int,
+    palette: [SIMD4<UInt8>], options: ImageWriteOptions
+  ) throws {
+    try writer.begin(
+      format, size: image.size, channels: image.channels, bitDepth: bitDepth, palette: palette,
+      options: options)
+    try image.samples.withUnsafeBufferPointer {
+      try writer.writeRows($0, count: image.height, rowLength: image.rowLength)
+    }
+    try writer.finish()
+  }
+
+  /// Lets `write` fill a file beside `path` and renames it to `path` when that succeeded.
+  static func writeBeside(_ path: String, _ write: (String) throws -> Void) throws {
+    let temporary = temporaryName(for: path)
+    do {
+      try write(temporary)
+      try rename(temporary, to: path)
+    } catch {
+      unlink(temporary)
+      throw error
+    }
+  }
+
+  /// A name beside `path` that no other process uses.
+  static func temporaryName(for path: String) -> String {
+    "\(path).\(ProcessInfo.processInfo.processIdentifier)-\(UInt32.random(in: 0 ... .max)).part"
+  }
+
+  /// Renames a finished file, replacing the old one.
+  static func rename(_ temporary: String, to path: String) throws {
+    guard Foundation.rename(temporary, path) == 0 else {
+      throw ImageError(
+        .system, name: path, expected: "a writable file", received: String(cString: strerror(errno))
+      )
+    }
+  }
+}

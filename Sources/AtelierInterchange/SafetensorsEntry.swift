@@ -1,0 +1,193 @@
+// One named tensor of a model file: its element type, shape and bytes, to numbers and back.
+
+import AtelierEngine
+
+/// The element types of safetensors that whole bytes hold; the raw value is the name in the file.
+public enum SafetensorsType: String, Hashable, Sendable, CaseIterable {
+  /// Truth values, one byte each.
+  case boolean = "BOOL"
+  /// Unsigned 8-bit integers.
+  case uint8 = "U8"
+  /// Signed 8-bit integers.
+  case int8 = "I8"
+  /// 8-bit floats, 5 exponent bits.
+  case float8E5M2 = "F8_E5M2"
+  /// 8-bit floats, 4 exponent bits.
+  case float8E4M3 = "F8_E4M3"
+  /// 8-bit powers of two.
+  case float8E8M0 = "F8_E8M0"
+  /// Signed 16-bit integers.
+  case int16 = "I16"
+  /// Unsigned 16-bit integers.
+  case uint16 = "U16"
+  /// IEEE half precision.
+  case float16 = "F16"
+  /// The upper half of a 32-bit float.
+  case bfloat16 = "BF16"
+  /// Signed 32-bit integers.
+  case int32 = "I32"
+  /// Unsigned 32-bit integers.
+  case uint32 = "U32"
+  /// IEEE single precision, the type of the engine.
+  case float32 = "F32"
+  /// Complex numbers of two 32-bit floats.
+  case complex64 = "C64"
+  /// IEEE double precision.
+  case float64 = "F64"
+  /// Signed 64-bit integers.
+  case int64 = "I64"
+  /// Unsigned 64-bit integers.
+  case uint64 = "U64"
+
+  /// The bytes of one element.
+  public var width: Int {
+    switch self {
+    case .boolean, .uint8, .int8, .float8E5M2, .float8E4M3, .float8E8M0: 1
+    case .int16, .uint16, .float16, .bfloat16: 2
+    case .int32, .uint32, .float32: 4
+    case .complex64, .float64, .int64, .uint64: 8
+    }
+  }
+}
+
+/// A named tensor as the file holds it.
+public struct SafetensorsEntry: Hashable, Sendable {
+  /// The name, once per file.
+  public let name: String
+  /// The element type.
+  public let type: SafetensorsType
+  /// The sizes; rank 0 is one value, a size of 0 none.
+  public let shape: Shape
+  /// The elements, little-endian, row-major; always `shape.count * type.width` bytes.
+  public let bytes: [UInt8]
+
+  /// Makes an entry of raw bytes.
+  ///
+  /// Precondition: `bytes.count == shape.count * type.width`.
+  public init(name: String, type: SafetensorsType, shape: Shape, bytes: [UInt8]) {
+    precondition(
+      bytes.count == shape.count * type.width,
+      "\(name): \(shape) of \(type.rawValue) takes \(shape.count * type.width) bytes; "
+        + "received \(bytes.count)"
+    )
+    self.name = name
+    self.type = type
+    self.shape = shape
+    self.bytes = bytes
+  }
+
+  /// Makes an F32 entry; every bit is kept, NaN payloads too.
+  public init(name: String, _ tensor: Tensor) {
+    let bytes = [UInt8](unsafeUninitializedCapacity: tensor.count * 4) { buffer, filled in
+      let target = UnsafeMutableRawBufferPointer(buffer)
+      tensor.elements.withUnsafeBufferPointer { source in
+        for index in 0..<source.count {
+          target.storeBytes(
+            of: source[index].bitPattern.littleEndian, toByteOffset: index * 4, as: UInt32.self)
+        }
+      }
+      filled = target.count
+    }
+    self.init(name: name, type: .float32, shape: tensor.shape, bytes: bytes)
+  }
+
+  /// Makes a U8 entry of one axis, as run folders use for opaque state.
+  public init(name: String, bytes: [UInt8]) {
+    self.init(name: name, type: .uint8, shape: [bytes.count], bytes: bytes)
+  }
+
+  /// Makes an I64 entry of one axis.
+  public init(name: String, integers: [Int64]) {
+    self.init(
+      name: name, type: .int64, shape: [integers.count], bytes: littleEndianBytes(integers))
+  }
+
+  /// Makes a U64 entry of one axis, as for counters and the state of random generators.
+  public init(name: String, unsignedIntegers: [UInt64]) {
+    self.init(
+      name: name, type: .uint64, shape: [unsignedIntegers.count],
+      bytes: littleEndianBytes(unsignedIntegers))
+  }
+
+  /// The elements as 32-bit floats, or nil when the type is not F32, F16, BF16 or F64.
+  ///
+  /// F32 keeps every bit; F16 and BF16 are exact; F64 is rounded to nearest.
+  public var floats: [Float]? {
+    switch type {
+    case .float32: map(UInt32.self) { Float(bitPattern: $0) }
+    case .float16: map(UInt16.self) { Float(halfPrecisionBits: $0) }
+    case .bfloat16: map(UInt16.self) { Float(bitPattern: UInt32($0) << 16) }
+    case .float64: map(UInt64.self) { Float(Double(bitPattern: $0)) }
+    default: nil
+    }
+  }
+
+  /// The elements as signed integers, or nil when the type is not one of I8 … I64, U8, U16 or U32.
+  public var integers: [Int64]? {
+    switch type {
+    case .int8: bytes.map { Int64(Int8(bitPattern: $0)) }
+    case .uint8: bytes.map { Int64($0) }
+    case .int16: map(UInt16.self) { Int64(Int16(bitPattern: $0)) }
+    case .uint16: map(UInt16.self) { Int64($0) }
+    case .int32: map(UInt32.self) { Int64(Int32(bitPattern: $0)) }
+    case .uint32: map(UInt32.self) { Int64($0) }
+    case .int64: map(UInt64.self) { Int64(bitPattern: $0) }
+    default: nil
+    }
+  }
+
+  /// The elements as unsigned integers, or nil when the type is not one of U8, U16, U32 or U64.
+  public var unsignedIntegers: [UInt64]? {
+    switch type {
+    case .uint8: bytes.map { UInt64($0) }
+    case .uint16: map(UInt16.self) { UInt64($0) }
+    case .uint32: map(UInt32.self) { UInt64($0) }
+    case .uint64: map(UInt64.self) { $0 }
+    default: nil
+    }
+  }
+
+  /// Loads each element's bits in the machine's order and converts them.
+  @inline(__always)
+  private func map<Bits: FixedWidthInteger, Value>(
+    _: Bits.Type, _ convert: (Bits) -> Value
+  ) -> [Value] {
+    let width = MemoryLayout<Bits>.size
+    let count = bytes.count / width
+    return bytes.withUnsafeBytes { source in
+      [Value](unsafeUninitializedCapacity: count) { target, initialized in
+        for index in 0..<count {
+          let bits = source.loadUnaligned(fromByteOffset: index * width, as: Bits.self)
+          target.initializeElement(at: index, to: convert(Bits(littleEndian: bits)))
+        }
+        initialized = count
+      }
+    }
+  }
+}
+
+/// The bytes of integers, least significant first.
+func littleEndianBytes<Integer: FixedWidthInteger>(_ values: [Integer]) -> [UInt8] {
+  var bytes: [UInt8] = []
+  bytes.reserveCapacity(values.count * MemoryLayout<Integer>.size)
+  for value in values {
+    withUnsafeBytes(of: value.littleEndian) { bytes.append(contentsOf: $0) }
+  }
+  return bytes
+}
+
+extension Float {
+  /// Widens IEEE half precision exactly (`Float16` does not exist on every platform).
+  init(halfPrecisionBits half: UInt16) {
+    let sign = UInt32(half & 0x8000) << 16
+    let exponent = UInt32(half >> 10) & 0x1F
+    let fraction = UInt32(half & 0x3FF)
+    switch exponent {
+    case 0:
+      let magnitude = Float(fraction) * 0x1p-24
+      self = Float(bitPattern: sign | magnitude.bitPattern)
+    case 31: self = Float(bitPattern: sign | 0x7F80_0000 | fraction << 13)
+    default: self = Float(bitPattern: sign | (exponent + 112) << 23 | fraction << 13)
+    }
+  }
+}

@@ -1,0 +1,39 @@
+// The activation functions, as a description that graphs store and kernels run.
+
+/// An element-wise activation function.
+public enum Activation: Hashable, Sendable, Codable {
+  /// x
+  case identity
+  /// max(0, x)
+  case relu
+  /// x where x > 0, slope · x elsewhere; `slope` in [0, 1)
+  case leakyReLU(slope: Float)
+  /// x where x > 0, alpha · (eˣ − 1) elsewhere (Clevert et al. 2015)
+  case elu(alpha: Float)
+  /// x · sigmoid(x) (Elfwing et al. 2017)
+  case silu
+  /// x · Φ(x), the exact form with the error function (Hendrycks and Gimpel 2016)
+  case gelu
+  /// 1 / (1 + e⁻ˣ)
+  case sigmoid
+  /// tanh(x)
+  case tanh
+
+  /// Whether the derivative is a function of the activation's output alone (else its input is needed).
+  public var differentiatesFromOutput: Bool {
+    switch self {
+    case .identity, .relu, .leakyReLU, .elu, .sigmoid, .tanh: true
+    case .silu, .gelu: false
+    }
+  }
+
+  /// The slope on the negative side when the function is piecewise linear through zero, else nil.
+  public var negativeSlope: Float? {
+    switch self {
+    case .identity: 1
+    case .relu: 0
+    case .leakyReLU(let slope): slope
+    case .elu, .silu, .gelu, .sigmoid, .tanh: nil
+    }
+  }
+}

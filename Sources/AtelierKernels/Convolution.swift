@@ -1,0 +1,162 @@
+// Convolution forward and its adjoint: packing of the weights and the run of all parts on the pool.
+
+import CKernels
+
+extension Kernels {
+  /// The convolution family of this instruction set.
+  var convolutionTable: UnsafePointer<ck_convolution_table> {
+    let code: Int32 =
+      switch instructionSet {
+      case .baseline: 0
+      case .avx2: 1
+      case .avx512: 2
+      }
+    return ck_convolution_kernels(code)
+  }
+
+  /// The number of floats that the packed weights of a pass take.
+  public func convolutionPackedCount(_ g: ConvolutionGeometry, pass: ConvolutionPass) -> Int {
+    ConvolutionStencils(g, pass: pass, table: convolutionTable.pointee).packedCount
+  }
+
+  /// Packs `weights` [kh, kw, C / groups, K] for one pass into the order in which its kernels read them.
+  ///
+  /// - Parameters:
+  ///   - g: The sizes of the convolution.
+  ///   - pass: The pass that will read the packed weights.
+  ///   - weights: The weights [kh, kw, C / groups, K].
+  ///   - outputScale: A factor [K] of each filter (a folded batch normalization); forward pass only.
+  ///   - packed: Memory of `convolutionPackedCount` floats.
+  public func packConvolutionWeights(
+    _ g: ConvolutionGeometry, pass: ConvolutionPass, weights: UnsafePointer<Float>,
+    outputScale: UnsafePointer<Float>?, packed: UnsafeMutablePointer<Float>
+  ) {
+    precondition(outputScale == nil || pass == .forward, "only the forward pass has a scale")
+    let set = ConvolutionStencils(g, pass: pass, table: convolutionTable.pointee)
+    withStencils(set) { stencils in
+      let blocks = set.channelBlocks
+      pool.parallelFor(stencils.count * g.groups * blocks) { index in
+        var stencil = stencils[index / (g.groups * blocks)]
+        let block = index % blocks
+        ck_conv_pack(
+          &stencil, pass == .forward ? 0 : 1, g.kernelWidth, g.inputChannels / g.groups,
+          g.outputChannels, set.vector, set.block, index / blocks % g.groups, block, block + 1,
+          weights, outputScale, packed)
+      }
+    }
+  }
+
+  /// The number of floats of scratch memory that a pass takes with this pool.
+  public func convolutionWorkspaceCount(_ g: ConvolutionGeometry, pass: ConvolutionPass) -> Int {
+    let table = convolutionTable.pointee
+    let set = ConvolutionStencils(g, pass: pass, table: table)
+    return withStencils(set) { stencils in
+      pool.threads * Self.paddedScratch(
+        ConvolutionPartition(set, stencils, tile: table.tile).scratch)
+    }
+  }
+
+  /// The convolution of `input` [N, H, W, C] into `output` [N, H', W', K].
+  ///
+  /// - Parameters:
+  ///   - g: The sizes of the convolution.
+  ///   - input: The input [N, H, W, C].
+  ///   - packedWeights: The weights, packed for the forward pass.
+  ///   - epilogue: What is done to each sum before it is stored.
+  ///   - output: The output [N, H', W', K].
+  ///   - workspace: Memory of `convolutionWorkspaceCount` floats; may be nil when that is 0.
+  public func convolutionForward(
+    _ g: ConvolutionGeometry, input: UnsafePointer<Float>, packedWeights: UnsafePointer<Float>,
+    epilogue: ConvolutionEpilogue, output: UnsafeMutablePointer<Float>,
+    workspace: UnsafeMutablePointer<Float>?
+  ) {
+    runDirect(
+      g, pass: .forward, source: input, packed: packedWeights, epilogue: epilogue, result: output,
+      workspace: workspace)
+  }
+
+  /// The adjoint of `convolutionForward`, which is also the forward pass of a transposed convolution.
+  ///
+  /// - Parameters:
+  ///   - g: The sizes of the convolution.
+  ///   - outputGradient: The gradient of the output [N, H', W', K].
+  ///   - packedWeights: The weights, packed for the input gradient.
+  ///   - epilogue: What is done to each sum before it is stored; its channels are the C input channels.
+  ///   - inputGradient: The gradient of the input [N, H, W, C]; every pixel is written.
+  ///   - workspace: Memory of `convolutionWorkspaceCount` floats; may be nil when that is 0.
+  public func convolutionInputGradient(
+    _ g: ConvolutionGeometry, outputGradient: UnsafePointer<Float>,
+    packedWeights: UnsafePointer<Float>, epilogue: ConvolutionEpilogue,
+    inputGradient: UnsafeMutablePointer<Float>, workspace: UnsafeMutablePointer<Float>?
+  ) {
+    runDirect(
+      g, pass: .inputGradient, source: outputGradient, packed: packedWeights, epilogue: epilogue,
+      result: inputGradient, workspace: workspace)
+  }
+
+  /// Runs all parts of a pass with the direct algorithm.
+  private func runDirect(
+    _ g: ConvolutionGeometry, pass: ConvolutionPass, source: UnsafePointer<Float>,
+    packed: UnsafePointer<Float>, epilogue: ConvolutionEpilogue,
+    result: UnsafeMutablePointer<Float>, workspace: UnsafeMutablePointer<Float>?
+  ) {
+    let table = convolutionTable.pointee
+    let set = ConvolutionStencils(g, pass: pass, table: table)
+    let ending = ck_conv_epilogue(epilogue)
+    withStencils(set) { stencils in
+      let partition = ConvolutionPartition(set, stencils, tile: table.tile)
+      let scratch = Self.paddedScratch(partition.scratch)
+      precondition(scratch == 0 || workspace != nil, "this convolution needs a workspace")
+      pool.parallelFor(lanes: partition.parts) { index, lane in
+        var part = partition.part(index)
+        var ending = ending
+        let buffer = workspace.map { $0 + lane * scratch }
+        for phase in 0..<stencils.count {
+          guard let stencil = stencils.baseAddress.map({ $0 + phase }) else { continue }
+          if partition.usesPatches {
+            table.patches(
+              stencil, &ending, &part, part.q0, part.q1, source, packed, result, buffer)
+          } else if set.form == .depthwise {
+            table.depthwise(stencil, &ending, &part, source, packed, result)
+          } else {
+            table.rows(stencil, &ending, &part, source, packed, result, buffer)
+          }
+        }
+      }
+    }
+  }
+
+  /// Calls `body` with the stencils of a pass, which live as long as the call.
+  func withStencils<Result>(
+    _ set: ConvolutionStencils, _ body: (UnsafeBufferPointer<ck_conv_stencil>) -> Result
+  ) -> Result {
+    withUnsafeTemporaryAllocation(of: ck_conv_stencil.self, capacity: set.count) { stencils in
+      set.fill(stencils)
+      return body(UnsafeBufferPointer(stencils))
+    }
+  }
+
+  /// A lane's scratch size, rounded up so that two threads never write to one cache line.
+  static func paddedScratch(_ count: Int) -> Int {
+    count == 0 ? 0 : (count + 63) / 32 * 32
+  }
+}
+
+extension ck_conv_epilogue {
+  init(_ epilogue: ConvolutionEpilogue) {
+    let (code, parameter): (Int32, Float) =
+      switch epilogue.activation {
+      case .identity: (0, 0)
+      case .relu: (1, 0)
+      case .leakyReLU(let slope): (2, slope)
+      case .elu(let alpha): (3, alpha)
+      case .silu: (4, 0)
+      case .gelu: (5, 0)
+      case .sigmoid: (6, 0)
+      case .tanh: (7, 0)
+      }
+    self.init(
+      bias: epilogue.bias, addend: epilogue.addend, mask: epilogue.mask,
+      mask_slope: epilogue.maskSlope, parameter: parameter, activation: code)
+  }
+}

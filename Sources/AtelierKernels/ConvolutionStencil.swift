@@ -1,0 +1,161 @@
+// A convolution's two maps of images as stencils: one for the forward pass, one a stride phase for the input gradient.
+//
+// Input row y gets contributions of the kernel rows i with y + padding − i · dilation divisible by the stride. Rows of
+// the same remainder share these kernel rows and form a small convolution of stride 1: nothing is scattered.
+
+import CKernels
+
+/// One axis of a stencil; the names are those of `ck_conv_stencil`.
+private struct StencilAxis {
+  var count = 0
+  var origin = 0
+  var resultStep = 1
+  var sourceStep = 1
+  var taps = 0
+  var offset = 0
+  var offsetStep = 1
+  var kernel = 0
+  var kernelStep = 1
+
+  /// The axis of a forward pass.
+  static func forward(
+    output: Int, kernel: Int, stride: Int, padding: Int, dilation: Int
+  ) -> StencilAxis {
+    StencilAxis(
+      count: output, sourceStep: stride, taps: kernel, offset: -padding, offsetStep: dilation)
+  }
+
+  /// The axis of phase `phase` of an input gradient: input positions `phase`, `phase + stride`, …
+  static func backward(
+    input: Int, kernel: Int, stride: Int, padding: Int, dilation: Int, phase: Int
+  ) -> StencilAxis {
+    var axis = StencilAxis(
+      count: max(0, (input - phase + stride - 1) / stride), origin: phase, resultStep: stride)
+    var last = 0
+    for i in 0..<kernel where (phase + padding - i * dilation) % stride == 0 {
+      if axis.taps > 0 { axis.kernelStep = last - i }
+      axis.taps += 1
+      last = i
+    }
+    guard axis.taps > 0 else { return axis }
+    // Tap 0 is the last kernel element: source offsets then grow with the tap.
+    axis.kernel = last
+    axis.offset = (phase + padding - last * dilation) / stride
+    axis.offsetStep = axis.taps > 1 ? -axis.kernelStep * dilation / stride : 1
+    return axis
+  }
+}
+
+/// The stencils of one pass, with what the partition needs to know about them.
+struct ConvolutionStencils {
+  /// How result channels are computed; the same values as `ck_conv_stencil.form`.
+  enum Form: Int32 {
+    case blocks = 0
+    case dots = 1
+    case depthwise = 2
+  }
+
+  let geometry: ConvolutionGeometry
+  let pass: ConvolutionPass
+  let form: Form
+  let vector: Int
+  let block: Int
+
+  init(_ g: ConvolutionGeometry, pass: ConvolutionPass, table: ck_convolution_table) {
+    geometry = g
+    self.pass = pass
+    vector = table.vector
+    block = table.block
+    let source = pass == .forward ? g.inputChannels : g.outputChannels
+    let result = pass == .forward ? g.outputChannels : g.inputChannels
+    if g.groups > 1 && source == g.groups && result == g.groups {
+      form = .depthwise
+    } else if result / g.groups <= 4 && source / g.groups >= 16 {
+      form = .dots
+    } else {
+      form = .blocks
+    }
+  }
+
+  private init(_ other: ConvolutionStencils, form: Form) {
+    geometry = other.geometry
+    pass = other.pass
+    self.form = form
+    vector = other.vector
+    block = other.block
+  }
+
+  /// The same pass with all result channels in blocks.
+  var asBlocks: ConvolutionStencils { ConvolutionStencils(self, form: .blocks) }
+
+  /// The number of stencils.
+  var count: Int {
+    pass == .forward ? 1 : geometry.strideHeight * geometry.strideWidth
+  }
+
+  /// Blocks of result channels in a group.
+  var channelBlocks: Int {
+    let result = pass == .forward ? geometry.outputChannels : geometry.inputChannels
+    return form == .blocks ? (result / geometry.groups + block - 1) / block : 1
+  }
+
+  /// The floats that the packed weights of all stencils take.
+  var packedCount: Int {
+    var total = 0
+    for phase in 0..<count {
+      var stencil = bare(phase)
+      total += ck_conv_packed_count(&stencil, vector, block)
+    }
+    return total
+  }
+
+  /// Writes all `count` stencils to `stencils`.
+  func fill(_ stencils: UnsafeMutableBufferPointer<ck_conv_stencil>) {
+    var at = 0
+    for phase in 0..<count {
+      var stencil = bare(phase)
+      stencil.packed_at = at
+      at += ck_conv_packed_count(&stencil, vector, block)
+      stencils[phase] = stencil
+    }
+  }
+
+  /// Stencil `phase` without the place of its weights.
+  private func bare(_ phase: Int) -> ck_conv_stencil {
+    let g = geometry
+    let forward = pass == .forward
+    let phaseY = phase / g.strideWidth
+    let phaseX = phase % g.strideWidth
+    let y =
+      forward
+      ? StencilAxis.forward(
+        output: g.outputHeight, kernel: g.kernelHeight, stride: g.strideHeight,
+        padding: g.paddingTop, dilation: g.dilationHeight)
+      : StencilAxis.backward(
+        input: g.inputHeight, kernel: g.kernelHeight, stride: g.strideHeight,
+        padding: g.paddingTop, dilation: g.dilationHeight, phase: phaseY)
+    let x =
+      forward
+      ? StencilAxis.forward(
+        output: g.outputWidth, kernel: g.kernelWidth, stride: g.strideWidth,
+        padding: g.paddingLeft, dilation: g.dilationWidth)
+      : StencilAxis.backward(
+        input: g.inputWidth, kernel: g.kernelWidth, stride: g.strideWidth,
+        padding: g.paddingLeft, dilation: g.dilationWidth, phase: phaseX)
+    return ck_conv_stencil(
+      batch: g.batch, groups: g.groups,
+      src_h: forward ? g.inputHeight : g.outputHeight,
+      src_w: forward ? g.inputWidth : g.outputWidth,
+      src_c: forward ? g.inputChannels : g.outputChannels,
+      dst_h: forward ? g.outputHeight : g.inputHeight,
+      dst_w: forward ? g.outputWidth : g.inputWidth,
+      dst_c: forward ? g.outputChannels : g.inputChannels,
+      q_h: y.count, q_w: x.count, dst_y0: y.origin, dst_x0: x.origin,
+      dst_sy: y.resultStep, dst_sx: x.resultStep, src_sy: y.sourceStep, src_sx: x.sourceStep,
+      taps_y: x.taps == 0 ? 0 : y.taps, taps_x: y.taps == 0 ? 0 : x.taps,
+      off_y: y.offset, off_x: x.offset, step_y: y.offsetStep, step_x: x.offsetStep,
+      kernel_y: y.kernel, kernel_x: x.kernel,
+      kernel_step_y: y.kernelStep, kernel_step_x: x.kernelStep,
+      packed_at: 0, form: form.rawValue)
+  }
+}

@@ -1,0 +1,155 @@
+// The weight gradient: pixels are cut into a fixed number of parts, whose sums are added up in their order.
+
+import CKernels
+
+/// The cut of a weight gradient: a function of the shapes and the instruction set, never of the threads.
+struct WeightGradientPartition {
+  /// Floats that all partial gradients together may take, unless one alone is larger.
+  private static let partialFloats = 6_000_000
+  /// Parts of the pixels when memory allows.
+  private static let mostPixelParts = 16
+
+  let family: ConvolutionStencils
+  let stencil: ck_conv_stencil
+  /// Rows of output, over all images, in a part of the pixels; and how many parts.
+  let rowsPerPart: Int
+  let pixelParts: Int
+  let blocksPerPart: Int
+  let blockParts: Int
+  /// Rows and columns of output whose sources a thread holds at a time.
+  let chunkRows: Int
+  let chunkColumns: Int
+  /// Floats of one partial gradient, of its bias sums, and of a thread's scratch memory.
+  let partialCount: Int
+  let biasCount: Int
+  let scratch: Int
+
+  init(_ g: ConvolutionGeometry, table: ck_convolution_table) {
+    let full = ConvolutionStencils(g, pass: .forward, table: table)
+    // Dot products do not apply here: every result channel belongs to a block.
+    let set = full.form == .dots ? full.asBlocks : full
+    family = set
+    var stencil = withUnsafeTemporaryAllocation(of: ck_conv_stencil.self, capacity: 1) {
+      set.fill($0)
+      return $0[0]
+    }
+    self.stencil = stencil
+    partialCount = Kernels.paddedScratch(
+      ck_conv_packed_count(&stencil, table.vector, table.block))
+    biasCount = Kernels.paddedScratch(g.outputChannels)
+    let rows = g.batch * g.outputHeight
+    let wanted = max(1, min(Self.mostPixelParts, rows, Self.partialFloats / max(partialCount, 1)))
+    rowsPerPart = max(1, (rows + wanted - 1) / wanted)
+    pixelParts = max(1, (rows + rowsPerPart - 1) / rowsPerPart)
+    let blocks = set.channelBlocks
+    let wantedBlocks = min(blocks, max(1, 16 / (pixelParts * g.groups)))
+    blocksPerPart = set.form == .depthwise ? 1 : (blocks + wantedBlocks - 1) / wantedBlocks
+    blockParts = set.form == .depthwise ? 1 : (blocks + blocksPerPart - 1) / blocksPerPart
+    guard set.form != .depthwise else {
+      (chunkRows, chunkColumns, scratch) = (1, 1, 0)
+      return
+    }
+    let columns = min(g.outputWidth, 256)
+    chunkColumns = max(1, columns)
+    chunkRows = max(1, min(rowsPerPart, g.outputHeight, 192 / max(columns, 1)))
+    let held = blocksPerPart * table.block * chunkRows * chunkColumns + 32
+    scratch =
+      held + ConvolutionPartition.windowCount(stencil, rows: chunkRows, columns: chunkColumns)
+  }
+
+  var groups: Int { family.form == .depthwise ? 1 : stencil.groups }
+  var parts: Int { pixelParts * groups * blockParts }
+  var sumsCount: Int { pixelParts * (partialCount + biasCount) }
+
+  func part(_ index: Int) -> (pixels: Int, ck_conv_weight_part) {
+    let block = index % blockParts * blocksPerPart
+    let group = index / blockParts % groups
+    let pixels = index / blockParts / groups
+    let row = pixels * rowsPerPart
+    let part = ck_conv_weight_part(
+      q0: row, q1: min(row + rowsPerPart, stencil.batch * stencil.q_h), group: group, kb0: block,
+      kb1: min(block + blocksPerPart, family.channelBlocks), chunk_rows: chunkRows,
+      chunk_columns: chunkColumns)
+    return (pixels, part)
+  }
+}
+
+extension Kernels {
+  /// The number of floats of scratch memory that the weight gradient takes with this pool.
+  public func convolutionWeightGradientWorkspaceCount(_ g: ConvolutionGeometry) -> Int {
+    let partition = WeightGradientPartition(g, table: convolutionTable.pointee)
+    return 32 + partition.sumsCount + pool.threads * Self.paddedScratch(partition.scratch)
+  }
+
+  /// The gradients of a convolution's weights and bias; both are overwritten.
+  ///
+  /// - Parameters:
+  ///   - g: The sizes of the convolution.
+  ///   - input: The input [N, H, W, C] of the forward pass.
+  ///   - outputGradient: The gradient of the output [N, H', W', K].
+  ///   - weightGradient: The gradient of the weights [kh, kw, C / groups, K].
+  ///   - biasGradient: The sums of `outputGradient` over all pixels [K], or nil.
+  ///   - workspace: Memory of `convolutionWeightGradientWorkspaceCount` floats.
+  public func convolutionWeightGradient(
+    _ g: ConvolutionGeometry, input: UnsafePointer<Float>, outputGradient: UnsafePointer<Float>,
+    weightGradient: UnsafeMutablePointer<Float>, biasGradient: UnsafeMutablePointer<Float>?,
+    workspace: UnsafeMutablePointer<Float>?
+  ) {
+    let table = convolutionTable.pointee
+    let partition = WeightGradientPartition(g, table: table)
+    guard let workspace else {
+      preconditionFailure("the weight gradient needs a workspace")
+    }
+    let partials = workspace
+    let biases = partials + partition.pixelParts * partition.partialCount
+    let buffers = biases + partition.pixelParts * partition.biasCount
+    let scratch = Self.paddedScratch(partition.scratch)
+    pool.parallelFor(lanes: partition.parts) { index, lane in
+      var stencil = partition.stencil
+      var (pixels, part) = partition.part(index)
+      let partial = partials + pixels * partition.partialCount
+      let bias = biasGradient == nil ? nil : biases + pixels * partition.biasCount
+      if partition.family.form == .depthwise {
+        table.weight_depthwise(&stencil, &part, input, outputGradient, partial, bias)
+      } else {
+        table.weight_rows(
+          &stencil, &part, input, outputGradient, partial, bias, buffers + lane * scratch)
+      }
+    }
+    finish(g, partition, table, partials, weightGradient)
+    if let biasGradient {
+      for k in 0..<g.outputChannels {
+        var sum = biases[k]
+        for part in 1..<max(partition.pixelParts, 1) { sum += biases[part * partition.biasCount + k] }
+        biasGradient[k] = sum
+      }
+    }
+  }
+
+  /// Adds the partial gradients up in the order of the parts.
+  private func finish(
+    _ g: ConvolutionGeometry, _ partition: WeightGradientPartition, _ table: ck_convolution_table,
+    _ partials: UnsafePointer<Float>, _ weightGradient: UnsafeMutablePointer<Float>
+  ) {
+    if partition.family.form == .depthwise {
+      for at in 0..<g.weightCount {
+        var sum = partials[at]
+        for part in 1..<max(partition.pixelParts, 1) {
+          sum += partials[part * partition.partialCount + at]
+        }
+        weightGradient[at] = sum
+      }
+      return
+    }
+    let rows = g.kernelHeight * g.kernelWidth * g.inputChannels / g.groups
+    let step = 32
+    let cuts = (rows + step - 1) / step
+    pool.parallelFor(cuts * g.groups) { index in
+      var stencil = partition.stencil
+      let row = index % cuts * step
+      table.weight_finish(
+        &stencil, row, min(row + step, rows), index / cuts, partials, partition.pixelParts,
+        partition.partialCount, weightGradient)
+    }
+  }
+}

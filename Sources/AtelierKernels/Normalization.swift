@@ -1,0 +1,130 @@
+// Batch, group and instance normalization: statistics, forward passes and gradients.
+
+import CKernels
+
+extension Kernels {
+  /// The mean and the biased variance of every channel of [pixels, channels].
+  public func batchStatistics(
+    _ x: UnsafePointer<Float>, mean: UnsafeMutablePointer<Float>,
+    variance: UnsafeMutablePointer<Float>, pixels: Int, channels: Int
+  ) {
+    let kernel = elementwise.pointee.channel_moments
+    let rows = ChannelRows(channels: channels)
+    let parts = rows.sumParts(of: pixels * channels)
+    let capacity = max(parts.number, 1) * 2 * channels
+    withUnsafeTemporaryAllocation(of: Double.self, capacity: capacity) { moments in
+      moments.initialize(repeating: 0)
+      guard let base = moments.baseAddress else { return }
+      forEachPart(parts) { index, start, count in
+        kernel(x + start, count, rows.width, channels, base + index * 2 * channels)
+      }
+      for c in 0..<channels {
+        let (center, squares) = Self.combine(moments, parts, channels: channels, channel: c)
+        mean[c] = Float(center)
+        variance[c] = Float(squares / Double(max(pixels, 1)))
+      }
+    }
+  }
+
+  /// The mean and the sum of squared deviations of one channel from those of the parts (Chan and others 1983).
+  private static func combine(
+    _ moments: UnsafeMutableBufferPointer<Double>, _ parts: ElementParts, channels: Int,
+    channel: Int
+  ) -> (mean: Double, squares: Double) {
+    var sum = 0.0
+    for part in 0..<parts.number {
+      let pixels = Double(parts.range(part).count / channels)
+      sum += pixels * moments[part * 2 * channels + channel]
+    }
+    let mean = sum / Double(max(parts.count / channels, 1))
+    var squares = 0.0
+    for part in 0..<parts.number {
+      let pixels = Double(parts.range(part).count / channels)
+      let offset = moments[part * 2 * channels + channel] - mean
+      squares += moments[(part * 2 + 1) * channels + channel] + pixels * offset * offset
+    }
+    return (mean, squares)
+  }
+
+  /// y = activation(gamma · (x − mean) · inverseDeviation + beta) (Ioffe and Szegedy 2015); `y` may be `x`.
+  ///
+  /// `x` and `y` are [pixels, channels], the others [channels]; `activation` is the identity, ReLU or leaky ReLU.
+  public func batchNormalizationForward(
+    _ x: UnsafePointer<Float>, mean: UnsafePointer<Float>, inverseDeviation: UnsafePointer<Float>,
+    gamma: UnsafePointer<Float>, beta: UnsafePointer<Float>, activation: Activation,
+    _ y: UnsafeMutablePointer<Float>, pixels: Int, channels: Int
+  ) {
+    let slope = Self.slope(activation)
+    let kernel = elementwise.pointee.row_affine
+    let rows = ChannelRows(channels: channels)
+    let width = rows.width
+    withUnsafeTemporaryAllocation(of: Float.self, capacity: 2 * width) { tables in
+      let scale = UnsafeMutableBufferPointer(rebasing: tables[..<width])
+      let shift = UnsafeMutableBufferPointer(rebasing: tables[width...])
+      rows.fill(scale) { gamma[$0] * inverseDeviation[$0] }
+      rows.fill(shift) { beta[$0] - mean[$0] * scale[$0] }
+      let scales = scale.read
+      let shifts = shift.read
+      forEachPart(rows.parts(of: pixels * channels)) { _, start, count in
+        kernel(x + start, scales, shifts, slope, y + start, count, width)
+      }
+    }
+  }
+
+  /// The gradients of the forward pass whose statistics were taken over the same pixels; `dx` may be `dy`.
+  ///
+  /// `y` is the forward pass's output, needed when `activation` is not the identity.
+  public func batchNormalizationGradient(
+    _ x: UnsafePointer<Float>, y: UnsafePointer<Float>?, dy: UnsafePointer<Float>,
+    mean: UnsafePointer<Float>, inverseDeviation: UnsafePointer<Float>,
+    gamma: UnsafePointer<Float>, activation: Activation, dx: UnsafeMutablePointer<Float>,
+    dGamma: UnsafeMutablePointer<Float>, dBeta: UnsafeMutablePointer<Float>, pixels: Int,
+    channels: Int
+  ) {
+    let slope = Self.slope(activation)
+    let y = slope == 1 ? nil : y
+    precondition(slope == 1 || y != nil, "the gradient through \(activation) needs its output")
+    let reduce = elementwise.pointee.channel_products
+    let map = elementwise.pointee.row_normalization_gradient
+    let rows = ChannelRows(channels: channels)
+    let width = rows.width
+    withUnsafeTemporaryAllocation(of: Float.self, capacity: 4 * width) { tables in
+      let buffers = (0..<4).map {
+        UnsafeMutableBufferPointer(rebasing: tables[($0 * width)..<(($0 + 1) * width)])
+      }
+      rows.fill(buffers[0]) { mean[$0] }
+      let base = tables.read
+      sumOfChannels(rows, pixels: pixels, kinds: 2) { start, count, sums in
+        reduce(
+          x + start, y.map { $0 + start }, dy + start, base, slope, count, width, channels, sums)
+      } finish: { sums in
+        let size = Double(max(pixels, 1))
+        rows.fill(buffers[1]) { gamma[$0] * inverseDeviation[$0] }
+        rows.fill(buffers[2]) { c in
+          let inverse = Double(inverseDeviation[c])
+          return Float(-Double(gamma[c]) * inverse * inverse * inverse * sums[channels + c] / size)
+        }
+        rows.fill(buffers[3]) { c in
+          Float(-Double(gamma[c]) * Double(inverseDeviation[c]) * sums[c] / size)
+        }
+        for c in 0..<channels {
+          dGamma[c] = Float(sums[channels + c] * Double(inverseDeviation[c]))
+          dBeta[c] = Float(sums[c])
+        }
+      }
+      forEachPart(rows.parts(of: pixels * channels)) { _, start, count in
+        map(
+          x + start, y.map { $0 + start }, dy + start, base, base + width, base + 2 * width,
+          base + 3 * width, slope, dx + start, count, width)
+      }
+    }
+  }
+
+  /// The slope below zero of an activation that a normalization can carry.
+  private static func slope(_ activation: Activation) -> Float {
+    guard let slope = activation.negativeSlope else {
+      preconditionFailure("a normalization carries no \(activation)")
+    }
+    return slope
+  }
+}

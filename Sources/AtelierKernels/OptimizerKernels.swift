@@ -1,0 +1,208 @@
+// The optimizers: each one sweep over contiguous parameters, gradients and states, gradients scaled as they are read.
+
+import CKernels
+
+#if canImport(Glibc)
+import Glibc
+#elseif canImport(Darwin)
+import Darwin
+#endif
+
+/// What Adam's moments are divided by, because they start at zero.
+private struct Corrections {
+  let first: Double
+  let second: Double
+
+  init(beta1: Float, beta2: Float, step: Int) {
+    precondition(step >= 1, "an optimizer's steps count from 1, received \(step)")
+    first = 1 - pow(Double(beta1), Double(step))
+    second = 1 - pow(Double(beta2), Double(step))
+  }
+}
+
+extension Kernels {
+  /// Stochastic gradient descent with momentum, as PyTorch has it: no velocity, no momentum.
+  ///
+  /// On the first step the velocity becomes the gradient, without dampening.
+  public func sgd(
+    parameters: UnsafeMutablePointer<Float>, gradients: UnsafePointer<Float>,
+    velocity: UnsafeMutablePointer<Float>?, learningRate: Float, momentum: Float,
+    dampening: Float, nesterov: Bool, weightDecay: Float, firstStep: Bool, gradientScale: Float,
+    count: Int
+  ) {
+    var settings = ck_optimizer()
+    settings.rate = learningRate
+    settings.scale = gradientScale
+    settings.decay = weightDecay
+    settings.momentum = momentum
+    settings.dampening = dampening
+    settings.nesterov = nesterov ? 1 : 0
+    settings.first_step = firstStep ? 1 : 0
+    let kernel = elementwise.pointee.sgd
+    withUnsafePointer(to: settings) { settings in
+      forEachChunk(of: count) { start, count in
+        kernel(settings, parameters + start, gradients + start, velocity.map { $0 + start }, count)
+      }
+    }
+  }
+
+  /// Adagrad (Duchi and others 2011): every parameter's rate falls with the sum of its squared gradients.
+  public func adagrad(
+    parameters: UnsafeMutablePointer<Float>, gradients: UnsafePointer<Float>,
+    sum: UnsafeMutablePointer<Float>, learningRate: Float, epsilon: Float, weightDecay: Float,
+    gradientScale: Float, count: Int
+  ) {
+    var settings = ck_optimizer()
+    settings.rate = learningRate
+    settings.scale = gradientScale
+    settings.decay = weightDecay
+    settings.epsilon = epsilon
+    let kernel = elementwise.pointee.adagrad
+    withUnsafePointer(to: settings) { settings in
+      forEachChunk(of: count) { start, count in
+        kernel(settings, parameters + start, gradients + start, sum + start, count)
+      }
+    }
+  }
+
+  /// Adadelta (Zeiler 2012): steps in the unit of the parameters, from running averages of both squares.
+  public func adadelta(
+    parameters: UnsafeMutablePointer<Float>, gradients: UnsafePointer<Float>,
+    squareAverage: UnsafeMutablePointer<Float>, deltaAverage: UnsafeMutablePointer<Float>,
+    learningRate: Float, rho: Float, epsilon: Float, weightDecay: Float, gradientScale: Float,
+    count: Int
+  ) {
+    var settings = ck_optimizer()
+    settings.rate = learningRate
+    settings.scale = gradientScale
+    settings.decay = weightDecay
+    settings.epsilon = epsilon
+    settings.keep1 = rho
+    let kernel = elementwise.pointee.adadelta
+    withUnsafePointer(to: settings) { settings in
+      forEachChunk(of: count) { start, count in
+        kernel(
+          settings, parameters + start, gradients + start, squareAverage + start,
+          deltaAverage + start, count)
+      }
+    }
+  }
+
+  /// RMSprop (Tieleman and Hinton 2012), centered when `gradientAverage` is given, with momentum when its buffer is.
+  public func rmsprop(
+    parameters: UnsafeMutablePointer<Float>, gradients: UnsafePointer<Float>,
+    squareAverage: UnsafeMutablePointer<Float>, momentumBuffer: UnsafeMutablePointer<Float>?,
+    gradientAverage: UnsafeMutablePointer<Float>?, learningRate: Float, alpha: Float,
+    epsilon: Float, momentum: Float, weightDecay: Float, gradientScale: Float, count: Int
+  ) {
+    var settings = ck_optimizer()
+    settings.rate = learningRate
+    settings.scale = gradientScale
+    settings.decay = weightDecay
+    settings.epsilon = epsilon
+    settings.keep1 = alpha
+    settings.momentum = momentum
+    let kernel = elementwise.pointee.rmsprop
+    withUnsafePointer(to: settings) { settings in
+      forEachChunk(of: count) { start, count in
+        kernel(
+          settings, parameters + start, gradients + start, squareAverage + start,
+          momentumBuffer.map { $0 + start }, gradientAverage.map { $0 + start }, count)
+      }
+    }
+  }
+
+  /// Adam (Kingma and Ba 2014), or AdamW (Loshchilov and Hutter 2017) when `decoupled`; `step` counts from 1.
+  public func adam(
+    parameters: UnsafeMutablePointer<Float>, gradients: UnsafePointer<Float>,
+    firstMoment: UnsafeMutablePointer<Float>, secondMoment: UnsafeMutablePointer<Float>,
+    learningRate: Float, beta1: Float, beta2: Float, epsilon: Float, weightDecay: Float,
+    decoupled: Bool, step: Int, gradientScale: Float, count: Int
+  ) {
+    let corrections = Corrections(beta1: beta1, beta2: beta2, step: step)
+    var settings = ck_optimizer()
+    settings.rate = learningRate
+    settings.scale = gradientScale
+    settings.decay = weightDecay
+    settings.epsilon = epsilon
+    settings.keep1 = beta1
+    settings.keep2 = beta2
+    settings.first_factor = Float(Double(learningRate) / corrections.first)
+    settings.second_factor = Float(1 / corrections.second.squareRoot())
+    settings.decoupled = decoupled ? 1 : 0
+    let kernel = elementwise.pointee.adam
+    withUnsafePointer(to: settings) { settings in
+      forEachChunk(of: count) { start, count in
+        kernel(
+          settings, parameters + start, gradients + start, firstMoment + start,
+          secondMoment + start, count)
+      }
+    }
+  }
+
+  /// Nadam (Dozat 2016) as PyTorch has it; `step` counts from 1.
+  ///
+  /// `mu` and `muNext` are the momenta of this step and the next, `momentumProduct` the product of all up to this step.
+  public func nadam(
+    parameters: UnsafeMutablePointer<Float>, gradients: UnsafePointer<Float>,
+    firstMoment: UnsafeMutablePointer<Float>, secondMoment: UnsafeMutablePointer<Float>,
+    learningRate: Float, beta1: Float, beta2: Float, epsilon: Float, weightDecay: Float,
+    step: Int, momentumProduct: Float, mu: Float, muNext: Float, gradientScale: Float, count: Int
+  ) {
+    let corrections = Corrections(beta1: beta1, beta2: beta2, step: step)
+    let product = Double(momentumProduct)
+    let rate = Double(learningRate)
+    let now = rate * (1 - Double(mu)) / (1 - product)
+    let next = rate * Double(muNext) / (1 - product * Double(muNext))
+    var settings = ck_optimizer()
+    settings.rate = learningRate
+    settings.scale = gradientScale
+    settings.decay = weightDecay
+    settings.epsilon = epsilon
+    settings.keep1 = beta1
+    settings.keep2 = beta2
+    settings.first_factor = Float(now)
+    settings.second_factor = Float(1 / corrections.second.squareRoot())
+    settings.third_factor = Float(next)
+    let kernel = elementwise.pointee.nadam
+    withUnsafePointer(to: settings) { settings in
+      forEachChunk(of: count) { start, count in
+        kernel(
+          settings, parameters + start, gradients + start, firstMoment + start,
+          secondMoment + start, count)
+      }
+    }
+  }
+
+  /// Follow the regularized leader, proximal (McMahan and others 2013), as Keras has it; `learningRatePower` ≤ 0.
+  public func ftrl(
+    parameters: UnsafeMutablePointer<Float>, gradients: UnsafePointer<Float>,
+    accumulator: UnsafeMutablePointer<Float>, linear: UnsafeMutablePointer<Float>,
+    learningRate: Float, learningRatePower: Float, l1: Float, l2: Float, gradientScale: Float,
+    count: Int
+  ) {
+    var settings = ck_optimizer()
+    settings.rate = learningRate
+    settings.scale = gradientScale
+    settings.power = -learningRatePower
+    settings.l1 = l1
+    settings.l2 = l2
+    let kernel = elementwise.pointee.ftrl
+    withUnsafePointer(to: settings) { settings in
+      forEachChunk(of: count) { start, count in
+        kernel(
+          settings, parameters + start, gradients + start, accumulator + start, linear + start,
+          count)
+      }
+    }
+  }
+
+  /// average = decay · average + (1 − decay) · parameters.
+  public func movingAverage(
+    _ average: UnsafeMutablePointer<Float>, parameters: UnsafePointer<Float>, decay: Float,
+    count: Int
+  ) {
+    let kernel = elementwise.pointee.blend
+    forEachChunk(of: count) { kernel(parameters + $0, 1 - decay, decay, average + $0, $1) }
+  }
+}

@@ -1,0 +1,142 @@
+// The slow and obvious convolution and its gradients: the oracle that every fast kernel is held against.
+//
+// Letters: n batch · y, x output pixel · i, j kernel tap · c input channel · k output channel · g group.
+
+#if canImport(Glibc)
+import Glibc
+#elseif canImport(Darwin)
+import Darwin
+#endif
+
+/// Convolution by plain loops that sum in `Double`; serial and slow, for tests and for reading.
+public enum ReferenceConvolution {
+  /// The convolution of `input` [N, H, W, C] with `weights` [kh, kw, C / groups, K], times `outputScale` [K], into
+  /// `output` [N, H', W', K], with the epilogue applied.
+  public static func forward(
+    _ g: ConvolutionGeometry, input: UnsafePointer<Float>, weights: UnsafePointer<Float>,
+    outputScale: UnsafePointer<Float>?, epilogue: ConvolutionEpilogue,
+    output: UnsafeMutablePointer<Float>
+  ) {
+    let groupInputs = g.inputChannels / g.groups
+    let groupOutputs = g.outputChannels / g.groups
+    var sums = [Double](repeating: 0, count: g.outputChannels)
+    for pixel in 0..<g.batch * g.outputHeight * g.outputWidth {
+      for k in 0..<g.outputChannels { sums[k] = 0 }
+      forEachTap(g, outputPixel: pixel) { tap, inputPixel in
+        for k in 0..<g.outputChannels {
+          let first = inputPixel * g.inputChannels + k / groupOutputs * groupInputs
+          for c in 0..<groupInputs {
+            let weight = weights[(tap * groupInputs + c) * g.outputChannels + k]
+            sums[k] += Double(input[first + c]) * Double(weight)
+          }
+        }
+      }
+      for k in 0..<g.outputChannels {
+        let sum = sums[k] * Double(outputScale?[k] ?? 1)
+        let at = pixel * g.outputChannels + k
+        output[at] = finish(sum, epilogue, channel: k, element: at)
+      }
+    }
+  }
+
+  /// The adjoint of `forward`: from `outputGradient` [N, H', W', K] to `inputGradient` [N, H, W, C],
+  /// with the epilogue applied to each input pixel, those without any contribution included.
+  public static func inputGradient(
+    _ g: ConvolutionGeometry, outputGradient: UnsafePointer<Float>, weights: UnsafePointer<Float>,
+    epilogue: ConvolutionEpilogue, inputGradient: UnsafeMutablePointer<Float>
+  ) {
+    let groupInputs = g.inputChannels / g.groups
+    let groupOutputs = g.outputChannels / g.groups
+    var sums = [Double](repeating: 0, count: g.inputCount)
+    for pixel in 0..<g.batch * g.outputHeight * g.outputWidth {
+      forEachTap(g, outputPixel: pixel) { tap, inputPixel in
+        for k in 0..<g.outputChannels {
+          let first = inputPixel * g.inputChannels + k / groupOutputs * groupInputs
+          let gradient = Double(outputGradient[pixel * g.outputChannels + k])
+          for c in 0..<groupInputs {
+            let weight = weights[(tap * groupInputs + c) * g.outputChannels + k]
+            sums[first + c] += gradient * Double(weight)
+          }
+        }
+      }
+    }
+    for at in 0..<g.inputCount {
+      inputGradient[at] = finish(sums[at], epilogue, channel: at % g.inputChannels, element: at)
+    }
+  }
+
+  /// The gradients of the weights [kh, kw, C / groups, K] and, when asked, of the bias [K].
+  public static func weightGradient(
+    _ g: ConvolutionGeometry, input: UnsafePointer<Float>, outputGradient: UnsafePointer<Float>,
+    weightGradient: UnsafeMutablePointer<Float>, biasGradient: UnsafeMutablePointer<Float>?
+  ) {
+    let groupInputs = g.inputChannels / g.groups
+    let groupOutputs = g.outputChannels / g.groups
+    var sums = [Double](repeating: 0, count: g.weightCount)
+    var biasSums = [Double](repeating: 0, count: g.outputChannels)
+    for pixel in 0..<g.batch * g.outputHeight * g.outputWidth {
+      for k in 0..<g.outputChannels {
+        biasSums[k] += Double(outputGradient[pixel * g.outputChannels + k])
+      }
+      forEachTap(g, outputPixel: pixel) { tap, inputPixel in
+        for k in 0..<g.outputChannels {
+          let first = inputPixel * g.inputChannels + k / groupOutputs * groupInputs
+          let gradient = Double(outputGradient[pixel * g.outputChannels + k])
+          for c in 0..<groupInputs {
+            sums[(tap * groupInputs + c) * g.outputChannels + k] +=
+              gradient * Double(input[first + c])
+          }
+        }
+      }
+    }
+    for at in 0..<g.weightCount { weightGradient[at] = Float(sums[at]) }
+    if let biasGradient {
+      for k in 0..<g.outputChannels { biasGradient[k] = Float(biasSums[k]) }
+    }
+  }
+
+  /// The value of an activation at `x`.
+  public static func activate(_ activation: Activation, _ x: Double) -> Double {
+    switch activation {
+    case .identity: x
+    case .relu: max(0, x)
+    case .leakyReLU(let slope): x > 0 ? x : Double(slope) * x
+    case .elu(let alpha): x > 0 ? x : Double(alpha) * expm1(x)
+    case .silu: x / (1 + exp(-x))
+    case .gelu: 0.5 * x * (1 + erf(x / 2.0.squareRoot()))
+    case .sigmoid: 1 / (1 + exp(-x))
+    case .tanh: Self.hyperbolicTangent(x)
+    }
+  }
+
+  private static func hyperbolicTangent(_ x: Double) -> Double { tanh(x) }
+
+  private static func finish(
+    _ sum: Double, _ epilogue: ConvolutionEpilogue, channel: Int, element: Int
+  ) -> Float {
+    var value = sum
+    if let bias = epilogue.bias { value += Double(bias[channel]) }
+    if let addend = epilogue.addend { value += Double(addend[element]) }
+    value = activate(epilogue.activation, value)
+    if let mask = epilogue.mask, !(mask[element] > 0) { value *= Double(epilogue.maskSlope) }
+    return Float(value)
+  }
+
+  /// Calls `body` with each kernel tap that meets the input at an output pixel, and with the input pixel it meets.
+  private static func forEachTap(
+    _ g: ConvolutionGeometry, outputPixel: Int, _ body: (_ tap: Int, _ inputPixel: Int) -> Void
+  ) {
+    let x = outputPixel % g.outputWidth
+    let y = outputPixel / g.outputWidth % g.outputHeight
+    let n = outputPixel / (g.outputWidth * g.outputHeight)
+    for i in 0..<g.kernelHeight {
+      let row = y * g.strideHeight - g.paddingTop + i * g.dilationHeight
+      guard (0..<g.inputHeight).contains(row) else { continue }
+      for j in 0..<g.kernelWidth {
+        let column = x * g.strideWidth - g.paddingLeft + j * g.dilationWidth
+        guard (0..<g.inputWidth).contains(column) else { continue }
+        body(i * g.kernelWidth + j, (n * g.inputHeight + row) * g.inputWidth + column)
+      }
+    }
+  }
+}

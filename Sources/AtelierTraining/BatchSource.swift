@@ -1,0 +1,123 @@
+// Where batches come from, and the thread that prepares them while the program runs.
+
+import AtelierEngine
+import Foundation
+
+/// Gives the batch of every step.
+///
+/// A batch must be a function of its step alone (draw from `RandomGenerator(seed:_:)` with the step as path): then a resumed
+/// training sees what the uninterrupted one would have seen.
+public protocol BatchSource: Sendable {
+  /// The steps of an epoch; nil where there is no such thing, as for endless random patches.
+  var stepsPerEpoch: Int? { get }
+
+  /// The tensors of a step by the names of the programs' inputs.
+  ///
+  /// Called on a background thread, one step after the other. For one of several programs a name may be
+  /// `PROGRAM/INPUT`.
+  ///
+  /// - Parameter step: The step, from 0.
+  /// - Returns: The tensors by name.
+  /// - Throws: What ends the training.
+  func batch(step: Int) throws -> [String: Tensor]
+}
+
+extension BatchSource {
+  /// No epochs.
+  public var stepsPerEpoch: Int? { nil }
+}
+
+/// Batches made by a closure.
+public struct ClosureBatchSource: BatchSource {
+  /// The steps of an epoch.
+  public let stepsPerEpoch: Int?
+  private let make: @Sendable (Int) throws -> [String: Tensor]
+
+  /// Makes a source of a closure that gets the step.
+  public init(
+    stepsPerEpoch: Int? = nil, _ make: @escaping @Sendable (_ step: Int) throws -> [String: Tensor]
+  ) {
+    self.stepsPerEpoch = stepsPerEpoch
+    self.make = make
+  }
+
+  /// Calls the closure.
+  public func batch(step: Int) throws -> [String: Tensor] { try make(step) }
+}
+
+/// Prepares batches in order on a thread of its own, a few ahead; every field is guarded by the condition.
+final class BatchPipeline: @unchecked Sendable {
+  private let condition = NSCondition()
+  private var ready: [Result<[String: Tensor], any Error>] = []
+  private var isCancelled = false
+  private var isFinished = false
+  private let depth: Int
+
+  /// Starts preparing.
+  ///
+  /// - Parameters:
+  ///   - source: Makes the batches.
+  ///   - first: The first step.
+  ///   - end: The step after the last one; nil for no end.
+  ///   - depth: How many batches wait at most; at least 1.
+  init(_ source: any BatchSource, from first: Int, before end: Int?, depth: Int) {
+    self.depth = max(depth, 1)
+    let thread = Thread { [self] in produce(source, first, end) }
+    thread.name = "atelier.batches"
+    thread.start()
+  }
+
+  private func produce(_ source: any BatchSource, _ first: Int, _ end: Int?) {
+    var step = first
+    while step < end ?? Int.max, waitForRoom() {
+      let result = Result { try source.batch(step: step) }
+      guard deliver(result) else { break }
+      step += 1
+    }
+    condition.lock()
+    isFinished = true
+    condition.broadcast()
+    condition.unlock()
+  }
+
+  private func waitForRoom() -> Bool {
+    condition.lock()
+    defer { condition.unlock() }
+    while ready.count >= depth, !isCancelled { condition.wait() }
+    return !isCancelled
+  }
+
+  private func deliver(_ result: Result<[String: Tensor], any Error>) -> Bool {
+    condition.lock()
+    defer { condition.unlock() }
+    ready.append(result)
+    condition.broadcast()
+    if case .failure = result { return false }
+    return !isCancelled
+  }
+
+  /// The next batch, waiting for it if it is not ready.
+  ///
+  /// **Throws:** the source's error, once the batches before it are handed out.
+  func next() throws -> [String: Tensor] {
+    condition.lock()
+    defer { condition.unlock() }
+    while ready.isEmpty, !isFinished { condition.wait() }
+    guard let result = ready.first else {
+      throw TrainingError("the batches have come to their end")
+    }
+    if case .success = result { ready.removeFirst() }
+    condition.broadcast()
+    return try result.get()
+  }
+
+  /// Stops the thread and waits for its end: at most the time of one batch.
+  func stop() {
+    condition.lock()
+    defer { condition.unlock() }
+    isCancelled = true
+    condition.broadcast()
+    while !isFinished { condition.wait() }
+    ready = []
+  }
+}

@@ -1,0 +1,129 @@
+// One step of each optimizer: the numbers of the step, and the kernel over every sweep.
+
+import AtelierEngine
+import AtelierKernels
+import Foundation
+
+extension OptimizerState {
+  /// Moves all sweeps and counts the step.
+  func update(gradients: UnsafePointer<Float>, learningRate: Double, scale: Float) {
+    let isFirst = counters.steps == 0
+    counters.steps += 1
+    let rate = effectiveRate(learningRate)
+    let momenta = nadamMomenta()
+    for sweep in sweeps {
+      let call = Call(
+        parameters: store.pointer + sweep.offset, gradients: gradients + sweep.offset,
+        stateOffset: sweep.stateOffset, count: sweep.count, rate: rate,
+        decay: sweep.decays ? Float(optimizer.kind.weightDecay) : 0, scale: scale)
+      switch optimizer.kind {
+      case .sgd, .adagrad, .adadelta, .rmsprop: runSimple(call, isFirst: isFirst)
+      case .adam, .adamW, .nadam, .ftrl: runMoments(call, momenta)
+      }
+    }
+    if let momenta { counters.momentumProduct = momenta.product }
+  }
+
+  /// The numbers of one kernel call.
+  private struct Call {
+    let parameters: UnsafeMutablePointer<Float>
+    let gradients: UnsafePointer<Float>
+    let stateOffset: Int
+    let count: Int
+    let rate: Float
+    let decay: Float
+    let scale: Float
+  }
+
+  /// Nadam's momenta of this step and the next, and the product of all so far.
+  private struct Momenta {
+    let current: Double
+    let next: Double
+    let product: Double
+  }
+
+  /// Adagrad's own decay of the rate counts its steps from 0.
+  private func effectiveRate(_ learningRate: Double) -> Float {
+    guard case .adagrad(let decay, _, _, _) = optimizer.kind else { return Float(learningRate) }
+    return Float(learningRate / (1 + Double(counters.steps - 1) * decay))
+  }
+
+  private func nadamMomenta() -> Momenta? {
+    guard case .nadam(let beta1, _, _, let decay, _) = optimizer.kind else { return nil }
+    func momentum(_ step: Int) -> Double { beta1 * (1 - 0.5 * pow(0.96, Double(step) * decay)) }
+    let current = momentum(counters.steps)
+    return Momenta(
+      current: current, next: momentum(counters.steps + 1),
+      product: counters.momentumProduct * current)
+  }
+
+  private func array(_ name: String, _ call: Call) -> UnsafeMutablePointer<Float>? {
+    optimizer.kind.slots.firstIndex(of: name).map { arrays[$0] + call.stateOffset }
+  }
+
+  private func runSimple(_ call: Call, isFirst: Bool) {
+    switch optimizer.kind {
+    case .sgd(let momentum, let nesterov, _, let dampening):
+      kernels.sgd(
+        parameters: call.parameters, gradients: call.gradients, velocity: array("velocity", call),
+        learningRate: call.rate, momentum: Float(momentum), dampening: Float(dampening),
+        nesterov: nesterov, weightDecay: call.decay, firstStep: isFirst,
+        gradientScale: call.scale, count: call.count)
+    case .adagrad(_, _, let epsilon, _):
+      kernels.adagrad(
+        parameters: call.parameters, gradients: call.gradients, sum: arrays[0] + call.stateOffset,
+        learningRate: call.rate, epsilon: Float(epsilon), weightDecay: call.decay,
+        gradientScale: call.scale, count: call.count)
+    case .adadelta(let rho, let epsilon, _):
+      kernels.adadelta(
+        parameters: call.parameters, gradients: call.gradients,
+        squareAverage: arrays[0] + call.stateOffset, deltaAverage: arrays[1] + call.stateOffset,
+        learningRate: call.rate, rho: Float(rho), epsilon: Float(epsilon),
+        weightDecay: call.decay, gradientScale: call.scale, count: call.count)
+    case .rmsprop(let alpha, let epsilon, let momentum, _, _):
+      kernels.rmsprop(
+        parameters: call.parameters, gradients: call.gradients,
+        squareAverage: arrays[0] + call.stateOffset, momentumBuffer: array("momentum", call),
+        gradientAverage: array("gradient_average", call), learningRate: call.rate,
+        alpha: Float(alpha), epsilon: Float(epsilon), momentum: Float(momentum),
+        weightDecay: call.decay, gradientScale: call.scale, count: call.count)
+    case .adam, .adamW, .nadam, .ftrl: break
+    }
+  }
+
+  private func runMoments(_ call: Call, _ momenta: Momenta?) {
+    let first = arrays[0] + call.stateOffset
+    let second = arrays[1] + call.stateOffset
+    switch optimizer.kind {
+    case .adam(let beta1, let beta2, let epsilon, _):
+      adam(call, beta1, beta2, epsilon, decoupled: false)
+    case .adamW(let beta1, let beta2, let epsilon, _):
+      adam(call, beta1, beta2, epsilon, decoupled: true)
+    case .nadam(let beta1, let beta2, let epsilon, _, _):
+      guard let momenta else { return }
+      kernels.nadam(
+        parameters: call.parameters, gradients: call.gradients, firstMoment: first,
+        secondMoment: second, learningRate: call.rate, beta1: Float(beta1), beta2: Float(beta2),
+        epsilon: Float(epsilon), weightDecay: call.decay, step: counters.steps,
+        momentumProduct: Float(momenta.product), mu: Float(momenta.current),
+        muNext: Float(momenta.next), gradientScale: call.scale, count: call.count)
+    case .ftrl(let power, _, let l1, let l2):
+      kernels.ftrl(
+        parameters: call.parameters, gradients: call.gradients, accumulator: first,
+        linear: second, learningRate: call.rate, learningRatePower: Float(power), l1: Float(l1),
+        l2: Float(l2), gradientScale: call.scale, count: call.count)
+    case .sgd, .adagrad, .adadelta, .rmsprop: break
+    }
+  }
+
+  private func adam(
+    _ call: Call, _ beta1: Double, _ beta2: Double, _ epsilon: Double, decoupled: Bool
+  ) {
+    kernels.adam(
+      parameters: call.parameters, gradients: call.gradients,
+      firstMoment: arrays[0] + call.stateOffset, secondMoment: arrays[1] + call.stateOffset,
+      learningRate: call.rate, beta1: Float(beta1), beta2: Float(beta2),
+      epsilon: Float(epsilon), weightDecay: call.decay, decoupled: decoupled,
+      step: counters.steps, gradientScale: call.scale, count: call.count)
+  }
+}

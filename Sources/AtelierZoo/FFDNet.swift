@@ -1,0 +1,44 @@
+// FFDNet: DnCNN's stack at half size on shuffled pixels with a noise-level map, 4.6 times cheaper at equal quality.
+//
+// Zhang, Zuo, Zhang: FFDNet: Toward a Fast and Flexible Solution for CNN based Image Denoising (2018).
+
+import AtelierEngine
+import AtelierKernels
+
+/// Inputs: `input` [N, H, W, channels] in [0, 1] and `noise` [N, H, W, 1], the noise's deviation on the same scale.
+public struct FFDNet: Architecture {
+  public static let name = "ffdnet"
+  public static let summary = "15 convolutions at half size on shuffled pixels, noise map"
+  /// Image channels: 1 gray, 3 RGB.
+  public var channels: Int
+  /// The number of convolutions: 15 gray, 12 colour in the paper.
+  public var depth: Int
+  /// Features: 64 gray, 96 colour in the paper.
+  public var width: Int
+
+  /// Describes an FFDNet; left out, depth and width are the paper's for gray or colour.
+  public init(channels: Int, depth: Int? = nil, width: Int? = nil) {
+    self.channels = channels
+    self.depth = depth ?? (channels == 1 ? 15 : 12)
+    self.width = width ?? (channels == 1 ? 64 : 96)
+  }
+
+  public var granularity: Int { 2 }
+  public var receptiveRadius: Int { 2 * depth + 2 }
+
+  public func graph(batch: Int, height: Int, width columns: Int) throws(ShapeError) -> Graph {
+    guard depth >= 2 else { throw ShapeError("FFDNet has at least two convolutions; received \(depth)") }
+    return try Graph.trace { builder in
+      let image = builder.input("input", [batch, height, columns, channels])
+      let noise = builder.input("noise", [batch, height, columns, 1])
+      let halved = noise.applying(Subsample(window: 2), name: "noise_half", layerType: "Subsample")
+      var x = concatenate(SpaceToDepth2D(block: 2, name: "unshuffle")(image), halved)
+      for layer in 1..<depth {
+        x = Convolution2D(
+          filters: width, kernel: 3, activation: .relu, name: "conv\(layer)")(x)
+      }
+      x = Convolution2D(filters: 4 * channels, kernel: 3, name: "conv\(depth)")(x)
+      builder.output("output", PixelShuffle2D(block: 2, name: "shuffle")(x))
+    }
+  }
+}

@@ -1,0 +1,136 @@
+// The parts of the convolution family that need no vectors: packing, slow activations, the choice of a table.
+#include "ck_convolution.h"
+
+#include <math.h>
+#include <string.h>
+
+extern const ck_convolution_table ck_convolution_baseline;
+#if defined(__x86_64__)
+extern const ck_convolution_table ck_convolution_avx2;
+extern const ck_convolution_table ck_convolution_avx512;
+#endif
+
+const ck_convolution_table *ck_convolution_kernels(int isa) {
+#if defined(__x86_64__)
+  if (isa == 2) return &ck_convolution_avx512;
+  if (isa == 1) return &ck_convolution_avx2;
+#endif
+  (void)isa;
+  return &ck_convolution_baseline;
+}
+
+static long padded_channels(long channels, long vector, long block) {
+  const long tail = channels % block;
+  return channels - tail + (tail == 0 ? 0 : tail <= vector ? vector : block);
+}
+
+long ck_conv_packed_count(const ck_conv_stencil *s, long vector, long block) {
+  const long taps = s->taps_y * s->taps_x;
+  if (s->form == 2) return taps * s->dst_c;
+  const long cg = s->src_c / s->groups, kg = s->dst_c / s->groups;
+  return s->groups * taps * cg * (s->form == 1 ? kg : padded_channels(kg, vector, block));
+}
+
+// Element (i, j) of the kernel, source channel c, result channel k of a group lies at c * step_c + k * step_k + `base`.
+typedef struct weight_view {
+  const float *weights;
+  long step_c, step_k;
+} weight_view;
+
+static weight_view view_of_tap(const ck_conv_stencil *s, int backward, long kernel_w, long kernel_c,
+                               long kernel_k, long group, long i, long j, const float *weights) {
+  const long tap = (s->kernel_y + i * s->kernel_step_y) * kernel_w + s->kernel_x + j * s->kernel_step_x;
+  const long outputs = kernel_k / s->groups; // filters of a group
+  weight_view view = {weights + tap * kernel_c * kernel_k + group * outputs, kernel_k, 1};
+  if (backward) {
+    view.step_c = 1;
+    view.step_k = kernel_k;
+  }
+  return view;
+}
+
+static void pack_block(weight_view view, long channels, long valid, long width, const float *scale,
+                       float *packed) {
+  if (view.step_k == 1) {
+    for (long c = 0; c < channels; c++, packed += width) {
+      const float *from = view.weights + c * view.step_c;
+      for (long k = 0; k < valid; k++) packed[k] = scale ? from[k] * scale[k] : from[k];
+      for (long k = valid; k < width; k++) packed[k] = 0;
+    }
+    return;
+  }
+  // A transpose, in pieces of 16 source channels, so that each cache line is read once.
+  for (long c0 = 0; c0 < channels; c0 += 16) {
+    const long c1 = c0 + 16 < channels ? c0 + 16 : channels;
+    for (long k = 0; k < valid; k++) {
+      const float *from = view.weights + k * view.step_k;
+      for (long c = c0; c < c1; c++) packed[c * width + k] = from[c * view.step_c];
+    }
+    for (long c = c0; c < c1; c++)
+      for (long k = valid; k < width; k++) packed[c * width + k] = 0;
+  }
+}
+
+// Form 1: [taps_y][k][taps_x][c], or [taps_y][taps_x][k][c] where the taps of a row are apart.
+static void pack_dots(const ck_conv_stencil *s, weight_view view, long i, long j, long channels,
+                      long outputs, const float *scale, float *packed) {
+  const int joined = s->step_x == 1 || s->taps_x == 1;
+  for (long k = 0; k < outputs; k++)
+    for (long c = 0; c < channels; c++) {
+      const float value = view.weights[c * view.step_c + k * view.step_k] * (scale ? scale[k] : 1);
+      const long at = joined ? ((i * outputs + k) * s->taps_x + j) * channels + c
+                             : ((i * s->taps_x + j) * outputs + k) * channels + c;
+      packed[at] = value;
+    }
+}
+
+void ck_conv_pack(const ck_conv_stencil *s, int backward, long kernel_w, long kernel_c, long kernel_k,
+                  long vector, long block, long group, long kb0, long kb1, const float *weights,
+                  const float *scale, float *packed) {
+  const long taps = s->taps_y * s->taps_x;
+  const long cg = s->src_c / s->groups, kg = s->dst_c / s->groups;
+  packed += s->packed_at;
+  for (long i = 0; i < s->taps_y; i++) {
+    for (long j = 0; j < s->taps_x; j++) {
+      const long tap = i * s->taps_x + j;
+      weight_view view = view_of_tap(s, backward, kernel_w, kernel_c, kernel_k, group, i, j, weights);
+      const float *group_scale = scale ? scale + group * kg : 0;
+      if (s->form == 2) {
+        packed[tap * s->dst_c + group] = view.weights[0] * (scale ? group_scale[0] : 1);
+      } else if (s->form == 1) {
+        pack_dots(s, view, i, j, cg, kg, group_scale, packed + group * taps * cg * kg);
+      } else {
+        for (long kb = kb0; kb < kb1; kb++) {
+          const long left = kg - kb * block;
+          const long width = left <= vector ? vector : block;
+          const long group_width = padded_channels(kg, vector, block);
+          weight_view part = view;
+          part.weights += kb * block * view.step_k;
+          pack_block(part, cg, left < block ? left : block, width,
+                     group_scale ? group_scale + kb * block : 0,
+                     packed + (group * group_width + kb * block) * taps * cg + tap * cg * width);
+        }
+      }
+    }
+  }
+}
+
+static float activated(int activation, float parameter, float x) {
+  switch (activation) {
+  case 1: return x < 0 ? 0 : x;
+  case 2: return x < 0 ? parameter * x : x;
+  case 3: return x > 0 ? x : parameter * expm1f(x);
+  case 4: return x / (1 + expf(-x));
+  case 5: return 0.5f * x * (1 + erff(x * 0.70710678118654752f));
+  case 6: return 1 / (1 + expf(-x));
+  case 7: return tanhf(x);
+  default: return x;
+  }
+}
+
+void ck_conv_activate(const ck_conv_epilogue *e, float *values, const float *mask, long count) {
+  for (long i = 0; i < count; i++) {
+    const float y = activated(e->activation, e->parameter, values[i]);
+    values[i] = mask && !(mask[i] > 0) ? y * e->mask_slope : y;
+  }
+}

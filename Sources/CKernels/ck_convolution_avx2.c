@@ -1,0 +1,19 @@
+// The convolution family compiled for AVX2 with FMA.
+#include "ck_convolution.h"
+
+#if defined(__x86_64__)
+
+#pragma clang attribute push(__attribute__((target("avx2,fma"))), apply_to = function)
+
+#define VW 8
+#define TILE 6
+#include "ck_conv_tile.inc"
+#include "ck_conv_direct.inc"
+#include "ck_conv_weight.inc"
+
+#define CK_CONVOLUTION_TABLE ck_convolution_avx2
+#include "ck_conv_table.inc"
+
+#pragma clang attribute pop
+
+#endif

@@ -1,0 +1,19 @@
+// The convolution family compiled for AVX-512.
+#include "ck_convolution.h"
+
+#if defined(__x86_64__)
+
+#pragma clang attribute push(__attribute__((target("avx512f,avx512bw,avx512dq,avx512vl,fma"))), apply_to = function)
+
+#define VW 16
+#define TILE 12
+#include "ck_conv_tile.inc"
+#include "ck_conv_direct.inc"
+#include "ck_conv_weight.inc"
+
+#define CK_CONVOLUTION_TABLE ck_convolution_avx512
+#include "ck_conv_table.inc"
+
+#pragma clang attribute pop
+
+#endif

@@ -1,0 +1,11 @@
+// The convolution family compiled for any CPU of the architecture.
+#include "ck_convolution.h"
+
+#define VW 4
+#define TILE 6
+#include "ck_conv_tile.inc"
+#include "ck_conv_direct.inc"
+#include "ck_conv_weight.inc"
+
+#define CK_CONVOLUTION_TABLE ck_convolution_baseline
+#include "ck_conv_table.inc"

@@ -1,0 +1,293 @@
+// Pooling, unpooling, resizing and block copies: what all instruction sets share, and the choice among them.
+#include "ck_spatial.h"
+
+#include <math.h>
+#include <string.h>
+
+// Products and sums stay separate, so that every instruction set gives the bits of the reference.
+#pragma clang fp contract(off)
+
+#define CK_INLINE static inline __attribute__((always_inline))
+#define CK_JOIN3(a, b, c) spatial_##a##_##b##_##c
+#define CK_JOIN(a, b, c) CK_JOIN3(a, b, c)
+
+// The columns whose taps a bilinear row keeps on the stack at a time.
+#define CK_TAPS ((ptrdiff_t)256)
+
+/// A window clipped to the input: rows top..<bottom, columns left..<right; empty when it lies in the padding.
+typedef struct {
+  ptrdiff_t top, bottom, left, right;
+} ck_window;
+
+typedef struct {
+  ptrdiff_t first, last;
+} ck_range;
+
+/// The two source pixels of one bilinear output coordinate and their weights, which add up to one.
+typedef struct {
+  ptrdiff_t low, high;
+  float low_weight, high_weight;
+} ck_tap;
+
+CK_INLINE ptrdiff_t ck_min(ptrdiff_t a, ptrdiff_t b) { return a < b ? a : b; }
+CK_INLINE ptrdiff_t ck_max(ptrdiff_t a, ptrdiff_t b) { return a > b ? a : b; }
+
+CK_INLINE void ck_zero(float *p, ptrdiff_t count) {
+  if (count > 0) memset(p, 0, (size_t)count * sizeof(float));
+}
+
+CK_INLINE void ck_copy(float *to, const float *from, ptrdiff_t count) {
+  if (count > 0) memcpy(to, from, (size_t)count * sizeof(float));
+}
+
+CK_INLINE ck_window ck_window_at(const ck_pool_geometry *g, ptrdiff_t oy, ptrdiff_t ox) {
+  const ptrdiff_t top = oy * g->stride_height - g->padding_top;
+  const ptrdiff_t left = ox * g->stride_width - g->padding_left;
+  return (ck_window){ck_max(top, 0), ck_min(top + g->window_height, g->input_height),
+                     ck_max(left, 0), ck_min(left + g->window_width, g->input_width)};
+}
+
+/// What an average divides by; never zero for a window that is not empty.
+CK_INLINE float ck_window_count(const ck_pool_geometry *g, ck_window v, int counts_padding) {
+  if (counts_padding) return (float)(g->window_height * g->window_width);
+  return (float)((v.bottom - v.top) * (v.right - v.left));
+}
+
+/// The output rows whose windows meet the input rows a..<b.
+static ck_range ck_windows_over(const ck_pool_geometry *g, ptrdiff_t a, ptrdiff_t b) {
+  const ptrdiff_t s = g->stride_height, lead = a + g->padding_top - g->window_height + 1;
+  const ptrdiff_t first = lead <= 0 ? 0 : (lead + s - 1) / s;
+  return (ck_range){first, ck_min((b - 1 + g->padding_top) / s + 1, g->output_height)};
+}
+
+static void ck_add_faults(ck_switch_faults *to, const ck_switch_faults *found) {
+  if (found->out_of_range)
+    __atomic_fetch_add(&to->out_of_range, found->out_of_range, __ATOMIC_RELAXED);
+  if (found->stray) __atomic_fetch_add(&to->stray, found->stray, __ATOMIC_RELAXED);
+}
+
+/// y = plane at the switch, for `count` channels from c0; switches are data, so each is checked.
+static void ck_gather_checked(const ck_pool_geometry *g, const float *plane, const int32_t *s,
+                              ptrdiff_t c0, ptrdiff_t count, float *y, ck_switch_faults *faults) {
+  const ptrdiff_t pixels = g->input_height * g->input_width, C = g->channels;
+  for (ptrdiff_t c = c0; c < c0 + count; ++c) {
+    const int inside = s[c] >= 0 && s[c] < pixels;
+    y[c] = inside ? plane[s[c] * C + c] : 0;
+    faults->out_of_range += !inside && s[c] != -1;
+  }
+}
+
+/// Counts the switches of `count` channels from c0 that lie outside the plane, or in it but outside the window's rows and columns.
+static void ck_count_faults(const ck_pool_geometry *g, ck_window v, const int32_t *s, ptrdiff_t c0,
+                            ptrdiff_t count, ck_switch_faults *faults) {
+  const ptrdiff_t W = g->input_width, pixels = g->input_height * W;
+  for (ptrdiff_t c = c0; c < c0 + count; ++c) {
+    if (s[c] == -1) continue;
+    if (s[c] < 0 || s[c] >= pixels) {
+      ++faults->out_of_range;
+      continue;
+    }
+    const ptrdiff_t iy = s[c] / W, ix = s[c] % W;
+    faults->stray += iy < v.top || iy >= v.bottom || ix < v.left || ix >= v.right;
+  }
+}
+
+/// Half-pixel centres, edges clamped. A tap without weight points at its partner, so that it brings in no foreign NaN.
+CK_INLINE ck_tap ck_tap_at(ptrdiff_t o, ptrdiff_t inputs, ptrdiff_t outputs) {
+  double at = ((double)o + 0.5) * ((double)inputs / (double)outputs) - 0.5;
+  if (at < 0) at = 0;
+  const ptrdiff_t low = ck_min((ptrdiff_t)at, inputs - 1);
+  if (low == inputs - 1) return (ck_tap){low, low, 1, 0};
+  const float weight = (float)(at - (double)low);
+  return (ck_tap){low, weight == 0 ? low : low + 1, 1 - weight, weight};
+}
+
+/// A range of output coordinates that holds all whose taps touch input coordinate i (and a few more).
+static ck_range ck_taps_over(ptrdiff_t i, ptrdiff_t inputs, ptrdiff_t outputs) {
+  const double scale = (double)outputs / (double)inputs;
+  const ptrdiff_t first = (ptrdiff_t)floor(((double)i - 0.5) * scale - 0.5) - 1;
+  const ptrdiff_t last = (ptrdiff_t)ceil(((double)i + 1.5) * scale - 0.5) + 2;
+  return (ck_range){i == 0 ? 0 : ck_max(first, 0),
+                    i == inputs - 1 ? outputs : ck_min(last, outputs)};
+}
+
+/// The input coordinate that a padded coordinate i (counted from the input's first) shows, or -1 for zero.
+static ptrdiff_t ck_padded_index(ptrdiff_t i, ptrdiff_t count, int mode) {
+  if (i >= 0 && i < count) return i;
+  if (mode == 0) return -1;
+  if (mode == 1) return i < 0 ? 0 : count - 1;
+  if (count == 1) return 0;
+  const ptrdiff_t period = 2 * (count - 1);
+  ptrdiff_t phase = i % period;
+  if (phase < 0) phase += period;
+  return phase < count ? phase : period - phase;
+}
+
+#define CK_ISA baseline
+#define CK_WIDTH 4
+#include "ck_spatial_rows.inc"
+#undef CK_ISA
+#undef CK_WIDTH
+
+#if defined(__x86_64__)
+#pragma clang attribute push(__attribute__((target("avx2,fma"))), apply_to = function)
+#define CK_ISA avx2
+#define CK_WIDTH 8
+#include "ck_spatial_rows.inc"
+#undef CK_ISA
+#undef CK_WIDTH
+#pragma clang attribute pop
+
+#pragma clang attribute push( \
+    __attribute__((target("avx512f,avx512bw,avx512dq,avx512vl,fma"))), apply_to = function)
+#define CK_ISA avx512
+#define CK_WIDTH 16
+#include "ck_spatial_rows.inc"
+#undef CK_ISA
+#undef CK_WIDTH
+#pragma clang attribute pop
+
+#define CK_CHOOSE(name, ...)                                    \
+  switch (isa) {                                                \
+    case 2: spatial_##name##_rows_avx512(__VA_ARGS__); break;   \
+    case 1: spatial_##name##_rows_avx2(__VA_ARGS__); break;     \
+    default: spatial_##name##_rows_baseline(__VA_ARGS__);       \
+  }
+#else
+#define CK_CHOOSE(name, ...) \
+  (void)isa;                 \
+  spatial_##name##_rows_baseline(__VA_ARGS__);
+#endif
+
+void ck_spatial_max_pool(int isa, const ck_pool_geometry *g, ptrdiff_t first, ptrdiff_t last,
+                         const float *x, float *y, int32_t *switches) {
+  CK_CHOOSE(max_pool, g, first, last, x, y, switches)
+}
+
+void ck_spatial_gather_switches(int isa, const ck_pool_geometry *g, ptrdiff_t first, ptrdiff_t last,
+                                const float *x, const int32_t *switches, float *y,
+                                ck_switch_faults *faults) {
+  CK_CHOOSE(gather_switches, g, first, last, x, switches, y, faults)
+}
+
+void ck_spatial_scatter_tiles(int isa, const ck_pool_geometry *g, ptrdiff_t first, ptrdiff_t last,
+                              const float *y, const int32_t *switches, float *x,
+                              ck_switch_faults *faults) {
+  CK_CHOOSE(scatter_tiles, g, first, last, y, switches, x, faults)
+}
+
+void ck_spatial_check_switches(const ck_pool_geometry *g, ptrdiff_t first, ptrdiff_t last,
+                               const int32_t *switches, ck_switch_faults *faults) {
+  const ptrdiff_t W = g->input_width, pixels = g->input_height * W, C = g->channels;
+  ck_switch_faults found = {0, 0};
+  for (ptrdiff_t r = first; r < last; ++r) {
+    const ck_window v = ck_window_at(g, r % g->output_height, 0);
+    const ptrdiff_t low = ck_min(v.top, v.bottom) * W, high = v.bottom * W;
+    const int32_t *s = switches + r * g->output_width * C;
+    int64_t outside = 0, elsewhere = 0;
+    // Only the rows matter to the scatter by rows, so the columns are not looked at.
+    for (ptrdiff_t k = 0; k < g->output_width * C; ++k) {
+      const int out = s[k] < -1 || s[k] >= pixels;
+      outside += out;
+      elsewhere += !out && s[k] != -1 && (s[k] < low || s[k] >= high);
+    }
+    found.out_of_range += outside;
+    found.stray += elsewhere;
+  }
+  ck_add_faults(faults, &found);
+}
+
+void ck_spatial_scatter_rows(const ck_pool_geometry *g, ptrdiff_t first, ptrdiff_t last,
+                             const float *y, const int32_t *switches, float *x) {
+  const ptrdiff_t H = g->input_height, W = g->input_width, C = g->channels;
+  for (ptrdiff_t r = first; r < last;) {
+    const ptrdiff_t n = r / H, a = r % H, b = ck_min(H, a + last - r);
+    float *plane = x + n * H * W * C;
+    ck_zero(plane + a * W * C, (b - a) * W * C);
+    const ck_range rows = ck_windows_over(g, a, b);
+    const ptrdiff_t low = a * W, high = b * W;
+    for (ptrdiff_t oy = rows.first; oy < rows.last; ++oy) {
+      ptrdiff_t at = (n * g->output_height + oy) * g->output_width * C;
+      for (ptrdiff_t ox = 0; ox < g->output_width; ++ox, at += C)
+        for (ptrdiff_t c = 0; c < C; ++c) {
+          const ptrdiff_t s = switches[at + c];
+          if (s >= low && s < high) plane[s * C + c] += y[at + c];
+        }
+    }
+    r += b - a;
+  }
+}
+
+void ck_spatial_scatter_plane(const ck_pool_geometry *g, ptrdiff_t image, ptrdiff_t first,
+                              ptrdiff_t last, const float *y, const int32_t *switches, float *x) {
+  const ptrdiff_t pixels = g->input_height * g->input_width, C = g->channels;
+  const ptrdiff_t outputs = g->output_height * g->output_width;
+  float *plane = x + image * pixels * C;
+  for (ptrdiff_t p = 0; p < pixels; ++p) ck_zero(plane + p * C + first, last - first);
+  for (ptrdiff_t p = image * outputs; p < (image + 1) * outputs; ++p)
+    for (ptrdiff_t c = first; c < last; ++c) {
+      const ptrdiff_t s = switches[p * C + c];
+      if (s >= 0 && s < pixels) plane[s * C + c] += y[p * C + c];
+    }
+}
+
+void ck_spatial_average_pool(int isa, const ck_pool_geometry *g, ptrdiff_t first, ptrdiff_t last,
+                             const float *x, float *y, int counts_padding) {
+  CK_CHOOSE(average_pool, g, first, last, x, y, counts_padding)
+}
+
+void ck_spatial_average_pool_gradient(int isa, const ck_pool_geometry *g, ptrdiff_t first,
+                                      ptrdiff_t last, const float *dy, float *dx,
+                                      int counts_padding) {
+  CK_CHOOSE(average_pool_gradient, g, first, last, dy, dx, counts_padding)
+}
+
+void ck_spatial_global_average(int isa, const float *x, float *y, ptrdiff_t pixels,
+                               ptrdiff_t channels, ptrdiff_t first, ptrdiff_t last) {
+  CK_CHOOSE(global_average, x, y, pixels, channels, first, last)
+}
+
+void ck_spatial_global_average_gradient(int isa, const float *dy, float *dx, ptrdiff_t pixels,
+                                        ptrdiff_t channels, ptrdiff_t first, ptrdiff_t last) {
+  CK_CHOOSE(global_average_gradient, dy, dx, pixels, channels, first, last)
+}
+
+void ck_spatial_nearest(int isa, const ck_unpool_geometry *g, ptrdiff_t first, ptrdiff_t last,
+                        const float *x, float *y) {
+  CK_CHOOSE(nearest, g, first, last, x, y)
+}
+
+void ck_spatial_sum_pool(int isa, const ck_unpool_geometry *g, ptrdiff_t first, ptrdiff_t last,
+                         const float *y, float *x) {
+  CK_CHOOSE(sum_pool, g, first, last, y, x)
+}
+
+void ck_spatial_bed_of_nails(int isa, const ck_unpool_geometry *g, ptrdiff_t first, ptrdiff_t last,
+                             const float *x, float *y) {
+  CK_CHOOSE(bed_of_nails, g, first, last, x, y)
+}
+
+void ck_spatial_bilinear(int isa, const ck_resize_geometry *g, ptrdiff_t first, ptrdiff_t last,
+                         const float *x, float *y) {
+  CK_CHOOSE(bilinear, g, first, last, x, y)
+}
+
+void ck_spatial_bilinear_gradient(int isa, const ck_resize_geometry *g, ptrdiff_t first,
+                                  ptrdiff_t last, const float *dy, float *dx) {
+  CK_CHOOSE(bilinear_gradient, g, first, last, dy, dx)
+}
+
+void ck_spatial_copy(int isa, const ck_block_geometry *g, ptrdiff_t first, ptrdiff_t last,
+                     const float *source, float *destination, int accumulate) {
+  CK_CHOOSE(copy, g, first, last, source, destination, accumulate)
+}
+
+void ck_spatial_pad(int isa, const ck_pad_geometry *g, ptrdiff_t first, ptrdiff_t last,
+                    const float *x, float *y) {
+  CK_CHOOSE(pad, g, first, last, x, y)
+}
+
+void ck_spatial_pad_gradient(int isa, const ck_pad_geometry *g, ptrdiff_t first, ptrdiff_t last,
+                             const float *dy, float *dx) {
+  CK_CHOOSE(pad_gradient, g, first, last, dy, dx)
+}

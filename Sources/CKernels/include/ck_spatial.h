@@ -1,0 +1,107 @@
+// Pooling, unpooling, resizing and block copies on contiguous NHWC floats. Every function works on a range of rows of one
+// tensor, so that the caller cuts the work among threads; `isa` is 0 baseline, 1 AVX2, 2 AVX-512 (the caller has checked the CPU).
+#ifndef CK_SPATIAL_H
+#define CK_SPATIAL_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+/// The sizes of a pooling from [batch, input_height, input_width, channels] to [batch, output_height, output_width, channels].
+typedef struct {
+  ptrdiff_t batch, input_height, input_width, channels, output_height, output_width;
+  ptrdiff_t window_height, window_width, stride_height, stride_width, padding_top, padding_left;
+} ck_pool_geometry;
+
+/// What is wrong with switches; parts add to it atomically.
+typedef struct {
+  /// Switches that name no pixel of the plane and are not -1.
+  int64_t out_of_range;
+  /// Switches that name a pixel of the plane outside the window they belong to.
+  int64_t stray;
+} ck_switch_faults;
+
+/// The small and the large side of an unpooling or a shuffle: [batch, height, width, channels] and windows of it.
+typedef struct {
+  ptrdiff_t batch, height, width, channels, window_height, window_width;
+} ck_unpool_geometry;
+
+/// The two sides of a resize.
+typedef struct {
+  ptrdiff_t batch, input_height, input_width, output_height, output_width, channels;
+} ck_resize_geometry;
+
+/// A strided copy: strides in elements per image, row and pixel; `channels` floats are contiguous.
+typedef struct {
+  ptrdiff_t height, width, channels;
+  ptrdiff_t source_image, source_row, source_pixel;
+  ptrdiff_t destination_image, destination_row, destination_pixel;
+} ck_block_geometry;
+
+/// Padding of [batch, input_height, input_width, channels]; mode 0 zero, 1 replicate, 2 reflect.
+typedef struct {
+  ptrdiff_t batch, input_height, input_width, channels, top, bottom, left, right;
+  int mode;
+} ck_pad_geometry;
+
+/// Output rows first..<last of batch * output_height; `switches` may be null.
+void ck_spatial_max_pool(int isa, const ck_pool_geometry *g, ptrdiff_t first, ptrdiff_t last,
+                         const float *x, float *y, int32_t *switches);
+/// Output rows; y = x at the switch.
+void ck_spatial_gather_switches(int isa, const ck_pool_geometry *g, ptrdiff_t first, ptrdiff_t last,
+                                const float *x, const int32_t *switches, float *y,
+                                ck_switch_faults *faults);
+/// Output rows of a pooling whose windows tile (stride == window, no padding): writes their whole windows.
+void ck_spatial_scatter_tiles(int isa, const ck_pool_geometry *g, ptrdiff_t first, ptrdiff_t last,
+                              const float *y, const int32_t *switches, float *x,
+                              ck_switch_faults *faults);
+/// Output rows; only counts the faults of their switches.
+void ck_spatial_check_switches(const ck_pool_geometry *g, ptrdiff_t first, ptrdiff_t last,
+                               const int32_t *switches, ck_switch_faults *faults);
+/// Input rows first..<last of batch * input_height, any windows; right only where no switch strays.
+void ck_spatial_scatter_rows(const ck_pool_geometry *g, ptrdiff_t first, ptrdiff_t last,
+                             const float *y, const int32_t *switches, float *x);
+/// Channels first..<last of one whole image, any switches.
+void ck_spatial_scatter_plane(const ck_pool_geometry *g, ptrdiff_t image, ptrdiff_t first,
+                              ptrdiff_t last, const float *y, const int32_t *switches, float *x);
+/// Output rows.
+void ck_spatial_average_pool(int isa, const ck_pool_geometry *g, ptrdiff_t first, ptrdiff_t last,
+                             const float *x, float *y, int counts_padding);
+/// Input rows.
+void ck_spatial_average_pool_gradient(int isa, const ck_pool_geometry *g, ptrdiff_t first,
+                                      ptrdiff_t last, const float *dy, float *dx,
+                                      int counts_padding);
+/// Channels first..<last of one image [pixels, channels]; y is that image's [channels].
+void ck_spatial_global_average(int isa, const float *x, float *y, ptrdiff_t pixels,
+                               ptrdiff_t channels, ptrdiff_t first, ptrdiff_t last);
+/// Pixels first..<last of batch * pixels.
+void ck_spatial_global_average_gradient(int isa, const float *dy, float *dx, ptrdiff_t pixels,
+                                        ptrdiff_t channels, ptrdiff_t first, ptrdiff_t last);
+
+/// Small rows first..<last of batch * height; each value is repeated over its window.
+void ck_spatial_nearest(int isa, const ck_unpool_geometry *g, ptrdiff_t first, ptrdiff_t last,
+                        const float *x, float *y);
+/// Small rows; sums of windows.
+void ck_spatial_sum_pool(int isa, const ck_unpool_geometry *g, ptrdiff_t first, ptrdiff_t last,
+                         const float *y, float *x);
+/// Small rows; top-left value of each window, zeros elsewhere.
+void ck_spatial_bed_of_nails(int isa, const ck_unpool_geometry *g, ptrdiff_t first, ptrdiff_t last,
+                             const float *x, float *y);
+
+/// Output rows.
+void ck_spatial_bilinear(int isa, const ck_resize_geometry *g, ptrdiff_t first, ptrdiff_t last,
+                         const float *x, float *y);
+/// Input rows first..<last of batch * input_height.
+void ck_spatial_bilinear_gradient(int isa, const ck_resize_geometry *g, ptrdiff_t first,
+                                  ptrdiff_t last, const float *dy, float *dx);
+
+/// Rows first..<last of batch * height, copied or added.
+void ck_spatial_copy(int isa, const ck_block_geometry *g, ptrdiff_t first, ptrdiff_t last,
+                     const float *source, float *destination, int accumulate);
+/// Output rows first..<last of batch * (top + input_height + bottom).
+void ck_spatial_pad(int isa, const ck_pad_geometry *g, ptrdiff_t first, ptrdiff_t last,
+                    const float *x, float *y);
+/// Input rows.
+void ck_spatial_pad_gradient(int isa, const ck_pad_geometry *g, ptrdiff_t first, ptrdiff_t last,
+                             const float *dy, float *dx);
+
+#endif
