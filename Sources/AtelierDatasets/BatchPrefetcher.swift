@@ -4,8 +4,9 @@ import Foundation
 
 /// Prepares the batches of steps n, n + 1, … on a background thread and hands them out in order.
 ///
-/// A batch must be a function of its step alone; then what comes out is the same, bit for bit, as calling the function
-/// directly, and a training resumes at any step without stored state. At most `depth` batches wait at any time.
+/// A batch must be a function of its step alone; then what comes out is the same, bit for bit, as
+/// calling the function directly, and a training resumes at any step without stored state. At most
+/// `depth` batches wait at any time.
 public final class BatchPrefetcher<Batch: Sendable>: Sendable {
   private let queue: PrefetchQueue<Batch>
 
@@ -32,11 +33,13 @@ public final class BatchPrefetcher<Batch: Sendable>: Sendable {
 
   /// The next batch in order, waiting for it if it is not ready; nil after the last.
   ///
-  /// - Throws: The error of `prepare`, once the batches before it are handed out and on every later call;
-  ///   `CancellationError` after `cancel()`.
+  /// - Throws: The error of `prepare`, once the batches before it are handed out and on every later
+  ///   call; `CancellationError` after `cancel()`.
   public func next() throws -> Batch? { try queue.take() }
 
-  /// Stops preparing: waiting and later calls of `next()` throw `CancellationError`. Returns at once.
+  /// Stops preparing and returns at once.
+  ///
+  /// Waiting and later calls of `next()` throw `CancellationError`.
   public func cancel() { queue.cancel() }
 
   /// Whether the background thread has ended (by the last batch, an error or cancellation).
@@ -72,7 +75,8 @@ private final class PrefetchQueue<Batch: Sendable>: @unchecked Sendable {
   /// The background thread: one batch after another until the end, an error or cancellation.
   func produce(_ prepare: @Sendable (Int) throws -> Batch) {
     while let step = nextStep() {
-      // A pool per batch, so that Foundation's temporaries do not pile up on platforms that have them.
+      // A pool per batch, so that Foundation's temporaries do not pile up on platforms that have
+      // them.
       let result = pooled { Result { try prepare(step) } }
       guard deliver(result) else { break }
     }

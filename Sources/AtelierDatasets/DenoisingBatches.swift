@@ -6,7 +6,8 @@ import AtelierEngine
 public enum DenoisingTarget: String, Codable, Sendable, CaseIterable {
   /// The clean patch.
   case clean
-  /// A second noisy version of the same patch, with independent noise (Noise2Noise, Lehtinen et al. 2018).
+  /// A second noisy version of the same patch, with independent noise (Noise2Noise, Lehtinen et al.
+  /// 2018).
   case noisy
 }
 
@@ -74,7 +75,8 @@ public struct DenoisingBatches: Sendable {
   ///   - sampler: Where the clean patches come from.
   ///   - noises: One or more noises; each patch draws one of them.
   ///   - target: Clean patches, or independent noisy ones.
-  ///   - isStoredAsBytes: Whether noisy values are clipped and rounded to bytes, as a real file's are.
+  ///   - isStoredAsBytes: Whether noisy values are clipped and rounded to bytes, as a real file's
+  ///     are.
   /// - Throws: `DatasetError` when there is no noise or one has a range that makes no sense.
   public init(
     sampler: PatchSampler, noises: [NoiseModel], target: DenoisingTarget = .clean,
@@ -103,8 +105,9 @@ public struct DenoisingBatches: Sendable {
     return DenoisingBatch(clean: clean, noisy: noisy, target: target, sigmas: sigmas)
   }
 
-  private func noised(_ clean: Tensor, step: Int, stream: UInt64) -> (noisy: Tensor, sigmas: [Float])
-  {
+  private func noised(_ clean: Tensor, step: Int, stream: UInt64) -> (
+    noisy: Tensor, sigmas: [Float]
+  ) {
     var elements = clean.elements
     let shape = clean.shape
     let patchCount = shape.count / shape.batch

@@ -57,11 +57,11 @@ public struct ImageFolder: Sendable {
   /// - Parameters:
   ///   - urls: Folders, searched to the bottom, and files, in this order; each folder sorted.
   ///   - mode: Gray or colour.
-  ///   - scale: A factor that every picture is resized by (Lanczos), in 0.05...4; averages away sensor noise and
-  ///     JPEG traces when below 1.
+  ///   - scale: A factor that every picture is resized by (Lanczos), in 0.05...4; averages away
+  ///     sensor noise and JPEG traces when below 1.
   ///   - memoryLimit: The largest number of bytes that the kept pixels may take.
-  /// - Throws: `DatasetError` that names the file that cannot be read, the folder without pictures, or the sizes when
-  ///   the pictures do not fit.
+  /// - Throws: `DatasetError` that names the file that cannot be read, the folder without pictures,
+  ///   or the sizes when the pictures do not fit.
   public init(
     _ urls: [URL], mode: ColorMode, scale: Double = 1, memoryLimit: Int = 2 << 30
   ) throws {
@@ -89,7 +89,8 @@ public struct ImageFolder: Sendable {
           throw DatasetError("not usable for training: \(error)")
         }
         let target = Self.scaled(image.size, by: scale)
-        let kept = target == image.size
+        let kept =
+          target == image.size
           ? image : image.resized(width: target.width, height: target.height, filter: .lanczos)
         items.append(Item(name: name, image: kept))
       }

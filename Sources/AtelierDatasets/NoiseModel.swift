@@ -1,20 +1,23 @@
-// The noise that a denoiser learns to remove, and the noise that the published figures are measured with.
+// The noise that a denoiser learns to remove, and the noise of the published figures.
 
 import AtelierEngine
 import Foundation
 
 /// How clean patches become noisy; strengths are drawn per patch from a range.
 ///
-/// Sigmas are in the units of 8-bit images (0 to 255), as the literature quotes them; pixel values are in [0, 1]. Nothing is
-/// clipped: values may leave [0, 1], as in the protocol of the published figures.
+/// Sigmas are in the units of 8-bit images (0 to 255), as the literature quotes them; pixel values
+/// are in [0, 1]. Nothing is clipped: values may leave [0, 1], as in the protocol of the published
+/// figures.
 public enum NoiseModel: Codable, Hashable, Sendable {
   /// White Gaussian noise of a standard deviation drawn from `sigma` (0 to 255).
   case gaussian(sigma: ClosedRange<Float>)
-  /// Photon noise: a value v becomes Poisson(v · peak) / peak, with the peak count drawn (log-uniformly) from `peak`.
+  /// Photon noise: a value v becomes Poisson(v · peak) / peak, with the count at white drawn
+  /// from `peak`, evenly in its logarithm.
   case poisson(peak: ClosedRange<Float>)
-  /// Each sample becomes 0 or 1, equally likely, with a probability drawn from `probability` (0 to 1).
+  /// Each sample becomes 0 or 1, equally likely, with a chance from `probability` (0 to 1).
   case saltAndPepper(probability: ClosedRange<Float>)
-  /// Gaussian noise blurred by a Gaussian of `blurRadius` pixels (standard deviation), of marginal deviation `sigma`.
+  /// Gaussian noise blurred by a Gaussian of `blurRadius` pixels (standard deviation), of marginal
+  /// deviation `sigma`.
   case correlated(sigma: ClosedRange<Float>, blurRadius: Float)
 
   /// Checks the ranges, which may come from a command line or a file.
@@ -44,7 +47,8 @@ public enum NoiseModel: Codable, Hashable, Sendable {
 
   /// Adds noise to one patch in place.
   ///
-  /// The generator moves by exactly two draws, whatever the size, so patches stay independent of each other.
+  /// The generator moves by exactly two draws, whatever the size, so patches stay independent of
+  /// each other.
   ///
   /// - Parameters:
   ///   - values: height · width · channels values in [0, 1], row-major, interleaved.
@@ -52,8 +56,9 @@ public enum NoiseModel: Codable, Hashable, Sendable {
   ///   - height: The rows.
   ///   - channels: The values per pixel.
   ///   - generator: Where strength and noise are drawn from.
-  /// - Returns: The standard deviation of the noise in units of [0, 1]: exact for Gaussian noise, for the others the
-  ///   root of the expected squared error over this patch, which a noise map can carry.
+  /// - Returns: The standard deviation of the noise in units of [0, 1]: exact for Gaussian noise,
+  ///   for the others the root of the expected squared error over this patch, which a noise map can
+  ///   carry.
   @discardableResult
   public func apply(
     to values: UnsafeMutableBufferPointer<Float>, width: Int, height: Int, channels: Int,
@@ -103,7 +108,8 @@ public enum NoiseModel: Codable, Hashable, Sendable {
     }
   }
 
-  /// Adds the noise of the published protocol: Gaussian, not clipped, the picture's own stream of `seed`.
+  /// Adds the noise of the published protocol: Gaussian, not clipped, the picture's own stream of
+  /// `seed`.
   ///
   /// - Parameters:
   ///   - values: The pixel values in [0, 1].
@@ -165,7 +171,8 @@ public enum NoiseModel: Codable, Hashable, Sendable {
     // Each pass keeps the variance, so the marginal deviation is sigma whatever the radius.
     let norm = taps.reduce(0) { $0 + $1 * $1 }.squareRoot()
     for index in taps.indices { taps[index] /= norm }
-    // The white field is larger by the reach on every side: the border is as correlated as the middle.
+    // The white field is larger by the reach on every side: the border is as correlated as the
+    // middle.
     let wide = width + 2 * reach
     let tall = height + 2 * reach
     var field = [Float](repeating: 0, count: wide * tall)
@@ -209,9 +216,11 @@ extension NoiseModel: CustomStringConvertible {
     }
   }
 
-  /// Reads `gaussian:25`, `gaussian:0-50`, `poisson:10-60`, `salt-and-pepper:0.05` or `correlated:10-40,1.5`.
+  /// Reads `gaussian:25`, `gaussian:0-50`, `poisson:10-60`, `salt-and-pepper:0.05` or
+  /// `correlated:10-40,1.5`.
   ///
-  /// - Parameter text: The kind, a colon, and a number or a range; `correlated` adds the blur radius in pixels.
+  /// - Parameter text: The kind, a colon, and a number or a range; `correlated` adds the blur
+  ///   radius in pixels.
   /// - Throws: `DatasetError` that shows the accepted forms or the bound that was broken.
   public init(parsing text: String) throws {
     let mistake = DatasetError(

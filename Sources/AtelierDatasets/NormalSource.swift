@@ -3,10 +3,11 @@
 import AtelierEngine
 import Foundation
 
-/// A stream of random numbers for whole patches: SplitMix64 bits (Steele, Lea, Flood 2014) and a ziggurat.
+/// A stream of random numbers for whole patches: SplitMix64 bits (Steele, Lea, Flood 2014) and a
+/// ziggurat.
 ///
-/// It is started from one draw of a `RandomGenerator`, so a patch of any size moves that generator by one step, and it
-/// is a struct of one word that the compiler keeps in a register.
+/// It is started from one draw of a `RandomGenerator`, so a patch of any size moves that generator
+/// by one step, and it is a struct of one word that the compiler keeps in a register.
 struct NormalSource {
   private var state: UInt64
 
@@ -126,7 +127,8 @@ enum Ziggurat {
   /// Where the tail starts.
   static let tail: Float = 3.654_152_885_361_009
 
-  /// The right edges of the layers, outermost first; entry 0 is the stretched base layer, entry 256 is 0.
+  /// The right edges of the layers, outermost first; entry 0 is the stretched base layer, entry 256
+  /// is 0.
   static let edges: [Float] = {
     let area = 0.004_928_673_233_99
     let start = 3.654_152_885_361_009

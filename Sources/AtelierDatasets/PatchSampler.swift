@@ -54,8 +54,8 @@ public struct PatchSampler: Sendable {
   ///   - seed: The seed of all choices.
   ///   - selection: How a picture is chosen.
   ///   - isAugmenting: Whether patches are flipped and rotated.
-  /// - Throws: `DatasetError` when a size is out of range or every picture is smaller than a patch; single smaller
-  ///   pictures are left out and listed in `warnings`.
+  /// - Throws: `DatasetError` when a size is out of range or every picture is smaller than a patch;
+  ///   single smaller pictures are left out and listed in `warnings`.
   public init(
     folder: ImageFolder, patchSize: Int, batchSize: Int, seed: UInt64,
     selection: PatchSelection = .byImage, isAugmenting: Bool = true
@@ -149,7 +149,8 @@ public struct PatchSampler: Sendable {
     elements.withUnsafeMutableBufferPointer { buffer in
       for index in 0..<batchSize {
         let range = index * patchCount..<(index + 1) * patchCount
-        copy(origin(step: step, index: index), to: UnsafeMutableBufferPointer(rebasing: buffer[range]))
+        copy(
+          origin(step: step, index: index), to: UnsafeMutableBufferPointer(rebasing: buffer[range]))
       }
     }
     return Tensor(shape, elements)

@@ -5,20 +5,42 @@ import Foundation
 
 /// What a picture shows.
 public enum SceneKind: String, Codable, Sendable, CaseIterable {
+  /// Snowy ridges in haze, meadows and spruces before them.
   case mountains
+  /// The ridges mirrored in a lake with reeds.
   case lake
+  /// Wind-rippled sand under a low sun.
   case dunes
+  /// Spruces that fade into mist, ferns in front.
   case forest
+  /// Waves at sunset, a sailing boat, gulls.
   case sea
+  /// Stars, the Milky Way and an aurora over a tent.
   case night
+  /// A skyline at dusk above a river.
   case city
+  /// Bricks, a planked door under an arch, ivy.
   case wall
+  /// Fruit on a checked cloth.
   case stillLife
+  /// A dahlia close up before a blurred meadow.
   case flower
+  /// Tartan twill in folds.
   case cloth
+  /// Floor boards with rings and knots.
   case wood
+  /// Veined slabs around a carved rosette.
   case marble
+  /// Rounded stones at the water's edge.
   case pebbles
+  /// A striped flank of short hair.
+  case zebra
+  /// The face of a tabby cat.
+  case cat
+  /// A robin on a mossy branch.
+  case bird
+  /// A printed poster: lettering and flat shapes.
+  case poster
 }
 
 /// A renderer of natural-looking pictures: texture, fine detail, smooth gradients and sharp edges.
@@ -59,6 +81,10 @@ public enum SampleScenes {
     case .wood: wood(&canvas, seed)
     case .marble: marble(&canvas, seed)
     case .pebbles: pebbles(&canvas, seed)
+    case .zebra: zebra(&canvas, seed)
+    case .cat: cat(&canvas, seed)
+    case .bird: bird(&canvas, seed)
+    case .poster: poster(&canvas, seed)
     }
     return canvas.developed()
   }

@@ -2,7 +2,7 @@
 
 /// An opaque colour of three bytes.
 public struct PixelColor: Sendable, Hashable {
-  /// The red, green and blue samples.
+  /// The red sample.
   public var red: UInt8
   /// The green sample.
   public var green: UInt8
@@ -128,7 +128,7 @@ public struct Canvas: Sendable {
   ///   - text: The line.
   ///   - x: The place of its anchor.
   ///   - y: The top of its capitals.
-  ///   - scale: Pixels in a unit of the font; a capital is seven units high. 1.5 and more is smooth.
+  ///   - scale: Pixels in a unit of the font; a capital has seven. 1.5 and more is smooth.
   ///   - color: The colour.
   ///   - anchor: What of the text stands at x.
   ///   - weight: The thickness of strokes in units.

@@ -2,7 +2,7 @@
 
 /// A reader of Exif blocks that never trusts an offset.
 enum Exif {
-  /// The orientation tag of the first image directory; upright when the block has none or is damaged.
+  /// The orientation tag of the first image directory; upright without one or when damaged.
   ///
   /// - Parameter bytes: A TIFF structure as it stands behind "Exif\0\0" in a JPEG's APP1 segment.
   /// - Returns: The orientation, never an error.

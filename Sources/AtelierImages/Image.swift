@@ -10,7 +10,7 @@ public typealias FloatImage = Image<Float>
 /// A rectangle of pixels with 1 (gray), 2 (gray, alpha), 3 (RGB) or 4 (RGB, alpha) channels.
 ///
 /// Samples lie row by row from the top, each pixel's channels side by side: sample
-/// (x, y, channel) is at (y · width + x) · channels + channel. Alpha is straight, not premultiplied.
+/// (x, y, channel) is at (y · width + x) · channels + channel. Alpha is not premultiplied.
 public struct Image<Sample: ImageSample>: Sendable, Equatable {
   /// Pixels in a row, at least 1.
   public let width: Int

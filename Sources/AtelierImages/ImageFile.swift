@@ -12,7 +12,7 @@ public enum ImageFile {
   ///   - path: A PNG, JPEG, PGM or PPM file.
   ///   - limits: What is refused before memory is taken.
   /// - Returns: The picture, of 1 to 4 channels.
-  /// - Throws: `ImageError` when the file cannot be read, is damaged at any place, too large or CMYK.
+  /// - Throws: `ImageError` when the file cannot be read, is damaged anywhere, too large or CMYK.
   public static func read(_ path: String, limits: ImageLimits = .standard) throws -> ByteImage {
     if let anymap = try anymap(path, limits) { return anymap.image(of: UInt8.self) }
     return try bytes(CodecReader(path: path, limits: limits))

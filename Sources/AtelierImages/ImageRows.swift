@@ -81,7 +81,7 @@ public final class ImageRowWriter {
   ///   - size: The whole picture's size.
   ///   - channels: Its channels, for JPEG 1 or 3.
   ///   - options: Quality, compression, metadata.
-  /// - Throws: `ImageError` when the file cannot be written or the format does not take the picture.
+  /// - Throws: `ImageError` when the file cannot be written or the format refuses the picture.
   public init(
     _ path: String, size: PixelSize, channels: Int, options: ImageWriteOptions = .standard
   ) throws {

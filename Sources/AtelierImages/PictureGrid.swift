@@ -97,7 +97,7 @@ public struct PictureGrid: Sendable {
     return canvas.image
   }
 
-  /// Text grows a little with the pictures, so that it stays readable when a large grid is shown small.
+  /// Text grows a little with the pictures, to be readable in a large grid shown small.
   private static func textScale(_ widths: [Int]) -> Double {
     let mean = Double(widths.reduce(0, +)) / Double(max(1, widths.count))
     return max(1.5, min(4, (mean / 160).squareRoot() * 1.5))

@@ -94,7 +94,7 @@ struct ResizeTaps {
 extension Image {
   /// The picture in another size.
   ///
-  /// Shrinking widens the filter, so nothing aliases. Integer pictures are rounded and clamped after
+  /// Shrinking widens the filter, so nothing aliases. Integer pictures are rounded, clamped after
   /// each of the two directions, as Pillow does, floats neither. Alpha is treated like a colour.
   /// Besides the result only the few rows that the filter spans are held.
   ///

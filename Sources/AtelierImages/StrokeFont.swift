@@ -1,7 +1,8 @@
 // A small typeface: letters are dots on a grid, drawn as strokes through neighbouring dots.
 
-/// The glyphs of printable ASCII and sigma on a grid 5 wide and 8 high, baseline in row 6, row 7 below it.
+/// The glyphs of printable ASCII and sigma on a grid 5 wide and 8 high.
 ///
+/// The baseline is in row 6, tails reach to row 7.
 /// A glyph is drawn by joining dots that touch, so it is smooth at any size and thickness.
 enum StrokeFont {
   /// Rows above and on the baseline: the height of a capital.
@@ -21,7 +22,7 @@ enum StrokeFont {
     let advance: Double
   }
 
-  /// The glyph of a character; dashes and the like take their ASCII cousin, the rest a question mark.
+  /// The glyph of a character; dashes take their ASCII cousin, what is unknown a question mark.
   static func glyph(_ character: Character) -> Glyph {
     if character == "\u{3c3}" { return glyphs[95] }
     let cousins: [Character: Character] = [
@@ -71,7 +72,7 @@ enum StrokeFont {
     return result
   }
 
-  /// Five columns a glyph from left to right, the top row in the lowest bit; space to tilde, then sigma.
+  /// Five columns a glyph, left first, top row in the lowest bit; space to tilde, then sigma.
   private static let columns: [UInt64] = [
     0x00_0000_0000, 0x00_005f_0000, 0x00_0700_0700, 0x14_7f14_7f14, 0x24_2a7f_2a12,
     0x23_1308_6462, 0x36_4955_2250, 0x00_0007_0000, 0x00_3e41_0000, 0x00_413e_0000,

@@ -8,7 +8,8 @@ public enum PaddingMode: String, Codable, Sendable {
   case zero
   /// The nearest pixel of the edge.
   case replicate
-  /// The image mirrored at its edge pixels, which are not repeated; mirrored again where the padding is larger than the image.
+  /// The image mirrored at its edge pixels, which are not repeated; mirrored again where the
+  /// padding is larger than the image.
   case reflect
 
   var code: Int32 {
@@ -21,9 +22,11 @@ public enum PaddingMode: String, Codable, Sendable {
 }
 
 extension Kernels {
-  /// Copies (or adds) a block of [batch, height, width] pixels of `channels` contiguous floats between two strided tensors.
+  /// Copies (or adds) a block of [batch, height, width] pixels of `channels` contiguous floats
+  /// between two strided tensors.
   ///
-  /// The starts are element offsets and the strides are elements per image, row and pixel. The two blocks must not overlap.
+  /// The starts are element offsets and the strides are elements per image, row and pixel. The two
+  /// blocks must not overlap.
   public func copyBlock(
     from source: UnsafePointer<Float>, sourceStart: Int, sourceStrides: (Int, Int, Int),
     to destination: UnsafeMutablePointer<Float>, destinationStart: Int,
@@ -62,7 +65,8 @@ extension Kernels {
     }
   }
 
-  /// The gradient (and adjoint) of padding: dy [N, top + H + bottom, left + W + right, C] → dx [N, H, W, C], all of it written.
+  /// The gradient (and adjoint) of padding: dy [N, top + H + bottom, left + W + right, C] → dx [N,
+  /// H, W, C], all of it written.
   ///
   /// Contributions add up in row-major order of the padded image.
   public func padGradient(

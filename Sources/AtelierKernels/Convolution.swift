@@ -14,9 +14,13 @@ extension Kernels {
     return ck_convolution_kernels(code)
   }
 
-  /// The number of floats that the packed weights of a pass take.
+  /// The number of floats that the packed weights of a pass take; 0 where the pass reads the weights as they are
+  /// (dense layers: one row of pixels and a 1×1 kernel), and then they are passed instead of packed ones.
   public func convolutionPackedCount(_ g: ConvolutionGeometry, pass: ConvolutionPass) -> Int {
-    ConvolutionStencils(g, pass: pass, table: convolutionTable.pointee).packedCount
+    let table = convolutionTable.pointee
+    if DensePlan(g, pass: pass, table: table) != nil { return 0 }
+    if let plan = WinogradPlan(g, pass: pass, table: table) { return plan.packedCount }
+    return ConvolutionStencils(g, pass: pass, table: table).packedCount
   }
 
   /// Packs `weights` [kh, kw, C / groups, K] for one pass into the order in which its kernels read them.
@@ -25,13 +29,23 @@ extension Kernels {
   ///   - g: The sizes of the convolution.
   ///   - pass: The pass that will read the packed weights.
   ///   - weights: The weights [kh, kw, C / groups, K].
-  ///   - outputScale: A factor [K] of each filter (a folded batch normalization); forward pass only.
+  ///   - outputScale: A factor [K] of each filter (a folded batch normalization); only for a forward pass whose
+  ///     packed count is not 0.
   ///   - packed: Memory of `convolutionPackedCount` floats.
   public func packConvolutionWeights(
     _ g: ConvolutionGeometry, pass: ConvolutionPass, weights: UnsafePointer<Float>,
     outputScale: UnsafePointer<Float>?, packed: UnsafeMutablePointer<Float>
   ) {
     precondition(outputScale == nil || pass == .forward, "only the forward pass has a scale")
+    if DensePlan(g, pass: pass, table: convolutionTable.pointee) != nil {
+      precondition(outputScale == nil, "weights that are not packed cannot be scaled")
+      return
+    }
+    if let plan = WinogradPlan(g, pass: pass, table: convolutionTable.pointee) {
+      packWinograd(
+        plan, g, pass: pass, weights: weights, outputScale: outputScale, packed: packed)
+      return
+    }
     let set = ConvolutionStencils(g, pass: pass, table: convolutionTable.pointee)
     withStencils(set) { stencils in
       let blocks = set.channelBlocks
@@ -49,6 +63,12 @@ extension Kernels {
   /// The number of floats of scratch memory that a pass takes with this pool.
   public func convolutionWorkspaceCount(_ g: ConvolutionGeometry, pass: ConvolutionPass) -> Int {
     let table = convolutionTable.pointee
+    if let plan = DensePlan(g, pass: pass, table: table) {
+      return plan.sumsCount + pool.threads * plan.pieceCount
+    }
+    if let plan = WinogradPlan(g, pass: pass, table: table) {
+      return pool.threads * Self.paddedScratch(plan.scratch)
+    }
     let set = ConvolutionStencils(g, pass: pass, table: table)
     return withStencils(set) { stencils in
       pool.threads * Self.paddedScratch(
@@ -70,7 +90,7 @@ extension Kernels {
     epilogue: ConvolutionEpilogue, output: UnsafeMutablePointer<Float>,
     workspace: UnsafeMutablePointer<Float>?
   ) {
-    runDirect(
+    run(
       g, pass: .forward, source: input, packed: packedWeights, epilogue: epilogue, result: output,
       workspace: workspace)
   }
@@ -89,9 +109,30 @@ extension Kernels {
     packedWeights: UnsafePointer<Float>, epilogue: ConvolutionEpilogue,
     inputGradient: UnsafeMutablePointer<Float>, workspace: UnsafeMutablePointer<Float>?
   ) {
-    runDirect(
+    run(
       g, pass: .inputGradient, source: outputGradient, packed: packedWeights, epilogue: epilogue,
       result: inputGradient, workspace: workspace)
+  }
+
+  /// Runs a pass with the algorithm that its packed weights were made for.
+  private func run(
+    _ g: ConvolutionGeometry, pass: ConvolutionPass, source: UnsafePointer<Float>,
+    packed: UnsafePointer<Float>, epilogue: ConvolutionEpilogue,
+    result: UnsafeMutablePointer<Float>, workspace: UnsafeMutablePointer<Float>?
+  ) {
+    if let plan = DensePlan(g, pass: pass, table: convolutionTable.pointee) {
+      runDense(
+        plan, pass: pass, source: source, weights: packed, epilogue: epilogue, result: result,
+        workspace: workspace)
+    } else if let plan = WinogradPlan(g, pass: pass, table: convolutionTable.pointee) {
+      runWinograd(
+        plan, source: source, packed: packed, epilogue: epilogue, result: result,
+        workspace: workspace)
+    } else {
+      runDirect(
+        g, pass: pass, source: source, packed: packed, epilogue: epilogue, result: result,
+        workspace: workspace)
+    }
   }
 
   /// Runs all parts of a pass with the direct algorithm.

@@ -10,6 +10,9 @@ struct WeightGradientPartition {
   private static let mostPixelParts = 16
 
   let family: ConvolutionStencils
+  /// Whether the sides are exchanged, for few output channels: vectors then run over the input channels, and the
+  /// output gradient takes the place of the source (its stencil is that of the input gradient).
+  let exchanged: Bool
   let stencil: ck_conv_stencil
   /// Rows of output, over all images, in a part of the pixels; and how many parts.
   let rowsPerPart: Int
@@ -26,8 +29,13 @@ struct WeightGradientPartition {
 
   init(_ g: ConvolutionGeometry, table: ck_convolution_table) {
     let full = ConvolutionStencils(g, pass: .forward, table: table)
+    exchanged =
+      full.form == .dots && g.groups == 1 && g.strideHeight == 1 && g.strideWidth == 1
     // Dot products do not apply here: every result channel belongs to a block.
-    let set = full.form == .dots ? full.asBlocks : full
+    let set =
+      exchanged
+      ? ConvolutionStencils(g, pass: .inputGradient, table: table).asBlocks
+      : full.form == .dots ? full.asBlocks : full
     family = set
     var stencil = withUnsafeTemporaryAllocation(of: ck_conv_stencil.self, capacity: 1) {
       set.fill($0)
@@ -37,7 +45,7 @@ struct WeightGradientPartition {
     partialCount = Kernels.paddedScratch(
       ck_conv_packed_count(&stencil, table.vector, table.block))
     biasCount = Kernels.paddedScratch(g.outputChannels)
-    let rows = g.batch * g.outputHeight
+    let rows = stencil.batch * stencil.q_h
     let wanted = max(1, min(Self.mostPixelParts, rows, Self.partialFloats / max(partialCount, 1)))
     rowsPerPart = max(1, (rows + wanted - 1) / wanted)
     pixelParts = max(1, (rows + rowsPerPart - 1) / rowsPerPart)
@@ -49,9 +57,9 @@ struct WeightGradientPartition {
       (chunkRows, chunkColumns, scratch) = (1, 1, 0)
       return
     }
-    let columns = min(g.outputWidth, 256)
+    let columns = min(stencil.q_w, 256)
     chunkColumns = max(1, columns)
-    chunkRows = max(1, min(rowsPerPart, g.outputHeight, 192 / max(columns, 1)))
+    chunkRows = max(1, min(rowsPerPart, stencil.q_h, 192 / max(columns, 1)))
     let held = blocksPerPart * table.block * chunkRows * chunkColumns + 32
     scratch =
       held + ConvolutionPartition.windowCount(stencil, rows: chunkRows, columns: chunkColumns)
@@ -77,6 +85,12 @@ struct WeightGradientPartition {
 extension Kernels {
   /// The number of floats of scratch memory that the weight gradient takes with this pool.
   public func convolutionWeightGradientWorkspaceCount(_ g: ConvolutionGeometry) -> Int {
+    if let plan = DensePlan(g, pass: .forward, table: convolutionTable.pointee) {
+      return pool.threads * plan.gradientCount
+    }
+    if let plan = WinogradGradientPlan(g, table: convolutionTable.pointee) {
+      return plan.workspaceCount(threads: pool.threads)
+    }
     let partition = WeightGradientPartition(g, table: convolutionTable.pointee)
     return 32 + partition.sumsCount + pool.threads * Self.paddedScratch(partition.scratch)
   }
@@ -96,10 +110,22 @@ extension Kernels {
     workspace: UnsafeMutablePointer<Float>?
   ) {
     let table = convolutionTable.pointee
-    let partition = WeightGradientPartition(g, table: table)
     guard let workspace else {
       preconditionFailure("the weight gradient needs a workspace")
     }
+    if let plan = DensePlan(g, pass: .forward, table: table) {
+      runDenseGradient(
+        plan, input: input, outputGradient: outputGradient, weightGradient: weightGradient,
+        biasGradient: biasGradient, workspace: workspace)
+      return
+    }
+    if let plan = WinogradGradientPlan(g, table: table) {
+      runWinogradGradient(
+        plan, input: input, outputGradient: outputGradient, weightGradient: weightGradient,
+        biasGradient: biasGradient, workspace: workspace)
+      return
+    }
+    let partition = WeightGradientPartition(g, table: table)
     let partials = workspace
     let biases = partials + partition.pixelParts * partition.partialCount
     let buffers = biases + partition.pixelParts * partition.biasCount
@@ -109,14 +135,24 @@ extension Kernels {
       var (pixels, part) = partition.part(index)
       let partial = partials + pixels * partition.partialCount
       let bias = biasGradient == nil ? nil : biases + pixels * partition.biasCount
-      if partition.family.form == .depthwise {
+      if partition.exchanged {
+        table.weight_rows(
+          &stencil, &part, outputGradient, input, partial, nil, buffers + lane * scratch)
+        if let bias, part.kb0 == 0 {
+          sumChannels(g, outputGradient, part: pixels, of: partition.pixelParts, bias)
+        }
+      } else if partition.family.form == .depthwise {
         table.weight_depthwise(&stencil, &part, input, outputGradient, partial, bias)
       } else {
         table.weight_rows(
           &stencil, &part, input, outputGradient, partial, bias, buffers + lane * scratch)
       }
     }
-    finish(g, partition, table, partials, weightGradient)
+    if partition.exchanged {
+      finishExchanged(g, partition, partials, weightGradient)
+    } else {
+      finish(g, partition, table, partials, weightGradient)
+    }
     if let biasGradient {
       for k in 0..<g.outputChannels {
         var sum = biases[k]
@@ -150,6 +186,42 @@ extension Kernels {
       table.weight_finish(
         &stencil, row, min(row + step, rows), index / cuts, partials, partition.pixelParts,
         partition.partialCount, weightGradient)
+    }
+  }
+
+  /// The bias sums of one part of the output gradient's pixels.
+  private func sumChannels(
+    _ g: ConvolutionGeometry, _ outputGradient: UnsafePointer<Float>, part: Int, of parts: Int,
+    _ sums: UnsafeMutablePointer<Float>
+  ) {
+    let pixels = g.batch * g.outputHeight * g.outputWidth
+    let first = pixels * part / parts
+    ck_conv_channel_sums(
+      outputGradient + first * g.outputChannels, pixels * (part + 1) / parts - first,
+      g.outputChannels, sums)
+  }
+
+  /// Adds exchanged partial gradients [block][tap][k][c of the block] up and puts them in the order of the weights.
+  private func finishExchanged(
+    _ g: ConvolutionGeometry, _ partition: WeightGradientPartition,
+    _ partials: UnsafePointer<Float>, _ weightGradient: UnsafeMutablePointer<Float>
+  ) {
+    let s = partition.stencil
+    let block = partition.family.block
+    let rows = s.taps_y * s.taps_x * g.outputChannels
+    for row in 0..<rows {
+      let k = row % g.outputChannels
+      let tap = row / g.outputChannels
+      let i = s.kernel_y + tap / s.taps_x * s.kernel_step_y
+      let j = s.kernel_x + tap % s.taps_x * s.kernel_step_x
+      for c in 0..<g.inputChannels {
+        let inBlock = g.inputChannels - c / block * block
+        let width = inBlock <= partition.family.vector ? partition.family.vector : block
+        let at = c / block * block * rows + row * width + c % block
+        var sum: Float = 0
+        for part in 0..<partition.pixelParts { sum += partials[part * partition.partialCount + at] }
+        weightGradient[((i * g.kernelWidth + j) * g.inputChannels + c) * g.outputChannels + k] = sum
+      }
     }
   }
 }

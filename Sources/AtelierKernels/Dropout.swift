@@ -1,8 +1,10 @@
-// Dropout with a generator that is a function of the seed and the element's index, so nothing is stored for the way back.
+// Dropout with a generator that is a function of the seed and the element's index, so nothing is
+// stored for the way back.
 
 import CKernels
 
-/// The keys that a dropout seed becomes: a random number is a mix of an element's index with both of them.
+/// The keys that a dropout seed becomes: a random number is a mix of an element's index with both
+/// of them.
 struct DropoutKey {
   let first: UInt32
   let second: UInt32
@@ -39,7 +41,8 @@ struct DropoutKey {
 }
 
 extension Kernels {
-  /// Zeroes each value with probability `rate` and divides the others by 1 − rate (Srivastava and others 2014).
+  /// Zeroes each value with probability `rate` and divides the others by 1 − rate (Srivastava and
+  /// others 2014).
   ///
   /// The gradient is the same call on the gradient with the same seed. `y` may be `x`.
   public func dropout(

@@ -1,4 +1,5 @@
-// The element-wise kernels: activations and their gradients, binary operators, scaling, clamping, filling and copying.
+// The element-wise kernels: activations and their gradients, binary operators, scaling, clamping,
+// filling and copying.
 
 import CKernels
 
@@ -103,7 +104,8 @@ extension Kernels {
     forEachChunk(of: count) { kernel(x + $0, lower, upper, y + $0, $1) }
   }
 
-  /// Passes the gradient where the clamp's input lies in `lower...upper`, zero elsewhere; `dx` may be `dy`.
+  /// Passes the gradient where the clamp's input lies in `lower...upper`, zero elsewhere; `dx` may
+  /// be `dy`.
   public func clampGradient(
     _ x: UnsafePointer<Float>, lower: Float, upper: Float, _ dy: UnsafePointer<Float>,
     _ dx: UnsafeMutablePointer<Float>, count: Int

@@ -1,4 +1,5 @@
-// How element-wise kernels and reductions are cut into parts: by the sizes alone, never by the number of threads.
+// How element-wise kernels and reductions are cut into parts: by the sizes alone, never by the
+// number of threads.
 
 import CKernels
 
@@ -34,7 +35,8 @@ struct ElementParts {
   }
 }
 
-/// How the pixels of [pixels, channels] are taken together as rows that are whole vectors of any instruction set.
+/// How the pixels of [pixels, channels] are taken together as rows that are whole vectors of any
+/// instruction set.
 struct ChannelRows {
   /// Sums over parts are kept for at most this many parts.
   static let partialLimit = 128
@@ -105,7 +107,8 @@ extension Kernels {
     }
   }
 
-  /// The sum over the parts of `count` elements of what `body` gives for each, in the order of the parts.
+  /// The sum over the parts of `count` elements of what `body` gives for each, in the order of the
+  /// parts.
   func sumOfParts(_ parts: ElementParts, _ body: (_ start: Int, _ count: Int) -> Double) -> Double {
     withUnsafeTemporaryAllocation(of: Double.self, capacity: max(parts.number, 1)) { partial in
       partial.initialize(repeating: 0)
@@ -115,7 +118,8 @@ extension Kernels {
     }
   }
 
-  /// Sums over the pixels in parts: `body` writes `kinds` · channels sums of a part, and the totals go to `finish`.
+  /// Sums over the pixels in parts: `body` writes `kinds` · channels sums of a part, and the
+  /// totals go to `finish`.
   func sumOfChannels(
     _ rows: ChannelRows, pixels: Int, kinds: Int,
     _ body: (_ start: Int, _ count: Int, _ sums: UnsafeMutablePointer<Double>) -> Void,

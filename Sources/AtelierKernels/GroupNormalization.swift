@@ -27,7 +27,8 @@ private struct GroupSizes {
   /// Channels in a group.
   var size: Int { channels / groups }
 
-  /// Where a part of the whole batch lies: its sample, its first element in the tensor and its size.
+  /// Where a part of the whole batch lies: its sample, its first element in the tensor and its
+  /// size.
   func place(_ index: Int) -> (sample: Int, start: Int, count: Int) {
     let sample = index / parts.number
     let (start, count) = parts.range(index % parts.number)
@@ -36,10 +37,13 @@ private struct GroupSizes {
 }
 
 extension Kernels {
-  /// Normalizes every group of channels of every sample by its own mean and deviation (Wu and He 2018).
+  /// Normalizes every group of channels of every sample by its own mean and deviation (Wu and He
+  /// 2018).
   ///
-  /// `x` and `y` (which may be `x`) are [batch, pixels, channels]; `groups` divides `channels` and equals it for
-  /// instance normalization (Ulyanov et al. 2016). `mean` and `inverseDeviation` [batch, groups] are results
+  /// `x` and `y` (which may be `x`) are [batch, pixels, channels]; `groups` divides `channels` and
+  /// equals it for
+  /// instance normalization (Ulyanov et al. 2016). `mean` and `inverseDeviation` [batch, groups]
+  /// are results
   /// that the gradient needs.
   public func groupNormalizationForward(
     _ x: UnsafePointer<Float>, gamma: UnsafePointer<Float>, beta: UnsafePointer<Float>,
@@ -112,7 +116,8 @@ extension Kernels {
     }
   }
 
-  /// The gradients of the group normalization; `dx` may be `dy`, `workspace` holds 2 · batch · channels values.
+  /// The gradients of the group normalization; `dx` may be `dy`, `workspace` holds 2 · batch ·
+  /// channels values.
   public func groupNormalizationGradient(
     _ x: UnsafePointer<Float>, dy: UnsafePointer<Float>, mean: UnsafePointer<Float>,
     inverseDeviation: UnsafePointer<Float>, gamma: UnsafePointer<Float>, groups: Int,
@@ -195,7 +200,8 @@ extension Kernels {
     }
   }
 
-  /// The factors a, b and c of dx = a dy + b (x − mean) + c for one sample, behind the means in `table` [4, width].
+  /// The factors a, b and c of dx = a dy + b (x − mean) + c for one sample, behind the means in
+  /// `table` [4, width].
   private func fillGradientTables(
     _ table: UnsafeMutablePointer<Float>, _ sizes: GroupSizes, gamma: UnsafePointer<Float>,
     inverseDeviation: UnsafePointer<Float>, sums: UnsafePointer<Float>

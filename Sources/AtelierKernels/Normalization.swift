@@ -11,44 +11,50 @@ extension Kernels {
     let kernel = elementwise.pointee.channel_moments
     let rows = ChannelRows(channels: channels)
     let parts = rows.sumParts(of: pixels * channels)
-    let capacity = max(parts.number, 1) * 2 * channels
-    withUnsafeTemporaryAllocation(of: Double.self, capacity: capacity) { moments in
+    let width = 2 * channels
+    withUnsafeTemporaryAllocation(of: Double.self, capacity: (parts.number + 1) * width) {
+      moments in
       moments.initialize(repeating: 0)
-      guard let base = moments.baseAddress else { return }
+      guard let total = moments.baseAddress else { return }
+      let base = total + width
       forEachPart(parts) { index, start, count in
-        kernel(x + start, count, rows.width, channels, base + index * 2 * channels)
+        kernel(x + start, count, rows.width, channels, base + index * width)
       }
+      Self.combine(base, parts, channels: channels, into: total)
       for c in 0..<channels {
-        let (center, squares) = Self.combine(moments, parts, channels: channels, channel: c)
-        mean[c] = Float(center)
-        variance[c] = Float(squares / Double(max(pixels, 1)))
+        mean[c] = Float(total[c])
+        variance[c] = Float(total[channels + c] / Double(max(pixels, 1)))
       }
     }
   }
 
-  /// The mean and the sum of squared deviations of one channel from those of the parts (Chan and others 1983).
+  /// Adds up the means and sums of squared deviations of the parts (Chan and others 1983); `total`
+  /// starts as zeros.
   private static func combine(
-    _ moments: UnsafeMutableBufferPointer<Double>, _ parts: ElementParts, channels: Int,
-    channel: Int
-  ) -> (mean: Double, squares: Double) {
-    var sum = 0.0
+    _ moments: UnsafePointer<Double>, _ parts: ElementParts, channels: Int,
+    into total: UnsafeMutablePointer<Double>
+  ) {
+    let pixels = Double(max(parts.count / channels, 1))
     for part in 0..<parts.number {
-      let pixels = Double(parts.range(part).count / channels)
-      sum += pixels * moments[part * 2 * channels + channel]
+      let share = Double(parts.range(part).count / channels) / pixels
+      let own = moments + part * 2 * channels
+      for c in 0..<channels { total[c] += share * own[c] }
     }
-    let mean = sum / Double(max(parts.count / channels, 1))
-    var squares = 0.0
     for part in 0..<parts.number {
-      let pixels = Double(parts.range(part).count / channels)
-      let offset = moments[part * 2 * channels + channel] - mean
-      squares += moments[(part * 2 + 1) * channels + channel] + pixels * offset * offset
+      let size = Double(parts.range(part).count / channels)
+      let own = moments + part * 2 * channels
+      for c in 0..<channels {
+        let offset = own[c] - total[c]
+        total[channels + c] += own[channels + c] + size * offset * offset
+      }
     }
-    return (mean, squares)
   }
 
-  /// y = activation(gamma · (x − mean) · inverseDeviation + beta) (Ioffe and Szegedy 2015); `y` may be `x`.
+  /// y = activation(gamma · (x − mean) · inverseDeviation + beta) (Ioffe and Szegedy 2015); `y`
+  /// may be `x`.
   ///
-  /// `x` and `y` are [pixels, channels], the others [channels]; `activation` is the identity, ReLU or leaky ReLU.
+  /// `x` and `y` are [pixels, channels], the others [channels]; `activation` is the identity, ReLU
+  /// or leaky ReLU.
   public func batchNormalizationForward(
     _ x: UnsafePointer<Float>, mean: UnsafePointer<Float>, inverseDeviation: UnsafePointer<Float>,
     gamma: UnsafePointer<Float>, beta: UnsafePointer<Float>, activation: Activation,
@@ -71,7 +77,8 @@ extension Kernels {
     }
   }
 
-  /// The gradients of the forward pass whose statistics were taken over the same pixels; `dx` may be `dy`.
+  /// The gradients of the forward pass whose statistics were taken over the same pixels; `dx` may
+  /// be `dy`.
   ///
   /// `y` is the forward pass's output, needed when `activation` is not the identity.
   public func batchNormalizationGradient(

@@ -1,4 +1,5 @@
-// The optimizers: each one sweep over contiguous parameters, gradients and states, gradients scaled as they are read.
+// The optimizers: each one sweep over contiguous parameters, gradients and states, gradients
+// scaled as they are read.
 
 import CKernels
 
@@ -46,7 +47,8 @@ extension Kernels {
     }
   }
 
-  /// Adagrad (Duchi and others 2011): every parameter's rate falls with the sum of its squared gradients.
+  /// Adagrad (Duchi and others 2011): every parameter's rate falls with the sum of its squared
+  /// gradients.
   public func adagrad(
     parameters: UnsafeMutablePointer<Float>, gradients: UnsafePointer<Float>,
     sum: UnsafeMutablePointer<Float>, learningRate: Float, epsilon: Float, weightDecay: Float,
@@ -65,7 +67,8 @@ extension Kernels {
     }
   }
 
-  /// Adadelta (Zeiler 2012): steps in the unit of the parameters, from running averages of both squares.
+  /// Adadelta (Zeiler 2012): steps in the unit of the parameters, from running averages of both
+  /// squares.
   public func adadelta(
     parameters: UnsafeMutablePointer<Float>, gradients: UnsafePointer<Float>,
     squareAverage: UnsafeMutablePointer<Float>, deltaAverage: UnsafeMutablePointer<Float>,
@@ -88,7 +91,8 @@ extension Kernels {
     }
   }
 
-  /// RMSprop (Tieleman and Hinton 2012), centered when `gradientAverage` is given, with momentum when its buffer is.
+  /// RMSprop (Tieleman and Hinton 2012), centered when `gradientAverage` is given, with momentum
+  /// when its buffer is.
   public func rmsprop(
     parameters: UnsafeMutablePointer<Float>, gradients: UnsafePointer<Float>,
     squareAverage: UnsafeMutablePointer<Float>, momentumBuffer: UnsafeMutablePointer<Float>?,
@@ -112,7 +116,8 @@ extension Kernels {
     }
   }
 
-  /// Adam (Kingma and Ba 2014), or AdamW (Loshchilov and Hutter 2017) when `decoupled`; `step` counts from 1.
+  /// Adam (Kingma and Ba 2014), or AdamW (Loshchilov and Hutter 2017) when `decoupled`; `step`
+  /// counts from 1.
   public func adam(
     parameters: UnsafeMutablePointer<Float>, gradients: UnsafePointer<Float>,
     firstMoment: UnsafeMutablePointer<Float>, secondMoment: UnsafeMutablePointer<Float>,
@@ -142,7 +147,8 @@ extension Kernels {
 
   /// Nadam (Dozat 2016) as PyTorch has it; `step` counts from 1.
   ///
-  /// `mu` and `muNext` are the momenta of this step and the next, `momentumProduct` the product of all up to this step.
+  /// `mu` and `muNext` are the momenta of this step and the next, `momentumProduct` the product of
+  /// all up to this step.
   public func nadam(
     parameters: UnsafeMutablePointer<Float>, gradients: UnsafePointer<Float>,
     firstMoment: UnsafeMutablePointer<Float>, secondMoment: UnsafeMutablePointer<Float>,
@@ -174,7 +180,8 @@ extension Kernels {
     }
   }
 
-  /// Follow the regularized leader, proximal (McMahan and others 2013), as Keras has it; `learningRatePower` ≤ 0.
+  /// Follow the regularized leader, proximal (McMahan and others 2013), as Keras has it;
+  /// `learningRatePower` ≤ 0.
   public func ftrl(
     parameters: UnsafeMutablePointer<Float>, gradients: UnsafePointer<Float>,
     accumulator: UnsafeMutablePointer<Float>, linear: UnsafeMutablePointer<Float>,

@@ -4,7 +4,9 @@ import CKernels
 
 /// The sizes of a pooling from an input [N, H, W, C] to an output [N, H', W', C].
 ///
-/// Output row y looks at the input rows y · strideHeight − paddingTop + i for i in 0..<windowHeight, and columns likewise. The padding below and to the right is implied by the output size.
+/// Output row y looks at the input rows y · strideHeight − paddingTop + i for i in
+/// 0..<windowHeight, and columns likewise. The padding below and to the right is implied by the
+/// output size.
 public struct PoolGeometry: Hashable, Sendable {
   public var batch: Int
   public var inputHeight: Int
@@ -19,7 +21,8 @@ public struct PoolGeometry: Hashable, Sendable {
   public var paddingTop: Int
   public var paddingLeft: Int
 
-  /// Describes a pooling; the sizes must agree with each other, which the operation that calls has checked.
+  /// Describes a pooling; the sizes must agree with each other, which the operation that calls has
+  /// checked.
   public init(
     batch: Int, inputHeight: Int, inputWidth: Int, channels: Int,
     outputHeight: Int, outputWidth: Int, windowHeight: Int, windowWidth: Int,
@@ -61,7 +64,8 @@ public struct PoolGeometry: Hashable, Sendable {
       padding_top: paddingTop, padding_left: paddingLeft)
   }
 
-  /// Whether the windows tile the input from its corner on, so that no input pixel is in two of them.
+  /// Whether the windows tile the input from its corner on, so that no input pixel is in two of
+  /// them.
   var tiles: Bool {
     strideHeight == windowHeight && strideWidth == windowWidth && paddingTop == 0
       && paddingLeft == 0 && outputHeight > 0 && outputWidth > 0
@@ -78,7 +82,8 @@ extension Kernels {
     }
   }
 
-  /// Runs `body(first, last)` over consecutive blocks of `rows` rows; the cut depends on the sizes alone.
+  /// Runs `body(first, last)` over consecutive blocks of `rows` rows; the cut depends on the sizes
+  /// alone.
   func forRowBlocks(_ rows: Int, elementsPerRow: Int, _ body: (Int, Int) -> Void) {
     guard rows > 0, elementsPerRow > 0 else { return }
     let size = max(1, 32_768 / elementsPerRow)
@@ -92,10 +97,13 @@ extension Kernels {
     }
   }
 
-  /// Takes the maximum of each window: x [N, H, W, C] → y [N, H', W', C] and its switches of the same shape.
+  /// Takes the maximum of each window: x [N, H, W, C] → y [N, H', W', C] and its switches of the
+  /// same shape.
   ///
-  /// A switch is the index row · W + column of the maximum within its input plane. Padding never wins, the first of equals in
-  /// row-major order wins, and so does the first NaN. A window that lies wholly in the padding gives 0 and the switch −1.
+  /// A switch is the index row · W + column of the maximum within its input plane. Padding never
+  /// wins, the first of equals in
+  /// row-major order wins, and so does the first NaN. A window that lies wholly in the padding
+  /// gives 0 and the switch −1.
   public func maxPool(
     _ geometry: PoolGeometry, _ x: UnsafePointer<Float>, _ y: UnsafeMutablePointer<Float>,
     switches: UnsafeMutablePointer<Int32>?
@@ -105,13 +113,17 @@ extension Kernels {
       geometry.batch * geometry.outputHeight,
       elementsPerRow: geometry.outputWidth * geometry.channels * 2
     ) { first, last in
-      withUnsafePointer(to: g) { ck_spatial_max_pool(spatialLevel, $0, first, last, x, y, switches) }
+      withUnsafePointer(to: g) {
+        ck_spatial_max_pool(spatialLevel, $0, first, last, x, y, switches)
+      }
     }
   }
 
-  /// Reads x [N, H, W, C] at the switches: y [N, H', W', C] (the adjoint of ``scatterSwitches(_:_:switches:_:)``).
+  /// Reads x [N, H, W, C] at the switches: y [N, H', W', C] (the adjoint of
+  /// ``scatterSwitches(_:_:switches:_:)``).
   ///
-  /// Switches are data and always checked: one that names no pixel reads 0. Returns the number of such switches, not
+  /// Switches are data and always checked: one that names no pixel reads 0. Returns the number of
+  /// such switches, not
   /// counting −1, which stands for an empty window.
   public func gatherSwitches(
     _ geometry: PoolGeometry, _ x: UnsafePointer<Float>, switches: UnsafePointer<Int32>,
@@ -132,10 +144,13 @@ extension Kernels {
     return Int(faults.out_of_range)
   }
 
-  /// Puts y [N, H', W', C] at its switches in x [N, H, W, C], zeros elsewhere: max unpooling, and the gradient of max pooling.
+  /// Puts y [N, H', W', C] at its switches in x [N, H, W, C], zeros elsewhere: max unpooling, and
+  /// the gradient of max pooling.
   ///
-  /// All of x is written. Values with the same switch add up in row-major order. Switches are data and always checked: one
-  /// that names no pixel is skipped. Returns the number of such switches, not counting −1, which stands for an empty window.
+  /// All of x is written. Values with the same switch add up in row-major order. Switches are data
+  /// and always checked: one
+  /// that names no pixel is skipped. Returns the number of such switches, not counting −1, which
+  /// stands for an empty window.
   public func scatterSwitches(
     _ geometry: PoolGeometry, _ y: UnsafePointer<Float>, switches: UnsafePointer<Int32>,
     _ x: UnsafeMutablePointer<Float>
@@ -169,7 +184,8 @@ extension Kernels {
     return Int(faults.out_of_range)
   }
 
-  /// The scatter for switches that may name any pixel of their plane: parts are whole planes of a few channels.
+  /// The scatter for switches that may name any pixel of their plane: parts are whole planes of a
+  /// few channels.
   private func scatterStraySwitches(
     _ geometry: PoolGeometry, _ g: UnsafePointer<ck_pool_geometry>, _ y: UnsafePointer<Float>,
     _ switches: UnsafePointer<Int32>, _ x: UnsafeMutablePointer<Float>
@@ -184,7 +200,8 @@ extension Kernels {
 
   /// Averages each window: x [N, H, W, C] → y [N, H', W', C].
   ///
-  /// With `countIncludesPadding` every sum is divided by the size of the whole window, else by the number of its pixels that lie
+  /// With `countIncludesPadding` every sum is divided by the size of the whole window, else by the
+  /// number of its pixels that lie
   /// in the input. A window that lies wholly in the padding gives 0.
   public func averagePool(
     _ geometry: PoolGeometry, _ x: UnsafePointer<Float>, _ y: UnsafeMutablePointer<Float>,
@@ -202,7 +219,8 @@ extension Kernels {
     }
   }
 
-  /// The gradient (and adjoint) of average pooling: dy [N, H', W', C] → dx [N, H, W, C], all of it written.
+  /// The gradient (and adjoint) of average pooling: dy [N, H', W', C] → dx [N, H, W, C], all of it
+  /// written.
   public func averagePoolGradient(
     _ geometry: PoolGeometry, _ dy: UnsafePointer<Float>, _ dx: UnsafeMutablePointer<Float>,
     countIncludesPadding: Bool

@@ -1,4 +1,5 @@
-// The reductions: sums over everything and over the pixels of every channel, and the search for values that are not finite.
+// The reductions: sums over everything and over the pixels of every channel, and the search for
+// values that are not finite.
 
 import CKernels
 

@@ -5,7 +5,8 @@ import CKernels
 extension Kernels {
   /// Resizes bilinearly: x [N, H, W, C] → y [N, H', W', C].
   ///
-  /// Pixel centres lie at half coordinates, edges are clamped, and nothing is smoothed before shrinking.
+  /// Pixel centres lie at half coordinates, edges are clamped, and nothing is smoothed before
+  /// shrinking.
   public func resizeBilinear(
     _ x: UnsafePointer<Float>, _ y: UnsafeMutablePointer<Float>, batch: Int, inputHeight: Int,
     inputWidth: Int, outputHeight: Int, outputWidth: Int, channels: Int
@@ -16,9 +17,11 @@ extension Kernels {
     }
   }
 
-  /// The gradient (and adjoint) of bilinear resizing: dy [N, H', W', C] → dx [N, H, W, C], all of it written.
+  /// The gradient (and adjoint) of bilinear resizing: dy [N, H', W', C] → dx [N, H, W, C], all of
+  /// it written.
   ///
-  /// Every output value is painted on the four pixels it was blended from; contributions add up in row-major order of the output.
+  /// Every output value is painted on the four pixels it was blended from; contributions add up in
+  /// row-major order of the output.
   public func resizeBilinearGradient(
     _ dy: UnsafePointer<Float>, _ dx: UnsafeMutablePointer<Float>, batch: Int, inputHeight: Int,
     inputWidth: Int, outputHeight: Int, outputWidth: Int, channels: Int

@@ -1,11 +1,13 @@
 // Nearest-neighbour and bed-of-nails unpooling and the pixel shuffle, each beside its adjoint.
 //
-// Sizes named height and width are those of the small side. Max unpooling is `scatterSwitches` in Pooling.swift.
+// Sizes named height and width are those of the small side. Max unpooling is `scatterSwitches` in
+// Pooling.swift.
 
 import CKernels
 
 extension Kernels {
-  /// Repeats each value over its window: x [N, h, w, C] → y [N, h · windowHeight, w · windowWidth, C].
+  /// Repeats each value over its window: x [N, h, w, C] → y [N, h · windowHeight, w · windowWidth,
+  /// C].
   public func nearestUnpool(
     _ x: UnsafePointer<Float>, _ y: UnsafeMutablePointer<Float>, batch: Int, height: Int,
     width: Int, channels: Int, windowHeight: Int, windowWidth: Int
@@ -15,7 +17,8 @@ extension Kernels {
     }
   }
 
-  /// Sums each window: y [N, h · windowHeight, w · windowWidth, C] → x [N, h, w, C] (the adjoint of nearest unpooling).
+  /// Sums each window: y [N, h · windowHeight, w · windowWidth, C] → x [N, h, w, C] (the adjoint of
+  /// nearest unpooling).
   public func sumPool(
     _ y: UnsafePointer<Float>, _ x: UnsafeMutablePointer<Float>, batch: Int, height: Int,
     width: Int, channels: Int, windowHeight: Int, windowWidth: Int
@@ -25,7 +28,8 @@ extension Kernels {
     }
   }
 
-  /// Puts each value top-left in its window, zeros elsewhere: x [N, h, w, C] → y [N, h · windowHeight, w · windowWidth, C].
+  /// Puts each value top-left in its window, zeros elsewhere: x [N, h, w, C] → y [N, h ·
+  /// windowHeight, w · windowWidth, C].
   public func bedOfNailsUnpool(
     _ x: UnsafePointer<Float>, _ y: UnsafeMutablePointer<Float>, batch: Int, height: Int,
     width: Int, channels: Int, windowHeight: Int, windowWidth: Int
@@ -35,7 +39,8 @@ extension Kernels {
     }
   }
 
-  /// Takes the top-left value of each window: y [N, h · windowHeight, w · windowWidth, C] → x [N, h, w, C]
+  /// Takes the top-left value of each window: y [N, h · windowHeight, w · windowWidth, C] → x [N,
+  /// h, w, C]
   /// (the adjoint of bed-of-nails unpooling).
   public func subsample(
     _ y: UnsafePointer<Float>, _ x: UnsafeMutablePointer<Float>, batch: Int, height: Int,
@@ -50,9 +55,11 @@ extension Kernels {
       batch: batch, height: height, width: width, channels: channels, accumulate: false)
   }
 
-  /// Moves blocks of channels to blocks of pixels: x [N, h, w, block² · C] → y [N, h · block, w · block, C], where the input channel
-  /// (i · block + j) · C + c becomes channel c of the pixel (i, j) of its block (Shi et al. 2016; ONNX DepthToSpace, mode DCR).
+  /// Moves blocks of channels to blocks of pixels: x [N, h, w, block² · C] → y [N, h · block, w ·
+  /// block, C].
   ///
+  /// The input channel (i · block + j) · C + c becomes channel c of the pixel (i, j) of its block
+  /// (Shi and others 2016; DepthToSpace of ONNX in its mode DCR).
   /// `channels` is C, the number of output channels.
   public func pixelShuffle(
     _ x: UnsafePointer<Float>, _ y: UnsafeMutablePointer<Float>, batch: Int, height: Int,
@@ -69,10 +76,12 @@ extension Kernels {
     }
   }
 
-  /// Moves blocks of pixels to blocks of channels: y [N, h · block, w · block, C] → x [N, h, w, block² · C]
+  /// Moves blocks of pixels to blocks of channels: y [N, h · block, w · block, C] → x [N, h, w,
+  /// block² · C]
   /// (inverse and adjoint of the pixel shuffle).
   ///
-  /// `height`, `width` and `channels` are those of ``pixelShuffle(_:_:batch:height:width:channels:block:)``.
+  /// `height`, `width` and `channels` are those of
+  /// ``pixelShuffle(_:_:batch:height:width:channels:block:)``.
   public func spaceToDepth(
     _ y: UnsafePointer<Float>, _ x: UnsafeMutablePointer<Float>, batch: Int, height: Int,
     width: Int, channels: Int, block: Int
@@ -125,7 +134,8 @@ extension Kernels {
     }
   }
 
-  /// The strides (image, row, pixel) of the two sides of a pixel shuffle, where a pixel of the large side is `block` wide.
+  /// The strides (image, row, pixel) of the two sides of a pixel shuffle, where a pixel of the
+  /// large side is `block` wide.
   private func shuffleStrides(
     _ height: Int, _ width: Int, _ channels: Int, _ block: Int
   ) -> (small: (Int, Int, Int), large: (Int, Int, Int)) {

@@ -174,8 +174,8 @@ static void collect_palette(ci_reader *reader) {
   }
 }
 
-// Walks over the chunks' lengths up to the end chunk. libpng takes memory for a chunk's claimed length
-// before it reads the chunk, up to 2 GiB; here no claim passes that the file does not hold.
+// Walks over the chunks' lengths up to the end chunk. libpng takes memory for a chunk's claimed
+// length before it reads the chunk, up to 2 GiB; no claim passes here that the file does not hold.
 static int png_check_chunks(ci_reader *reader) {
   uint64_t position = 8;
   uint64_t total = reader->header.file_bytes;

@@ -115,6 +115,18 @@ void ck_conv_pack(const ck_conv_stencil *s, int backward, long kernel_w, long ke
   }
 }
 
+void ck_conv_channel_sums(const float *values, long pixels, long channels, float *sums) {
+  // Eight running sums a channel: additions need not wait for each other, and their order stays fixed.
+  float running[4][8] = {{0}};
+  for (long p = 0; p < pixels; p++)
+    for (long k = 0; k < channels; k++) running[k][p % 8] += values[p * channels + k];
+  for (long k = 0; k < channels; k++) {
+    float sum = 0;
+    for (int i = 0; i < 8; i++) sum += running[k][i];
+    sums[k] = sum;
+  }
+}
+
 static float activated(int activation, float parameter, float x) {
   switch (activation) {
   case 1: return x < 0 ? 0 : x;

@@ -10,6 +10,8 @@
 #include "ck_conv_tile.inc"
 #include "ck_conv_direct.inc"
 #include "ck_conv_weight.inc"
+#include "ck_conv_dense.inc"
+#include "ck_conv_winograd.inc"
 
 #define CK_CONVOLUTION_TABLE ck_convolution_avx512
 #include "ck_conv_table.inc"

@@ -1,4 +1,5 @@
-// Pooling, unpooling, resizing and block copies: what all instruction sets share, and the choice among them.
+// Pooling, unpooling, resizing and block copies: what all instruction sets share, and the choice
+// among them.
 #include "ck_spatial.h"
 
 #include <math.h>
@@ -13,8 +14,12 @@
 
 // The columns whose taps a bilinear row keeps on the stack at a time.
 #define CK_TAPS ((ptrdiff_t)256)
+// The weights that its gradient keeps on the stack: those of at least one input column, else it
+// takes the slower way.
+#define CK_WEIGHTS ((ptrdiff_t)2048)
 
-/// A window clipped to the input: rows top..<bottom, columns left..<right; empty when it lies in the padding.
+/// A window clipped to the input: rows top..<bottom, columns left..<right; empty when it lies in
+/// the padding.
 typedef struct {
   ptrdiff_t top, bottom, left, right;
 } ck_window;
@@ -77,7 +82,8 @@ static void ck_gather_checked(const ck_pool_geometry *g, const float *plane, con
   }
 }
 
-/// Counts the switches of `count` channels from c0 that lie outside the plane, or in it but outside the window's rows and columns.
+/// Counts the switches of `count` channels from c0 that lie outside the plane, or in it but outside
+/// the window's rows and columns.
 static void ck_count_faults(const ck_pool_geometry *g, ck_window v, const int32_t *s, ptrdiff_t c0,
                             ptrdiff_t count, ck_switch_faults *faults) {
   const ptrdiff_t W = g->input_width, pixels = g->input_height * W;
@@ -92,7 +98,8 @@ static void ck_count_faults(const ck_pool_geometry *g, ck_window v, const int32_
   }
 }
 
-/// Half-pixel centres, edges clamped. A tap without weight points at its partner, so that it brings in no foreign NaN.
+/// Half-pixel centres, edges clamped. A tap without weight points at its partner, so that it brings
+/// in no foreign NaN.
 CK_INLINE ck_tap ck_tap_at(ptrdiff_t o, ptrdiff_t inputs, ptrdiff_t outputs) {
   double at = ((double)o + 0.5) * ((double)inputs / (double)outputs) - 0.5;
   if (at < 0) at = 0;
@@ -102,7 +109,8 @@ CK_INLINE ck_tap ck_tap_at(ptrdiff_t o, ptrdiff_t inputs, ptrdiff_t outputs) {
   return (ck_tap){low, weight == 0 ? low : low + 1, 1 - weight, weight};
 }
 
-/// A range of output coordinates that holds all whose taps touch input coordinate i (and a few more).
+/// A range of output coordinates that holds all whose taps touch input coordinate i (and a few
+/// more).
 static ck_range ck_taps_over(ptrdiff_t i, ptrdiff_t inputs, ptrdiff_t outputs) {
   const double scale = (double)outputs / (double)inputs;
   const ptrdiff_t first = (ptrdiff_t)floor(((double)i - 0.5) * scale - 0.5) - 1;
@@ -111,7 +119,25 @@ static ck_range ck_taps_over(ptrdiff_t i, ptrdiff_t inputs, ptrdiff_t outputs) {
                     i == inputs - 1 ? outputs : ck_min(last, outputs)};
 }
 
-/// The input coordinate that a padded coordinate i (counted from the input's first) shows, or -1 for zero.
+/// The weight of input coordinate i in output coordinate o.
+static float ck_weight_of(ptrdiff_t o, ptrdiff_t i, ptrdiff_t inputs, ptrdiff_t outputs) {
+  const ck_tap tap = ck_tap_at(o, inputs, outputs);
+  return tap.low == i ? tap.low_weight : tap.high == i ? tap.high_weight : 0;
+}
+
+/// Exactly the output coordinates between the first and the last with a weight of input coordinate
+/// i.
+static ck_range ck_seen_by(ptrdiff_t i, ptrdiff_t inputs, ptrdiff_t outputs) {
+  ck_range range = ck_taps_over(i, inputs, outputs);
+  while (range.first < range.last && ck_weight_of(range.first, i, inputs, outputs) == 0)
+    ++range.first;
+  while (range.first < range.last && ck_weight_of(range.last - 1, i, inputs, outputs) == 0)
+    --range.last;
+  return range;
+}
+
+/// The input coordinate that a padded coordinate i (counted from the input's first) shows, or -1
+/// for zero.
 static ptrdiff_t ck_padded_index(ptrdiff_t i, ptrdiff_t count, int mode) {
   if (i >= 0 && i < count) return i;
   if (mode == 0) return -1;

@@ -52,9 +52,11 @@ private struct Moments {
   @Test func gaussianFillsItsTailsAndMiddle() {
     let (values, sigma) = noised(.gaussian(sigma: 51...51), value: 0, side: 2048)
     let count = Double(values.count)
-    // The shares beyond 1, 2, 3 and the ziggurat's tail at 3.6541 of a standard normal distribution.
-    for (bound, share) in [(1.0, 0.317311), (2, 0.0455003), (3, 0.0026998), (3.6541529, 0.00025803)]
-    {
+    // The shares beyond 1, 2, 3 and the ziggurat's tail at 3.6541 of a standard normal
+    // distribution.
+    for (bound, share) in [
+      (1.0, 0.317311), (2, 0.0455003), (3, 0.0026998), (3.6541529, 0.00025803),
+    ] {
       let beyond = values.count { abs(Double($0)) > bound * Double(sigma) }
       let deviation = (share * (1 - share) / count).squareRoot()
       #expect(abs(Double(beyond) / count - share) < 4 * deviation, "beyond \(bound)")

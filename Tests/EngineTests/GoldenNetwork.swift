@@ -1,4 +1,5 @@
-// Turns a golden case into a graph of one layer or loss, so that the engine computes what PyTorch did.
+// Turns a golden case into a graph of one layer or loss, so that the engine computes what PyTorch
+// did.
 
 import AtelierEngine
 import AtelierKernels
@@ -14,7 +15,8 @@ struct GoldenResult {
   let updated: [String: Tensor]
 }
 
-/// A golden case as a differentiated graph: its inputs are inputs, its parameters those of a layer named `layer`.
+/// A golden case as a differentiated graph: its inputs are inputs, its parameters those of a layer
+/// named `layer`.
 struct GoldenNetwork {
   private static let layer = "layer"
 
@@ -193,7 +195,8 @@ struct GoldenNetwork {
     }
   }
 
-  /// What the loss compares: logits and values as they are, probabilities where the case asks for them.
+  /// What the loss compares: logits and values as they are, probabilities where the case asks for
+  /// them.
   private static func prediction(
     _ golden: GoldenCase, _ s: GoldenSymbols
   ) throws -> SymbolicTensor {

@@ -1,4 +1,5 @@
-// What the tests of the element-wise families share: kernels on every instruction set and thread count, seeded values, comparison.
+// What the tests of the element-wise families share: kernels on every instruction set and thread
+// count, seeded values, comparison.
 
 import AtelierKernels
 import Testing
@@ -45,7 +46,18 @@ enum ElementSupport {
     }
   }
 
-  /// Compares `kernel` on every instruction set with `reference`, and its bits over 1, 2, 3 and 8 threads.
+  /// Expects a sum to have the same bits, all of a Double's, on 1, 2, 3 and 8 threads.
+  static func expectSameBits(
+    sourceLocation: SourceLocation = #_sourceLocation, _ sum: (Kernels) -> Double
+  ) {
+    for set in InstructionSet.available {
+      let sums = pools.map { sum(Kernels(pool: $0, instructionSet: set)).bitPattern }
+      #expect(Set(sums).count == 1, "\(set) differs", sourceLocation: sourceLocation)
+    }
+  }
+
+  /// Compares `kernel` on every instruction set with `reference`, and its bits over 1, 2, 3 and 8
+  /// threads.
   static func verify(
     relative: Float = 0, absolute: Float = 0, reference: [Float],
     sourceLocation: SourceLocation = #_sourceLocation, kernel: (Kernels) -> [Float]
@@ -65,7 +77,8 @@ enum ElementSupport {
     }
   }
 
-  /// Expects every value within absolute + relative · |expected|; infinities and not-a-number must agree.
+  /// Expects every value within absolute + relative · |expected|; infinities and not-a-number must
+  /// agree.
   static func expectClose(
     _ values: [Float], _ expected: [Float], relative: Float, absolute: Float, what: String,
     sourceLocation: SourceLocation = #_sourceLocation

@@ -1,4 +1,5 @@
-// Max, average and global pooling, their switches and gradients, against the reference and the adjoint law.
+// Max, average and global pooling, their switches and gradients, against the reference and the
+// adjoint law.
 
 import AtelierKernels
 import Testing
@@ -65,7 +66,9 @@ struct PoolCase: CustomTestStringConvertible, Sendable {
   ) -> (values: [Float], switches: [Int32]) {
     var values: [Float] = []
     let switches = SpatialTesting.switchOutput(g.outputCount) { switches in
-      values = SpatialTesting.output(g.outputCount) { kernels.maxPool(g, x, $0, switches: switches) }
+      values = SpatialTesting.output(g.outputCount) {
+        kernels.maxPool(g, x, $0, switches: switches)
+      }
     }
     return (values, switches)
   }
@@ -109,7 +112,8 @@ struct PoolCase: CustomTestStringConvertible, Sendable {
         let alone = SpatialTesting.output(g.outputCount) {
           kernels.maxPool(g, x, $0, switches: nil)
         }
-        SpatialTesting.expectSameBits(alone, expected.values, "without switches, \(kernels.spatialLabel)")
+        SpatialTesting.expectSameBits(
+          alone, expected.values, "without switches, \(kernels.spatialLabel)")
       }
     }
   }
@@ -214,7 +218,9 @@ struct PoolCase: CustomTestStringConvertible, Sendable {
     let y = SpatialTesting.floats(g.outputCount, seed: 13)
     let expected = Reference.maxPool(g, x)
     let plane = g.inputHeight * g.inputWidth
-    let strays = SpatialTesting.integers(g.outputCount, seed: 14, below: plane + 3).map { Int32($0) }
+    let strays = SpatialTesting.integers(g.outputCount, seed: 14, below: plane + 3).map {
+      Int32($0)
+    }
     let down = Reference.scatterSwitches(g, y, switches: expected.switches)
     let strayDown = Reference.scatterSwitches(g, y, switches: strays)
     let average = Reference.averagePool(g, x, countIncludesPadding: false)

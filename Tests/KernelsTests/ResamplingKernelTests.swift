@@ -1,4 +1,5 @@
-// Bilinear resizing and its scatter form, against the reference, the adjoint law and values from PyTorch.
+// Bilinear resizing and its scatter form, against the reference, the adjoint law and values from
+// PyTorch.
 
 import AtelierKernels
 import Testing
@@ -26,6 +27,10 @@ struct ResizeCase: CustomTestStringConvertible, Sendable {
     ResizeCase((9, 2), to: (1, 7)),
     ResizeCase((2, 3), to: (31, 2)),
     ResizeCase((11, 2), to: (2, 600)),
+    ResizeCase((2, 1), to: (3, 2100)),
+    ResizeCase((2, 300), to: (700, 299)),
+    ResizeCase((5, 40), to: (2, 3)),
+    ResizeCase((1, 300), to: (2, 2000)),
   ]
 
   static let large: [ResizeCase] = [
@@ -85,7 +90,8 @@ struct ResizeCase: CustomTestStringConvertible, Sendable {
     check(SpatialTesting.kernels, sizes, batch: 3, channels: channels)
   }
 
-  /// torch.nn.functional.interpolate([[1, 2, 4], [8, 16, 32]], size, mode="bilinear", align_corners=False), PyTorch 2.13.
+  /// torch.nn.functional.interpolate([[1, 2, 4], [8, 16, 32]], size, mode="bilinear",
+  /// align_corners=False), PyTorch 2.13.
   @Test func resizeGivesTheValuesOfPyTorch() {
     let x: [Float] = [1, 2, 4, 8, 16, 32]
     let goldens: [(ResizeCase, [Float])] = [

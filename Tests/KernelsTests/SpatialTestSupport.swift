@@ -1,4 +1,5 @@
-// What the tests of the spatial kernels share: kernels of every kind, seeded data, guarded outputs, exact comparison.
+// What the tests of the spatial kernels share: kernels of every kind, seeded data, guarded outputs,
+// exact comparison.
 
 import AtelierKernels
 import Testing
@@ -38,7 +39,8 @@ enum SpatialTesting {
     integers(count, seed: seed, below: 8).map { $0 == 0 ? -0.0 : Float($0 - 4) }
   }
 
-  /// What `body` writes into memory that held NaN before; records an issue when it writes beside it.
+  /// What `body` writes into memory that held NaN before; records an issue when it writes beside
+  /// it.
   static func output(
     _ count: Int, sourceLocation: SourceLocation = #_sourceLocation,
     _ body: (UnsafeMutablePointer<Float>) -> Void
@@ -80,13 +82,15 @@ enum SpatialTesting {
       pair.0.bitPattern != pair.1.bitPattern && !(pair.0.isNaN && pair.1.isNaN)
     }
     if let difference {
+      let values = difference.element
       Issue.record(
-        "\(label): element \(difference.offset) is \(difference.element.0), expected \(difference.element.1)",
+        "\(label): element \(difference.offset) is \(values.0), expected \(values.1)",
         sourceLocation: sourceLocation)
     }
   }
 
-  /// Records an issue unless ⟨Ax, y⟩ = ⟨x, Aᵀy⟩ within the rounding of Float, measured by the products' absolute sum.
+  /// Records an issue unless ⟨Ax, y⟩ = ⟨x, Aᵀy⟩ within the rounding of Float, measured by the
+  /// products' absolute sum.
   static func expectAdjoint(
     _ ax: [Float], _ y: [Float], _ x: [Float], _ aty: [Float], _ label: String,
     sourceLocation: SourceLocation = #_sourceLocation

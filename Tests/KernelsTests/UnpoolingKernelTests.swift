@@ -1,4 +1,5 @@
-// Nearest and bed-of-nails unpooling and the pixel shuffle, against the reference, each other and the course's worked examples.
+// Nearest and bed-of-nails unpooling and the pixel shuffle, against the reference, each other and
+// the course's worked examples.
 
 import AtelierKernels
 import Testing
@@ -122,7 +123,8 @@ struct UnpoolCase: CustomTestStringConvertible, Sendable {
     }
   }
 
-  /// ONNX's example of DepthToSpace in mode DCR: channel blocks 0, 9, 18, 27 with two channels each.
+  /// ONNX's example of DepthToSpace in mode DCR: channel blocks 0, 9, 18, 27 with two channels
+  /// each.
   @Test func pixelShuffleFollowsDepthColumnRowOrder() {
     let g = UnpoolCase(height: 1, width: 2, window: (2, 2)).geometry(channels: 2, batch: 1)
     // Pixel p, channel k holds 10 p + k; channel k = (row · 2 + column) · 2 + c.

@@ -65,10 +65,9 @@ public struct GoldenEdges: Hashable, Sendable {
 /// One operation, loss or optimizer with its inputs and what PyTorch makes of them.
 ///
 /// Tensors are asked by role: x, y, z (the inputs in order), target, labels, weight, bias, gamma,
-/// beta, running_mean,
-/// running_variance, class_weights, output, upstream, gradient.ROLE, and the extras: switches,
-/// pool_input,
-/// updated_mean, updated_variance. Images are NHWC; integers (labels, switches) come as floats.
+/// beta, running_mean, running_variance, class_weights, output, upstream, gradient.ROLE, and the
+/// extras: switches, pool_input, updated_mean, updated_variance. Images are NHWC; integers (labels,
+/// switches) come as floats.
 public struct GoldenCase: Sendable, CustomStringConvertible {
   /// Unique in its file, such as convolution-3x3-same.
   public let name: String

@@ -6,9 +6,8 @@ import Testing
 /// ‖received − expected‖ / ‖expected‖ in Euclidean norms, or the absolute norm where all expected
 /// values are zero.
 ///
-/// Infinity for unequal counts and for any value that is not finite where the other one differs, so
-/// that no comparison
-/// with a tolerance passes by accident.
+/// Infinity for unequal counts and for any value that is not finite where the other one differs,
+/// so that no comparison with a tolerance passes by accident.
 public func relativeError(_ received: [Float], _ expected: [Float]) -> Float {
   guard received.count == expected.count else { return .infinity }
   var difference = 0.0

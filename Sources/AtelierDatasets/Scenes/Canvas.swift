@@ -185,7 +185,7 @@ struct Canvas {
     result.withUnsafeMutableBufferPointer { buffer in
       nonisolated(unsafe) let target = buffer
       source.withUnsafeBufferPointer { buffer in
-          nonisolated(unsafe) let source = buffer
+        nonisolated(unsafe) let source = buffer
         DispatchQueue.concurrentPerform(iterations: lines) { index in
           let base = index * line
           var sum = Color.zero
@@ -211,7 +211,8 @@ struct Canvas {
     for y in 0..<height {
       for x in 0..<width {
         let base = 2 * y * columns + 2 * x
-        let sum = samples[base] + samples[base + 1]
+        let sum =
+          samples[base] + samples[base + 1]
           + (samples[base + columns] + samples[base + columns + 1])
         let offset = Point(
           (Float(x) + 0.5) / Float(height) - aspect / 2, (Float(y) + 0.5) / Float(height) - 0.5)

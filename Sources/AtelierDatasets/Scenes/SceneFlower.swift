@@ -93,20 +93,24 @@ extension SampleScenes {
   ) {
     let direction = Point(cos(angle), sin(angle))
     let side = Point(-direction.y, direction.x)
-    let reach = Point(long * 1.15, long * 1.15)
+    let root = center + direction * (long * 0.05)
+    let end = center + direction * (long * 1.02)
+    let reach = Point(wide / 2 + 0.03, wide / 2 + 0.03)
+    let low = pointwiseMin(root, end) - reach
+    let high = pointwiseMax(root, end) + reach
     let octaves = canvas.octaves(60, most: 4)
     let edge = 1 / canvas.step
     let sun = normalized(Color(-0.5, -0.65, 0.6))
     for pass in 0..<2 {
       // First the shadow on the petals below, then the petal.
       let shift = pass == 0 ? Point(0.008, 0.013) : Point(0, 0)
-      canvas.paint(from: center - reach, to: center + reach) { p in
+      canvas.paint(from: low, to: high) { p in
         let q = p - center - shift
         let u = dot(q, direction) / long
         guard u > 0.05, u < 1.02 else { return (.zero, 0) }
         let v = dot(q, side) / wide
         let notch = 0.035 * cos(v * 9) + 0.02 * noise(Point(v * 4, 2))
-        let profile = 0.5 * pow(sin(Float.pi * pow(clamp(u / (1 + notch)), 1.5) * 0.985), 0.62)
+        let profile = 0.5 * pow(sin(Float.pi * pow(clamp(u / (1 + notch)), 1.5)), 0.62)
         let inside = (profile - abs(v)) * wide
         if pass == 0 { return (rgb(0x140510), 0.42 * smoothstep(-0.012, 0.012, inside)) }
         guard inside > -1 / edge else { return (.zero, 0) }
@@ -154,12 +158,13 @@ extension SampleScenes {
   ) {
     for _ in 0..<26 {
       let angle = generator.uniform(0...6.28)
-      let place = center + Point(cos(angle), sin(angle)) * generator.uniform(0.17...0.38)
+      let place = center + Point(cos(angle), sin(angle)) * generator.uniform(0.16...0.29)
       let size = generator.uniform(0.005...0.013)
       let behind = canvas.color(at: place)
       canvas.disc(
         place + Point(size, size) * 0.5, size, behind * 0.35, softness: size, opacity: 0.7)
-      canvas.paint(from: place - Point(size, size) * 1.2, to: place + Point(size, size) * 1.2) { p in
+      canvas.paint(from: place - Point(size, size) * 1.2, to: place + Point(size, size) * 1.2) {
+        p in
         let q = (p - place) / size
         let inside = 1 - length(q)
         let lens = 0.62 + 0.55 * clamp(dot(q, Point(0.6, 0.7)) + 0.3)

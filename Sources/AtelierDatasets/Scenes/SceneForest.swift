@@ -76,7 +76,8 @@ extension SampleScenes {
       let color = mix(mist * 0.55, mist, clamp(0.5 + 0.45 * cloud + 0.2 * (p.y - 0.4)))
       let away = p - sun
       let angle = atan2(away.x, away.y)
-      let shaft = smoothstep(-0.2, 0.6, noise(Point(angle * 7, 0.5))) * smoothstep(-0.02, 0.2, away.y)
+      let shaft =
+        smoothstep(-0.2, 0.6, noise(Point(angle * 7, 0.5))) * smoothstep(-0.02, 0.2, away.y)
       return color + rgb(0xFFE6B8) * (0.5 * glow * (1 + 0.5 * shaft))
     }
     let layers = 6

@@ -15,24 +15,25 @@ extension SampleScenes {
     ]
     let colors = sets[generator.index(below: sets.count)]
     // Widths in threads of one repeat, mirrored, as setts are counted.
-    let bands = [(0, 22), (1, 14), (0, 3), (2, 3), (1, 14), (3, 8), (2, 2), (3, 8), (1, 6)]
+    let bands = [(0, 12), (1, 8), (0, 2), (2, 2), (1, 8), (3, 5), (2, 2), (3, 5), (1, 4)]
     var sett: [Int] = []
     for (color, count) in bands { sett += Array(repeating: color, count: count) }
     sett += sett.reversed()
     let pattern = sett
-    let threads = min(110, 0.17 / canvas.pixel)
+    let threads = min(130, 0.24 / canvas.pixel)
     let tilt = generator.uniform(-0.35...0.35)
     let relief = Relief(ambient: Color(0.26, 0.28, 0.33))
     @Sendable func fold(_ q: Point) -> Float {
       let bent = rotated(q, 0.5 + tilt)
       let sweep = bent.x * 2.1 + 0.6 * noise(bent * 1.3)
-      return 0.05 * sin(sweep * 2.4 + noise(Point(bent.y * 1.4, 2))) + 0.05 * noise.fbm(bent * 1.9, 2)
-        + 0.008 * noise.fbm(q * 9, 2)
+      return 0.05 * sin(sweep * 2.4 + noise(Point(bent.y * 1.4, 2))) + 0.05
+        * noise.fbm(bent * 1.9, 2)
+        + 0.003 * noise(q * 7)
     }
     canvas.shade { p in
       let slope = Relief.slope(p, 0.004, fold)
       // Cloth runs longer where it is steep, so the pattern shifts with the folds.
-      let q = (rotated(p, tilt) + slope * 0.07) * threads
+      let q = (rotated(p, tilt) + slope * 0.035) * threads
       let x = q.x.rounded(.down)
       let y = q.y.rounded(.down)
       let isWarp = ((Int(x) + Int(y)) % 4 + 4) % 4 < 2
@@ -42,7 +43,8 @@ extension SampleScenes {
       let along = isWarp ? q.y : q.x
       let fiber = noise.fbm(Point(Float(index) * 3.1 + across * 5, along * 0.9), 3)
       let round = cos(across * 2.6)
-      let spun = color * (0.62 + 0.42 * round + 0.22 * fiber) + Color(repeating: 0.012 * (1 + fiber))
+      let spun =
+        color * (0.62 + 0.42 * round + 0.22 * fiber) + Color(repeating: 0.012 * (1 + fiber))
       let fuzz = isWarp ? Point(across * 0.3, 0) : Point(0, across * 0.3)
       return relief.lit(spun, slope: slope * 1.9 + fuzz, gloss: 0.03, sharpness: 8)
         * (0.8 + 3 * clamp(fold(p) + 0.06, 0, 0.15))
@@ -54,7 +56,8 @@ extension SampleScenes {
     var generator = RandomGenerator(seed: seed, 12)
     let noise = Noise(seed, 1)
     let tones: [(Color, Color)] = [
-      (rgb(0xC79A63), rgb(0x7A4A22)), (rgb(0xB07A48), rgb(0x53290F)), (rgb(0xB9A68C), rgb(0x6A5844)),
+      (rgb(0xC79A63), rgb(0x7A4A22)), (rgb(0xB07A48), rgb(0x53290F)),
+      (rgb(0xB9A68C), rgb(0x6A5844)),
     ]
     let tone = tones[generator.index(below: tones.count)]
     let board = generator.uniform(0.17...0.23)
@@ -64,11 +67,14 @@ extension SampleScenes {
       let shift = Point(noise.random(row, 1) * 40, noise.random(row, 2) * 9)
       let place = p * Point(1, 1) + shift
       let spot = noise.cells(Point(place.x * 1.05, Float(row) * 1.7 + 0.5), jitter: 0.8)
-      let knotAt = Point(spot.offset.x / 1.05, p.y - (Float(row) + 0.3 + 0.4 * noise.random(row, 4)) * board)
+      let knotAt = Point(
+        spot.offset.x / 1.05, p.y - (Float(row) + 0.3 + 0.4 * noise.random(row, 4)) * board)
       let has: Float = noise.random(spot.cell.x, row + 40) < 0.55 ? 1 : 0
       let distance = length(knotAt * Point(0.75, 1.25))
-      let pull = has * exp(-distance * 26)
-      let field = place.y * 9 + 0.9 * noise.fbm(Point(place.x * 0.9, place.y * 5), 3)
+      // The pull of a knot ends before the next cell begins.
+      let pull = has * exp(-distance * 26) * smoothstep(0, 0.3, spot.second - spot.first)
+      let field =
+        place.y * 9 + 0.9 * noise.fbm(Point(place.x * 0.9, place.y * 5), 3)
         + 0.07 * noise.fbm(Point(place.x * 5, place.y * 40), 3) + pull * 5.5
       return (field * 2.2, has * smoothstep(0.026, 0.012, distance))
     }
@@ -108,7 +114,9 @@ extension SampleScenes {
       let length = 1.1 + 0.5 * noise.random(row, 7)
       let start = noise.random(row, 8) * length
       for piece in 0...4 {
-        for (side, up) in [(-0.022, 0.25), (0.022, 0.25), (-0.022, 0.75), (0.022, 0.75)] as [(Float, Float)] {
+        for (side, up) in [(-0.022, 0.25), (0.022, 0.25), (-0.022, 0.75), (0.022, 0.75)]
+          as [(Float, Float)]
+        {
           let place = Point(Float(piece) * length - start + side, (Float(row) + up) * board)
           canvas.disc(place, 0.0062, rgb(0x120C08), softness: 0.003, opacity: 0.8)
           canvas.disc(place, 0.0044, rgb(0x5A544E), softness: 0.002)
@@ -166,7 +174,7 @@ extension SampleScenes {
       let joint = min(abs(p.x - center.x), abs((p.y - 0.5)))
       let isJoint = !inside && joint < 0.002
       let cavity = 1 - 0.35 * smoothstep(0.02, 0, carving(p)) * (inside ? 1 : 0)
-      let lit = relief.lit(color * 0.82 * cavity, slope: slope, gloss: 0.22, sharpness: 26)
+      let lit = relief.lit(color * 0.92 * cavity, slope: slope, gloss: 0.22, sharpness: 26)
       let window = smoothstep(0.5, 0.9, noise.fbm(p * 0.9 + Point(1, 5), 2) + p.x * 0.4)
       return isJoint ? color * 0.25 : lit + Color(repeating: inside ? 0 : 0.06 * window)
     }

@@ -166,7 +166,8 @@ private struct Table: Sendable {
     }
     let thread = Point(p.x * 30, p.z * 30)
     let isEven = (Int(thread.x.rounded(.down)) + Int(thread.y.rounded(.down))) & 1 == 0
-    let check = smoothstep(-0.08, 0.08, sin(p.x * 7)) * 0.5 + smoothstep(-0.08, 0.08, sin(p.z * 7)) * 0.5
+    let check =
+      smoothstep(-0.08, 0.08, sin(p.x * 7)) * 0.5 + smoothstep(-0.08, 0.08, sin(p.z * 7)) * 0.5
     let fade = exp(-0.12 * t)
     var color = mix(rgb(0xE6DECB), cloth, check) * (isEven ? 1 + 0.12 * fade : 1 - 0.12 * fade)
     let fold = noise.fbm(Point(p.x * 0.9 + p.z * 0.5, p.z * 0.35), 3)

@@ -17,7 +17,8 @@ struct Terrain: Sendable {
   var sunlight: Color
   var skylight: Color
   var haze: Color
-  /// The share of light that haze takes per unit of distance, and how quickly valley fog thins upwards.
+  /// The share of light that haze takes per unit of distance, and how quickly valley fog thins
+  /// upwards.
   var hazeDensity: Float
   var fogHeight: Float
   var near: Float
@@ -35,11 +36,11 @@ struct Terrain: Sendable {
       // A short march towards the sun: hills throw shadows on each other.
       var blocked: Float = 0
       var distance: Float = 0.05
-      for _ in 0..<10 {
+      for _ in 0..<7 {
         let along = place + Point(toSun.x, toSun.z) * distance
-        let gap = height(along, min(octaves, 5)) - (elevation + toSun.y * distance)
+        let gap = height(along, min(octaves, 4)) - (elevation + toSun.y * distance)
         blocked = max(blocked, gap / (distance * 0.12))
-        distance *= 1.55
+        distance *= 1.8
       }
       lit *= 1 - clamp(blocked)
     }
@@ -114,12 +115,13 @@ extension SampleScenes {
         let ridge = noise.ridged((p + bend) * 0.42 + shift, octaves)
         let rise = smoothstep(0.8 + valley, 6.5 + valley, p.y)
         let massif = 0.62 + 0.62 * noise(Point(p.x * 0.27, p.y * 0.16) - shift)
-        let foothills = 0.2 * noise.fbm(p * 0.8 - shift, min(octaves, 6))
+        let foothills = rise < 1 ? 0.2 * noise.fbm(p * 0.8 - shift, min(octaves, 6)) : 0
         return ridge * (0.08 + 1.75 * rise * massif) + 0.08 * p.y * rise + foothills * (1 - rise)
       },
       ground: { p, elevation, normal in
         let grain = cover.fbm(p * 9, 4)
-        let isSnowy = smoothstep(snow - 0.1, snow + 0.16, elevation + 0.12 * grain)
+        let isSnowy =
+          smoothstep(snow - 0.1, snow + 0.16, elevation + 0.12 * grain)
           * smoothstep(0.42, 0.6, normal.y + 0.08 * grain)
         let strata = cover(Point(elevation * 26 + grain, p.x * 0.7))
         let rock = mix(rgb(0x5C554F), rgb(0x8B8378), clamp(0.5 + 0.4 * strata + 0.3 * grain))
@@ -127,7 +129,8 @@ extension SampleScenes {
         let meadow = smoothstep(-0.1, 0.25, cover.fbm(p * 2.3 + shift, 3))
         let wood = mix(rgb(0x14261A), rgb(0x33492A), clamp(0.4 + 0.9 * trees))
         let grass = mix(wood, mix(rgb(0x5F7038), rgb(0x8C9150), clamp(0.5 + trees)), meadow)
-        let isGreen = smoothstep(0.36, 0.2, elevation + 0.1 * grain)
+        let isGreen =
+          smoothstep(0.36, 0.2, elevation + 0.1 * grain)
           * smoothstep(0.5, 0.7, normal.y)
         return mix(mix(rock, grass, isGreen), rgb(0xF2F5FA), isSnowy)
       },

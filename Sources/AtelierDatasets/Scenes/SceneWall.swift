@@ -104,7 +104,8 @@ extension SampleScenes {
     let worn = smoothstep(0.35, 0.75, grain + 0.5 * smoothstep(0.7, 0.95, p.y))
     wood = mix(wood, rgb(0x9A8468), 0.6 * worn)
     var color = relief.lit(wood, slope: Relief.slope(p, 0.0016, height), gloss: 0.08)
-    let shadow = smoothstep(0, 0.05, inside) * smoothstep(-0.02, 0.05, p.x - door.middle + door.half)
+    let shadow =
+      smoothstep(0, 0.05, inside) * smoothstep(-0.02, 0.05, p.x - door.middle + door.half)
     color *= 0.35 + 0.65 * shadow
     return inside < frame ? color * 0.55 + rgb(0x1A1210) * 0.3 : color
   }

@@ -51,7 +51,8 @@ extension SampleScenes {
     let body = mix(rgb(0x0A2233), rgb(0x1C5560), clamp(0.4 + 0.5 * here))
     var color = mix(body, seen * 0.85, 0.35 + 0.5 * (1 - facing))
     let across = abs(p.x - sky.sun.x + 0.05 * slopeX)
-    let glint = exp(-across * across / (0.002 + 0.05 * (p.y - level)))
+    let glint =
+      exp(-across * across / (0.002 + 0.05 * (p.y - level)))
       * smoothstep(0.15, 0.95, 0.45 + 0.9 * slopeX * slopeX + 0.5 * slopeY)
     color += rgb(0xFFC070) * (1.5 * glint * (0.25 + 0.75 * fade))
     let crest = smoothstep(0.62, 0.95, here + 0.25 * foam.fbm(place * 3, 4))
@@ -65,7 +66,8 @@ extension SampleScenes {
     let octaves = canvas.octaves(9, most: 7)
     canvas.filter { p, color in
       let far = abs(p.x - anchor)
-      let top = level - 0.17 * exp(-far * 5.5) + 0.05 * noise.fbm(Point(p.x * 6, 2), octaves)
+      let top =
+        level - 0.17 * exp(-far * 5.5) + 0.05 * noise.fbm(Point(p.x * 6, 2), octaves)
         + 0.12 * far
       guard p.y > top, p.y < level + 0.006 * noise(Point(p.x * 30, 0)) + 0.008, far < 0.42 else {
         return color
@@ -78,10 +80,11 @@ extension SampleScenes {
 
   private static func sail(_ canvas: inout Canvas, _ foot: Point, size: Float) {
     let mast = foot - Point(0, size)
+    let step = canvas.step
     canvas.paint(from: foot - Point(size, size), to: foot + Point(size, size * 0.2)) { p in
       let q = (p - foot) / size
       let up = -q.y
-      let edge = canvasEdge(size)
+      let edge = size / step
       let main = min(min(up - 0.13, q.x - 0.02), 0.47 * (1 - up) + 0.02 - q.x)
       let jib = min(min(up - 0.16, -0.03 - q.x), 0.36 * (0.95 - up) + q.x)
       let hull = min(min(0.1 - up, up + 0.02), min(q.x + 0.42 - up * 0.9, 0.5 - q.x + up * 0.4))
@@ -101,8 +104,6 @@ extension SampleScenes {
         colors: (rgb(0x2E2228), rgb(0x6A4A40)), opacity: 0.55)
     }
   }
-
-  private static func canvasEdge(_ size: Float) -> Float { size * 700 }
 
   private static func gulls(
     _ canvas: inout Canvas, _ generator: inout RandomGenerator, below level: Float
@@ -165,7 +166,8 @@ extension SampleScenes {
       let warm = generator.uniform()
       let tint = mix(rgb(0xAFC6FF), rgb(0xFFDCB4), warm)
       let size = canvas.pixel * (0.3 + 0.45 * bright)
-      canvas.disc(place, size, tint * (0.4 + 3 * bright), softness: size, opacity: 0.2 + 0.8 * bright)
+      canvas.disc(
+        place, size, tint * (0.4 + 3 * bright), softness: size, opacity: 0.2 + 0.8 * bright)
       if bright > 0.6 {
         canvas.disc(place, size * 2.4, tint, softness: size * 4, opacity: 0.1)
       }
@@ -182,7 +184,8 @@ extension SampleScenes {
       var result = color
       for layer in 0..<3 {
         let depth = Float(layer)
-        let top = 0.66 + 0.09 * depth
+        let top =
+          0.66 + 0.09 * depth
           + 0.075 * hills.fbm(Point(p.x * (2.2 - 0.4 * depth) + depth * 9, depth), octaves)
         if p.y > top {
           let base = mix(rgb(0x16263C), rgb(0x070A0E), depth / 2)

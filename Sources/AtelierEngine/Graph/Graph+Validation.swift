@@ -7,6 +7,9 @@ extension Graph {
   /// and every shape is the one that the operations' shape rules give.
   public func validate() throws(ShapeError) {
     for (index, value) in values.enumerated() {
+      guard value.shape.dimensions.allSatisfy({ $0 > 0 }) else {
+        throw ShapeError("value \(index) has the empty shape \(value.shape)")
+      }
       switch value.source {
       case .input: break
       case .parameter(let parameter):

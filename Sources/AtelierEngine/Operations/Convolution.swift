@@ -172,18 +172,24 @@ public struct TransposedConvolutionOperation: Operation {
     let geometry = try attributes.adjointGeometry(
       input: context.shape(inputs[0]), weights: context.shape(inputs[1]),
       outputPadding: outputPadding)
-    let (explicit, _) = ConvolutionAttributes.explicit(geometry)
+    let (explicit, unread) = ConvolutionAttributes.explicit(geometry)
     var gradients = [ValueID?](repeating: nil, count: inputs.count)
-    if context.isNeeded[1] {
-      gradients[1] = try context.one(
-        ConvolutionWeightGradient(explicit, weights: context.shape(inputs[1]), hasBias: false),
-        [upstream, inputs[0]])
-    }
     if epilogue.hasBias, context.isNeeded[2] {
       gradients[2] = try context.one(ChannelSum(), [upstream])
     }
+    // Output padding of a whole stride or more (dilation allows it) would give the convolution windows that painted nothing.
+    let surplus = Border(
+      top: 0, bottom: unread.height / attributes.stride.height * attributes.stride.height, left: 0,
+      right: unread.width / attributes.stride.width * attributes.stride.width)
+    let painted =
+      surplus == Border(0) ? upstream : try context.one(CropOperation(surplus), [upstream])
+    if context.isNeeded[1] {
+      gradients[1] = try context.one(
+        ConvolutionWeightGradient(explicit, weights: context.shape(inputs[1]), hasBias: false),
+        [painted, inputs[0]])
+    }
     if context.isNeeded[0] {
-      gradients[0] = try context.one(ConvolutionOperation(explicit), [upstream, inputs[1]])
+      gradients[0] = try context.one(ConvolutionOperation(explicit), [painted, inputs[1]])
     }
     return gradients
   }

@@ -47,7 +47,8 @@ extension Reference {
     for i in 0..<count { y[i] = Float(value(activation, at: Double(x[i]))) }
   }
 
-  /// Multiplies `dy` by the derivative of `activation`; `saved` as the kernel of the same name says.
+  /// Multiplies `dy` by the derivative of `activation`; `saved` as the kernel of the same name
+  /// says.
   public static func activationGradient(
     _ activation: Activation, saved: UnsafePointer<Float>, _ dy: UnsafePointer<Float>,
     _ dx: UnsafeMutablePointer<Float>, count: Int
@@ -145,7 +146,8 @@ extension Reference {
     return true
   }
 
-  /// Keeps each value with probability 1 − rate and divides it by that, by the same generator as the kernel.
+  /// Keeps each value with probability 1 − rate and divides it by that, by the same generator as
+  /// the kernel.
   public static func dropout(
     _ x: UnsafePointer<Float>, rate: Float, seed: UInt64, _ y: UnsafeMutablePointer<Float>,
     count: Int

@@ -134,7 +134,8 @@ extension Reference {
     }
   }
 
-  /// By how much the focal term changes the gradient of the plain cross-entropy (Lin and others 2017).
+  /// By how much the focal term changes the gradient of the plain cross-entropy (Lin and others
+  /// 2017).
   static func focalFactor(logProbability: Double, gamma: Double) -> Double {
     if gamma == 0 { return 1 }
     let rest = -expm1(logProbability)
@@ -171,7 +172,8 @@ extension Reference {
     }
   }
 
-  /// The largest logit beside the label's: its index, the first of equals, or nil when there is no other.
+  /// The largest logit beside the label's: its index, the first of equals, or nil when there is no
+  /// other.
   static func rival(of label: Int, _ logits: UnsafePointer<Float>, channels: Int) -> Int? {
     var best: Int?
     for c in 0..<channels where c != label {

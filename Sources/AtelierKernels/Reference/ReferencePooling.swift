@@ -1,7 +1,8 @@
 // The reference twins of pooling and its switches: one output value at a time, in row-major order.
 
 extension Reference {
-  /// The input pixels (row, column) of the window of output pixel (oy, ox), those in the padding left out.
+  /// The input pixels (row, column) of the window of output pixel (oy, ox), those in the padding
+  /// left out.
   private static func window(_ g: PoolGeometry, _ oy: Int, _ ox: Int) -> [(row: Int, column: Int)] {
     var pixels: [(row: Int, column: Int)] = []
     for i in 0..<g.windowHeight {

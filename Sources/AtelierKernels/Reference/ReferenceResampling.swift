@@ -46,7 +46,8 @@ extension Reference {
       for oy in 0..<outputHeight {
         for ox in 0..<outputWidth {
           for (row, rowWeight) in taps(oy, inputHeight, outputHeight) where rowWeight != 0 {
-            for (column, columnWeight) in taps(ox, inputWidth, outputWidth) {
+            for (column, columnWeight) in taps(ox, inputWidth, outputWidth)
+            where columnWeight != 0 {
               for c in 0..<channels {
                 dx[((n * inputHeight + row) * inputWidth + column) * channels + c] +=
                   dy[((n * outputHeight + oy) * outputWidth + ox) * channels + c]
@@ -60,7 +61,8 @@ extension Reference {
     return dx
   }
 
-  /// The input coordinate that padded coordinate `index` (counted from the input's first) shows; nil stands for zero.
+  /// The input coordinate that padded coordinate `index` (counted from the input's first) shows;
+  /// nil stands for zero.
   public static func paddedIndex(_ index: Int, count: Int, mode: PaddingMode) -> Int? {
     switch mode {
     case .zero:

@@ -91,7 +91,8 @@ extension Reference {
     return small
   }
 
-  /// The place in the small side [N, h, w, block² · C] of the pixel shuffle's output value (n, row, column, c).
+  /// The place in the small side [N, h, w, block² · C] of the pixel shuffle's output value (n, row,
+  /// column, c).
   private static func shuffledIndex(
     _ g: UnpoolGeometry, _ n: Int, _ row: Int, _ column: Int, _ c: Int
   ) -> Int {
@@ -100,7 +101,8 @@ extension Reference {
     return (pixel * block * block + row % block * block + column % block) * g.channels + c
   }
 
-  /// The twin of `Kernels.pixelShuffle`; the geometry's channels are the output's and its windows are the blocks.
+  /// The twin of `Kernels.pixelShuffle`; the geometry's channels are the output's and its windows
+  /// are the blocks.
   public static func pixelShuffle(_ g: UnpoolGeometry, _ x: [Float]) -> [Float] {
     var large = [Float](repeating: 0, count: g.largeCount)
     g.forLarge { n, row, column, c in

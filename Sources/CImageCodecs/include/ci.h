@@ -1,4 +1,4 @@
-// The C door to libpng and libjpeg-turbo: rows in and out, a status and a message, never a jump past it.
+// The C door to libpng and libjpeg-turbo: rows in and out, a status and a message, no jump past it.
 #ifndef CI_H
 #define CI_H
 
@@ -33,14 +33,15 @@ typedef struct ci_header {
   int32_t stored_channels; // of the data in the file: 1 for a palette
   int32_t bit_depth;       // per stored channel
   int32_t has_palette;
-  int32_t interlaced;      // interlaced PNG or progressive JPEG: the whole picture is held to decode it
+  int32_t interlaced;      // interlaced PNG or progressive JPEG: held whole to decode it
   uint64_t file_bytes;
 } ci_header;
 
 typedef struct ci_reader ci_reader;
 typedef struct ci_writer ci_writer;
 
-// Reading: create, open (which tells the format), header, begin, rows from top to bottom, finish, destroy.
+// Reading: create, open (which tells the format), header, begin, rows from top to bottom, finish,
+// destroy.
 ci_reader *ci_reader_create(void);
 void ci_reader_destroy(ci_reader *reader);
 const char *ci_reader_message(const ci_reader *reader);

@@ -80,6 +80,27 @@ typedef struct ck_convolution_table {
   /// Sums rows r0..<r1 (tap and source channel) of `parts` partial gradients, `part_pitch` floats apart, in their order.
   void (*weight_finish)(const ck_conv_stencil *, long r0, long r1, long group, const float *partials,
                         long parts, long part_pitch, float *weight_gradient);
+  /// A matrix product over unpacked weights, whose element (c, k) lies at c * step_c + k * step_k.
+  void (*dense)(const float *a, const float *weights, long step_c, long step_k, long channels,
+                long results, long rows, long r0, long r1, long kb0, long kb1,
+                const ck_conv_epilogue *, float *partial, float *dst, float *scratch);
+  /// The weight gradient of a matrix product, and its column sums.
+  void (*dense_weight)(const float *a, const float *gradient, long channels, long results, long rows,
+                       long kb0, long kb1, float *weight_gradient, float *bias, float *scratch);
+  /// Transforms the weights of result block kb to [36][c][width]; the input gradient turns the kernel round.
+  void (*winograd_weights)(const float *weights, long tap_pitch, long step_c, long step_k, int flipped,
+                           long channels, long results, const float *scale, long kb, float *packed);
+  /// Computes result tiles t0..<t1 and channel blocks kb0..<kb1 from packed weights [kb][36][c][width].
+  void (*winograd_tiles)(const ck_winograd *, const ck_conv_epilogue *, long t0, long t1, long kb0,
+                         long kb1, const float *src, const float *packed, float *dst,
+                         float *scratch);
+  /// The weight gradient of tiles t0..<t1 in the transformed domain, for source channels c0..<c1 and blocks kb0..<kb1.
+  void (*winograd_gradient_tiles)(const ck_winograd *, long t0, long t1, long c0, long c1, long kb0,
+                                  long kb1, const float *src, const float *gradient, float *partial,
+                                  float *bias, float *scratch);
+  /// Sums the parts of source channels c0..<c1 in their order and transforms them back.
+  void (*winograd_gradient_finish)(const ck_winograd *, long c0, long c1, const float *partials,
+                                   long parts, long part_pitch, float *weight_gradient);
 } ck_convolution_table;
 
 /// The table of an instruction set: 0 baseline, 1 AVX2, 2 AVX-512 (falls back to a lower one where it is not compiled).
@@ -92,6 +113,8 @@ void ck_conv_pack(const ck_conv_stencil *, int backward, long kernel_w, long ker
                   const float *scale, float *packed);
 /// The floats that the packed weights of a stencil take.
 long ck_conv_packed_count(const ck_conv_stencil *, long vector, long block);
+/// The sums over `pixels` pixels of each of `channels` channels (1...4).
+void ck_conv_channel_sums(const float *values, long pixels, long channels, float *sums);
 /// Applies an epilogue's activation and mask to `count` values at `values`, the mask's at `mask` (or NULL).
 void ck_conv_activate(const ck_conv_epilogue *, float *values, const float *mask, long count);
 

@@ -1,6 +1,8 @@
-// The element-wise, reduction, normalization, loss and optimizer micro-kernels: one table per instruction set.
+// The element-wise, reduction, normalization, loss and optimizer micro-kernels: one table per
+// instruction set.
 //
-// All tensors are contiguous float. An output may be an input of the same size (same address), never a shifted one.
+// All tensors are contiguous float. An output may be an input of the same size (same address),
+// never a shifted one.
 // A kernel runs on the calling thread; the Swift wrappers cut the work and combine partial sums.
 #ifndef CK_ELEMENTWISE_H
 #define CK_ELEMENTWISE_H
@@ -91,7 +93,8 @@ struct ck_elementwise_kernels {
       const float *x, const float *labels, int targeted, float kappa, float scale, float *g,
       size_t rows, size_t channels);
 
-  // Below, `count` values are rows of `width`, a multiple of `channels`; a last row may be short. Tables are [width].
+  // Below, `count` values are rows of `width`, a multiple of `channels`; a last row may be short.
+  // Tables are [width].
 
   /// sums [channels]
   void (*_Nonnull channel_sums)(
@@ -138,7 +141,8 @@ struct ck_elementwise_kernels {
       size_t n);
 };
 
-/// The kernels of instruction set 0 (baseline), 1 (AVX2 and FMA) or 2 (AVX-512); the machine must have it.
+/// The kernels of instruction set 0 (baseline), 1 (AVX2 and FMA) or 2 (AVX-512); the machine must
+/// have it.
 const struct ck_elementwise_kernels *ck_elementwise(int instruction_set);
 
 #if defined(__clang__)

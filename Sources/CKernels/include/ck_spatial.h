@@ -1,12 +1,15 @@
-// Pooling, unpooling, resizing and block copies on contiguous NHWC floats. Every function works on a range of rows of one
-// tensor, so that the caller cuts the work among threads; `isa` is 0 baseline, 1 AVX2, 2 AVX-512 (the caller has checked the CPU).
+// Pooling, unpooling, resizing and block copies on contiguous NHWC floats. Every function works on
+// a range of rows of one
+// tensor, so that the caller cuts the work among threads; `isa` is 0 baseline, 1 AVX2, 2 AVX-512
+// (the caller has checked the CPU).
 #ifndef CK_SPATIAL_H
 #define CK_SPATIAL_H
 
 #include <stddef.h>
 #include <stdint.h>
 
-/// The sizes of a pooling from [batch, input_height, input_width, channels] to [batch, output_height, output_width, channels].
+/// The sizes of a pooling from [batch, input_height, input_width, channels] to [batch,
+/// output_height, output_width, channels].
 typedef struct {
   ptrdiff_t batch, input_height, input_width, channels, output_height, output_width;
   ptrdiff_t window_height, window_width, stride_height, stride_width, padding_top, padding_left;
@@ -20,7 +23,8 @@ typedef struct {
   int64_t stray;
 } ck_switch_faults;
 
-/// The small and the large side of an unpooling or a shuffle: [batch, height, width, channels] and windows of it.
+/// The small and the large side of an unpooling or a shuffle: [batch, height, width, channels] and
+/// windows of it.
 typedef struct {
   ptrdiff_t batch, height, width, channels, window_height, window_width;
 } ck_unpool_geometry;
@@ -50,7 +54,8 @@ void ck_spatial_max_pool(int isa, const ck_pool_geometry *g, ptrdiff_t first, pt
 void ck_spatial_gather_switches(int isa, const ck_pool_geometry *g, ptrdiff_t first, ptrdiff_t last,
                                 const float *x, const int32_t *switches, float *y,
                                 ck_switch_faults *faults);
-/// Output rows of a pooling whose windows tile (stride == window, no padding): writes their whole windows.
+/// Output rows of a pooling whose windows tile (stride == window, no padding): writes their whole
+/// windows.
 void ck_spatial_scatter_tiles(int isa, const ck_pool_geometry *g, ptrdiff_t first, ptrdiff_t last,
                               const float *y, const int32_t *switches, float *x,
                               ck_switch_faults *faults);

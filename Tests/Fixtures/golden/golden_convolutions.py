@@ -257,6 +257,7 @@ def add(cases):
     t("3x3-dilation2", (1, 4, 3, 2), 3, 3, 1, "valid", 2)
     t("3x3-dilation2-stride2", (1, 3, 4, 2), 2, 3, 2, 2, 2, extra=1)
     t("3x3-dilation2-output-padding1-over-stride", (1, 4, 3, 2), 2, 3, 1, 1, 2, extra=1)
+    t("3x3-dilation2-output-padding1-beyond", (1, 4, 3, 2), 2, 3, 1, "valid", 2, extra=1)
     t("3x3-dilation3-same", (1, 4, 5, 2), 2, 3, 1, "same", 3)
     t("3x3-groups2", (1, 4, 3, 4), 6, 3, 2, 1, groups=2, extra=1)
     t("3x3-groups3-stride1", (1, 4, 4, 6), 3, 3, groups=3)

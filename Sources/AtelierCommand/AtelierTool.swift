@@ -1,0 +1,36 @@
+// The entry of the command line: the tree of commands, and the one place where an error becomes a line and an exit code.
+
+import ArgumentParser
+
+/// The command `atelier`.
+@main
+struct AtelierTool: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "atelier",
+    abstract: "A studio of encoders and decoders for images.",
+    discussion: """
+      EXAMPLES
+        atelier denoise photo.png -o clean.png
+        atelier denoise train --data photos --network residual-unet --run runs/mine --minutes 30
+        atelier denoise evaluate --model runs/mine/best.safetensors --data test --sigma 25
+        atelier model summary autoencoder --size 96x96
+
+      EXIT CODES
+        0 done, 64 wrong usage, 65 damaged data, 66 missing input, 70 internal fault,
+        73 a result cannot be written, 130 interrupted (a training is saved first).
+      """,
+    version: "0.1.0",
+    subcommands: [
+      DenoiseCommand.self, ModelCommand.self, SamplesCommand.self, BenchCommand.self,
+    ])
+
+  /// Parses, runs, and turns whatever is thrown into one line on standard error.
+  static func main() {
+    do {
+      var command = try parseAsRoot()
+      try command.run()
+    } catch {
+      Failure.end(with: error)
+    }
+  }
+}

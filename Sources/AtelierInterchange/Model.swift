@@ -1,0 +1,86 @@
+// A model: a graph, its parameters, and what one must know to use it.
+
+import AtelierEngine
+
+/// What stands beside graph and parameters in a model file.
+public struct ModelInformation: Sendable, Hashable, Codable {
+  /// What the model does, for example `denoise`.
+  public var task: String
+  /// The architecture's name, for example `residual-unet`.
+  public var architecture: String
+  /// The numbers of which the input's height and width must be multiples.
+  public var granularity: Int
+  /// How far away from an output pixel the input still matters, in pixels.
+  public var receptiveRadius: Int
+  /// How pixels become inputs, for example `pixel / 255`.
+  public var preprocessing: String
+  /// The class names in the order of the outputs; empty when there are no classes.
+  public var classNames: [String]
+  /// How it was trained: data, noise, losses, steps, one sentence each.
+  public var training: [String: String]
+  /// Measured figures with their protocol, for example `BSD68 sigma 25 PSNR`.
+  public var figures: [String: Double]
+
+  /// Describes a model.
+  public init(
+    task: String, architecture: String, granularity: Int = 1, receptiveRadius: Int = 0,
+    preprocessing: String = "pixel / 255", classNames: [String] = [],
+    training: [String: String] = [:], figures: [String: Double] = [:]
+  ) {
+    self.task = task
+    self.architecture = architecture
+    self.granularity = granularity
+    self.receptiveRadius = receptiveRadius
+    self.preprocessing = preprocessing
+    self.classNames = classNames
+    self.training = training
+    self.figures = figures
+  }
+}
+
+/// A trained network as a value: graph, parameters by name, and information.
+public struct Model: Sendable {
+  /// The network for inference; its input sizes are those that it was traced with and can be changed by `Graph.reshaped`.
+  public let graph: Graph
+  /// One tensor per weight and statistic of the graph.
+  public let parameters: [String: Tensor]
+  /// What one must know to use it.
+  public var information: ModelInformation
+
+  /// Makes a model of a graph and the parameters of a store.
+  ///
+  /// - Parameters:
+  ///   - graph: A graph for inference.
+  ///   - store: Holds the graph's parameters.
+  ///   - information: What one must know to use it.
+  /// - Throws: `ShapeError` when the store lacks a parameter or has it in another shape.
+  public init(
+    graph: Graph, store: ParameterStore, information: ModelInformation
+  ) throws(ShapeError) {
+    var parameters: [String: Tensor] = [:]
+    for parameter in graph.parameters where parameter.role != .constant {
+      guard let tensor = store[parameter.name], tensor.shape == parameter.shape else {
+        throw ShapeError("the store has no parameter \(parameter.name) of shape \(parameter.shape)")
+      }
+      parameters[parameter.name] = tensor
+    }
+    self.graph = graph
+    self.parameters = parameters
+    self.information = information
+  }
+
+  init(graph: Graph, parameters: [String: Tensor], information: ModelInformation) {
+    self.graph = graph
+    self.parameters = parameters
+    self.information = information
+  }
+
+  /// A store with the model's parameters, for programs.
+  ///
+  /// - Throws: `ShapeError` when graph and parameters do not fit, which reading a file has excluded.
+  public func store() throws(ShapeError) -> ParameterStore {
+    let store = try ParameterStore(for: [graph], seed: 0)
+    for (name, tensor) in parameters { try store.set(name, tensor) }
+    return store
+  }
+}

@@ -1,0 +1,241 @@
+// When Winograd's F(4×4, 3×3) runs a convolution instead of the direct algorithm, and how its tiles are cut into parts.
+
+import CKernels
+
+/// One pass of a 3×3 convolution in Winograd's form; nil where the direct algorithm is the better one.
+///
+/// The choice is a function of the sizes alone, so packed weights and results never depend on a measurement.
+struct WinogradPlan {
+  /// Below this many channels the transforms cost more than the products save.
+  static let fewestChannels = 16
+  /// Below this many tiles the transformed weights, four times as large, cost more than they save.
+  private static let fewestTiles = 24
+  /// Tiles that a thread transforms at a time: their 36 planes should stay in the second-level cache.
+  private static let tilesHeld = 48
+  private static let enoughParts = 8
+
+  var sizes: ck_winograd
+  let block: Int
+  let vector: Int
+  let blocks: Int
+  let batches: Int
+  let blocksPerPart: Int
+  let blockParts: Int
+
+  init?(_ g: ConvolutionGeometry, pass: ConvolutionPass, table: ck_convolution_table) {
+    guard let sizes = Self.sizes(g, pass: pass) else { return nil }
+    self.sizes = sizes
+    block = table.block
+    vector = table.vector
+    blocks = (sizes.dst_c + block - 1) / block
+    let tiles = sizes.batch * sizes.tiles_y * sizes.tiles_x
+    // An even number of batches: two threads then end together.
+    let wanted = (tiles + Self.tilesHeld - 1) / Self.tilesHeld
+    let even = wanted < 16 ? (wanted + 1) / 2 * 2 : wanted
+    self.sizes.tile_batch = (tiles + even - 1) / even
+    batches = (tiles + self.sizes.tile_batch - 1) / self.sizes.tile_batch
+    let parts = min(blocks, max(1, Self.enoughParts / batches))
+    blocksPerPart = (blocks + parts - 1) / parts
+    blockParts = (blocks + blocksPerPart - 1) / blocksPerPart
+  }
+
+  /// The sizes of a pass in Winograd's form, or nil.
+  private static func sizes(_ g: ConvolutionGeometry, pass: ConvolutionPass) -> ck_winograd? {
+    guard
+      g.kernelHeight == 3 && g.kernelWidth == 3 && g.strideHeight == 1 && g.strideWidth == 1
+        && g.dilationHeight == 1 && g.dilationWidth == 1 && g.groups == 1
+        && min(g.inputChannels, g.outputChannels) >= fewestChannels
+    else { return nil }
+    let forward = pass == .forward
+    let height = forward ? g.outputHeight : g.inputHeight
+    let width = forward ? g.outputWidth : g.inputWidth
+    let tilesHigh = (height + 3) / 4
+    let tilesWide = (width + 3) / 4
+    // At most 1.7 times the pixels may be computed: beyond that the saving is gone.
+    guard
+      g.batch * tilesHigh * tilesWide >= fewestTiles
+        && tilesHigh * tilesWide * 160 <= height * width * 17
+    else { return nil }
+    return ck_winograd(
+      batch: g.batch,
+      src_h: forward ? g.inputHeight : g.outputHeight,
+      src_w: forward ? g.inputWidth : g.outputWidth,
+      src_c: forward ? g.inputChannels : g.outputChannels,
+      dst_h: height, dst_w: width,
+      dst_c: forward ? g.outputChannels : g.inputChannels,
+      pad_y: forward ? g.paddingTop : 2 - g.paddingTop,
+      pad_x: forward ? g.paddingLeft : 2 - g.paddingLeft,
+      tiles_y: tilesHigh, tiles_x: tilesWide, tile_batch: 0)
+  }
+
+  var parts: Int { batches * blockParts }
+
+  /// The floats of a matrix with a row for each channel and the padded result channels in blocks.
+  static func paddedResults(_ results: Int, vector: Int, block: Int) -> Int {
+    let tail = results % block
+    return results - tail + (tail == 0 ? 0 : tail <= vector ? vector : block)
+  }
+
+  var packedCount: Int {
+    36 * sizes.src_c * Self.paddedResults(sizes.dst_c, vector: vector, block: block)
+  }
+
+  /// The floats of 36 transformed planes, as `plane_pitch` and `tile_pitch` lay them out.
+  static func planesCount(tiles: Int, channels: Int, vector: Int) -> Int {
+    let whole = (channels + vector - 1) / vector * vector
+    return 36 * (tiles * (whole + vector) + 80)
+  }
+
+  var scratch: Int {
+    Self.planesCount(tiles: sizes.tile_batch, channels: sizes.src_c, vector: vector)
+      + Self.planesCount(tiles: sizes.tile_batch, channels: block, vector: vector)
+      + sizes.src_c + 64
+  }
+}
+
+extension Kernels {
+  /// Packs the weights of a pass in Winograd's form.
+  func packWinograd(
+    _ plan: WinogradPlan, _ g: ConvolutionGeometry, pass: ConvolutionPass,
+    weights: UnsafePointer<Float>, outputScale: UnsafePointer<Float>?,
+    packed: UnsafeMutablePointer<Float>
+  ) {
+    let table = convolutionTable.pointee
+    let forward = pass == .forward
+    let sizes = plan.sizes
+    pool.parallelFor(plan.blocks) { kb in
+      table.winograd_weights(
+        weights, g.inputChannels * g.outputChannels, forward ? g.outputChannels : 1,
+        forward ? 1 : g.outputChannels, forward ? 0 : 1, sizes.src_c, sizes.dst_c, outputScale, kb,
+        packed + kb * plan.block * 36 * sizes.src_c)
+    }
+  }
+
+  /// Runs all parts of a pass in Winograd's form.
+  func runWinograd(
+    _ plan: WinogradPlan, source: UnsafePointer<Float>, packed: UnsafePointer<Float>,
+    epilogue: ConvolutionEpilogue, result: UnsafeMutablePointer<Float>,
+    workspace: UnsafeMutablePointer<Float>?
+  ) {
+    guard let workspace else { preconditionFailure("this convolution needs a workspace") }
+    let table = convolutionTable.pointee
+    let ending = ck_conv_epilogue(epilogue)
+    let scratch = Self.paddedScratch(plan.scratch)
+    let tiles = plan.sizes.batch * plan.sizes.tiles_y * plan.sizes.tiles_x
+    pool.parallelFor(lanes: plan.parts) { index, lane in
+      var sizes = plan.sizes
+      var ending = ending
+      let first = index / plan.blockParts * sizes.tile_batch
+      let block = index % plan.blockParts * plan.blocksPerPart
+      table.winograd_tiles(
+        &sizes, &ending, first, min(first + sizes.tile_batch, tiles), block,
+        min(block + plan.blocksPerPart, plan.blocks), source, packed, result,
+        workspace + lane * scratch)
+    }
+  }
+}
+
+/// The weight gradient of a 3×3 convolution in Winograd's form; nil where the direct algorithm is the better one.
+struct WinogradGradientPlan {
+  /// Floats that all partial gradients together may take, unless one alone is larger.
+  private static let partialFloats = 3_000_000
+  private static let mostTileParts = 16
+  private static let enoughParts = 4
+
+  var sizes: ck_winograd
+  let vector: Int
+  let block: Int
+  /// Tiles in a part and how many parts; likewise for blocks of output channels and for input channels.
+  let tilesPerPart: Int
+  let tileParts: Int
+  let blocks: Int
+  let blocksPerPart: Int
+  let blockParts: Int
+  let channelsPerPart: Int
+  let channelParts: Int
+  let partialCount: Int
+
+  init?(_ g: ConvolutionGeometry, table: ck_convolution_table) {
+    guard let plan = WinogradPlan(g, pass: .forward, table: table) else { return nil }
+    sizes = plan.sizes
+    vector = table.vector
+    block = table.block
+    blocks = plan.blocks
+    partialCount = Kernels.paddedScratch(plan.packedCount)
+    let tiles = sizes.batch * sizes.tiles_y * sizes.tiles_x
+    // A large sum is loaded and stored less often when more tiles are held.
+    let held = sizes.src_c * sizes.dst_c > 96 * 96 ? 96 : 48
+    let most = min(
+      Self.mostTileParts, Self.partialFloats / max(partialCount, 1), (tiles + held - 1) / held)
+    // A power of two: threads then end together.
+    var wanted = 1
+    while wanted * 2 <= most { wanted *= 2 }
+    tilesPerPart = (tiles + wanted - 1) / wanted
+    tileParts = (tiles + tilesPerPart - 1) / tilesPerPart
+    let rounds = (tilesPerPart + held - 1) / held
+    sizes.tile_batch = (tilesPerPart + rounds - 1) / rounds
+    // Few parts of the tiles: cut the channels of both sides too, evenly, as each cut repeats transforms.
+    var cuts = (Self.enoughParts + tileParts - 1) / tileParts
+    let wantedChannels = cuts >= 4 && sizes.src_c >= 4 * block ? 2 : 1
+    cuts /= wantedChannels
+    let wantedBlocks = min(blocks, cuts)
+    blocksPerPart = (blocks + wantedBlocks - 1) / wantedBlocks
+    blockParts = (blocks + blocksPerPart - 1) / blocksPerPart
+    channelsPerPart = ((sizes.src_c + wantedChannels - 1) / wantedChannels + 11) / 12 * 12
+    channelParts = (sizes.src_c + channelsPerPart - 1) / channelsPerPart
+  }
+
+  var parts: Int { tileParts * blockParts * channelParts }
+  var biasCount: Int { Kernels.paddedScratch(sizes.dst_c) }
+  var scratch: Int {
+    Kernels.paddedScratch(
+      WinogradPlan.planesCount(
+        tiles: sizes.tile_batch, channels: channelsPerPart, vector: vector)
+        + WinogradPlan.planesCount(tiles: sizes.tile_batch, channels: block, vector: vector)
+        + channelsPerPart + 64)
+  }
+  func workspaceCount(threads: Int) -> Int {
+    tileParts * (partialCount + biasCount) + threads * scratch
+  }
+}
+
+extension Kernels {
+  /// Runs the weight gradient in Winograd's form.
+  func runWinogradGradient(
+    _ plan: WinogradGradientPlan, input: UnsafePointer<Float>,
+    outputGradient: UnsafePointer<Float>, weightGradient: UnsafeMutablePointer<Float>,
+    biasGradient: UnsafeMutablePointer<Float>?, workspace: UnsafeMutablePointer<Float>
+  ) {
+    let table = convolutionTable.pointee
+    let biases = workspace + plan.tileParts * plan.partialCount
+    let buffers = biases + plan.tileParts * plan.biasCount
+    let tiles = plan.sizes.batch * plan.sizes.tiles_y * plan.sizes.tiles_x
+    pool.parallelFor(lanes: plan.parts) { index, lane in
+      var sizes = plan.sizes
+      let channel = index % plan.channelParts * plan.channelsPerPart
+      let block = index / plan.channelParts % plan.blockParts * plan.blocksPerPart
+      let part = index / plan.channelParts / plan.blockParts
+      let first = part * plan.tilesPerPart
+      // Each bias sum belongs to the part that also has the first input channels.
+      let bias = biasGradient == nil || channel > 0 ? nil : biases + part * plan.biasCount
+      table.winograd_gradient_tiles(
+        &sizes, first, min(first + plan.tilesPerPart, tiles), channel,
+        min(channel + plan.channelsPerPart, sizes.src_c), block,
+        min(block + plan.blocksPerPart, plan.blocks), input, outputGradient,
+        workspace + part * plan.partialCount, bias, buffers + lane * plan.scratch)
+    }
+    let step = 8
+    pool.parallelFor((plan.sizes.src_c + step - 1) / step) { index in
+      var sizes = plan.sizes
+      table.winograd_gradient_finish(
+        &sizes, index * step, min(index * step + step, sizes.src_c), workspace, plan.tileParts,
+        plan.partialCount, weightGradient)
+    }
+    guard let biasGradient else { return }
+    for k in 0..<plan.sizes.dst_c {
+      var sum = biases[k]
+      for part in 1..<max(plan.tileParts, 1) { sum += biases[part * plan.biasCount + k] }
+      biasGradient[k] = sum
+    }
+  }
+}

@@ -1,0 +1,263 @@
+// A denoising model at work: pictures of any size, in tiles whose seams cannot be seen.
+
+import AtelierEngine
+import AtelierImages
+import AtelierInterchange
+import AtelierKernels
+
+/// A denoising model, ready for pictures of any size.
+///
+/// Used by one thread at a time. Programs are planned once per tile size and kept.
+public final class Denoiser {
+  /// How a picture is denoised.
+  public struct Options: Sendable, Hashable {
+    /// The noise's deviation in units of 8-bit values; nil estimates it from the picture.
+    public var sigma: Float?
+    /// 1 removes the noise as estimated; less keeps more of it, more smooths harder.
+    public var strength: Float = 1
+    /// Whether the eight flips and rotations are denoised and averaged: 8 times slower, about 0.05–0.1 dB better.
+    public var isEnsemble = false
+    /// The side of the square tiles in pixels; larger ones need more memory.
+    public var tileSize = 512
+
+    /// The default options.
+    public init() {}
+  }
+
+  /// What the model is.
+  public let model: Model
+  /// The image channels that the network takes: 1 or 3.
+  public let channels: Int
+  /// Whether the network reads a noise-level map.
+  public let hasNoiseMap: Bool
+
+  private let store: ParameterStore
+  private let kernels: Kernels
+  private var programs: [PixelSize: Program] = [:]
+
+  /// Takes a model of the task `denoise`.
+  ///
+  /// - Parameters:
+  ///   - model: What `ModelFile.read` gave.
+  ///   - kernels: Instruction set and threads.
+  /// - Throws: `StudioError` when the model does something else.
+  public init(_ model: Model, kernels: Kernels = Kernels()) throws {
+    guard model.information.task == "denoise" else {
+      throw StudioError(
+        .data, "expected a model that denoises, received one for the task \(model.information.task)")
+    }
+    guard let input = model.graph.input(named: "input"),
+      let output = model.graph.output(named: "output")
+    else { throw StudioError(.data, "the model has no input and output of these names") }
+    let shape = model.graph.values[input].shape
+    guard shape.rank == 4, shape.channels == 1 || shape.channels == 3,
+      model.graph.values[output].shape == shape
+    else {
+      throw StudioError(.data, "expected a model of gray or RGB images, received shape \(shape)")
+    }
+    self.model = model
+    self.kernels = kernels
+    channels = shape.channels
+    hasNoiseMap = model.graph.input(named: "noise") != nil
+    store = try model.store()
+  }
+
+  /// Denoises a picture in place of bytes; alpha is kept as it is.
+  ///
+  /// A gray model takes the channels of a colour picture one by one; a colour model takes a gray picture as three equal channels.
+  ///
+  /// - Parameters:
+  ///   - image: Gray, gray with alpha, RGB or RGBA.
+  ///   - options: Sigma, strength, ensemble, tiles.
+  /// - Returns: A picture of the same size and channels.
+  public func denoise(_ image: ByteImage, _ options: Options = .init()) throws -> ByteImage {
+    var result = image
+    let sigma = try options.sigma ?? Self.estimate(image)
+    for planes in planeGroups(image) {
+      try run(on: image, planes: planes, sigma: sigma, options) { tile, place in
+        for (index, value) in tile.samples.enumerated() {
+          let (pixel, channel) = (index / tile.channels, index % tile.channels)
+          let (x, y) = (place.x + pixel % tile.width, place.y + pixel / tile.width)
+          if channel < planes.count { result[x, y, planes[channel]] = UInt8(unit: value) }
+        }
+      }
+    }
+    return result
+  }
+
+  /// Denoises float values in [0, 1], which may lie outside it by noise; nothing is clipped or rounded.
+  ///
+  /// - Parameters:
+  ///   - image: As many channels as the model takes.
+  ///   - options: Sigma must be given.
+  /// - Returns: A picture of the same size.
+  public func denoise(_ image: FloatImage, _ options: Options) throws -> FloatImage {
+    guard image.channels == channels else {
+      throw StudioError(
+        .data, "the model takes \(channels) channels; the picture has \(image.channels)")
+    }
+    guard let sigma = options.sigma else {
+      throw StudioError(.usage, "denoising float values needs a sigma")
+    }
+    var result = image
+    try run(on: image, planes: Array(0..<channels), sigma: sigma, options) { tile, place in
+      result.paste(tile, x: place.x, y: place.y)
+    }
+    return result
+  }
+
+  /// The noise of a picture in units of 8-bit values: the mean estimate of its colour channels.
+  static func estimate(_ image: ByteImage) throws -> Float {
+    let colors = image.isGray ? 1 : 3
+    let sum = (0..<colors).reduce(Float(0)) { $0 + NoiseEstimator.sigma(of: image.channel($1)) }
+    return sum / Float(colors)
+  }
+
+  /// Which channels of a picture go through the network together.
+  private func planeGroups(_ image: ByteImage) -> [[Int]] {
+    let colors = image.isGray ? 1 : 3
+    return channels == 3 && colors == 3 ? [[0, 1, 2]] : (0..<colors).map { [$0] }
+  }
+
+  /// Runs the network tile by tile and hands out the part of each that is sure.
+  private func run<Sample: ImageSample>(
+    on image: Image<Sample>, planes: [Int], sigma: Float, _ options: Options,
+    _ deliver: (FloatImage, (x: Int, y: Int)) -> Void
+  ) throws {
+    let information = model.information
+    let granularity = information.granularity
+    // An overlap that is a multiple of the granularity keeps every tile on the network's grid.
+    let margin = rounded(information.receptiveRadius, to: granularity)
+    let side = max(rounded(options.tileSize, to: granularity), 4 * margin + granularity)
+    let columns = TileAxis(image.width, tile: side, margin: margin, granularity: granularity)
+    let rows = TileAxis(image.height, tile: side, margin: margin, granularity: granularity)
+    let noise = sigma * (hasNoiseMap ? options.strength : 1) / 255
+    for row in rows.tiles {
+      for column in columns.tiles {
+        let input = crop(
+          image, planes: planes, x: column.start, y: row.start, width: columns.size,
+          height: rows.size)
+        var output = try options.isEnsemble ? ensemble(input, noise) : forward(input, noise)
+        if !hasNoiseMap, options.strength != 1 {
+          output = blend(input, output, options.strength)
+        }
+        let part = output.cropped(
+          x: column.keep.lowerBound - column.start, y: row.keep.lowerBound - row.start,
+          width: column.keep.count, height: row.keep.count)
+        deliver(part, (column.keep.lowerBound, row.keep.lowerBound))
+      }
+    }
+  }
+
+  private func rounded(_ value: Int, to multiple: Int) -> Int {
+    (value + multiple - 1) / multiple * multiple
+  }
+
+  private func blend(_ noisy: FloatImage, _ clean: FloatImage, _ strength: Float) -> FloatImage {
+    FloatImage(
+      width: noisy.width, height: noisy.height, channels: noisy.channels,
+      samples: zip(noisy.samples, clean.samples).map { $0 + strength * ($1 - $0) })
+  }
+
+  /// Planes of a picture as the network's channels; beyond the border its last pixels are repeated.
+  private func crop<Sample: ImageSample>(
+    _ image: Image<Sample>, planes: [Int], x: Int, y: Int, width: Int, height: Int
+  ) -> FloatImage {
+    var samples = [Float](repeating: 0, count: width * height * channels)
+    let source = image.samples
+    let step = image.channels
+    for row in 0..<height {
+      let line = min(y + row, image.height - 1) * image.width
+      for column in 0..<width {
+        let pixel = (line + min(x + column, image.width - 1)) * step
+        let target = (row * width + column) * channels
+        for channel in 0..<channels {
+          samples[target + channel] = source[pixel + planes[min(channel, planes.count - 1)]].unit
+        }
+      }
+    }
+    return FloatImage(width: width, height: height, channels: channels, samples: samples)
+  }
+
+  /// The mean over the eight flips and rotations, each turned back.
+  private func ensemble(_ input: FloatImage, _ noise: Float) throws -> FloatImage {
+    var sum = [Float](repeating: 0, count: input.samples.count)
+    for orientation in Orientation.allCases {
+      let turned = try forward(input.oriented(orientation), noise).oriented(orientation.inverse)
+      for (index, value) in turned.samples.enumerated() { sum[index] += value / 8 }
+    }
+    return FloatImage(
+      width: input.width, height: input.height, channels: input.channels, samples: sum)
+  }
+
+  /// One run of the network on a tile.
+  private func forward(_ input: FloatImage, _ noise: Float) throws -> FloatImage {
+    let program = try program(for: input.size)
+    try program.setInput(
+      "input", Tensor([1, input.height, input.width, channels], input.samples))
+    if hasNoiseMap {
+      try program.withInput("noise") { $0.update(repeating: noise) }
+    }
+    try program.run()
+    return FloatImage(
+      width: input.width, height: input.height, channels: channels,
+      samples: try program.output("output").elements)
+  }
+
+  private func program(for size: PixelSize) throws -> Program {
+    if let program = programs[size] { return program }
+    // Two sizes at most are alive: a tile and, for the ensemble, the same one turned.
+    if programs.count >= 2 { programs.removeAll() }
+    var shapes: [String: Shape] = ["input": [1, size.height, size.width, channels]]
+    if hasNoiseMap { shapes["noise"] = [1, size.height, size.width, 1] }
+    let graph = try model.graph.reshaped(shapes).specialized(for: .infer)
+    let program = try Program(graph, parameters: store, kernels: kernels)
+    programs[size] = program
+    return program
+  }
+}
+
+/// How one side of a picture is cut into tiles of equal size that overlap by twice the margin.
+struct TileAxis {
+  /// One tile: where it starts, and the pixels of the picture that it is responsible for.
+  struct Tile: Equatable {
+    let start: Int
+    let keep: Range<Int>
+  }
+
+  /// The size of every tile.
+  let size: Int
+  let tiles: [Tile]
+
+  /// Cuts a length.
+  ///
+  /// - Parameters:
+  ///   - length: Pixels of the picture along this axis.
+  ///   - tile: The largest tile; a multiple of the granularity.
+  ///   - margin: How far from a cut the result is not sure; a multiple of the granularity.
+  ///   - granularity: What starts and sizes must be multiples of.
+  init(_ length: Int, tile: Int, margin: Int, granularity: Int) {
+    let padded = (length + granularity - 1) / granularity * granularity
+    size = min(tile, padded)
+    guard padded > tile else {
+      tiles = [Tile(start: 0, keep: 0..<length)]
+      return
+    }
+    let step = tile - 2 * margin
+    var starts: [Int] = []
+    var start = 0
+    while start + tile < padded {
+      starts.append(start)
+      start += step
+    }
+    starts.append(padded - tile)
+    var first = 0
+    var tiles: [Tile] = []
+    for (index, start) in starts.enumerated() {
+      let end = index == starts.count - 1 ? length : start + tile - margin
+      tiles.append(Tile(start: start, keep: first..<end))
+      first = end
+    }
+    self.tiles = tiles
+  }
+}

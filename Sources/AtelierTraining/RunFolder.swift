@@ -1,0 +1,220 @@
+// The folder of one training: its configuration, logs, previews, state and models, held by one process at a time.
+//
+//   RUN/
+//     configuration.json    what was asked for
+//     state.safetensors     all that a resume needs, one file (TrainingState)
+//     last.safetensors      the model of the last save        best.safetensors   the model with the best metric
+//     log.csv               events.jsonl                      events.out.tfevents.…
+//     previews/             pictures by step                  run.lock           held while a process trains here
+
+import AtelierInterchange
+import Foundation
+
+#if canImport(Glibc)
+import Glibc
+#elseif canImport(Darwin)
+import Darwin
+#endif
+
+/// A run folder that this process holds; letting go of the value lets go of the folder.
+public final class RunFolder: Sendable {
+  /// The folder.
+  public let url: URL
+  private let lock: Int32
+
+  /// What was asked for, as JSON.
+  public var configurationURL: URL { url.appending(path: "configuration.json") }
+  /// All that a resume needs.
+  public var stateURL: URL { url.appending(path: "state.safetensors") }
+  /// The model of the last save.
+  public var lastModelURL: URL { url.appending(path: "last.safetensors") }
+  /// The model with the best metric.
+  public var bestModelURL: URL { url.appending(path: "best.safetensors") }
+  /// The events, a line of JSON each.
+  public var eventsURL: URL { url.appending(path: "events.jsonl") }
+  /// The numbers by step.
+  public var tableURL: URL { url.appending(path: "log.csv") }
+  /// The folder of the previews.
+  public var previewsURL: URL { url.appending(path: "previews") }
+
+  private init(_ url: URL, lock: Int32) {
+    self.url = url
+    self.lock = lock
+  }
+
+  deinit { close(lock) }
+
+  /// Makes a run folder.
+  ///
+  /// - Parameters:
+  ///   - url: The folder; it is made when it is not there, and must not hold a run yet.
+  ///   - configuration: What was asked for.
+  /// - Returns: The folder, held by this process.
+  /// - Throws: `TrainingError` when there is a run already or another process holds it, `FileError` when it cannot be written.
+  public static func create(at url: URL, configuration: some Encodable) throws -> RunFolder {
+    let path = url.relativePath
+    do {
+      try FileManager.default.createDirectory(at: url, withIntermediateDirectories: true)
+    } catch {
+      throw TrainingError("\(path): cannot make the run folder: \(reason(error))")
+    }
+    let folder = RunFolder(url, lock: try hold(url))
+    guard !FileManager.default.fileExists(atPath: folder.configurationURL.path) else {
+      throw TrainingError("\(path): expected a new folder; it holds a run already (--resume goes on)")
+    }
+    AtomicFile.removeAbandoned(in: url)
+    do {
+      try FileManager.default.createDirectory(
+        at: folder.previewsURL, withIntermediateDirectories: true)
+    } catch {
+      throw TrainingError("\(path): cannot make the folder of previews: \(reason(error))")
+    }
+    // Last, because it is what makes the folder a run.
+    try AtomicFile.write(try encoded(configuration), to: folder.configurationURL)
+    return folder
+  }
+
+  /// Opens a run folder to go on.
+  ///
+  /// - Parameter url: The folder.
+  /// - Returns: The folder, held by this process.
+  /// - Throws: `TrainingError` when there is no run or another process holds it.
+  public static func open(at url: URL) throws -> RunFolder {
+    let path = url.relativePath
+    var isFolder: ObjCBool = false
+    guard FileManager.default.fileExists(atPath: url.path, isDirectory: &isFolder) else {
+      throw TrainingError("\(path): expected a run folder; there is nothing of that name")
+    }
+    guard isFolder.boolValue else {
+      throw TrainingError("\(path): expected a run folder; received a file")
+    }
+    let configuration = url.appending(path: "configuration.json")
+    guard FileManager.default.fileExists(atPath: configuration.path) else {
+      throw TrainingError("\(path): expected a run folder; it holds no configuration.json")
+    }
+    let folder = RunFolder(url, lock: try hold(url))
+    AtomicFile.removeAbandoned(in: url)
+    return folder
+  }
+
+  /// Whether a state was saved.
+  public var hasState: Bool { FileManager.default.fileExists(atPath: stateURL.path) }
+
+  // MARK: - Configuration
+
+  /// What was asked for when the run was made.
+  ///
+  /// **Throws:** `TrainingError` when the file cannot be read as that type.
+  public func configuration<Configuration: Decodable>(
+    as type: Configuration.Type = Configuration.self
+  ) throws -> Configuration {
+    do {
+      return try JSONDecoder().decode(type, from: try Data(contentsOf: configurationURL))
+    } catch {
+      throw TrainingError(
+        "\(configurationURL.relativePath): cannot be read as this run's configuration: "
+          + Self.reason(error))
+    }
+  }
+
+  /// Checks that a resume asks for the same as the run was made with.
+  ///
+  /// - Parameters:
+  ///   - configuration: What is asked for now.
+  ///   - ignored: Keys of the outermost object that may differ, such as the number of steps.
+  /// - Throws: `TrainingError` that names the first key that differs, with both values.
+  public func expect(_ configuration: some Encodable, except ignored: Set<String> = []) throws {
+    let path = configurationURL.relativePath
+    let stored = try Self.fields(try Data(contentsOf: configurationURL), path)
+    let asked = try Self.fields(try Self.encoded(configuration), path)
+    for key in Set(stored.keys).union(asked.keys).sorted() where !ignored.contains(key) {
+      guard stored[key] == asked[key] else {
+        throw TrainingError(
+          "\(path): the run has \(key) \(stored[key] ?? "unset"); received \(asked[key] ?? "unset")"
+        )
+      }
+    }
+  }
+
+  /// Replaces the configuration, as when a resume asks for more steps.
+  ///
+  /// **Throws:** `FileError` when it cannot be written.
+  public func replaceConfiguration(_ configuration: some Encodable) throws {
+    try AtomicFile.write(try Self.encoded(configuration), to: configurationURL)
+  }
+
+  private static func encoded(_ configuration: some Encodable) throws -> Data {
+    let encoder = JSONEncoder()
+    encoder.outputFormatting = [.sortedKeys, .prettyPrinted, .withoutEscapingSlashes]
+    encoder.nonConformingFloatEncodingStrategy = .convertToString(
+      positiveInfinity: "inf", negativeInfinity: "-inf", nan: "nan")
+    return try encoder.encode(configuration) + [0x0A]
+  }
+
+  /// The outermost fields, each as canonical JSON text.
+  private static func fields(_ data: Data, _ path: String) throws -> [String: String] {
+    guard let object = try? JSONSerialization.jsonObject(with: data) as? [String: Any] else {
+      throw TrainingError("\(path): expected a JSON object")
+    }
+    return try object.mapValues { value in
+      let text = try JSONSerialization.data(
+        withJSONObject: value, options: [.fragmentsAllowed, .sortedKeys, .withoutEscapingSlashes])
+      return String(decoding: text, as: UTF8.self)
+    }
+  }
+
+  // MARK: - Lock
+
+  /// Holds the folder for this process; the system lets go when the process ends, however it ends.
+  private static func hold(_ url: URL) throws(TrainingError) -> Int32 {
+    let file = url.appending(path: "run.lock")
+    let descriptor = Glue.open(file.path, O_RDWR | O_CREAT | O_CLOEXEC, 0o666)
+    guard descriptor >= 0 else {
+      throw TrainingError("\(file.relativePath): cannot open: \(String(cString: strerror(errno)))")
+    }
+    guard flock(descriptor, LOCK_EX | LOCK_NB) == 0 else {
+      let code = errno
+      var text = [UInt8](repeating: 0, count: 20)
+      let count = max(0, pread(descriptor, &text, text.count, 0))
+      close(descriptor)
+      guard code == EWOULDBLOCK else {
+        throw TrainingError(
+          "\(file.relativePath): cannot lock: \(String(cString: strerror(code)))")
+      }
+      let digits = text[..<count].prefix { (0x30...0x39).contains($0) }
+      let process = digits.isEmpty ? "" : " (process \(String(decoding: digits, as: UTF8.self)))"
+      throw TrainingError("\(url.relativePath): another training\(process) holds this run folder")
+    }
+    let text = Array("\(getpid())\n".utf8)
+    // The number is for the message above alone; the lock holds without it.
+    if ftruncate(descriptor, 0) == 0 { _ = pwrite(descriptor, text, text.count, 0) }
+    return descriptor
+  }
+
+  private static func reason(_ error: any Error) -> String {
+    switch error {
+    case let error as CocoaError:
+      if let underlying = error.userInfo[NSUnderlyingErrorKey] as? POSIXError {
+        return String(cString: strerror(underlying.code.rawValue))
+      }
+      return error.localizedDescription
+    case DecodingError.keyNotFound(let key, _): return "there is no \(key.stringValue)"
+    case DecodingError.typeMismatch(_, let context), DecodingError.valueNotFound(_, let context),
+      DecodingError.dataCorrupted(let context):
+      let path = context.codingPath.map(\.stringValue).joined(separator: ".")
+      return path.isEmpty ? context.debugDescription : "\(path): \(context.debugDescription)"
+    default: return "\(error)"
+    }
+  }
+}
+
+/// The system's `open`, under a name that the static member does not hide.
+private enum Glue {
+  static func open(_ path: String, _ flags: Int32, _ mode: mode_t) -> Int32 {
+    #if canImport(Glibc)
+    Glibc.open(path, flags, mode)
+    #else
+    Darwin.open(path, flags, mode)
+    #endif
+  }
+}

@@ -1,0 +1,307 @@
+// The plain loop of every training: batch, programs, optimizers, events.
+
+import AtelierEngine
+import AtelierKernels
+import Dispatch
+import Foundation
+
+/// Trains: a list of programs over one parameter store, with the optimizers that each one feeds.
+///
+/// Each step takes a batch, runs the programs one after the other, moves the parameters, and tells the listeners. With a run
+/// folder the whole state is saved at intervals and at the end, and a loop that is made with a folder that holds a
+/// state goes on from there, bit for bit as if it had never stopped. Used from one thread.
+public final class TrainingLoop {
+  /// Writes a model file: gets the store (averaged weights where there are any), the place, and what is being saved.
+  public typealias ModelWriter = (ParameterStore, SavedFile, _ metrics: [String: Double]) throws ->
+    Void
+
+  /// The programs and their optimizers, in order.
+  public let steps: [TrainingStep]
+  /// The parameters.
+  public let store: ParameterStore
+  /// The data.
+  public let source: any BatchSource
+  /// The settings.
+  public let configuration: TrainingConfiguration
+  /// Where state and models are saved; nil for nowhere.
+  public let folder: RunFolder?
+  /// The average of the weights, when the configuration asks for one.
+  public let average: MovingAverage?
+  /// Who is told.
+  public var listeners: [any TrainingListener] = []
+  /// Measures the model in the store; averaged weights are in it meanwhile.
+  public var validate: ((ParameterStore) throws -> [String: Double])?
+  /// Writes model files into the run folder; called for `last` and `best`.
+  public var writeModel: ModelWriter?
+  /// Asks the loop to save and stop.
+  public var interrupt = InterruptFlag()
+  /// Seconds from any fixed moment.
+  public var clock: () -> Double = {
+    Double(DispatchTime.now().uptimeNanoseconds) / 1e9
+  }
+
+  /// All optimizers, each once.
+  let optimizers: [OptimizerState]
+  let kernels: Kernels
+  let totalSteps: Int?
+  var counters = TrainingCounters()
+  var lastGood: TrainingSnapshot?
+  var bestWeights: [Float]?
+  var lastMetrics: [String: Double] = [:]
+  /// The clock's reading at which a training of the same length would have begun.
+  var startTime = 0.0
+  private var secondsPerStep: Double?
+
+  /// Puts a training together.
+  ///
+  /// - Parameters:
+  ///   - steps: The programs and their optimizers; at least one, with names of their own and the same store.
+  ///   - source: The data.
+  ///   - configuration: The settings.
+  ///   - folder: Where to save; its state, when it has one, is where the training goes on.
+  ///   - kernels: Instruction set and threads of what the loop itself computes.
+  /// - Throws: `TrainingError` when the parts do not fit together.
+  public init(
+    _ steps: [TrainingStep], source: any BatchSource, configuration: TrainingConfiguration,
+    folder: RunFolder? = nil, kernels: Kernels = Kernels()
+  ) throws(TrainingError) {
+    guard let store = steps.first?.program.parameters else {
+      throw TrainingError("a training needs at least one program")
+    }
+    try configuration.validate()
+    var optimizers: [OptimizerState] = []
+    var names: Set<String> = []
+    for step in steps {
+      guard step.program.parameters === store else {
+        throw TrainingError("training step \(step.name): all steps must share one store")
+      }
+      guard names.insert(step.name).inserted, !step.name.contains("/") else {
+        throw TrainingError(
+          "training step \(step.name): expected a name of its own without a slash")
+      }
+      for optimizer in step.optimizers where !optimizers.contains(where: { $0 === optimizer }) {
+        optimizers.append(optimizer)
+      }
+    }
+    guard !optimizers.isEmpty else {
+      throw TrainingError("a training needs at least one optimizer")
+    }
+    if configuration.monitor == nil,
+      optimizers.contains(where: { $0.optimizer.schedule.plateau != nil })
+    {
+      throw TrainingError("the plateau schedule needs a monitored metric")
+    }
+    self.steps = steps
+    self.store = store
+    self.source = source
+    self.configuration = configuration
+    self.folder = folder
+    self.optimizers = optimizers
+    self.kernels = kernels
+    totalSteps = try configuration.totalSteps(stepsPerEpoch: source.stepsPerEpoch)
+    average =
+      if let decay = configuration.averageDecay {
+        try MovingAverage(
+          of: store, entries: optimizers.flatMap(\.entries), decay: decay, kernels: kernels)
+      } else { nil }
+    counters.seed = configuration.seed
+  }
+
+  /// The steps made so far.
+  public var step: Int { counters.step }
+
+  /// Trains until a limit, early stopping, an interrupt, or values that stay not finite.
+  ///
+  /// - Returns: Why it ended, and what was reached.
+  /// - Throws: The first error of data, programs, listeners, validation or files; after an error of the data the state so
+  ///   far is saved.
+  @discardableResult
+  public func run() throws -> StopReport {
+    try resume()
+    startTime = clock() - counters.seconds
+    if lastGood == nil { lastGood = snapshot() }
+    let trained = Dictionary(
+      optimizers.flatMap(\.entries).map { ($0.name, $0.shape.count) }, uniquingKeysWith: max)
+    try emit(
+      .started(
+        StartReport(
+          step: counters.step, totalSteps: totalSteps, seconds: counters.seconds,
+          trainedParameters: trained.values.reduce(0, +))))
+    let reason = try makeSteps()
+    if reason == .finished || reason == .timeUp { try validateAtEnd() }
+    counters.seconds = elapsed
+    try save()
+    if reason != .interrupted, configuration.monitor?.restoresBest == true, let bestWeights {
+      store.restore(bestWeights)
+    }
+    let report = StopReport(
+      reason: reason, step: counters.step, seconds: counters.seconds, best: counters.best,
+      bestStep: counters.bestStep)
+    try emit(.stopped(report))
+    return report
+  }
+
+  /// Makes steps until there is a reason to stop.
+  private func makeSteps() throws -> StopReport.Reason {
+    if let reason = reasonToStop() { return reason }
+    let pipeline = BatchPipeline(
+      source, from: counters.step, before: totalSteps, depth: configuration.prefetchDepth)
+    defer { pipeline.stop() }
+    while true {
+      let batch: [String: Tensor]
+      do {
+        batch = try pipeline.next()
+      } catch {
+        counters.seconds = elapsed
+        try save()
+        throw error
+      }
+      if let report = try makeStep(batch) {
+        try emit(.step(report))
+      } else if counters.faults >= configuration.faultLimit {
+        return .notFinite
+      }
+      try doWhatIsDue()
+      if let reason = reasonToStop() { return reason }
+    }
+  }
+
+  private func reasonToStop() -> StopReport.Reason? {
+    if counters.faults >= configuration.faultLimit { return .notFinite }
+    if let patience = configuration.monitor?.patience, counters.badValidations >= patience {
+      return .earlyStopping
+    }
+    if let totalSteps, counters.step >= totalSteps { return .finished }
+    if let minutes = configuration.minutes, elapsed >= 60 * minutes { return .timeUp }
+    return interrupt.isRaised ? .interrupted : nil
+  }
+
+  /// What comes at intervals, in an order that a resume repeats.
+  private func doWhatIsDue() throws {
+    func isDue(_ interval: Int?) -> Bool { interval.map { counters.step % $0 == 0 } ?? false }
+    if isDue(configuration.validationInterval) { try runValidation() }
+    if isDue(configuration.previewInterval) {
+      try withAverage { try emit(.previewDue(step: counters.step)) }
+    }
+    if isDue(configuration.snapshotInterval) { lastGood = snapshot() }
+    if isDue(configuration.saveInterval) {
+      counters.seconds = elapsed
+      try save()
+    }
+  }
+
+  // MARK: - One step
+
+  /// Makes one step; nil when values were not finite and the last good state was put back.
+  private func makeStep(_ batch: [String: Tensor]) throws -> StepReport? {
+    let begin = clock()
+    let index = counters.step
+    let progress = self.progress ?? 0
+    counters.step += 1
+    var values: [String: Double] = [:]
+    var loss = 0.0
+    var squares = 0.0
+    var firstRate: Double?
+    for step in steps {
+      try setInputs(of: step, from: batch)
+      try step.program.run(step: UInt64(index))
+      let own = Double(try step.program.scalar("loss"))
+      guard own.isFinite else {
+        try recover(from: "the loss\(suffix(step)) is \(own)")
+        return nil
+      }
+      loss += own
+      for output in try scalars(of: step) { values[output.name] = output.value }
+      for optimizer in step.optimizers {
+        let norm = optimizer.gradientNorm(step.program.gradients)
+        guard norm.isFinite else {
+          try recover(from: "the gradient\(suffix(step)) is not finite")
+          return nil
+        }
+        let rate = optimizer.learningRate(step: index, progress: progress)
+        let scaled = rate * counters.learningRateScale
+        optimizer.step(gradients: step.program.gradients, learningRate: scaled, norm: norm)
+        guard optimizer.movesFiniteParameters else {
+          try recover(from: "a parameter\(suffix(step)) is not finite")
+          return nil
+        }
+        squares += norm * norm
+        firstRate = firstRate ?? scaled
+      }
+    }
+    average?.update()
+    counters.smooth(loss)
+    if counters.step - counters.lastFaultStep >= configuration.snapshotInterval {
+      counters.faults = 0
+    }
+    return report(
+      loss: loss, values: values, rate: firstRate ?? 0, norm: squares.squareRoot(), begin: begin)
+  }
+
+  private func report(
+    loss: Double, values: [String: Double], rate: Double, norm: Double, begin: Double
+  ) -> StepReport {
+    let duration = max(clock() - begin, 1e-9)
+    let mean = secondsPerStep.map { 0.9 * $0 + 0.1 * duration } ?? duration
+    secondsPerStep = mean
+    let batch = steps[0].program.inputs.first?.shape.batch ?? 1
+    let byTime = configuration.minutes.map { max(60 * $0 - elapsed, 0) }
+    let bySteps = totalSteps.map { Double($0 - counters.step) * mean }
+    return StepReport(
+      step: counters.step, totalSteps: totalSteps, loss: loss,
+      smoothedLoss: counters.smoothedLoss, values: values, learningRate: rate, gradientNorm: norm,
+      imagesPerSecond: Double(batch) / mean, seconds: elapsed, progress: progress,
+      remainingSeconds: [byTime, bySteps].compactMap { $0 }.min())
+  }
+
+  /// The name of a step for messages, empty where there is just one.
+  private func suffix(_ step: TrainingStep) -> String {
+    steps.count > 1 ? " of \(step.name)" : ""
+  }
+
+  private func setInputs(of step: TrainingStep, from batch: [String: Tensor]) throws {
+    for input in step.program.inputs {
+      guard let tensor = batch["\(step.name)/\(input.name)"] ?? batch[input.name] else {
+        throw TrainingError(
+          "training step \(step.name) needs a batch with \(input.name); received \(batch.keys.sorted())"
+        )
+      }
+      do {
+        try step.program.setInput(input.name, tensor)
+      } catch {
+        throw TrainingError("training step \(step.name): \(error)")
+      }
+    }
+  }
+
+  private func scalars(of step: TrainingStep) throws -> [(name: String, value: Double)] {
+    let graph = step.program.plan.graph
+    return try graph.outputs.compactMap { output in
+      guard graph.values[output.value].shape.count == 1 else { return nil }
+      let name = steps.count > 1 ? "\(step.name)/\(output.name)" : output.name
+      return (name, Double(try step.program.scalar(output.name)))
+    }
+  }
+
+  // MARK: - Time and events
+
+  /// The seconds of training so far.
+  var elapsed: Double { max(clock() - startTime, 0) }
+
+  /// How much is done, in 0...1; nil when nothing limits the training.
+  private var progress: Double? {
+    let bySteps = totalSteps.map { $0 > 0 ? Double(counters.step) / Double($0) : 1 }
+    let byTime = configuration.minutes.map { $0 > 0 ? elapsed / (60 * $0) : 1 }
+    return [bySteps, byTime].compactMap { $0 }.max().map { min($0, 1) }
+  }
+
+  func emit(_ event: TrainingEvent) throws {
+    for listener in listeners { try listener.handle(event) }
+  }
+
+  /// Runs `body` while averaged weights, where there are any, are in the store.
+  public func withAverage<Result>(_ body: () throws -> Result) rethrows -> Result {
+    guard let average else { return try body() }
+    return try average.withAverage(body)
+  }
+}
