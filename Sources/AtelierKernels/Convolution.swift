@@ -14,8 +14,9 @@ extension Kernels {
     return ck_convolution_kernels(code)
   }
 
-  /// The number of floats that the packed weights of a pass take; 0 where the pass reads the weights as they are
-  /// (dense layers: one row of pixels and a 1×1 kernel), and then they are passed instead of packed ones.
+  /// The number of floats that the packed weights of a pass take; 0 where the pass reads the
+  /// weights as they are (dense layers: one row of pixels and a 1×1 kernel), and then they are
+  /// passed instead of packed ones.
   public func convolutionPackedCount(_ g: ConvolutionGeometry, pass: ConvolutionPass) -> Int {
     let table = convolutionTable.pointee
     if DensePlan(g, pass: pass, table: table) != nil { return 0 }
@@ -23,13 +24,15 @@ extension Kernels {
     return ConvolutionStencils(g, pass: pass, table: table).packedCount
   }
 
-  /// Packs `weights` [kh, kw, C / groups, K] for one pass into the order in which its kernels read them.
+  /// Packs `weights` [kh, kw, C / groups, K] for one pass into the order in which its kernels read
+  /// them.
   ///
   /// - Parameters:
   ///   - g: The sizes of the convolution.
   ///   - pass: The pass that will read the packed weights.
   ///   - weights: The weights [kh, kw, C / groups, K].
-  ///   - outputScale: A factor [K] of each filter (a folded batch normalization); only for a forward pass whose
+  ///   - outputScale: A factor [K] of each filter (a folded batch normalization); only for a
+  ///   forward pass whose
   ///     packed count is not 0.
   ///   - packed: Memory of `convolutionPackedCount` floats.
   public func packConvolutionWeights(
@@ -71,8 +74,9 @@ extension Kernels {
     }
     let set = ConvolutionStencils(g, pass: pass, table: table)
     return withStencils(set) { stencils in
-      pool.threads * Self.paddedScratch(
-        ConvolutionPartition(set, stencils, tile: table.tile).scratch)
+      pool.threads
+        * Self.paddedScratch(
+          ConvolutionPartition(set, stencils, tile: table.tile).scratch)
     }
   }
 
@@ -95,13 +99,15 @@ extension Kernels {
       workspace: workspace)
   }
 
-  /// The adjoint of `convolutionForward`, which is also the forward pass of a transposed convolution.
+  /// The adjoint of `convolutionForward`, which is also the forward pass of a transposed
+  /// convolution.
   ///
   /// - Parameters:
   ///   - g: The sizes of the convolution.
   ///   - outputGradient: The gradient of the output [N, H', W', K].
   ///   - packedWeights: The weights, packed for the input gradient.
-  ///   - epilogue: What is done to each sum before it is stored; its channels are the C input channels.
+  ///   - epilogue: What is done to each sum before it is stored; its channels are the C input
+  ///   channels.
   ///   - inputGradient: The gradient of the input [N, H, W, C]; every pixel is written.
   ///   - workspace: Memory of `convolutionWorkspaceCount` floats; may be nil when that is 0.
   public func convolutionInputGradient(

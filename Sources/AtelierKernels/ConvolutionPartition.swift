@@ -1,15 +1,18 @@
-// How the work of a convolution is cut into parts: a function of the shapes and the instruction set, never of the threads.
+// How the work of a convolution is cut into parts: a function of the shapes and the instruction
+// set, never of the threads.
 
 import CKernels
 
 /// The cut of one pass of the direct algorithm into parts that each thread can take.
 struct ConvolutionPartition {
-  /// Floats of source rows that a part may hold: it should stay in the second-level cache beside the weights.
+  /// Floats of source rows that a part may hold: it should stay in the second-level cache beside
+  /// the weights.
   private static let windowFloats = 40_000
   /// Parts below which the channel blocks are cut too, so that several threads find work.
   private static let enoughParts = 24
 
-  /// Whether parts are runs of result pixels (copied patches, or 1×1 kernels) instead of rectangles of rows.
+  /// Whether parts are runs of result pixels (copied patches, or 1×1 kernels) instead of rectangles
+  /// of rows.
   var usesPatches = false
   var batch = 0
   var groups = 0
@@ -95,7 +98,8 @@ struct ConvolutionPartition {
     blocksPerPart = blocks
   }
 
-  /// The floats that a part's window of source rows takes with its tables, as `open_window` lays them out.
+  /// The floats that a part's window of source rows takes with its tables, as `open_window` lays
+  /// them out.
   static func windowCount(_ s: ck_conv_stencil, rows: Int, columns: Int) -> Int {
     guard s.taps_y > 0 && s.taps_x > 0 else { return 0 }
     let extent = (rows - 1) * s.src_sy + (s.taps_y - 1) * s.step_y + 1

@@ -1,7 +1,9 @@
-// A convolution's two maps of images as stencils: one for the forward pass, one a stride phase for the input gradient.
+// A convolution's two maps of images as stencils: one for the forward pass, one a stride phase for
+// the input gradient.
 //
-// Input row y gets contributions of the kernel rows i with y + padding − i · dilation divisible by the stride. Rows of
-// the same remainder share these kernel rows and form a small convolution of stride 1: nothing is scattered.
+// Input row y gets contributions of the kernel rows i with y + padding − i · dilation divisible by
+// the stride. Rows of the same remainder share these kernel rows and form a small convolution of
+// stride 1: nothing is scattered.
 
 import CKernels
 
@@ -25,7 +27,7 @@ private struct StencilAxis {
       count: output, sourceStep: stride, taps: kernel, offset: -padding, offsetStep: dilation)
   }
 
-  /// The axis of phase `phase` of an input gradient: input positions `phase`, `phase + stride`, …
+  /// The axis of phase `phase` of an input gradient: every stride-th input position.
   static func backward(
     input: Int, kernel: Int, stride: Int, padding: Int, dilation: Int, phase: Int
   ) -> StencilAxis {

@@ -1,8 +1,10 @@
-// The weight gradient: pixels are cut into a fixed number of parts, whose sums are added up in their order.
+// The weight gradient: pixels are cut into a fixed number of parts, whose sums are added up in
+// their order.
 
 import CKernels
 
-/// The cut of a weight gradient: a function of the shapes and the instruction set, never of the threads.
+/// The cut of a weight gradient: a function of the shapes and the instruction set, never of the
+/// threads.
 struct WeightGradientPartition {
   /// Floats that all partial gradients together may take, unless one alone is larger.
   private static let partialFloats = 6_000_000
@@ -10,8 +12,9 @@ struct WeightGradientPartition {
   private static let mostPixelParts = 16
 
   let family: ConvolutionStencils
-  /// Whether the sides are exchanged, for few output channels: vectors then run over the input channels, and the
-  /// output gradient takes the place of the source (its stencil is that of the input gradient).
+  /// Whether the sides are exchanged, for few output channels: vectors then run over the input
+  /// channels, and the output gradient takes the place of the source (its stencil is that of the
+  /// input gradient).
   let exchanged: Bool
   let stencil: ck_conv_stencil
   /// Rows of output, over all images, in a part of the pixels; and how many parts.
@@ -156,7 +159,9 @@ extension Kernels {
     if let biasGradient {
       for k in 0..<g.outputChannels {
         var sum = biases[k]
-        for part in 1..<max(partition.pixelParts, 1) { sum += biases[part * partition.biasCount + k] }
+        for part in 1..<max(partition.pixelParts, 1) {
+          sum += biases[part * partition.biasCount + k]
+        }
         biasGradient[k] = sum
       }
     }
@@ -201,7 +206,8 @@ extension Kernels {
       g.outputChannels, sums)
   }
 
-  /// Adds exchanged partial gradients [block][tap][k][c of the block] up and puts them in the order of the weights.
+  /// Adds exchanged partial gradients [block][tap][k][c of the block] up and puts them in the order
+  /// of the weights.
   private func finishExchanged(
     _ g: ConvolutionGeometry, _ partition: WeightGradientPartition,
     _ partials: UnsafePointer<Float>, _ weightGradient: UnsafeMutablePointer<Float>

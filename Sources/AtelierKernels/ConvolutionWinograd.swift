@@ -1,16 +1,20 @@
-// When Winograd's F(4×4, 3×3) runs a convolution instead of the direct algorithm, and how its tiles are cut into parts.
+// When Winograd's F(4×4, 3×3) runs a convolution instead of the direct algorithm, and how its tiles
+// are cut into parts.
 
 import CKernels
 
-/// One pass of a 3×3 convolution in Winograd's form; nil where the direct algorithm is the better one.
+/// One pass of a 3×3 convolution in Winograd's form; nil where the direct algorithm is the better
+/// one.
 ///
-/// The choice is a function of the sizes alone, so packed weights and results never depend on a measurement.
+/// The choice is a function of the sizes alone, so packed weights and results never depend on a
+/// measurement.
 struct WinogradPlan {
   /// Below this many channels the transforms cost more than the products save.
   static let fewestChannels = 16
   /// Below this many tiles the transformed weights, four times as large, cost more than they save.
   private static let fewestTiles = 24
-  /// Tiles that a thread transforms at a time: their 36 planes should stay in the second-level cache.
+  /// Tiles that a thread transforms at a time: their 36 planes should stay in the second-level
+  /// cache.
   private static let tilesHeld = 48
   private static let enoughParts = 8
 
@@ -135,7 +139,8 @@ extension Kernels {
   }
 }
 
-/// The weight gradient of a 3×3 convolution in Winograd's form; nil where the direct algorithm is the better one.
+/// The weight gradient of a 3×3 convolution in Winograd's form; nil where the direct algorithm is
+/// the better one.
 struct WinogradGradientPlan {
   /// Floats that all partial gradients together may take, unless one alone is larger.
   private static let partialFloats = 3_000_000
@@ -145,7 +150,8 @@ struct WinogradGradientPlan {
   var sizes: ck_winograd
   let vector: Int
   let block: Int
-  /// Tiles in a part and how many parts; likewise for blocks of output channels and for input channels.
+  /// Tiles in a part and how many parts; likewise for blocks of output channels and for input
+  /// channels.
   let tilesPerPart: Int
   let tileParts: Int
   let blocks: Int
@@ -174,7 +180,8 @@ struct WinogradGradientPlan {
     tileParts = (tiles + tilesPerPart - 1) / tilesPerPart
     let rounds = (tilesPerPart + held - 1) / held
     sizes.tile_batch = (tilesPerPart + rounds - 1) / rounds
-    // Few parts of the tiles: cut the channels of both sides too, evenly, as each cut repeats transforms.
+    // Few parts of the tiles: cut the channels of both sides too, evenly, as each cut repeats
+    // transforms.
     var cuts = (Self.enoughParts + tileParts - 1) / tileParts
     let wantedChannels = cuts >= 4 && sizes.src_c >= 4 * block ? 2 : 1
     cuts /= wantedChannels

@@ -1,10 +1,12 @@
-// Dense layers: matrix products that read their weights unpacked, since a copy would cost more than the product.
+// Dense layers: matrix products that read their weights unpacked, since a copy would cost more than
+// the product.
 //
 // A dense layer comes as a 1×1 convolution of a single row: N samples are N pixels.
 
 import CKernels
 
-/// A matrix product [rows, channels] × [channels, results] cut into parts; nil where packed weights serve better.
+/// A matrix product [rows, channels] × [channels, results] cut into parts; nil where packed weights
+/// serve better.
 struct DensePlan {
   /// Below this many weights packing is cheap.
   private static let fewestWeights = 16_384
@@ -76,7 +78,8 @@ extension Kernels {
     }
   }
 
-  /// The weight and bias gradients of a dense layer; each part owns whole columns, so nothing is summed twice.
+  /// The weight and bias gradients of a dense layer; each part owns whole columns, so nothing is
+  /// summed twice.
   func runDenseGradient(
     _ plan: DensePlan, input: UnsafePointer<Float>, outputGradient: UnsafePointer<Float>,
     weightGradient: UnsafeMutablePointer<Float>, biasGradient: UnsafeMutablePointer<Float>?,

@@ -1,19 +1,22 @@
-// A fixed set of threads that runs the parts of a kernel; the threads themselves live in C (ck_pool.c).
+// A fixed set of threads that runs the parts of a kernel; the threads themselves live in C
+// (ck_pool.c).
 
 import CKernels
 
 #if canImport(Glibc)
-  import Glibc
+import Glibc
 #elseif canImport(Darwin)
-  import Darwin
+import Darwin
 #endif
 
 /// Runs the parts of a kernel on a fixed set of threads.
 ///
-/// The threads persist: they spin for some tens of microseconds after a job and then sleep until the next one. A call
-/// from inside a part, or while another thread's job runs, is carried out by the calling thread alone.
+/// The threads persist: they spin for some tens of microseconds after a job and then sleep until
+/// the next one. A call from inside a part, or while another thread's job runs, is carried out by
+/// the calling thread alone.
 public final class ThreadPool: Sendable {
-  /// The pool that programs use unless told otherwise: one thread a core, or `ATELIER_THREADS` (1...256).
+  /// The pool that programs use unless told otherwise: one thread a core, or `ATELIER_THREADS`
+  /// (1...256).
   public static let shared: ThreadPool = {
     let wanted = getenv("ATELIER_THREADS").flatMap { Int(String(cString: $0)) }
     if let wanted, (1...256).contains(wanted) { return ThreadPool(threads: wanted) }
@@ -23,7 +26,8 @@ public final class ThreadPool: Sendable {
   /// The number of threads that take part, the calling thread included.
   public let threads: Int
 
-  /// Written once at the start; nil only where the system gave no thread, and then work runs serially.
+  /// Written once at the start; nil only where the system gave no thread, and then work runs
+  /// serially.
   nonisolated(unsafe) private let pool: OpaquePointer?
 
   /// Makes a pool of `threads` threads, the calling thread included (at least 1).
@@ -37,7 +41,8 @@ public final class ThreadPool: Sendable {
     ck_pool_destroy(pool)
   }
 
-  /// Calls `body` once for every index in `0..<count`, in any order, on any of the threads, and returns when all are done.
+  /// Calls `body` once for every index in `0..<count`, in any order, on any of the threads, and
+  /// returns when all are done.
   public func parallelFor(_ count: Int, _ body: (Int) -> Void) {
     parallelFor(lanes: count) { index, _ in body(index) }
   }

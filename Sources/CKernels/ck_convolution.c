@@ -1,4 +1,5 @@
-// The parts of the convolution family that need no vectors: packing, slow activations, the choice of a table.
+// The parts of the convolution family that need no vectors: packing, slow activations, the choice
+// of a table.
 #include "ck_convolution.h"
 
 #include <math.h>
@@ -31,7 +32,8 @@ long ck_conv_packed_count(const ck_conv_stencil *s, long vector, long block) {
   return s->groups * taps * cg * (s->form == 1 ? kg : padded_channels(kg, vector, block));
 }
 
-// Element (i, j) of the kernel, source channel c, result channel k of a group lies at c * step_c + k * step_k + `base`.
+// Element (i, j) of the kernel, source channel c, result channel k of a group lies at c * step_c +
+// k * step_k + `base`.
 typedef struct weight_view {
   const float *weights;
   long step_c, step_k;
@@ -116,7 +118,8 @@ void ck_conv_pack(const ck_conv_stencil *s, int backward, long kernel_w, long ke
 }
 
 void ck_conv_channel_sums(const float *values, long pixels, long channels, float *sums) {
-  // Eight running sums a channel: additions need not wait for each other, and their order stays fixed.
+  // Eight running sums a channel: additions need not wait for each other, and their order stays
+  // fixed.
   float running[4][8] = {{0}};
   for (long p = 0; p < pixels; p++)
     for (long k = 0; k < channels; k++) running[k][p % 8] += values[p * channels + k];

@@ -1,7 +1,9 @@
-// The thread pool: persistent workers that spin briefly for the next job and then sleep on a condition variable.
+// The thread pool: persistent workers that spin briefly for the next job and then sleep on a
+// condition variable.
 //
-// A job is published by setting `remaining`; a thread takes a part by lowering it. Who has lowered it may read the job's
-// fields, since the job cannot end (and the fields cannot change) before that part is counted in `done`.
+// A job is published by setting `remaining`; a thread takes a part by lowering it. Who has lowered
+// it may read the job's fields, since the job cannot end (and the fields cannot change) before that
+// part is counted in `done`.
 #include "ck_pool.h"
 
 #include <pthread.h>

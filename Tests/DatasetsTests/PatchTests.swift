@@ -318,13 +318,4 @@ private func folder(_ images: [ByteImage], mode: ColorMode = .gray) -> ImageFold
     #expect(throws: DatasetError.self) { try batches([]) }
     #expect(throws: DatasetError.self) { try batches([.saltAndPepper(probability: 0...2)]) }
   }
-
-  @Test func prefetchedBatchesAreTheDirectBits() throws {
-    let data = try batches([.gaussian(sigma: 0...50), .poisson(peak: 10...90)], target: .noisy)
-    let prefetcher = BatchPrefetcher(startingAt: 17, endingBefore: 29, depth: 3) {
-      data.batch(step: $0)
-    }
-    for step in 17..<29 { #expect(try prefetcher.next() == data.batch(step: step)) }
-    #expect(try prefetcher.next() == nil)
-  }
 }

@@ -1,4 +1,5 @@
-// What the convolution tests share: cases that print themselves, seeded data, fenced memory, and one run of each pass.
+// What the convolution tests share: cases that print themselves, seeded data, fenced memory, and
+// one run of each pass.
 
 import AtelierKernels
 import Testing
@@ -32,7 +33,8 @@ final class FencedFloats {
   }
 }
 
-/// The length of the difference over the length of the expected values; below 1e-30 both count as zero.
+/// The length of the difference over the length of the expected values; below 1e-30 both count as
+/// zero.
 func relativeDistance(_ actual: [Float], _ expected: [Float]) -> Double {
   var difference = 0.0
   var length = 1e-60
@@ -49,8 +51,8 @@ struct ConvolutionCase: CustomTestStringConvertible, Sendable {
   let geometry: ConvolutionGeometry
   var testDescription: String { name }
 
-  /// A convolution of `size` (height, width) with channels (in, out), a kernel (height, width) and equal settings on
-  /// both axes; the output size is the largest that fits unless given.
+  /// A convolution of `size` (height, width) with channels (in, out), a kernel (height, width) and
+  /// equal settings on both axes; the output size is the largest that fits unless given.
   init(
     _ name: String, batch: Int = 1, size: (Int, Int), channels: (Int, Int), kernel: (Int, Int),
     stride: Int = 1, padding: Int = 0, dilation: Int = 1, groups: Int = 1,
@@ -141,7 +143,7 @@ struct ConvolutionCase: CustomTestStringConvertible, Sendable {
       "winograd 19 to 150, padding 3", size: (22, 27), channels: (19, 150), kernel: (3, 3),
       padding: 3),
     .init(
-      "winograd 256 to 256", batch: 2, size: (16, 16), channels: (256, 256), kernel: (3, 3),
+      "winograd 256 to 40", batch: 2, size: (16, 16), channels: (256, 40), kernel: (3, 3),
       padding: 1),
   ]
 
@@ -163,7 +165,8 @@ struct ConvolutionTensors {
 }
 
 extension Kernels {
-  /// Packs and runs a pass, and checks that nothing was written outside; `result` may hold the addend.
+  /// Packs and runs a pass, and checks that nothing was written outside; `result` may hold the
+  /// addend.
   func runPass(
     _ g: ConvolutionGeometry, _ pass: ConvolutionPass, _ tensors: ConvolutionTensors,
     scale: FencedFloats? = nil, epilogue: ConvolutionEpilogue = ConvolutionEpilogue(),

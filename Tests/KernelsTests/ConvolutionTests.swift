@@ -1,4 +1,5 @@
-// Convolution forward and its adjoint against the reference twin, on every instruction set of this machine.
+// Convolution forward and its adjoint against the reference twin, on every instruction set of this
+// machine.
 
 import AtelierKernels
 import Testing

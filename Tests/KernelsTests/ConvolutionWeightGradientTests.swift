@@ -34,8 +34,8 @@ import Testing
     }
   }
 
-  /// Winograd's form loses digits in its transforms; with these points the largest error stays below
-  /// 1e-5 of the largest value, against sums in `Double`.
+  /// Winograd's form loses digits in its transforms; with these points the largest error stays
+  /// below 1e-5 of the largest value, against sums in `Double`.
   @Test(arguments: ConvolutionCase.winograd, InstructionSet.available)
   func winogradErrorIsBounded(_ item: ConvolutionCase, _ isa: InstructionSet) {
     let g = item.geometry

@@ -89,9 +89,11 @@ private struct Killed: Error {}
     for stops in [[1], [5], [7, 8], [12, 19]] {
       try withFolder { url in
         for stop in stops {
-          #expect(try run(optimizer, in: url, interruptAt: stop) == nil)
+          let outcome = try run(optimizer, in: url, interruptAt: stop)
+          #expect(outcome == nil)
         }
-        #expect(try run(optimizer, in: url) == expected, "stopped after \(stops)")
+        let outcome = try run(optimizer, in: url)
+        #expect(outcome == expected, "stopped after \(stops)")
       }
     }
   }
@@ -103,7 +105,8 @@ private struct Killed: Error {}
     for kills in [[2], [6, 9], [10, 11, 20], [14, 4]] {
       try withFolder { url in
         for kill in kills { _ = try run(optimizer, in: url, killAt: kill) }
-        #expect(try run(optimizer, in: url) == expected, "killed at \(kills)")
+        let outcome = try run(optimizer, in: url)
+        #expect(outcome == expected, "killed at \(kills)")
       }
     }
   }
@@ -120,8 +123,8 @@ private struct Killed: Error {}
         for stop in stops {
           _ = try run(optimizer, in: url, interruptAt: stop, poisoned: poisoned)
         }
-        #expect(
-          try run(optimizer, in: url, poisoned: poisoned) == expected, "stopped after \(stops)")
+        let outcome = try run(optimizer, in: url, poisoned: poisoned)
+        #expect(outcome == expected, "stopped after \(stops)")
       }
     }
   }
@@ -158,7 +161,8 @@ private struct Killed: Error {}
           .adam(), TrainingConfiguration(steps: steps, seed: 5), folder: folder)
         let recorder = Recorder()
         training.loop.listeners = [recorder]
-        #expect(try training.loop.run().step == steps)
+        let report = try training.loop.run()
+        #expect(report.step == steps)
         #expect(training.loop.step == steps)
         #expect(recorder.steps.last?.step ?? steps == steps)
       }

@@ -17,7 +17,8 @@ private struct Request: Codable, Equatable {
       let url = parent.appending(path: "deep").appending(path: "run")
       do {
         let folder = try RunFolder.create(at: url, configuration: Request())
-        #expect(try folder.configuration(as: Request.self) == Request())
+        let stored = try folder.configuration(as: Request.self)
+        #expect(stored == Request())
         #expect(!folder.hasState)
         #expect(FileManager.default.fileExists(atPath: folder.previewsURL.path))
       }
@@ -25,7 +26,8 @@ private struct Request: Codable, Equatable {
       let stored: Request = try folder.configuration()
       #expect(stored == Request())
       try folder.replaceConfiguration(Request(steps: 200))
-      #expect(try folder.configuration(as: Request.self).steps == 200)
+      let replaced = try folder.configuration(as: Request.self)
+      #expect(replaced.steps == 200)
       let text = try String(contentsOf: folder.configurationURL, encoding: .utf8)
       #expect(text.hasPrefix("{\n  \"network\" : \"unet\",\n"))
     }

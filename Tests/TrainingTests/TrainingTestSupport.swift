@@ -52,6 +52,9 @@ struct SmallTraining {
 /// The bits of floats, so that comparisons see every one of them.
 func bits(_ values: [Float]) -> [UInt32] { values.map(\.bitPattern) }
 
+/// Whether all values are finite.
+func areFinite(_ values: [Float]) -> Bool { values.allSatisfy(\.isFinite) }
+
 /// Runs `body` with a folder of its own, which is removed after it.
 func withFolder<Result>(_ body: (URL) throws -> Result) throws -> Result {
   let url = FileManager.default.temporaryDirectory.appending(path: "training-\(UUID().uuidString)")

@@ -62,7 +62,7 @@ public struct ConvolutionOperation: Operation {
     let geometry = geometry(context.shapes)
     let packing = PackedWeights(geometry, .forward, foldedNormalization)
     context.kernels.convolutionForward(
-      geometry, input: context.input(0), packedWeights: context.prepared,
+      geometry, input: context.input(0), packedWeights: packing.weights(context),
       epilogue: packing.bound(epilogue, context), output: context.output,
       workspace: context.workspace)
   }
@@ -159,7 +159,7 @@ public struct TransposedConvolutionOperation: Operation {
     let geometry = geometry(context.shapes)
     let packing = PackedWeights(geometry, .inputGradient, foldedNormalization)
     context.kernels.convolutionInputGradient(
-      geometry, outputGradient: context.input(0), packedWeights: context.prepared,
+      geometry, outputGradient: context.input(0), packedWeights: packing.weights(context),
       epilogue: packing.bound(epilogue, context), inputGradient: context.output,
       workspace: context.workspace)
   }
@@ -321,6 +321,12 @@ private struct PackedWeights {
     }
     context.kernels.packConvolutionWeights(
       geometry, pass: pass, weights: UnsafePointer(scaled), outputScale: nil, packed: packed)
+  }
+
+  /// What the kernel reads: the packed weights, or (of a dense layer that needs no packing) the weights as they are.
+  func weights(_ context: borrowing ExecutionContext) -> UnsafePointer<Float> {
+    if packedCount(context.kernels) > 0 { return UnsafePointer(context.prepared) }
+    return epsilon == nil ? context.input(1) : UnsafePointer(context.prepared + 16 + channels)
   }
 
   /// The epilogue with its tensors; the bias is the folded one where there is one.

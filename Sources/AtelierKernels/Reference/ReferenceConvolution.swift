@@ -1,6 +1,8 @@
-// The slow and obvious convolution and its gradients: the oracle that every fast kernel is held against.
+// The slow and obvious convolution and its gradients: the oracle that every fast kernel is held
+// against.
 //
-// Letters: n batch · y, x output pixel · i, j kernel tap · c input channel · k output channel · g group.
+// Letters: n batch · y, x output pixel · i, j kernel tap · c input channel · k output channel · g
+// group.
 
 #if canImport(Glibc)
 import Glibc
@@ -10,8 +12,8 @@ import Darwin
 
 /// Convolution by plain loops that sum in `Double`; serial and slow, for tests and for reading.
 public enum ReferenceConvolution {
-  /// The convolution of `input` [N, H, W, C] with `weights` [kh, kw, C / groups, K], times `outputScale` [K], into
-  /// `output` [N, H', W', K], with the epilogue applied.
+  /// The convolution of `input` [N, H, W, C] with `weights` [kh, kw, C / groups, K], times
+  /// `outputScale` [K], into `output` [N, H', W', K], with the epilogue applied.
   public static func forward(
     _ g: ConvolutionGeometry, input: UnsafePointer<Float>, weights: UnsafePointer<Float>,
     outputScale: UnsafePointer<Float>?, epilogue: ConvolutionEpilogue,
@@ -39,8 +41,8 @@ public enum ReferenceConvolution {
     }
   }
 
-  /// The adjoint of `forward`: from `outputGradient` [N, H', W', K] to `inputGradient` [N, H, W, C],
-  /// with the epilogue applied to each input pixel, those without any contribution included.
+  /// The adjoint of `forward`: from `outputGradient` [N, H', W', K] to `inputGradient` [N, H, W,
+  /// C], with the epilogue applied to each input pixel, those without any contribution included.
   public static func inputGradient(
     _ g: ConvolutionGeometry, outputGradient: UnsafePointer<Float>, weights: UnsafePointer<Float>,
     epilogue: ConvolutionEpilogue, inputGradient: UnsafeMutablePointer<Float>
@@ -122,7 +124,8 @@ public enum ReferenceConvolution {
     return Float(value)
   }
 
-  /// Calls `body` with each kernel tap that meets the input at an output pixel, and with the input pixel it meets.
+  /// Calls `body` with each kernel tap that meets the input at an output pixel, and with the input
+  /// pixel it meets.
   private static func forEachTap(
     _ g: ConvolutionGeometry, outputPixel: Int, _ body: (_ tap: Int, _ inputPixel: Int) -> Void
   ) {

@@ -1,13 +1,15 @@
 // The convolution family: one table of functions per instruction set.
 //
-// Letters: n batch · q result row of a stencil · x result column of a stencil · c source channel · k result channel.
+// Letters: n batch · q result row of a stencil · x result column of a stencil · c source channel ·
+// k result channel.
 #ifndef CK_CONVOLUTION_H
 #define CK_CONVOLUTION_H
 
-/// A convolution that reads a source [batch, src_h, src_w, src_c] and writes some pixels of a result
-/// [batch, dst_h, dst_w, dst_c]: result pixel (q, x) lies at row q * dst_sy + dst_y0 and column x * dst_sx + dst_x0,
-/// and its tap (i, j) reads source row q * src_sy + off_y + i * step_y and column x * src_sx + off_x + j * step_x;
-/// outside the source there are zeros. The forward pass is one stencil; the input gradient is one for each stride phase.
+/// A convolution that reads a source [batch, src_h, src_w, src_c] and writes some pixels of a
+/// result [batch, dst_h, dst_w, dst_c]: result pixel (q, x) lies at row q * dst_sy + dst_y0 and
+/// column x * dst_sx + dst_x0, and its tap (i, j) reads source row q * src_sy + off_y + i * step_y
+/// and column x * src_sx + off_x + j * step_x; outside the source there are zeros. The forward pass
+/// is one stencil; the input gradient is one for each stride phase.
 typedef struct ck_conv_stencil {
   long batch, groups;
   long src_h, src_w, src_c;
@@ -21,7 +23,8 @@ typedef struct ck_conv_stencil {
   long kernel_y, kernel_x, kernel_step_y, kernel_step_x;
   /// Where this stencil's packed weights begin, in floats.
   long packed_at;
-  /// 0: blocks of result channels; 1: dot products (few result channels); 2: one filter a channel (depthwise).
+  /// 0: blocks of result channels; 1: dot products (few result channels); 2: one filter a channel
+  /// (depthwise).
   int form;
 } ck_conv_stencil;
 
@@ -37,13 +40,14 @@ typedef struct ck_conv_epilogue {
   int activation;
 } ck_conv_epilogue;
 
-/// The result pixels of one part: rows q0..<q1 and columns x0..<x1 of image n, channel blocks kb0..<kb1 of a group.
+/// The result pixels of one part: rows q0..<q1 and columns x0..<x1 of image n, channel blocks
+/// kb0..<kb1 of a group.
 typedef struct ck_conv_part {
   long n, group, q0, q1, x0, x1, kb0, kb1;
 } ck_conv_part;
 
-/// One part of a weight gradient: rows q0..<q1, counted over all images, and channel blocks of a group; taken
-/// chunk_rows x chunk_columns pixels at a time.
+/// One part of a weight gradient: rows q0..<q1, counted over all images, and channel blocks of a
+/// group; taken chunk_rows x chunk_columns pixels at a time.
 typedef struct ck_conv_weight_part {
   long q0, q1, group, kb0, kb1, chunk_rows, chunk_columns;
 } ck_conv_weight_part;
@@ -63,21 +67,23 @@ typedef struct ck_convolution_table {
   /// Computes a part of a stencil through padded copies of the source rows that it needs.
   void (*rows)(const ck_conv_stencil *, const ck_conv_epilogue *, const ck_conv_part *,
                const float *src, const float *packed, float *dst, float *scratch);
-  /// Computes result pixels p0..<p1 (counted over images, rows, columns) through copied patches, or without a copy
-  /// where each pixel needs only the source pixel of the same number; channel blocks kb0..<kb1 of one group.
+  /// Computes result pixels p0..<p1 (counted over images, rows, columns) through copied patches, or
+  /// without a copy where each pixel needs only the source pixel of the same number; channel blocks
+  /// kb0..<kb1 of one group.
   void (*patches)(const ck_conv_stencil *, const ck_conv_epilogue *, const ck_conv_part *, long p0,
                   long p1, const float *src, const float *packed, float *dst, float *scratch);
   /// One filter a channel; rows q0..<q1 of a part.
   void (*depthwise)(const ck_conv_stencil *, const ck_conv_epilogue *, const ck_conv_part *,
                     const float *src, const float *packed, float *dst);
-  /// Adds the products of rows q0..<q1 to `partial` [kb][kh * kw * c][block], and the sums of the output gradient
-  /// to `bias` [k of the part] unless NULL.
+  /// Adds the products of rows q0..<q1 to `partial` [kb][kh * kw * c][block], and the sums of the
+  /// output gradient to `bias` [k of the part] unless NULL.
   void (*weight_rows)(const ck_conv_stencil *, const ck_conv_weight_part *, const float *src,
                       const float *gradient, float *partial, float *bias, float *scratch);
   /// As `weight_rows` for one filter a channel: `partial` [kh * kw][channels].
   void (*weight_depthwise)(const ck_conv_stencil *, const ck_conv_weight_part *, const float *src,
                            const float *gradient, float *partial, float *bias);
-  /// Sums rows r0..<r1 (tap and source channel) of `parts` partial gradients, `part_pitch` floats apart, in their order.
+  /// Sums rows r0..<r1 (tap and source channel) of `parts` partial gradients, `part_pitch` floats
+  /// apart, in their order.
   void (*weight_finish)(const ck_conv_stencil *, long r0, long r1, long group, const float *partials,
                         long parts, long part_pitch, float *weight_gradient);
   /// A matrix product over unpacked weights, whose element (c, k) lies at c * step_c + k * step_k.
@@ -87,14 +93,17 @@ typedef struct ck_convolution_table {
   /// The weight gradient of a matrix product, and its column sums.
   void (*dense_weight)(const float *a, const float *gradient, long channels, long results, long rows,
                        long kb0, long kb1, float *weight_gradient, float *bias, float *scratch);
-  /// Transforms the weights of result block kb to [36][c][width]; the input gradient turns the kernel round.
+  /// Transforms the weights of result block kb to [36][c][width]; the input gradient turns the
+  /// kernel round.
   void (*winograd_weights)(const float *weights, long tap_pitch, long step_c, long step_k, int flipped,
                            long channels, long results, const float *scale, long kb, float *packed);
-  /// Computes result tiles t0..<t1 and channel blocks kb0..<kb1 from packed weights [kb][36][c][width].
+  /// Computes result tiles t0..<t1 and channel blocks kb0..<kb1 from packed weights
+  /// [kb][36][c][width].
   void (*winograd_tiles)(const ck_winograd *, const ck_conv_epilogue *, long t0, long t1, long kb0,
                          long kb1, const float *src, const float *packed, float *dst,
                          float *scratch);
-  /// The weight gradient of tiles t0..<t1 in the transformed domain, for source channels c0..<c1 and blocks kb0..<kb1.
+  /// The weight gradient of tiles t0..<t1 in the transformed domain, for source channels c0..<c1
+  /// and blocks kb0..<kb1.
   void (*winograd_gradient_tiles)(const ck_winograd *, long t0, long t1, long c0, long c1, long kb0,
                                   long kb1, const float *src, const float *gradient, float *partial,
                                   float *bias, float *scratch);
@@ -103,11 +112,12 @@ typedef struct ck_convolution_table {
                                    long parts, long part_pitch, float *weight_gradient);
 } ck_convolution_table;
 
-/// The table of an instruction set: 0 baseline, 1 AVX2, 2 AVX-512 (falls back to a lower one where it is not compiled).
+/// The table of an instruction set: 0 baseline, 1 AVX2, 2 AVX-512 (falls back to a lower one where
+/// it is not compiled).
 const ck_convolution_table *ck_convolution_kernels(int isa);
 
-/// Packs blocks kb0..<kb1 of a group of a stencil's weights; `weights` is [kh, kw, C / groups, K] of the convolution.
-/// Forward: result channels are k; backward: they are c. `scale` [K] or NULL.
+/// Packs blocks kb0..<kb1 of a group of a stencil's weights; `weights` is [kh, kw, C / groups, K]
+/// of the convolution. Forward: result channels are k; backward: they are c. `scale` [K] or NULL.
 void ck_conv_pack(const ck_conv_stencil *, int backward, long kernel_w, long kernel_c, long kernel_k,
                   long vector, long block, long group, long kb0, long kb1, const float *weights,
                   const float *scale, float *packed);
@@ -115,7 +125,8 @@ void ck_conv_pack(const ck_conv_stencil *, int backward, long kernel_w, long ker
 long ck_conv_packed_count(const ck_conv_stencil *, long vector, long block);
 /// The sums over `pixels` pixels of each of `channels` channels (1...4).
 void ck_conv_channel_sums(const float *values, long pixels, long channels, float *sums);
-/// Applies an epilogue's activation and mask to `count` values at `values`, the mask's at `mask` (or NULL).
+/// Applies an epilogue's activation and mask to `count` values at `values`, the mask's at `mask`
+/// (or NULL).
 void ck_conv_activate(const ck_conv_epilogue *, float *values, const float *mask, long count);
 
 #endif
