@@ -23,6 +23,17 @@ public struct Shape: Hashable, Sendable {
   public var rank: Int { dimensions.count }
   /// The number of elements.
   public var count: Int { dimensions.reduce(1, *) }
+  /// Whether no size is negative and there are at most 2⁴⁰ elements, so that no sum of counts can overflow.
+  var isCountable: Bool {
+    var count = 1
+    for size in dimensions {
+      guard size >= 0 else { return false }
+      let (product, isTooLarge) = count.multipliedReportingOverflow(by: size)
+      guard !isTooLarge, product <= 1 << 40 else { return false }
+      count = product
+    }
+    return true
+  }
   /// The first axis, 1 for a scalar.
   public var batch: Int { dimensions.first ?? 1 }
   /// The last axis, 1 for a scalar.

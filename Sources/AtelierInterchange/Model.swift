@@ -79,8 +79,6 @@ public struct Model: Sendable {
   ///
   /// - Throws: `ShapeError` when graph and parameters do not fit, which reading a file has excluded.
   public func store() throws(ShapeError) -> ParameterStore {
-    let store = try ParameterStore(for: [graph], seed: 0)
-    for (name, tensor) in parameters { try store.set(name, tensor) }
-    return store
+    try ParameterStore(for: [graph], seed: 0, startingFrom: parameters)
   }
 }

@@ -13,27 +13,26 @@ public enum ModelFile {
   /// The newest version that this code reads.
   static let version = 1
   /// No size or attribute in a graph may be larger, so that the shape rules cannot overflow.
-  static let largestNumber = 1 << 28
-  /// No tensor of a graph may have more elements.
-  static let largestTensor = 1 << 34
+  static let largestNumber = 1 << 30
+  /// No tensor of a graph may have as many elements, so that no count of work overflows.
+  static let largestTensor = 1 << 31
+  /// No graph may have more nodes, values or parameters: a plan's time grows with their square.
+  static let largestGraph = 1 << 14
 
   /// Writes a model beside the path and renames it.
   ///
-  /// - Throws: `FileError` when the file cannot be written; `SafetensorsError` when the model has a name twice.
+  /// - Throws: `FileError` when the file cannot be written; `ShapeError` when `read` would refuse the graph.
   public static func write(_ model: Model, to url: URL) throws {
     try file(of: model).write(to: url)
   }
 
   /// The bytes of a model's file.
   static func file(of model: Model) throws -> SafetensorsFile {
-    let encoder = JSONEncoder()
-    encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
-    func json(_ value: some Encodable) throws -> String {
-      String(decoding: try encoder.encode(value), as: UTF8.self)
-    }
+    try check(model.graph)
     var file = SafetensorsFile(metadata: [
-      "format": format, "format_version": String(version), "graph": try json(model.graph),
-      "information": try json(model.information),
+      "format": format, "format_version": String(version),
+      "graph": String(decoding: try encoder.encode(model.graph), as: UTF8.self),
+      "information": String(decoding: try encoder.encode(model.information), as: UTF8.self),
     ])
     for parameter in model.graph.parameters {
       if let tensor = model.parameters[parameter.name] {
@@ -41,6 +40,22 @@ public enum ModelFile {
       }
     }
     return file
+  }
+
+  /// JSON in one order; an infinite figure, such as the PSNR of equal pictures, is the text `inf`.
+  private static var encoder: JSONEncoder {
+    let encoder = JSONEncoder()
+    encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
+    encoder.nonConformingFloatEncodingStrategy = .convertToString(
+      positiveInfinity: "inf", negativeInfinity: "-inf", nan: "nan")
+    return encoder
+  }
+
+  private static var decoder: JSONDecoder {
+    let decoder = JSONDecoder()
+    decoder.nonConformingFloatDecodingStrategy = .convertFromString(
+      positiveInfinity: "inf", negativeInfinity: "-inf", nan: "nan")
+    return decoder
   }
 
   /// Reads a model and checks everything in it.
@@ -60,7 +75,7 @@ public enum ModelFile {
 
   private static func model(in file: SafetensorsFile) throws(SafetensorsError) -> Model {
     func fail(_ message: String) -> SafetensorsError {
-      SafetensorsError(file: file.name, reason: .mismatched, message: message)
+      SafetensorsError(file: file.name, reason: .mismatched, message: oneLine(message))
     }
     guard file.metadata["format"] == format else {
       throw fail("expected a model of Atelier (metadata format = atelier), received other weights")
@@ -68,19 +83,17 @@ public enum ModelFile {
     guard let text = file.metadata["format_version"], let number = Int(text), number == version
     else {
       throw fail(
-        "expected format version \(version), received \(file.metadata["format_version"] ?? "none")")
+        "expected format version \(version), received "
+          + (file.metadata["format_version"].map(quoted) ?? "none"))
     }
     guard let graphText = file.metadata["graph"], let informationText = file.metadata["information"]
     else { throw fail("expected the metadata graph and information, received one of them at most") }
     let graph: Graph
     let information: ModelInformation
     do {
-      try checkNumbers(JSONSerialization.jsonObject(with: Data(graphText.utf8)))
-      graph = try JSONDecoder().decode(Graph.self, from: Data(graphText.utf8))
-      information = try JSONDecoder().decode(
-        ModelInformation.self, from: Data(informationText.utf8))
-      try checkSizes(graph)
-      try graph.validate()
+      graph = try decoder.decode(Graph.self, from: Data(graphText.utf8))
+      information = try decoder.decode(ModelInformation.self, from: Data(informationText.utf8))
+      try check(graph)
     } catch let error as ShapeError {
       throw fail(error.description)
     } catch {
@@ -96,15 +109,45 @@ public enum ModelFile {
     return Model(graph: graph, parameters: parameters, information: information)
   }
 
+  /// Throws `ShapeError` when a graph is one that no tracing could have made, or too large to plan.
+  private static func check(_ graph: Graph) throws {
+    // The decoded graph is looked at, not the text: a key that stands there twice could show one number here and give another.
+    try checkNumbers(JSONSerialization.jsonObject(with: encoder.encode(graph)))
+    try checkSizes(graph)
+    try checkInitializers(graph)
+    try graph.validate()
+  }
+
   /// A decoding error in one line.
   private static func short(_ error: any Error) -> String {
     switch error as? DecodingError {
-    case .keyNotFound(let key, _): "no key \(key.stringValue)"
+    case .keyNotFound(let key, let context): "no key \(key.stringValue)" + place(context)
     case .typeMismatch(_, let context), .valueNotFound(_, let context), .dataCorrupted(let context):
-      context.debugDescription + " at "
-        + context.codingPath.map(\.stringValue).joined(separator: ".")
+      context.debugDescription + place(context)
     default: "something else"
     }
+  }
+
+  /// Where in the JSON an error is.
+  private static func place(_ context: DecodingError.Context) -> String {
+    context.codingPath.isEmpty
+      ? "" : " at " + context.codingPath.map(\.stringValue).joined(separator: ".")
+  }
+
+  /// A message made fit for a line: names from the file may hold anything, at any length.
+  private static func oneLine(_ message: String) -> String {
+    var result = String.UnicodeScalarView()
+    for (index, scalar) in message.unicodeScalars.enumerated() {
+      if index == 400 {
+        result.append("…")
+        break
+      }
+      switch scalar.properties.generalCategory {
+      case .control, .format, .lineSeparator, .paragraphSeparator, .unassigned: result.append("?")
+      default: result.append(scalar)
+      }
+    }
+    return String(result)
   }
 
   /// Throws when a number of the JSON is too large for the shape rules' arithmetic.
@@ -121,24 +164,43 @@ public enum ModelFile {
     }
   }
 
-  /// Throws when a tensor would be too large to count.
+  /// Throws when there is too much of something, or a tensor would be too large to count.
   private static func checkSizes(_ graph: Graph) throws(ShapeError) {
+    for count in [graph.nodes.count, graph.values.count, graph.parameters.count]
+    where count > largestGraph {
+      throw ShapeError("the graph has \(count) parts of a kind; at most \(largestGraph) are read")
+    }
     for shape in graph.values.map(\.shape) + graph.parameters.map(\.shape) {
       var count = 1
       for size in shape.dimensions {
         let (product, isTooLarge) = count.multipliedReportingOverflow(by: size)
-        guard !isTooLarge, product <= largestTensor else {
+        guard !isTooLarge, product < largestTensor else {
           throw ShapeError("the graph holds a tensor of shape \(shape)")
         }
         count = product
       }
     }
+  }
+
+  /// Throws when a parameter could not start as the graph says, or a constant is not in the file number by number.
+  private static func checkInitializers(_ graph: Graph) throws(ShapeError) {
     for parameter in graph.parameters {
-      if case .values(let values) = parameter.initializer,
-        values.count != parameter.shape.count
-      {
-        throw ShapeError(
-          "constant \(parameter.name) of shape \(parameter.shape) has \(values.count) numbers")
+      switch parameter.initializer {
+      case .values(let values):
+        guard values.count == parameter.shape.count else {
+          throw ShapeError(
+            "constant \(parameter.name) of shape \(parameter.shape) has \(values.count) numbers")
+        }
+        continue
+      case .scaledUniform(let scale), .uniform(let scale), .normal(let scale),
+        .orthogonal(let scale):
+        guard scale >= 0, scale < .infinity else {
+          throw ShapeError("parameter \(parameter.name) has an initializer of scale \(scale)")
+        }
+      default: break
+      }
+      guard parameter.role != .constant else {
+        throw ShapeError("constant \(parameter.name) has no numbers")
       }
     }
   }

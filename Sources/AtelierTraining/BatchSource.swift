@@ -5,16 +5,16 @@ import Foundation
 
 /// Gives the batch of every step.
 ///
-/// A batch must be a function of its step alone (draw from `RandomGenerator(seed:_:)` with the step as path): then a resumed
-/// training sees what the uninterrupted one would have seen.
+/// A batch must be a function of its step alone (draw from `RandomGenerator(seed:_:)` with the step
+/// as path): then a resumed training sees what the uninterrupted one would have seen.
 public protocol BatchSource: Sendable {
   /// The steps of an epoch; nil where there is no such thing, as for endless random patches.
   var stepsPerEpoch: Int? { get }
 
   /// The tensors of a step by the names of the programs' inputs.
   ///
-  /// Called on a background thread, one step after the other. For one of several programs a name may be
-  /// `PROGRAM/INPUT`.
+  /// Called on a background thread, one step after the other. For one of several programs a name
+  /// may be `PROGRAM/INPUT`.
   ///
   /// - Parameter step: The step, from 0.
   /// - Returns: The tensors by name.
@@ -45,7 +45,8 @@ public struct ClosureBatchSource: BatchSource {
   public func batch(step: Int) throws -> [String: Tensor] { try make(step) }
 }
 
-/// Prepares batches in order on a thread of its own, a few ahead; every field is guarded by the condition.
+/// Prepares batches in order on a thread of its own, a few ahead; every field is guarded by the
+/// condition.
 final class BatchPipeline: @unchecked Sendable {
   private let condition = NSCondition()
   private var ready: [Result<[String: Tensor], any Error>] = []

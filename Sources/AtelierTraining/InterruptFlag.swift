@@ -1,4 +1,5 @@
-// Ctrl-C and the system's request to end, turned into a flag that a training looks at after every step.
+// Ctrl-C and the system's request to end, turned into a flag that a training looks at after every
+// step.
 
 import Synchronization
 
@@ -23,7 +24,8 @@ public final class InterruptFlag: Sendable {
 
   /// Makes a flag that Ctrl-C (SIGINT) and SIGTERM raise from now on.
   ///
-  /// The first signal raises the flag; the second one ends the process as it would have without the flag.
+  /// The first signal raises the flag; the second one ends the process as it would have without the
+  /// flag.
   public static func catchingSignals() -> InterruptFlag {
     // Made here, because a handler must not be the one that initializes it.
     received.store(0, ordering: .sequentiallyConsistent)

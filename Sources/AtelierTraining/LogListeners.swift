@@ -1,4 +1,5 @@
-// Training events into files: JSON lines, a CSV table, TensorBoard; each is cut back to the saved state when a run resumes.
+// Training events into files: JSON lines, a CSV table, TensorBoard; each is cut back to the saved
+// state when a run resumes.
 
 import AtelierInterchange
 import Foundation
@@ -21,7 +22,8 @@ public final class JSONLinesListener: TrainingListener {
 
   /// Opens the log where the saved state left it.
   public func prepare(step: Int, checkpoint: String?) throws {
-    // A new training begins an empty log; a listener that is new to a resumed one keeps what is there.
+    // A new training begins an empty log; a listener that is new to a resumed one keeps what is
+    // there.
     writer = try JSONLinesWriter(
       url, keeping: step == 0 ? 0 : try checkpoint.map { try position($0, url) })
   }
@@ -106,7 +108,8 @@ public struct EventRecord: Sendable, Encodable {
   }
 }
 
-/// Writes loss, rate, gradient norm and speed of every step as a row; validations as rows of their metrics.
+/// Writes loss, rate, gradient norm and speed of every step as a row; validations as rows of their
+/// metrics.
 public final class CSVListener: TrainingListener {
   private let url: URL
   private let metrics: [String]
@@ -170,7 +173,7 @@ public final class TensorBoardListener: TrainingListener {
   /// Makes a listener.
   ///
   /// - Parameters:
-  ///   - folder: The folder that TensorBoard looks at; it must exist.
+  ///   - folder: The run's own folder; it must exist, and a new training removes the event files in it.
   ///   - interval: Steps between the steps that are written.
   ///   - host: The machine's name in the file's name; by default the system's.
   ///   - wallTime: Seconds since 1970.

@@ -1,12 +1,15 @@
-// The moving average of weights: often better than the weights themselves, for evaluation and for shipping.
+// The moving average of weights: often better than the weights themselves, for evaluation and for
+// shipping.
 
 import AtelierEngine
 import AtelierKernels
 
-/// An exponential moving average of the weights that a training moves (Polyak and Juditsky 1992), warmed up.
+/// An exponential moving average of the weights that a training moves (Polyak and Juditsky 1992),
+/// warmed up.
 ///
-/// The decay of update n (from 0) is min(decay, (n + 1) / (n + 10)), so that the start is soon forgotten. Statistics such as
-/// running means are averaged too; frozen weights and constants are as they are in the store.
+/// The decay of update n (from 0) is min(decay, (n + 1) / (n + 10)), so that the start is soon
+/// forgotten. Statistics such as running means are averaged too; frozen weights and constants are
+/// as they are in the store.
 public final class MovingAverage {
   /// The decay that the warm-up ends at, in 0..<1.
   public let decay: Double
@@ -68,7 +71,8 @@ public final class MovingAverage {
     updates += 1
   }
 
-  /// Exchanges weights and average while `body` runs, so that every program of the store sees the average.
+  /// Exchanges weights and average while `body` runs, so that every program of the store sees the
+  /// average.
   public func withAverage<Result>(_ body: () throws -> Result) rethrows -> Result {
     exchange()
     defer { exchange() }

@@ -1,12 +1,16 @@
-// The optimizers as values: which rule moves the parameters, at what rate, with what limits on the gradient.
+// The optimizers as values: which rule moves the parameters, at what rate, with what limits on the
+// gradient.
 
 import AtelierEngine
 
-/// The rule by which an optimizer moves parameters; defaults are those of PyTorch 2, Ftrl's those of Keras 3.
+/// The rule by which an optimizer moves parameters; defaults are those of PyTorch 2, Ftrl's those
+/// of Keras 3.
 public enum OptimizerKind: Sendable, Hashable, Codable {
-  /// Stochastic gradient descent (Robbins and Monro 1951), momentum (Polyak 1964), look-ahead (Nesterov 1983).
+  /// Stochastic gradient descent (Robbins and Monro 1951), momentum (Polyak 1964), look-ahead
+  /// (Nesterov 1983).
   ///
-  /// Velocity = momentum · velocity + (1 − dampening) · gradient; the first step takes the gradient whole.
+  /// Velocity = momentum · velocity + (1 − dampening) · gradient; the first step takes the gradient
+  /// whole.
   case sgd(
     momentum: Double = 0, nesterov: Bool = false, weightDecay: Double = 0, dampening: Double = 0)
   /// Adagrad (Duchi, Hazan and Singer 2011): each rate falls with the sum of the squared gradients.
@@ -104,7 +108,8 @@ public enum OptimizerKind: Sendable, Hashable, Codable {
   }
 }
 
-/// An optimizer as a value: rule, learning rate and its schedule, clipping, and what weight decay leaves alone.
+/// An optimizer as a value: rule, learning rate and its schedule, clipping, and what weight decay
+/// leaves alone.
 public struct Optimizer: Sendable, Hashable, Codable {
   /// The rule.
   public var kind: OptimizerKind
@@ -112,11 +117,14 @@ public struct Optimizer: Sendable, Hashable, Codable {
   public var learningRate: Double
   /// How the learning rate changes while training.
   public var schedule: Schedule
-  /// The largest Euclidean norm of all gradients together (Pascanu, Mikolov and Bengio 2013); nil for no limit.
+  /// The largest Euclidean norm of all gradients together (Pascanu, Mikolov and Bengio 2013); nil
+  /// for no limit.
   public var normLimit: Double?
-  /// The largest magnitude of each element of the gradient, applied before `normLimit`; nil for no limit.
+  /// The largest magnitude of each element of the gradient, applied before `normLimit`; nil for no
+  /// limit.
   public var valueLimit: Double?
-  /// Whether weight decay leaves biases and the scales and shifts of normalizations (vectors) alone.
+  /// Whether weight decay leaves biases and the scales and shifts of normalizations (vectors)
+  /// alone.
   public var decaysOnlyMatrices: Bool
 
   /// Describes an optimizer.
@@ -169,7 +177,8 @@ public struct Optimizer: Sendable, Hashable, Codable {
       _ isRight: Bool, _ what: String, _ range: String, _ received: Double
     ) throws(TrainingError) {
       guard isRight else {
-        throw TrainingError("optimizer \(kind.name): expected \(what) \(range); received \(received)")
+        throw TrainingError(
+          "optimizer \(kind.name): expected \(what) \(range); received \(received)")
       }
     }
     func fraction(_ what: String, _ value: Double) throws(TrainingError) {

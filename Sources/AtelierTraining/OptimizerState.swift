@@ -5,7 +5,8 @@ import AtelierKernels
 
 /// An optimizer bound to the parameters that it moves.
 ///
-/// Parameters that lie side by side in the store (the padding between them included) are moved in one sweep.
+/// Parameters that lie side by side in the store (the padding between them included) are moved in
+/// one sweep.
 public final class OptimizerState {
   /// Neighbouring parameters that one kernel call moves.
   struct Sweep: Equatable {
@@ -60,7 +61,8 @@ public final class OptimizerState {
   ///   - store: Where the parameters lie.
   ///   - entries: The parameters to move; those of other roles than weight are refused.
   ///   - kernels: Instruction set and threads.
-  /// - Throws: `TrainingError` for numbers that make no sense, no entries, or entries that are not weights of the store.
+  /// - Throws: `TrainingError` for numbers that make no sense, no entries, or entries that are not
+  ///   weights of the store.
   public init(
     _ optimizer: Optimizer, store: ParameterStore, entries: [ParameterStore.Entry],
     kernels: Kernels = Kernels()
@@ -68,13 +70,15 @@ public final class OptimizerState {
     try optimizer.validate()
     guard !entries.isEmpty else {
       throw TrainingError(
-        "optimizer \(optimizer.kind.name) has nothing to move: no parameter of its group is trainable"
+        "optimizer \(optimizer.kind.name) has nothing to move: "
+          + "no parameter of its group is trainable"
       )
     }
     for entry in entries {
       guard store.entry(named: entry.name) == entry, entry.role == .weight else {
         throw TrainingError(
-          "optimizer \(optimizer.kind.name) was given \(entry.name), which is no weight of the store"
+          "optimizer \(optimizer.kind.name) was given \(entry.name), "
+            + "which is no weight of the store"
         )
       }
     }
@@ -198,7 +202,9 @@ public final class OptimizerState {
     Snapshot(arrays: state().map(\.values), counters: counters)
   }
 
-  /// Puts a copy back. Precondition: it came from an optimizer of the same rule and parameters.
+  /// Puts a copy back.
+  ///
+  /// Precondition: it came from an optimizer of the same rule and parameters.
   public func restore(_ snapshot: Snapshot) {
     precondition(
       snapshot.arrays.count == arrays.count

@@ -8,7 +8,8 @@ import Glibc
 import Darwin
 #endif
 
-/// Shows a training's progress: bar, step, rate, time left, loss, validation metric and a sparkline of the loss.
+/// Shows a training's progress: bar, step, rate, time left, loss, validation metric and a sparkline
+/// of the loss.
 public final class ProgressListener: TrainingListener {
   /// How progress is shown.
   public enum Style: Sendable, Hashable {
@@ -40,7 +41,8 @@ public final class ProgressListener: TrainingListener {
     self.clock = clock
   }
 
-  /// Makes a listener that writes to standard error: a redrawn line on a terminal, a plain line every ten seconds elsewhere.
+  /// Makes a listener that writes to standard error: a redrawn line on a terminal, a plain line
+  /// every ten seconds elsewhere.
   public convenience init() {
     var size = winsize()
     let isTerminal = isatty(STDERR_FILENO) == 1
@@ -149,7 +151,8 @@ public final class ProgressListener: TrainingListener {
     isLineOpen = true
   }
 
-  /// Writes a line of its own; on a terminal the progress line ends before it, or is redrawn after it.
+  /// Writes a line of its own; on a terminal the progress line ends before it, or is redrawn after
+  /// it.
   private func line(_ text: String) {
     guard case .terminal = style, isLineOpen else {
       write(text + "\n")

@@ -33,7 +33,8 @@ public enum ProgressText {
     return text
   }
 
-  /// One character per value, the lowest `▁` and the highest `█`; a blank where a value is not finite.
+  /// One character per value, the lowest `▁` and the highest `█`; a blank where a value is not
+  /// finite.
   public static func sparkline(_ values: [Double]) -> String {
     let finite = values.filter(\.isFinite)
     guard let lowest = finite.min(), let highest = finite.max() else {
@@ -49,7 +50,8 @@ public enum ProgressText {
   }
 }
 
-/// Values by step in a fixed number of places: when they are full, neighbours are joined to their mean.
+/// Values by step in a fixed number of places: when they are full, neighbours are joined to their
+/// mean.
 struct Sparkline {
   private(set) var values: [Double] = []
   private var stride = 1

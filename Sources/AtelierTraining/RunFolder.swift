@@ -1,11 +1,15 @@
-// The folder of one training: its configuration, logs, previews, state and models, held by one process at a time.
+// The folder of one training: configuration, logs, previews, state, models; held by one process.
 //
 //   RUN/
 //     configuration.json    what was asked for
 //     state.safetensors     all that a resume needs, one file (TrainingState)
-//     last.safetensors      the model of the last save        best.safetensors   the model with the best metric
-//     log.csv               events.jsonl                      events.out.tfevents.…
-//     previews/             pictures by step                  run.lock           held while a process trains here
+//     last.safetensors      the model of the last save
+//     best.safetensors      the model with the best metric
+//     log.csv               numbers by step
+//     events.jsonl          events, a line each
+//     events.out.tfevents.… the same for TensorBoard
+//     previews/             pictures by step
+//     run.lock              held while a process trains here
 
 import AtelierInterchange
 import Foundation
@@ -50,7 +54,8 @@ public final class RunFolder: Sendable {
   ///   - url: The folder; it is made when it is not there, and must not hold a run yet.
   ///   - configuration: What was asked for.
   /// - Returns: The folder, held by this process.
-  /// - Throws: `TrainingError` when there is a run already or another process holds it, `FileError` when it cannot be written.
+  /// - Throws: `TrainingError` when there is a run already or another process holds it, `FileError`
+  ///   when it cannot be written.
   public static func create(at url: URL, configuration: some Encodable) throws -> RunFolder {
     let path = url.relativePath
     do {
@@ -60,7 +65,8 @@ public final class RunFolder: Sendable {
     }
     let folder = RunFolder(url, lock: try hold(url))
     guard !FileManager.default.fileExists(atPath: folder.configurationURL.path) else {
-      throw TrainingError("\(path): expected a new folder; it holds a run already (--resume goes on)")
+      throw TrainingError(
+        "\(path): expected a new folder; it holds a run already (--resume goes on)")
     }
     AtomicFile.removeAbandoned(in: url)
     do {

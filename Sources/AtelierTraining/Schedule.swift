@@ -1,4 +1,5 @@
-// Learning-rate schedules: pure functions of the step and of the training's progress, and the one that reacts to a metric.
+// Learning-rate schedules: pure functions of the step and of the training's progress, and the one
+// that reacts to a metric.
 
 import Foundation
 
@@ -10,17 +11,21 @@ public indirect enum Schedule: Sendable, Hashable, Codable {
   case step(size: Int, gamma: Double)
   /// The base rate times `gamma` to the number of steps.
   case exponential(gamma: Double)
-  /// Half a cosine from the base rate to `minimum` over `total` steps, `minimum` after (Loshchilov and Hutter 2016).
+  /// Half a cosine from the base rate to `minimum` over `total` steps, `minimum` after (Loshchilov
+  /// and Hutter 2016).
   case cosine(total: Int, minimum: Double = 0)
   /// Half a cosine over the training's progress, for trainings that minutes limit.
   case progressCosine(minimum: Double = 0)
-  /// A straight line up to the base rate over `steps`, then another schedule that counts its steps from there.
+  /// A straight line up to the base rate over `steps`, then another schedule that counts its steps
+  /// from there.
   ///
   /// Step t of n has the factor (t + 1) / n, or start + (1 − start) · t / n where `start` is given.
   case warmUp(steps: Int, start: Double? = nil, then: Schedule)
-  /// The rate times `factor` whenever the metric has not improved for more than `patience` validations.
+  /// The rate times `factor` whenever the metric has not improved for more than `patience`
+  /// validations.
   ///
-  /// An improvement is one by more than the fraction `threshold`; after a reduction, `cooldown` validations do not count.
+  /// An improvement is one by more than the fraction `threshold`; after a reduction, `cooldown`
+  /// validations do not count.
   case reduceOnPlateau(
     factor: Double = 0.1, patience: Int = 10, threshold: Double = 1e-4, cooldown: Int = 0,
     minimum: Double = 0)

@@ -1,10 +1,12 @@
-// The short way to train a model: model, loss, optimizer, data, and the events as an asynchronous stream.
+// The short way to train a model: model, loss, optimizer, data, and the events as an asynchronous
+// stream.
 
 import AtelierEngine
 import AtelierKernels
 import Foundation
 
-/// A model, its loss and its optimizer, ready to be trained on data; the loop behind it is `TrainingLoop`.
+/// A model, its loss and its optimizer, ready to be trained on data; the loop behind it is
+/// `TrainingLoop`.
 ///
 /// ```swift
 /// let training = try Training(model, loss: .squaredError, optimizer: .adam(learningRate: 1e-3))

@@ -1,9 +1,9 @@
-// What keeps a training safe: validation and the best weights, recovery from values that are not finite, saving, resuming.
+// What keeps a training safe: validation and the best weights, recovery from values that are not
+// finite, saving, resuming.
 
 import AtelierEngine
 import AtelierInterchange
 import AtelierKernels
-import Foundation
 import Foundation
 
 extension TrainingLoop {
@@ -81,9 +81,6 @@ extension TrainingLoop {
 
   /// Goes back to the last good state with half the learning rate; the step's batch is left out.
   func recover(from cause: String) throws {
-    if counters.step - counters.lastFaultStep >= configuration.snapshotInterval {
-      counters.faults = 0
-    }
     counters.faults += 1
     counters.lastFaultStep = counters.step
     counters.learningRateScale /= 2
@@ -167,7 +164,8 @@ extension TrainingLoop {
       let missing = layout.parameters.first { !stored.contains($0) }
       let what = missing.map { "no parameter \($0.name) of shape \($0.shape)" }
       throw TrainingError(
-        "\(path): the state is of another network: it has \(what ?? "more parameters, or another order")"
+        "\(path): the state is of another network: it has "
+          + (what ?? "more parameters, or another order")
       )
     }
     guard state.layout.optimizers == layout.optimizers else {

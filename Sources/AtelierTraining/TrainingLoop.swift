@@ -7,11 +7,13 @@ import Foundation
 
 /// Trains: a list of programs over one parameter store, with the optimizers that each one feeds.
 ///
-/// Each step takes a batch, runs the programs one after the other, moves the parameters, and tells the listeners. With a run
-/// folder the whole state is saved at intervals and at the end, and a loop that is made with a folder that holds a
-/// state goes on from there, bit for bit as if it had never stopped. Used from one thread.
+/// Each step takes a batch, runs the programs one after the other, moves the parameters, and tells
+/// the listeners. With a run folder the whole state is saved at intervals and at the end, and a
+/// loop that is made with a folder that holds a state goes on from there, bit for bit as if it had
+/// never stopped. Used from one thread.
 public final class TrainingLoop {
-  /// Writes a model file: gets the store (averaged weights where there are any), the place, and what is being saved.
+  /// Writes a model file: gets the store (averaged weights where there are any), the place, and
+  /// what is being saved.
   public typealias ModelWriter = (ParameterStore, SavedFile, _ metrics: [String: Double]) throws ->
     Void
 
@@ -55,7 +57,8 @@ public final class TrainingLoop {
   /// Puts a training together.
   ///
   /// - Parameters:
-  ///   - steps: The programs and their optimizers; at least one, with names of their own and the same store.
+  ///   - steps: The programs and their optimizers; at least one, with names of their own and the
+  ///     same store.
   ///   - source: The data.
   ///   - configuration: The settings.
   ///   - folder: Where to save; its state, when it has one, is where the training goes on.
@@ -113,8 +116,8 @@ public final class TrainingLoop {
   /// Trains until a limit, early stopping, an interrupt, or values that stay not finite.
   ///
   /// - Returns: Why it ended, and what was reached.
-  /// - Throws: The first error of data, programs, listeners, validation or files; after an error of the data the state so
-  ///   far is saved.
+  /// - Throws: The first error of data, programs, listeners, validation or files; after an error of
+  ///   the data the state so far is saved.
   @discardableResult
   public func run() throws -> StopReport {
     try resume()
@@ -263,7 +266,8 @@ public final class TrainingLoop {
     for input in step.program.inputs {
       guard let tensor = batch["\(step.name)/\(input.name)"] ?? batch[input.name] else {
         throw TrainingError(
-          "training step \(step.name) needs a batch with \(input.name); received \(batch.keys.sorted())"
+          "training step \(step.name) needs a batch with \(input.name); "
+            + "received \(batch.keys.sorted())"
         )
       }
       do {

@@ -50,8 +50,9 @@ struct TrainingCounters: Hashable, Codable {
 
 /// The saved state of a training: one file, so that it is there whole or not at all.
 ///
-/// safetensors with the numbers as JSON under `state` in the metadata, and the arrays as flat tensors: `parameters`,
-/// `average`, `optimizers/I/SLOT`, the same under `guard/` when the last good snapshot is of another step, and `best`.
+/// safetensors with the numbers as JSON under `state` in the metadata, and the arrays as flat
+/// tensors: `parameters`, `average`, `optimizers/I/SLOT`, the same under `guard/` when the last
+/// good snapshot is of another step, and `best`.
 struct TrainingState: Hashable {
   /// What must fit when the training goes on.
   struct Layout: Hashable, Codable {
@@ -135,7 +136,8 @@ struct TrainingState: Hashable {
     let file = try SafetensorsFile.read(from: url)
     guard file.metadata["format"] == Self.format, let text = file.metadata["state"] else {
       throw TrainingError(
-        "\(file.name): expected the state of a training (\(Self.format)); received another model file"
+        "\(file.name): expected the state of a training (\(Self.format)); "
+          + "received another model file"
       )
     }
     let decoder = JSONDecoder()

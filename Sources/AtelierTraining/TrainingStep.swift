@@ -5,8 +5,9 @@ import AtelierKernels
 
 /// A program that computes a loss and gradients, and the optimizers that move parameters by them.
 ///
-/// The steps of a list run one after the other on the same batch. Joint training: one step whose optimizer moves everything.
-/// Alternating or antagonist training: two steps, each of which moves its own group. Frozen: the group is left out.
+/// The steps of a list run one after the other on the same batch. Joint training: one step whose
+/// optimizer moves everything. Alternating or antagonist training: two steps, each of which moves
+/// its own group. Frozen: the group is left out.
 public struct TrainingStep {
   /// The name in reports and before the names of its inputs; no slash.
   public let name: String
@@ -21,7 +22,8 @@ public struct TrainingStep {
   ///   - name: The name in reports.
   ///   - program: A differentiated graph with the scalar output `loss`.
   ///   - optimizers: What moves the parameters.
-  /// - Throws: `TrainingError` when the program has no loss, lacks a gradient, or two optimizers move one parameter.
+  /// - Throws: `TrainingError` when the program has no loss, lacks a gradient, or two optimizers
+  ///   move one parameter.
   public init(
     name: String, program: Program, optimizers: [OptimizerState]
   ) throws(TrainingError) {
@@ -40,7 +42,8 @@ public struct TrainingStep {
       for entry in optimizer.entries {
         guard trained.contains(entry.name) else {
           throw TrainingError(
-            "training step \(name): the program has no gradient of \(entry.name), which \(optimizer.optimizer.kind.name) is to move"
+            "training step \(name): the program has no gradient of \(entry.name), "
+              + "which \(optimizer.optimizer.kind.name) is to move"
           )
         }
         guard moved.insert(entry.name).inserted else {
@@ -71,7 +74,8 @@ public struct TrainingStep {
 }
 
 extension Graph {
-  /// The graph that trains this one: training forms, a loss between an output and a new input, and gradients.
+  /// The graph that trains this one: training forms, a loss between an output and a new input, and
+  /// gradients.
   ///
   /// The batch size is the one that this graph was traced with.
   ///

@@ -24,7 +24,9 @@ public struct NoiseToNoiseUNet: Architecture {
   }
 
   public var granularity: Int { 1 << levels }
-  public var receptiveRadius: Int { 4 * (1 << levels) }
+
+  /// One 3×3 kernel down and two up at each level's scale, and the pooling windows.
+  public var receptiveRadius: Int { 5 * (1 << levels) }
 
   public func graph(batch: Int, height: Int, width columns: Int) throws(ShapeError) -> Graph {
     guard levels > 0 else { throw ShapeError("a U-Net has at least one level") }

@@ -268,6 +268,9 @@ enum LayerCases {
       let x = Convolution2D(filters: 5, kernel: 3)(inputs[0])
       return Activate(.silu)(BatchNormalization()(x))
     }.with { $0.purpose = .infer },
+    LayerCase("folded normalization of weights that are not packed", [normal([1, 1, 3, 300])]) {
+      BatchNormalization()(Convolution2D(filters: 70, kernel: 1)($0[0]))
+    }.with { $0.purpose = .infer },
     LayerCase("one layer called twice", [normal([1, 4, 5, 3])]) { inputs in
       let layer = Convolution2D(filters: 3, kernel: 3, activation: .tanh)
       return layer(layer(inputs[0]))

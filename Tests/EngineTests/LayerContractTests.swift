@@ -145,7 +145,7 @@ struct LayerContractTests {
     #expect(after < before)
   }
 
-  /// Plain gradient descent on parameters and inputs, as far as should lower the loss by a hundredth.
+  /// Plain gradient descent on parameters and inputs, as far as should lower the loss by 2/10,000.
   private func descend(
     _ program: Program, _ names: [String], _ inputs: [String: Tensor], from loss: Float
   ) throws {
@@ -157,7 +157,7 @@ struct LayerContractTests {
       squares += innerProduct(gradient, gradient)
     }
     #expect(squares > 0)
-    let rate = Float(0.01 * Double(abs(loss)) / squares)
+    let rate = Float(2e-4 * Double(abs(loss)) / squares)
     for (name, gradient) in gradients {
       var tensor = try #require(inputs[name])
       for index in 0..<tensor.count { tensor.elements[index] -= rate * gradient.elements[index] }

@@ -1,4 +1,5 @@
-// The loop: limits, recovery from values that are not finite, early stopping, several programs, data and its errors.
+// The loop: limits, recovery from values that are not finite, early stopping, several programs,
+// data and its errors.
 
 import AtelierEngine
 import AtelierTraining

@@ -251,7 +251,8 @@ private let goldenCases = Result { try GoldenCases.load("optimizers") }
     bench.set(0, [0, 0, 0])
     bench.setGradient(0, [-4, 0, 30])
     both.step(gradients: bench.gradients, learningRate: 1)
-    expectClose(bench.values(0), [Float(0.5).squareRoot(), 0, -Float(0.5).squareRoot()], tolerance: 1e-5)
+    expectClose(
+      bench.values(0), [Float(0.5).squareRoot(), 0, -Float(0.5).squareRoot()], tolerance: 1e-5)
   }
 
   @Test func numbersThatMakeNoSenseAreRefused() throws {
@@ -268,7 +269,8 @@ private let goldenCases = Result { try GoldenCases.load("optimizers") }
       text(Optimizer(.adam(beta1: 1))) == "optimizer adam: expected a beta1 in 0..<1; received 1.0")
     #expect(
       text(Optimizer(.sgd(nesterov: true)))
-        == "optimizer sgd: Nesterov's form needs a momentum above 0 and no dampening; received 0.0 and 0.0"
+        == "optimizer sgd: Nesterov's form needs a momentum above 0 and no dampening; "
+        + "received 0.0 and 0.0"
     )
     #expect(
       text(.adam(schedule: .step(size: 0, gamma: 0.5)))

@@ -1,4 +1,5 @@
-// A training that was stopped or killed and went on ends with the bits of the one that never stopped.
+// A training that was stopped or killed and went on ends with the bits of the one that never
+// stopped.
 
 import AtelierEngine
 import AtelierInterchange
@@ -180,7 +181,8 @@ private struct Killed: Error {}
       }
       #expect(
         text(.sgd(), configuration)
-          == "\(path): the state was made by [\"adam\"]; received [\"sgd\"] or other settings of them"
+          == "\(path): the state was made by [\"adam\"]; "
+          + "received [\"sgd\"] or other settings of them"
       )
       #expect(
         text(.adam(), TrainingConfiguration(steps: 2, seed: 6))
@@ -196,12 +198,14 @@ private struct Killed: Error {}
         configuration: configuration, folder: folder)
       #expect(
         errorText { try loop.run() }
-          == "\(path): the state is of another network: it has no parameter head/weight of shape [2, 3]"
+          == "\(path): the state is of another network: "
+          + "it has no parameter head/weight of shape [2, 3]"
       )
       try SafetensorsFile(metadata: ["a": "b"]).write(to: folder.stateURL)
       #expect(
         text(.adam(), configuration)
-          == "\(path): expected the state of a training (atelier-training-state-1); received another model file"
+          == "\(path): expected the state of a training (atelier-training-state-1); "
+          + "received another model file"
       )
       try Data([1, 2, 3]).write(to: folder.stateURL)
       #expect(text(.adam(), configuration)?.contains("\(path) at byte 0") == true)

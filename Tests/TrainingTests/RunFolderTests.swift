@@ -38,7 +38,8 @@ private struct Request: Codable, Equatable {
       var folder: RunFolder? = try RunFolder.create(at: url, configuration: Request())
       #expect(folder != nil)
       let expected =
-        "\(url.relativePath): another training (process \(ProcessInfo.processInfo.processIdentifier)) holds this run folder"
+        "\(url.relativePath): another training "
+        + "(process \(ProcessInfo.processInfo.processIdentifier)) holds this run folder"
       #expect(errorText { _ = try RunFolder.open(at: url) } == expected)
       #expect(
         errorText { _ = try RunFolder.create(at: url, configuration: Request()) } == expected)
@@ -46,7 +47,8 @@ private struct Request: Codable, Equatable {
       #expect(errorText { _ = try RunFolder.open(at: url) } == nil)
       #expect(
         errorText { _ = try RunFolder.create(at: url, configuration: Request()) }
-          == "\(url.relativePath): expected a new folder; it holds a run already (--resume goes on)")
+          == "\(url.relativePath): expected a new folder; it holds a run already (--resume goes on)"
+      )
     }
   }
 

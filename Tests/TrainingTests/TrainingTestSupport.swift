@@ -7,7 +7,8 @@ import AtelierTraining
 import Foundation
 import TestSupport
 
-/// A convolutional network with all that a training has to remember: running statistics and dropout.
+/// A convolutional network with all that a training has to remember: running statistics and
+/// dropout.
 func smallNetwork() -> Sequential {
   Sequential(input: .image(height: 6, width: 6, channels: 2)) {
     Convolution2D(filters: 4, kernel: 3, activation: .relu, name: "first")

@@ -11,9 +11,13 @@ enum AlignedMemory {
   private static let header = 64
 
   /// A zeroed block aligned to 64 bytes; pages that are never touched cost nothing.
-  static func allocate(_ count: Int) -> UnsafeMutablePointer<Float> {
-    guard let base = calloc(count * 4 + 2 * header, 1) else {
-      preconditionFailure("the system has no \(count * 4) bytes of memory")
+  ///
+  /// - Parameter count: Floats.
+  /// - Returns: The block, to be given to `free`.
+  /// - Throws: `ShapeError` when the system has no such block.
+  static func allocate(_ count: Int) throws(ShapeError) -> UnsafeMutablePointer<Float> {
+    guard count <= 1 << 48, let base = calloc(count * 4 + 2 * header, 1) else {
+      throw ShapeError("the system does not give \(count) floats of memory")
     }
     let aligned = (Int(bitPattern: base) + 2 * header - 1) / header * header
     guard let start = UnsafeMutableRawPointer(bitPattern: aligned) else {

@@ -35,8 +35,11 @@ public final class ParameterStore: @unchecked Sendable {
   /// - Parameters:
   ///   - graphs: Their parameters; equal names share one entry.
   ///   - seed: The seed of the initialisers.
-  /// - Throws: `ShapeError` when a name stands for two shapes.
-  public init(for graphs: [Graph], seed: UInt64) throws(ShapeError) {
+  ///   - tensors: Parameters by name that start from these instead of their initialiser.
+  /// - Throws: `ShapeError` when a name stands for two shapes or a tensor has another one.
+  public init(
+    for graphs: [Graph], seed: UInt64, startingFrom tensors: [String: Tensor] = [:]
+  ) throws(ShapeError) {
     var entries: [Entry] = []
     var initializers: [Initializer] = []
     var indices: [String: Int] = [:]
@@ -57,14 +60,21 @@ public final class ParameterStore: @unchecked Sendable {
       initializers.append(parameter.initializer)
       offset += (parameter.shape.count + 15) / 16 * 16
     }
+    for (name, tensor) in tensors {
+      guard let index = indices[name], entries[index].shape == tensor.shape else {
+        throw ShapeError("there is no parameter named \(name) of shape \(tensor.shape)")
+      }
+    }
     self.entries = entries
     self.indices = indices
     count = offset
     versions = [UInt64](repeating: 1, count: entries.count)
-    memory = AlignedMemory.allocate(max(offset, 1))
+    memory = try AlignedMemory.allocate(max(offset, 1))
     for (entry, initializer) in zip(entries, initializers) {
       var generator = RandomGenerator(seed: seed, Self.hash(entry.name))
-      let values = initializer.values(shape: entry.shape, using: &generator)
+      let values =
+        tensors[entry.name]?.elements
+        ?? initializer.values(shape: entry.shape, using: &generator)
       (memory + entry.offset).update(from: values, count: entry.shape.count)
     }
   }

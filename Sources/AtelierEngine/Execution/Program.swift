@@ -64,9 +64,15 @@ public final class Program: @unchecked Sendable {
         "the program would need \(plan.arenaCount / 268_435_456) GiB for its intermediate values; at most \(Self.arenaLimit / 268_435_456) GiB are allowed"
       )
     }
-    arena = AlignedMemory.allocate(max(plan.arenaCount, 1))
-    gradients = AlignedMemory.allocate(
-      plan.graph.parameterGradients.isEmpty ? 1 : max(parameters.count, 1))
+    let arena = try AlignedMemory.allocate(max(plan.arenaCount, 1))
+    do throws(ShapeError) {
+      gradients = try AlignedMemory.allocate(
+        plan.graph.parameterGradients.isEmpty ? 1 : max(parameters.count, 1))
+    } catch {
+      AlignedMemory.free(arena)
+      throw error
+    }
+    self.arena = arena
     let memory = Binding(
       plan: plan, arena: arena, gradients: gradients, parameters: parameters, indices: indices)
     contexts = plan.graph.nodes.indices.map { memory.context($0, kernels, state) }

@@ -39,10 +39,15 @@ extension Graph {
           sources.append(names[input])
         }
       }
+      // A helper, such as a layer's activation, belongs to the row of the layer before.
+      guard let type = node.layerType else {
+        for output in node.outputs { names[output] = sources.first ?? node.name }
+        continue
+      }
       for output in node.outputs { names[output] = node.name }
       rows.append(
         SummaryRow(
-          name: node.name, type: node.layerType ?? type(of: node.operation).kind,
+          name: node.name, type: type,
           outputShape: Self.batchText(values[node.outputs[0]].shape), parameterCount: count,
           inputs: sources))
     }

@@ -10,6 +10,9 @@ extension Graph {
       guard value.shape.dimensions.allSatisfy({ $0 > 0 }) else {
         throw ShapeError("value \(index) has the empty shape \(value.shape)")
       }
+      guard value.shape.isCountable else {
+        throw ShapeError("value \(index) has the shape \(value.shape), which is too large")
+      }
       switch value.source {
       case .input: break
       case .parameter(let parameter):
@@ -22,22 +25,32 @@ extension Graph {
         else { throw ShapeError("value \(index) names node \(node) that does not write it") }
       }
     }
-    let names = parameters.map(\.name)
-    guard Set(names).count == names.count else {
-      throw ShapeError("parameter names are not unique")
+    for (names, what) in [
+      (parameters.map(\.name), "parameter"), (inputs.map(\.name), "input"),
+      (outputs.map(\.name), "output"),
+    ] where Set(names).count != names.count {
+      throw ShapeError("\(what) names are not unique")
     }
-    for parameter in parameters where parameter.shape.dimensions.contains(where: { $0 <= 0 }) {
-      throw ShapeError("parameter \(parameter.name) has the empty shape \(parameter.shape)")
+    for parameter in parameters {
+      guard parameter.shape.dimensions.allSatisfy({ $0 > 0 }) else {
+        throw ShapeError("parameter \(parameter.name) has the empty shape \(parameter.shape)")
+      }
+      guard parameter.shape.isCountable else {
+        throw ShapeError(
+          "parameter \(parameter.name) has the shape \(parameter.shape), which is too large")
+      }
     }
     try validateNodes()
     for output in outputs where !values.indices.contains(output.value) {
       throw ShapeError("output \(output.name) names value \(output.value), which does not exist")
     }
-    for gradient in parameterGradients
-    where !values.indices.contains(gradient.value)
-      || !parameters.indices.contains(gradient.parameter)
-    {
-      throw ShapeError("the gradient of parameter \(gradient.parameter) does not exist")
+    for gradient in parameterGradients {
+      guard values.indices.contains(gradient.value),
+        parameters.indices.contains(gradient.parameter),
+        values[gradient.value].shape == parameters[gradient.parameter].shape
+      else {
+        throw ShapeError("parameter \(gradient.parameter) has no gradient of its shape")
+      }
     }
   }
 
@@ -51,8 +64,13 @@ extension Graph {
           throw ShapeError("layer \(node.name) reads value \(input) before it is computed")
         }
       }
-      guard node.outputs.allSatisfy(values.indices.contains) else {
-        throw ShapeError("layer \(node.name) writes a value that does not exist")
+      for (output, value) in node.outputs.enumerated() {
+        guard values.indices.contains(value) else {
+          throw ShapeError("layer \(node.name) writes a value that does not exist")
+        }
+        guard values[value].source == .node(index, output: output) else {
+          throw ShapeError("layer \(node.name) writes value \(value), which has another source")
+        }
       }
       let shapes = try shapesGiven(by: node, node.inputs.map { values[$0].shape })
       guard shapes == node.outputs.map({ values[$0].shape }) else {
@@ -64,7 +82,7 @@ extension Graph {
 
   private func shapesGiven(by node: Node, _ inputs: [Shape]) throws(ShapeError) -> [Shape] {
     do throws(ShapeError) {
-      return try node.operation.outputShapes(inputs)
+      return try node.operation.countableShapes(inputs)
     } catch {
       throw ShapeError("layer \(node.name): \(error.description)")
     }
@@ -81,6 +99,9 @@ extension Graph {
       guard let shape = shapes[name] else { continue }
       guard shape.dimensions.allSatisfy({ $0 > 0 }) else {
         throw ShapeError("input \(name) needs positive sizes; received \(shape)")
+      }
+      guard shape.isCountable else {
+        throw ShapeError("input \(name) has the shape \(shape), which is too large")
       }
       result.values[value].shape = shape
     }

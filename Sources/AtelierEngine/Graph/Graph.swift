@@ -126,7 +126,7 @@ public struct Graph: Sendable, Hashable, Codable {
   ) throws(ShapeError) -> [ValueID] {
     let shapes: [Shape]
     do throws(ShapeError) {
-      shapes = try operation.outputShapes(inputs.map { values[$0].shape })
+      shapes = try operation.countableShapes(inputs.map { values[$0].shape })
     } catch {
       throw ShapeError("layer \(name): \(error.description)")
     }

@@ -173,7 +173,8 @@ public struct SymbolicTensor {
     of operation: any Operation, with others: [SymbolicTensor] = [], name: String? = nil,
     layerType: String? = nil
   ) -> [SymbolicTensor] {
-    let unique = builder.uniqueName(name, type: layerType ?? type(of: operation).kind)
+    let layerType = layerType ?? type(of: operation).kind
+    let unique = builder.uniqueName(name, type: layerType)
     return builder.apply(
       operation, [value] + others.map(\.value), name: unique, layerType: layerType)
   }

@@ -75,6 +75,15 @@ extension Operation {
   /// Whether two operations are of the same type with the same attributes.
   func equals(_ other: any Operation) -> Bool { (other as? Self) == self }
 
+  /// The output shapes, when their elements can be counted.
+  func countableShapes(_ inputs: [Shape]) throws(ShapeError) -> [Shape] {
+    let shapes = try outputShapes(inputs)
+    for shape in shapes where !shape.isCountable {
+      throw ShapeError("\(Self.kind) gives the shape \(shape), which is too large")
+    }
+    return shapes
+  }
+
   /// Throws unless there are as many inputs as the operation takes.
   func expectInputs(_ inputs: [Shape], _ count: Int) throws(ShapeError) {
     guard inputs.count == count else {
@@ -87,6 +96,13 @@ extension Operation {
     guard shape.rank == 4 else {
       throw ShapeError(
         "\(Self.kind) expects an image batch [batch, height, width, channels]; received \(shape)")
+    }
+  }
+
+  /// Throws unless the shapes are of one element each.
+  func expectScalars(_ shapes: ArraySlice<Shape>) throws(ShapeError) {
+    for shape in shapes where shape.count != 1 {
+      throw ShapeError("\(Self.kind) expects a scalar; received \(shape)")
     }
   }
 

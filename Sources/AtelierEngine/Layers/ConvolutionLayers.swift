@@ -236,7 +236,6 @@ extension SymbolicTensor {
   func activated(_ activation: Activation, of layer: String) -> SymbolicTensor {
     guard activation != .identity else { return self }
     return builder.apply(
-      ActivationOperation(activation), [value], name: "\(layer)/activation",
-      layerType: "Activation")[0]
+      ActivationOperation(activation), [value], name: "\(layer)/activation", layerType: nil)[0]
   }
 }

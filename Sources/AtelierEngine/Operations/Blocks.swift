@@ -238,7 +238,10 @@ public struct PadGradient: Operation {
 
   /// The smaller image batch.
   public func outputShapes(_ inputs: [Shape]) throws(ShapeError) -> [Shape] {
-    try CropOperation(border).outputShapes(inputs)
+    let shapes = try CropOperation(border).outputShapes(inputs)
+    // A border that no padding could have made must not reach the kernel.
+    _ = try PadOperation(border, mode: mode).outputShapes(shapes)
+    return shapes
   }
 
   public func run(_ context: borrowing ExecutionContext) {
@@ -311,9 +314,8 @@ public struct ReshapeOperation: Operation {
       throw ShapeError("reshape takes a batch; received \(shape)")
     }
     let result = Shape([shape.batch] + (target ?? [shape.count / shape.batch]))
-    guard result.count == shape.count else {
-      throw ShapeError(
-        "reshape to \(result) needs \(result.count) elements; received \(shape.count) in \(shape)")
+    guard result.isCountable, result.count == shape.count else {
+      throw ShapeError("reshape to \(result) does not fit the \(shape.count) elements of \(shape)")
     }
     return [result]
   }

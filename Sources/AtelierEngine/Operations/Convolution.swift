@@ -36,6 +36,7 @@ public struct ConvolutionOperation: Operation {
         geometry.batch, geometry.outputHeight, geometry.outputWidth, geometry.outputChannels,
       ]
     try epilogue.check(inputs[2..<first], result: result)
+    try epilogue.checkFolded(inputs[first...], result: result)
     return [result]
   }
 
@@ -132,6 +133,7 @@ public struct TransposedConvolutionOperation: Operation {
       ? [inputs[0].batch, geometry.inputChannels]
       : [geometry.batch, geometry.inputHeight, geometry.inputWidth, geometry.inputChannels]
     try epilogue.check(inputs[2..<first], result: result)
+    try epilogue.checkFolded(inputs[first...], result: result)
     return [result]
   }
 
@@ -220,8 +222,11 @@ public struct ConvolutionWeightGradient: Operation {
   public func outputShapes(_ inputs: [Shape]) throws(ShapeError) -> [Shape] {
     try expectInputs(inputs, 2)
     let geometry = try attributes.geometry(input: inputs[0], weights: weights)
-    guard geometry.outputCount == inputs[1].count else {
-      throw ShapeError("expected a gradient of \(geometry.outputCount) elements; received \(inputs[1])")
+    let output: Shape = [
+      geometry.batch, geometry.outputHeight, geometry.outputWidth, geometry.outputChannels,
+    ]
+    guard output.isCountable, output.count == inputs[1].count else {
+      throw ShapeError("expected a gradient of the elements of \(output); received \(inputs[1])")
     }
     return hasBias ? [weights, [geometry.outputChannels]] : [weights]
   }
@@ -286,8 +291,8 @@ private struct PackedWeights {
   }
 
   func count(_ kernels: Kernels) -> Int {
-    let packed = max(packedCount(kernels), 16)
-    return epsilon == nil ? packed : packed + channels + geometry.weightCount
+    let packed = packedCount(kernels)
+    return epsilon == nil ? packed : max(packed, 16) + channels + geometry.weightCount
   }
 
   func prepare(_ context: borrowing ExecutionContext, bias: Int?) {

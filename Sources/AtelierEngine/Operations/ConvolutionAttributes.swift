@@ -130,8 +130,11 @@ public struct ConvolutionAttributes: Sendable, Hashable, Codable {
     guard input.rank == 4 else {
       throw ShapeError("expected an image batch [batch, height, width, channels]; received \(input)")
     }
-    guard input.channels == weights[3], weights[3] % groups == 0 else {
+    guard input.channels == weights[3] else {
       throw ShapeError("expected \(weights[3]) input channels; received \(input.channels)")
+    }
+    guard weights[3] % groups == 0 else {
+      throw ShapeError("\(weights[3]) input channels do not divide into \(groups) groups")
     }
     guard outputPadding.height >= 0, outputPadding.width >= 0,
       outputPadding.height < max(stride.height, dilation.height),
@@ -207,6 +210,10 @@ public struct ConvolutionAttributes: Sendable, Hashable, Codable {
     else {
       throw ShapeError("stride, dilation and groups are positive")
     }
+    // The adjoint has a kernel of its own for each phase of the stride.
+    guard max(stride.height, stride.width) <= 128 else {
+      throw ShapeError("a stride is at most 128; received \(stride.height)×\(stride.width)")
+    }
     if case .explicit(let top, let bottom, let left, let right) = padding {
       guard min(top, bottom, left, right) >= 0 else {
         throw ShapeError("padding is not negative; received \(top), \(bottom), \(left), \(right)")
@@ -245,6 +252,13 @@ public struct FusedEpilogue: Sendable, Hashable, Codable {
       guard shape == result else {
         throw ShapeError("expected a tensor of the result's shape \(result); received \(shape)")
       }
+    }
+  }
+
+  /// Checks the vectors of a folded normalization against the result's shape.
+  func checkFolded(_ inputs: ArraySlice<Shape>, result: Shape) throws(ShapeError) {
+    for shape in inputs where shape != [result.channels] {
+      throw ShapeError("expected channel vectors of shape [\(result.channels)]; received \(shape)")
     }
   }
 

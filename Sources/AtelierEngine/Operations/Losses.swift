@@ -56,6 +56,8 @@ public struct PointwiseLossGradient: Operation {
   /// The prediction's shape.
   public func outputShapes(_ inputs: [Shape]) throws(ShapeError) -> [Shape] {
     try expectInputs(inputs, 3)
+    try expectEqual(inputs[0], inputs[1], "a target")
+    try expectScalars(inputs[2...])
     return [inputs[0]]
   }
 
@@ -136,6 +138,8 @@ public struct SparseCrossEntropyGradient: Operation {
   /// The logits' shape.
   public func outputShapes(_ inputs: [Shape]) throws(ShapeError) -> [Shape] {
     try expectInputs(inputs, loss.isWeighted ? 5 : 4)
+    _ = try loss.outputShapes(Array(inputs.dropLast(2)))
+    try expectScalars(inputs.suffix(2))
     return [inputs[0]]
   }
 
@@ -194,6 +198,8 @@ public struct CategoricalCrossEntropyGradient: Operation {
   /// The logits' shape.
   public func outputShapes(_ inputs: [Shape]) throws(ShapeError) -> [Shape] {
     try expectInputs(inputs, 3)
+    try expectEqual(inputs[0], inputs[1], "target distributions")
+    try expectScalars(inputs[2...])
     return [inputs[0]]
   }
 
@@ -270,6 +276,8 @@ public struct MarginLossGradient: Operation {
   /// The logits' shape.
   public func outputShapes(_ inputs: [Shape]) throws(ShapeError) -> [Shape] {
     try expectInputs(inputs, 3)
+    _ = try loss.outputShapes(Array(inputs.dropLast()))
+    try expectScalars(inputs[2...])
     return [inputs[0]]
   }
 
@@ -318,6 +326,9 @@ public struct DiceLoss: Operation {
     _ context: inout DifferentiationContext
   ) throws(ShapeError) -> [ValueID?] {
     guard let upstream = context.upstream[0] else { return [nil, nil] }
+    guard !context.isNeeded[1] else {
+      throw ShapeError("the Dice loss has no gradient to its targets")
+    }
     return [
       try context.one(
         DiceLossGradient(smooth: smooth),
@@ -335,6 +346,9 @@ public struct DiceLossGradient: Operation {
   /// The prediction's shape.
   public func outputShapes(_ inputs: [Shape]) throws(ShapeError) -> [Shape] {
     try expectInputs(inputs, 4)
+    try expectEqual(inputs[0], inputs[1], "targets")
+    try expectEqual([3, inputs[0].channels], inputs[2], "sums")
+    try expectScalars(inputs[3...])
     return [inputs[0]]
   }
 

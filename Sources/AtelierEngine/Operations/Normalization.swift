@@ -28,6 +28,9 @@ public struct BatchNormalizationOperation: Operation {
   public func outputShapes(_ inputs: [Shape]) throws(ShapeError) -> [Shape] {
     try expectInputs(inputs, 5)
     guard inputs[0].rank >= 2 else { throw ShapeError("expected a batch; received \(inputs[0])") }
+    guard activation.negativeSlope != nil else {
+      throw ShapeError("a normalization takes in (leaky) ReLU alone; received \(activation)")
+    }
     let vector: Shape = [inputs[0].channels]
     for shape in inputs.dropFirst() { try expectEqual(vector, shape, "channel vectors") }
     return [inputs[0], vector, vector]
@@ -99,8 +102,13 @@ public struct BatchNormalizationGradient: Operation {
   /// x's shape, [C], [C].
   public func outputShapes(_ inputs: [Shape]) throws(ShapeError) -> [Shape] {
     try expectInputs(inputs, activation == .identity ? 5 : 6)
+    guard activation.negativeSlope != nil else {
+      throw ShapeError("a normalization takes in (leaky) ReLU alone; received \(activation)")
+    }
     try expectEqual(inputs[0], inputs[1], "x")
     let vector: Shape = [inputs[0].channels]
+    for shape in inputs[2..<5] { try expectEqual(vector, shape, "channel vectors") }
+    if inputs.count == 6 { try expectEqual(inputs[0], inputs[5], "the activation's output") }
     return [inputs[0], vector, vector]
   }
 
@@ -231,6 +239,11 @@ public struct GroupNormalizationGradient: Operation {
     try expectInputs(inputs, 5)
     try expectEqual(inputs[0], inputs[1], "x")
     let vector: Shape = [inputs[0].channels]
+    guard inputs[0].rank >= 2, groups > 0, inputs[0].channels % groups == 0 else {
+      throw ShapeError("\(inputs[0].channels) channels do not divide into \(groups) groups")
+    }
+    try expectEqual(vector, inputs[2], "gamma")
+    for shape in inputs[3..<5] { try expectEqual([inputs[0].batch, groups], shape, "statistics") }
     return [inputs[0], vector, vector]
   }
 

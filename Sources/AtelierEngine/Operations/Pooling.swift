@@ -30,6 +30,12 @@ public struct PoolAttributes: Sendable, Hashable, Codable {
       input: input.width, kernel: window.width, stride: stride.width, dilation: 1,
       isVertical: false)
     guard min(top, bottom, left, right) >= 0 else { throw ShapeError("padding is not negative") }
+    // So every window holds a pixel of the input.
+    guard max(top, bottom) < window.height, max(left, right) < window.width else {
+      throw ShapeError(
+        "padding must be smaller than the window of \(window.height)×\(window.width); received \(top), \(bottom), \(left), \(right)"
+      )
+    }
     let height = input.height + top + bottom - window.height
     let width = input.width + left + right - window.width
     guard height >= 0, width >= 0 else {
@@ -250,6 +256,7 @@ public struct AveragePoolGradient: Operation {
   /// The shape of the pooling's input.
   public func outputShapes(_ inputs: [Shape]) throws(ShapeError) -> [Shape] {
     try expectInputs(inputs, 2)
+    try expectImage(inputs[1])
     try expectEqual(try attributes.pooledShape(inputs[1]), inputs[0], "a gradient")
     return [inputs[1]]
   }
@@ -300,6 +307,8 @@ public struct GlobalAveragePoolGradient: Operation {
   /// The shape of the pooling's input.
   public func outputShapes(_ inputs: [Shape]) throws(ShapeError) -> [Shape] {
     try expectInputs(inputs, 2)
+    try expectImage(inputs[1])
+    try expectEqual([inputs[1].batch, inputs[1].channels], inputs[0], "a gradient")
     return [inputs[1]]
   }
 

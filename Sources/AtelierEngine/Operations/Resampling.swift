@@ -58,6 +58,10 @@ public struct BilinearResizeGradient: Operation {
   /// The shape of the resizing's input.
   public func outputShapes(_ inputs: [Shape]) throws(ShapeError) -> [Shape] {
     try expectInputs(inputs, 2)
+    for shape in inputs { try expectImage(shape) }
+    guard inputs[0].batch == inputs[1].batch, inputs[0].channels == inputs[1].channels else {
+      throw ShapeError("expected a gradient for \(inputs[1]); received \(inputs[0])")
+    }
     return [inputs[1]]
   }
 

@@ -2,127 +2,108 @@
 
 import AtelierKernels
 
-/// Nearest-neighbour unpooling: each value is repeated over its window; [N, h, w, C] gives [N, h · wh, w · ww, C].
-public struct NearestUnpoolOperation: Operation {
-  public static let kind = "nearest-unpool-2d"
-  /// The window that each value fills.
-  public var window: Extent
+/// A linear map between images and images whose pixels stand for disjoint windows, and its adjoint the other way.
+///
+/// The two members of a pair name each other, and that is all that differentiation needs.
+public protocol WindowMap: Operation {
+  /// The map the other way, which is also the gradient.
+  associatedtype Adjoint: WindowMap
+  /// The window that a pixel of the small image stands for.
+  var window: Extent { get }
+  /// Whether the map goes from the small image to the large one.
+  static var enlarges: Bool { get }
+  /// Makes a map of this window.
+  init(window: Extent)
+  /// Runs the kernel; `small` is the shape of the small image.
+  func apply(_ context: borrowing ExecutionContext, small: Shape)
+}
 
-  /// Makes an unpooling.
-  public init(window: Extent) { self.window = window }
-
-  /// [N, h · wh, w · ww, C]
+extension WindowMap {
+  /// [N, h, w, C] gives [N, h · wh, w · ww, C] when the map enlarges, else the other way round, and the sizes must divide.
   public func outputShapes(_ inputs: [Shape]) throws(ShapeError) -> [Shape] {
     try expectInputs(inputs, 1)
-    return [try window.enlarged(inputs[0])]
+    return [Self.enlarges ? try window.enlarged(inputs[0]) : try window.reduced(inputs[0])]
   }
 
+  /// Runs the kernel.
   public func run(_ context: borrowing ExecutionContext) {
-    let small = context.shapes.inputs[0]
+    apply(context, small: Self.enlarges ? context.shapes.inputs[0] : context.shapes.outputs[0])
+  }
+
+  /// The adjoint of the upstream gradient.
+  public func differentiate(
+    _ context: inout DifferentiationContext
+  ) throws(ShapeError) -> [ValueID?] {
+    guard let upstream = context.upstream[0] else { return [nil] }
+    return [try context.one(Adjoint(window: window), [upstream])]
+  }
+}
+
+/// Nearest-neighbour unpooling: each value is repeated over its window.
+public struct NearestUnpoolOperation: WindowMap {
+  public typealias Adjoint = SumPool
+  public static let kind = "nearest-unpool-2d"
+  public static let enlarges = true
+  public var window: Extent
+
+  public init(window: Extent) { self.window = window }
+
+  public func apply(_ context: borrowing ExecutionContext, small: Shape) {
     context.kernels.nearestUnpool(
       context.input(0), context.output, batch: small.batch, height: small.height,
       width: small.width, channels: small.channels, windowHeight: window.height,
       windowWidth: window.width)
   }
-
-  public func differentiate(
-    _ context: inout DifferentiationContext
-  ) throws(ShapeError) -> [ValueID?] {
-    guard let upstream = context.upstream[0] else { return [nil] }
-    return [try context.one(SumPool(window: window), [upstream])]
-  }
 }
 
 /// Sum over disjoint windows: the adjoint of nearest-neighbour unpooling.
-public struct SumPool: Operation {
+public struct SumPool: WindowMap {
+  public typealias Adjoint = NearestUnpoolOperation
   public static let kind = "sum-pool-2d"
-  /// The window that is summed.
+  public static let enlarges = false
   public var window: Extent
 
-  /// Makes a sum pooling.
   public init(window: Extent) { self.window = window }
 
-  /// [N, H / wh, W / ww, C]
-  public func outputShapes(_ inputs: [Shape]) throws(ShapeError) -> [Shape] {
-    try expectInputs(inputs, 1)
-    return [try window.reduced(inputs[0])]
-  }
-
-  public func run(_ context: borrowing ExecutionContext) {
-    let small = context.shapes.outputs[0]
+  public func apply(_ context: borrowing ExecutionContext, small: Shape) {
     context.kernels.sumPool(
       context.input(0), context.output, batch: small.batch, height: small.height,
       width: small.width, channels: small.channels, windowHeight: window.height,
       windowWidth: window.width)
   }
-
-  public func differentiate(
-    _ context: inout DifferentiationContext
-  ) throws(ShapeError) -> [ValueID?] {
-    guard let upstream = context.upstream[0] else { return [nil] }
-    return [try context.one(NearestUnpoolOperation(window: window), [upstream])]
-  }
 }
 
 /// Bed-of-nails unpooling: each value in the top-left corner of its window, zeros elsewhere.
-public struct BedOfNailsUnpoolOperation: Operation {
+public struct BedOfNailsUnpoolOperation: WindowMap {
+  public typealias Adjoint = Subsample
   public static let kind = "bed-of-nails-unpool-2d"
-  /// The window of each value.
+  public static let enlarges = true
   public var window: Extent
 
-  /// Makes an unpooling.
   public init(window: Extent) { self.window = window }
 
-  /// [N, h · wh, w · ww, C]
-  public func outputShapes(_ inputs: [Shape]) throws(ShapeError) -> [Shape] {
-    try expectInputs(inputs, 1)
-    return [try window.enlarged(inputs[0])]
-  }
-
-  public func run(_ context: borrowing ExecutionContext) {
-    let small = context.shapes.inputs[0]
+  public func apply(_ context: borrowing ExecutionContext, small: Shape) {
     context.kernels.bedOfNailsUnpool(
       context.input(0), context.output, batch: small.batch, height: small.height,
       width: small.width, channels: small.channels, windowHeight: window.height,
       windowWidth: window.width)
   }
-
-  public func differentiate(
-    _ context: inout DifferentiationContext
-  ) throws(ShapeError) -> [ValueID?] {
-    guard let upstream = context.upstream[0] else { return [nil] }
-    return [try context.one(Subsample(window: window), [upstream])]
-  }
 }
 
 /// The top-left value of each window: the adjoint of bed-of-nails unpooling.
-public struct Subsample: Operation {
+public struct Subsample: WindowMap {
+  public typealias Adjoint = BedOfNailsUnpoolOperation
   public static let kind = "subsample-2d"
-  /// The window of which one value is kept.
+  public static let enlarges = false
   public var window: Extent
 
-  /// Makes a subsampling.
   public init(window: Extent) { self.window = window }
 
-  /// [N, H / wh, W / ww, C]
-  public func outputShapes(_ inputs: [Shape]) throws(ShapeError) -> [Shape] {
-    try expectInputs(inputs, 1)
-    return [try window.reduced(inputs[0])]
-  }
-
-  public func run(_ context: borrowing ExecutionContext) {
-    let small = context.shapes.outputs[0]
+  public func apply(_ context: borrowing ExecutionContext, small: Shape) {
     context.kernels.subsample(
       context.input(0), context.output, batch: small.batch, height: small.height,
       width: small.width, channels: small.channels, windowHeight: window.height,
       windowWidth: window.width)
-  }
-
-  public func differentiate(
-    _ context: inout DifferentiationContext
-  ) throws(ShapeError) -> [ValueID?] {
-    guard let upstream = context.upstream[0] else { return [nil] }
-    return [try context.one(BedOfNailsUnpoolOperation(window: window), [upstream])]
   }
 }
 

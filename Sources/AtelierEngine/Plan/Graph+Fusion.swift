@@ -105,7 +105,8 @@ private struct Fusion {
     case let normalization as BatchNormalizationOperation
     where !normalization.isTraining && !epilogue.hasAddend && !isFolded
       && graph.values[output].shape.rank == 4 && uses[follower.outputs[1]] == 0
-      && uses[follower.outputs[2]] == 0 && follower.inputs[0] == output:
+      && uses[follower.outputs[2]] == 0 && follower.inputs[0] == output
+      && follower.inputs.dropFirst().allSatisfy { isComputed($0, before: index) }:
       changed.activation = normalization.activation
       return replace(
         index, by: change(changed, normalization.epsilon),

@@ -18,7 +18,7 @@ public final class Denoiser {
     /// Whether the eight flips and rotations are denoised and averaged: 8 times slower, about 0.05–0.1 dB better.
     public var isEnsemble = false
     /// The side of the square tiles in pixels; larger ones need more memory.
-    public var tileSize = 512
+    public var tileSize = 640
 
     /// The default options.
     public init() {}
@@ -238,23 +238,21 @@ struct TileAxis {
   ///   - granularity: What starts and sizes must be multiples of.
   init(_ length: Int, tile: Int, margin: Int, granularity: Int) {
     let padded = (length + granularity - 1) / granularity * granularity
-    size = min(tile, padded)
     guard padded > tile else {
+      size = padded
       tiles = [Tile(start: 0, keep: 0..<length)]
       return
     }
-    let step = tile - 2 * margin
-    var starts: [Int] = []
-    var start = 0
-    while start + tile < padded {
-      starts.append(start)
-      start += step
-    }
-    starts.append(padded - tile)
+    // As few tiles as fit, then as small as those can be: what overlaps is computed twice.
+    let count = (padded - 2 * margin + tile - 2 * margin - 1) / (tile - 2 * margin)
+    let even = (padded + (count - 1) * 2 * margin + count - 1) / count
+    size = (even + granularity - 1) / granularity * granularity
+    let step = size - 2 * margin
+    let starts = (0..<count - 1).map { $0 * step } + [padded - size]
     var first = 0
     var tiles: [Tile] = []
     for (index, start) in starts.enumerated() {
-      let end = index == starts.count - 1 ? length : start + tile - margin
+      let end = index == count - 1 ? length : start + size - margin
       tiles.append(Tile(start: start, keep: first..<end))
       first = end
     }

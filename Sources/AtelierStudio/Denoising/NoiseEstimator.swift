@@ -2,92 +2,213 @@
 //
 // Chen, Zhu, Heng: An Efficient Statistical Method for Image Noise Level Estimation (2015): the covariance of small patches has
 // a few large eigenvalues from the picture's structure, and the rest scatter around the noise's variance.
+// Liu, Tanaka, Okutomi: Single-Image Noise Level Estimation for Blind Denoising (2013): only patches whose gradients noise alone
+// could explain are looked at, so that texture is not taken for noise; what noise could explain follows from the estimate, in turns.
 
-import AtelierEngine
 import AtelierImages
 
 /// Estimates the deviation of white Gaussian noise.
 public enum NoiseEstimator {
-  private static let side = 8
-  private static let mostPatches = 60_000
-
-  /// The noise's deviation in units of 8-bit values, from a picture of one channel.
+  /// The noise's deviation in units of 8-bit values, from one channel of a picture.
   ///
-  /// - Parameter image: One channel; at least 16 pixels on each side, else the result is 0.
-  public static func sigma(of image: ByteImage) -> Float {
-    guard image.channels == 1, min(image.width, image.height) >= 2 * side else { return 0 }
-    return sigma(samples: image.samples.map(Float.init), width: image.width, height: image.height)
+  /// - Parameters:
+  ///   - image: At least 16 pixels on each side, else the result is 0.
+  ///   - channel: Which channel.
+  /// - Returns: 0 for a flat picture; about 0.2 for a natural one without noise.
+  public static func sigma(of image: ByteImage, channel: Int = 0) -> Float {
+    guard min(image.width, image.height) >= 2 * Patches.side else { return 0 }
+    let patches = image.samples.withUnsafeBufferPointer { samples in
+      Patches(width: image.width, height: image.height) {
+        Float(samples[$0 * image.channels + channel])
+      }
+    }
+    return sigma(patches, range: 0...255)
   }
 
   /// The noise's deviation in the samples' own units.
   ///
   /// - Parameters:
-  ///   - samples: One channel, row-major.
-  ///   - width: Columns, at least 16.
-  ///   - height: Rows, at least 16.
+  ///   - samples: One channel, row-major; values outside of what can be stored are not clipped.
+  ///   - width: Columns.
+  ///   - height: Rows.
+  /// - Returns: The deviation; 0 when a side has less than 16 samples.
   public static func sigma(samples: [Float], width: Int, height: Int) -> Float {
-    let eigenvalues = SymmetricEigenvalues.of(
-      covariance(samples: samples, width: width, height: height), size: side * side)
-    // The noise's variance is where the mean of the remaining eigenvalues meets their median.
+    precondition(samples.count == width * height, "the samples do not fill the picture")
+    guard min(width, height) >= 2 * Patches.side else { return 0 }
+    let patches = samples.withUnsafeBufferPointer { samples in
+      Patches(width: width, height: height) { samples[$0] }
+    }
+    return sigma(patches, range: nil)
+  }
+
+  /// Estimates in turns: which patches noise alone could explain, and how strong it is in those.
+  private static func sigma(_ patches: Patches, range: ClosedRange<Float>?) -> Float {
+    let fewest = min(patches.count, 600)
+    let least = patches.energies.sorted()[fewest - 1]
+    var sigma = deviation(patches.eigenvalues(of: Array(0..<patches.count)))
+    for _ in 0..<8 {
+      let limit = max(sigma * sigma * Patches.largestEnergyOfNoise, least)
+      var chosen = (0..<patches.count).filter { patches.energies[$0] <= limit }
+      if let range, patches.isClipped(to: range) {
+        // Near black and white half of the noise has been cut off.
+        let (low, high) = (range.lowerBound + 2 * sigma, range.upperBound - 2 * sigma)
+        let whole = chosen.filter { patches.means[$0] > low && patches.means[$0] < high }
+        if whole.count >= fewest { chosen = whole }
+      }
+      let former = sigma
+      sigma = deviation(patches.eigenvalues(of: chosen))
+      if abs(sigma - former) <= 0.005 * former { break }
+    }
+    return sigma
+  }
+
+  /// The noise's deviation: its variance is where the mean of the remaining eigenvalues meets their median.
+  private static func deviation(_ eigenvalues: [Double]) -> Float {
     let sorted = eigenvalues.sorted()
     var count = sorted.count
+    var sum = sorted.reduce(0, +)
     while count > 1 {
-      let mean = sorted[0..<count].reduce(0, +) / Double(count)
-      if mean <= sorted[(count - 1) / 2] || isBalanced(sorted[0..<count], mean) {
-        return Float(max(mean, 0).squareRoot())
-      }
+      let mean = sum / Double(count)
+      let median = (sorted[(count - 1) / 2] + sorted[count / 2]) / 2
+      if mean <= median { return Float(max(mean, 0).squareRoot()) }
       count -= 1
+      sum -= sorted[count]
     }
     return Float(max(sorted[0], 0).squareRoot())
   }
+}
 
-  /// Whether as many eigenvalues lie above the mean as below it.
-  private static func isBalanced(_ values: ArraySlice<Double>, _ mean: Double) -> Bool {
-    let above = values.reduce(0) { $0 + ($1 > mean ? 1 : 0) }
-    let below = values.reduce(0) { $0 + ($1 < mean ? 1 : 0) }
-    return above >= below
+/// Patches of 8×8 samples, evenly spread over a picture.
+private struct Patches {
+  static let side = 8
+  static let size = side * side
+  /// From where on positions are left out.
+  private static let most = 30_000
+  /// The gradient energy that a patch of noise of deviation 1 hardly ever exceeds: mean 48 and three deviations of 10.45.
+  static let largestEnergyOfNoise: Float = 79.4
+
+  let count: Int
+  /// Patch by patch, row-major.
+  private let samples: [Float]
+  /// The sum of the squared central differences of each patch.
+  let energies: [Float]
+  /// The mean of each patch.
+  let means: [Float]
+
+  /// Cuts patches out of a picture whose sample at an index `value` gives.
+  init(width: Int, height: Int, value: (Int) -> Float) {
+    let (columns, rows) = (width - Self.side + 1, height - Self.side + 1)
+    var stride = max(columns * rows / Self.most, 1)
+    // A stride that divides the row would look at the same columns in every row.
+    while stride > 1, columns % stride == 0 { stride += 1 }
+    count = (columns * rows - 1) / stride + 1
+    var samples = [Float](repeating: 0, count: count * Self.size)
+    var energies = [Float](repeating: 0, count: count)
+    var means = energies
+    samples.withUnsafeMutableBufferPointer { samples in
+      for index in 0..<count {
+        let position = index * stride
+        let start = position / columns * width + position % columns
+        let patch = index * Self.size
+        var sum: Float = 0
+        for row in 0..<Self.side {
+          for column in 0..<Self.side {
+            let sample = value(start + row * width + column)
+            samples[patch + row * Self.side + column] = sample
+            sum += sample
+          }
+        }
+        means[index] = sum / Float(Self.size)
+        energies[index] = Self.energy(samples, patch)
+      }
+    }
+    self.samples = samples
+    self.energies = energies
+    self.means = means
   }
 
-  /// The covariance of the picture's 8×8 patches, at most 60,000 of them evenly spread.
-  private static func covariance(samples: [Float], width: Int, height: Int) -> [Double] {
-    let size = side * side
-    let (columns, rows) = (width - side + 1, height - side + 1)
-    let stride = max(columns * rows / mostPatches, 1)
-    var sum = [Double](repeating: 0, count: size)
+  private static func energy(_ samples: UnsafeMutableBufferPointer<Float>, _ patch: Int) -> Float {
+    var energy: Float = 0
+    for major in 0..<side {
+      for minor in 1..<side - 1 {
+        let (row, column) = (patch + major * side + minor, patch + minor * side + major)
+        let along = samples[row + 1] - samples[row - 1]
+        let down = samples[column + side] - samples[column - side]
+        energy += along * along + down * down
+      }
+    }
+    return energy / 4
+  }
+
+  /// Whether more than a thousandth of the samples lies at a bound.
+  func isClipped(to range: ClosedRange<Float>) -> Bool {
+    let clipped = samples.withUnsafeBufferPointer { samples in
+      samples.reduce(0) { $0 + ($1 <= range.lowerBound || $1 >= range.upperBound ? 1 : 0) }
+    }
+    return clipped * 1000 > samples.count
+  }
+
+  /// The eigenvalues of the covariance of some of the patches.
+  func eigenvalues(of chosen: [Int]) -> [Double] {
+    let size = Self.size
+    let mean = mean(of: chosen)
     var products = [Double](repeating: 0, count: size * size)
-    // Sums of 64 products in single precision run at vector speed; doubles take them up before they lose digits.
+    // Sums of 256 products in single precision run at vector speed; doubles take them up before they lose digits.
     var block = [Float](repeating: 0, count: size * size)
-    var patch = [Float](repeating: 0, count: size)
-    var count = 0
-    for position in Swift.stride(from: 0, to: columns * rows, by: stride) {
-      let (x, y) = (position % columns, position / columns)
-      for row in 0..<side {
-        for column in 0..<side {
-          patch[row * side + column] = samples[(y + row) * width + x + column]
+    var four = [Float](repeating: 0, count: 4 * size)
+    samples.withUnsafeBufferPointer { samples in
+      block.withUnsafeMutableBufferPointer { block in
+        four.withUnsafeMutableBufferPointer { four in
+          for first in Swift.stride(from: 0, to: chosen.count, by: 4) {
+            for index in 0..<4 {
+              let isThere = first + index < chosen.count
+              let patch = isThere ? chosen[first + index] * size : 0
+              for i in 0..<size {
+                four[index * size + i] = isThere ? samples[patch + i] - mean[i] : 0
+              }
+            }
+            Self.addProducts(four, to: block)
+            if first % 256 == 252 || first + 4 >= chosen.count { Self.flush(block, into: &products) }
+          }
         }
       }
-      for i in 0..<size {
-        sum[i] += Double(patch[i])
-        let value = patch[i]
-        for j in 0...i { block[i * size + j] += value * patch[j] }
-      }
-      count += 1
-      if count % 64 == 0 { flush(&block, into: &products) }
     }
-    flush(&block, into: &products)
-    var result = products
     for i in 0..<size {
       for j in 0...i {
-        let value =
-          products[i * size + j] / Double(count) - sum[i] * sum[j] / Double(count * count)
-        result[i * size + j] = value
-        result[j * size + i] = value
+        let value = products[i * size + j] / Double(max(chosen.count, 1))
+        products[i * size + j] = value
+        products[j * size + i] = value
       }
     }
-    return result
+    return SymmetricEigenvalues.of(products, size: size)
   }
 
-  private static func flush(_ block: inout [Float], into products: inout [Double]) {
+  private func mean(of chosen: [Int]) -> [Float] {
+    var sum = [Double](repeating: 0, count: Self.size)
+    samples.withUnsafeBufferPointer { samples in
+      for patch in chosen {
+        for i in 0..<Self.size { sum[i] += Double(samples[patch * Self.size + i]) }
+      }
+    }
+    return sum.map { Float($0 / Double(max(chosen.count, 1))) }
+  }
+
+  /// Adds the outer products of four patches, the lower half alone.
+  private static func addProducts(
+    _ four: UnsafeMutableBufferPointer<Float>, to block: UnsafeMutableBufferPointer<Float>
+  ) {
+    for i in 0..<size {
+      let (a, b, c, d) = (four[i], four[size + i], four[2 * size + i], four[3 * size + i])
+      for j in 0...i {
+        block[i * size + j] +=
+          a * four[j] + b * four[size + j] + c * four[2 * size + j] + d * four[3 * size + j]
+      }
+    }
+  }
+
+  private static func flush(
+    _ block: UnsafeMutableBufferPointer<Float>, into products: inout [Double]
+  ) {
     for index in block.indices {
       products[index] += Double(block[index])
       block[index] = 0
@@ -103,24 +224,28 @@ enum SymmetricEigenvalues {
   ///   - matrix: size × size, row-major, symmetric.
   ///   - size: Rows and columns.
   static func of(_ matrix: [Double], size: Int) -> [Double] {
-    var a = matrix
-    for _ in 0..<30 {
-      var offDiagonal = 0.0
-      var diagonal = 0.0
-      for i in 0..<size {
-        diagonal += a[i * size + i] * a[i * size + i]
-        for j in 0..<i { offDiagonal += a[i * size + j] * a[i * size + j] }
+    var copy = matrix
+    return copy.withUnsafeMutableBufferPointer { a in
+      for _ in 0..<30 {
+        var offDiagonal = 0.0
+        var diagonal = 0.0
+        for i in 0..<size {
+          diagonal += a[i * size + i] * a[i * size + i]
+          for j in 0..<i { offDiagonal += a[i * size + j] * a[i * size + j] }
+        }
+        if offDiagonal <= 1e-22 * diagonal { break }
+        for p in 0..<size - 1 {
+          for q in p + 1..<size { rotate(a, p, q, size) }
+        }
       }
-      if offDiagonal <= 1e-22 * diagonal { break }
-      for p in 0..<size - 1 {
-        for q in p + 1..<size { rotate(&a, p, q, size) }
-      }
+      return (0..<size).map { a[$0 * size + $0] }
     }
-    return (0..<size).map { a[$0 * size + $0] }
   }
 
   /// One rotation that makes the element (p, q) zero.
-  private static func rotate(_ a: inout [Double], _ p: Int, _ q: Int, _ size: Int) {
+  private static func rotate(
+    _ a: UnsafeMutableBufferPointer<Double>, _ p: Int, _ q: Int, _ size: Int
+  ) {
     let apq = a[p * size + q]
     guard apq != 0 else { return }
     let theta = (a[q * size + q] - a[p * size + p]) / (2 * apq)

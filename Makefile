@@ -1,0 +1,43 @@
+# One command each: demo, test, build. The rest is what they are made of.
+
+SWIFT ?= swift
+PYTHON ?= python3
+OUT ?= out
+
+.PHONY: demo test build setup lint format bench compare clean
+
+## Denoise the sample pictures with the models that ship, and print PSNR before and after.
+demo: build
+	@.build/release/atelier denoise Samples/noisy -o $(OUT)/demo --clean Samples/clean --compare
+
+## Build and run every test, optimised: unoptimised kernels are too slow to loop over.
+test: setup
+	$(SWIFT) build -c release --build-tests
+	$(SWIFT) test -c release --skip-build
+
+## Build the command line.
+build: setup
+	$(SWIFT) build -c release --product atelier
+
+## Install the C libraries that are missing.
+setup:
+	@sh Scripts/setup.sh
+
+## Check the format of every Swift file.
+lint:
+	$(SWIFT) format lint --strict --recursive Sources Tests Package.swift
+
+## Put every Swift file into the house's format.
+format:
+	$(SWIFT) format --in-place --recursive Sources Tests Package.swift
+
+## Time the workloads on this machine.
+bench: build
+	.build/release/atelier bench --threads 2
+
+## Time the workloads against PyTorch; PYTHON is one that has torch.
+compare: build
+	$(PYTHON) Benchmarks/compare.py --peer-python $(PYTHON)
+
+clean:
+	rm -rf .build $(OUT)

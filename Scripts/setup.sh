@@ -1,0 +1,64 @@
+#!/bin/sh
+# Makes sure that the C libraries are there which the package links: OpenBLAS, libpng, libjpeg.
+set -eu
+
+# Whether a program that includes the header and links the library can be built.
+have() {
+  header=$1
+  library=$2
+  folder=$(mktemp -d)
+  printf '#include <stdio.h>\n#include <%s>\nint main(void) { return 0; }\n' "$header" \
+    > "$folder/try.c"
+  flags=$(pkg-config --cflags --libs "$3" 2> /dev/null || echo "-l$library")
+  # shellcheck disable=SC2086
+  if "${CC:-cc}" "$folder/try.c" -o "$folder/try" $flags > /dev/null 2>&1; then
+    result=0
+  else
+    result=1
+  fi
+  rm -rf "$folder"
+  return $result
+}
+
+if ! command -v "${CC:-cc}" > /dev/null 2>&1; then
+  if command -v clang > /dev/null 2>&1; then
+    CC=clang
+    export CC
+  else
+    echo "setup: a C compiler is needed (cc or clang)" >&2
+    exit 1
+  fi
+fi
+
+apt=""
+brew=""
+have cblas.h openblas openblas || { apt="$apt libopenblas-dev"; brew="$brew openblas"; }
+have png.h png libpng || { apt="$apt libpng-dev"; brew="$brew libpng"; }
+have jpeglib.h jpeg libjpeg || { apt="$apt libjpeg-dev"; brew="$brew jpeg-turbo"; }
+[ -n "$apt" ] || exit 0
+
+case $(uname -s) in
+Darwin)
+  echo "setup: libraries are missing; install them with" >&2
+  echo "  brew install$brew" >&2
+  exit 1
+  ;;
+esac
+if ! command -v apt-get > /dev/null 2>&1; then
+  echo "setup: libraries are missing; install what your system calls$apt" >&2
+  exit 1
+fi
+sudo=""
+if [ "$(id -u)" != 0 ]; then
+  if ! command -v sudo > /dev/null 2>&1; then
+    echo "setup: libraries are missing; as root, run: apt-get install -y$apt" >&2
+    exit 1
+  fi
+  sudo=sudo
+fi
+echo "setup: installing$apt"
+# shellcheck disable=SC2086
+$sudo env DEBIAN_FRONTEND=noninteractive apt-get install -y $apt > /dev/null || {
+  $sudo apt-get update
+  $sudo env DEBIAN_FRONTEND=noninteractive apt-get install -y $apt
+}

@@ -1,0 +1,22 @@
+// `atelier denoise`: the commands around denoising; `run` is meant when none is named.
+
+import ArgumentParser
+
+/// The group of denoising commands.
+struct DenoiseCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "denoise",
+    abstract: "Take the noise out of pictures; train, measure and compare denoisers.",
+    discussion: """
+      EXAMPLES
+        atelier denoise photo.png -o clean.png
+        atelier denoise scans/ -o cleaned/ --compare
+        atelier denoise train --data photos --network residual-unet --run runs/mine --minutes 30
+        atelier denoise evaluate --model runs/mine/best.safetensors --data test --sigma 25
+        atelier denoise compare --unpool all --data photos --steps 2000 -o out/unpooling
+      """,
+    subcommands: [
+      DenoiseRunCommand.self, DenoiseTrainCommand.self, DenoiseEvaluateCommand.self,
+      DenoiseCompareCommand.self,
+    ], defaultSubcommand: DenoiseRunCommand.self)
+}

@@ -1,0 +1,169 @@
+// `atelier denoise train`: builds a training request or reads it from a run folder, and runs it.
+
+import ArgumentParser
+import Atelier
+import Foundation
+
+/// Trains a denoiser.
+struct DenoiseTrainCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "train",
+    abstract: "Train a denoiser on clean pictures.",
+    discussion: """
+      The noise is added while training, so any clean pictures will do. The run folder holds the
+      best and the last model, all that a resume needs, logs (CSV, JSON lines, TensorBoard) and
+      previews. Ctrl-C saves; --resume goes on as if nothing had happened.
+
+      NETWORKS
+      \(DenoiserArchitecture.catalogue.map { "  \($0.name): \($0.summary)" }.joined(separator: "\n"))
+
+      EXAMPLES
+        atelier denoise train --data photos --network residual-unet --run runs/mine --minutes 30
+        atelier denoise train --data photos --color --network autoencoder --unpool nearest \\
+          --noise gaussian:25 --run runs/course --steps 2000
+        atelier denoise train --run runs/mine --resume
+        atelier denoise train --run runs/mine --resume --minutes 60
+      """)
+
+  @Option(name: .customLong("run"), help: ArgumentHelp("The run folder.", valueName: "folder"))
+  var runPath: String
+
+  @Flag(help: "Go on with the run; only limits and intervals may change.")
+  var resume = false
+
+  @Option(help: ArgumentHelp("The network; see above.", valueName: "name"))
+  var network: String?
+
+  @Option(
+    help: ArgumentHelp(
+      "The autoencoder's unpooling: max, nearest, nails or transposed (default: max).",
+      valueName: "kind"), transform: Reading.unpooling)
+  var unpool: Unpooling?
+
+  @Option(
+    help: ArgumentHelp("Copy the best model here at the end.", valueName: "file"))
+  var export: String?
+
+  @OptionGroup(title: "TRAINING OPTIONS") var training: TrainingOptions
+  @OptionGroup(title: "GENERAL OPTIONS") var global: GlobalOptions
+
+  func run() throws {
+    let folder = URL(fileURLWithPath: runPath)
+    let request = try resume ? resumedRequest(folder) : newRequest(folder)
+    let interrupt = InterruptFlag.catchingSignals()
+    let report = try DenoisingTraining.run(
+      request, in: folder, isResuming: resume,
+      listeners: global.quiet ? [] : [ProgressListener()], interrupt: interrupt,
+      kernels: global.kernels)
+    try finish(report, interrupt)
+  }
+
+  private func newRequest(_ folder: URL) throws -> DenoisingTrainingRequest {
+    guard let network else {
+      let names = DenoiserArchitecture.catalogue.map(\.name).joined(separator: ", ")
+      throw StudioError(.usage, "a training needs a network: give --network, one of \(names)")
+    }
+    let architecture = try Self.architecture(
+      network, channels: training.imageChannels, unpooling: unpool, widths: training.widths)
+    let configuration = folder.appendingPathComponent("configuration.json").path
+    guard !FileManager.default.fileExists(atPath: configuration) else {
+      throw StudioError(
+        .cannotCreate, "\(runPath): expected a new folder; it holds a run already (--resume goes on)")
+    }
+    return try training.request(network: architecture)
+  }
+
+  private func resumedRequest(_ folder: URL) throws -> DenoisingTrainingRequest {
+    let given =
+      (network == nil ? [] : ["--network"]) + (unpool == nil ? [] : ["--unpool"])
+      + training.fixedOptionsGiven
+    guard given.isEmpty else {
+      throw StudioError(
+        .usage,
+        "--resume goes on with the run's own settings; leave out \(given.joined(separator: ", "))")
+    }
+    try Reading.checkPresent([runPath])
+    var request = try DenoisingTraining.request(of: folder)
+    try Reading.checkPresent(request.data + request.validation)
+    training.applyLimits(to: &request)
+    return request
+  }
+
+  /// The architecture of a name, with a clear word about options that it does not have.
+  static func architecture(
+    _ name: String, channels: Int, unpooling: Unpooling?, widths: [Int]?
+  ) throws -> DenoiserArchitecture {
+    guard
+      let architecture = DenoiserArchitecture(
+        name: name, channels: channels, unpooling: unpooling ?? .max, widths: widths)
+    else {
+      let names = DenoiserArchitecture.catalogue.map(\.name).joined(separator: ", ")
+      throw StudioError(.usage, "expected a network, one of \(names); received \(name)")
+    }
+    switch architecture {
+    case .autoencoder: break
+    case .residualUNet:
+      if unpooling != nil { throw StudioError(.usage, "--unpool is for the autoencoder alone") }
+    default:
+      if unpooling != nil { throw StudioError(.usage, "--unpool is for the autoencoder alone") }
+      if widths != nil {
+        throw StudioError(.usage, "--widths is for autoencoder and residual-unet alone")
+      }
+    }
+    return architecture
+  }
+
+  /// What the end of a training looks like as JSON.
+  private struct Ending: Encodable {
+    let run: String
+    let reason: String
+    let step: Int
+    let seconds: Double
+    let best: Double?
+    let bestStep: Int?
+    let bestModel: String?
+    let lastModel: String?
+
+    enum CodingKeys: String, CodingKey {
+      case run, reason, step, seconds, best
+      case bestStep = "best_step"
+      case bestModel = "best_model"
+      case lastModel = "last_model"
+    }
+  }
+
+  private func finish(_ report: StopReport, _ interrupt: InterruptFlag) throws {
+    let best = present("best.safetensors")
+    let last = present("last.safetensors")
+    if global.json {
+      try Console.print(
+        json: Ending(
+          run: runPath, reason: report.reason.rawValue, step: report.step, seconds: report.seconds,
+          best: report.best, bestStep: report.bestStep, bestModel: best, lastModel: last))
+    }
+    if report.reason == .interrupted {
+      Console.remark("saved at step \(report.step); this goes on with it:")
+      Console.remark("  atelier denoise train --run \(Reading.quoted(runPath)) --resume")
+      throw ExitCode(128 + (interrupt.signalNumber ?? 2))
+    }
+    guard report.reason != .notFinite else {
+      throw StudioError(
+        .data,
+        "the training gave up at step \(report.step): values were not finite; try a smaller --learning-rate"
+      )
+    }
+    if let best { global.say("best model: \(best)") }
+    if let last { global.say("last model: \(last)") }
+    if let export, let model = best ?? last {
+      let data = try Data(contentsOf: URL(fileURLWithPath: model))
+      try AtomicFile.write(data, to: URL(fileURLWithPath: export))
+      global.say("exported:   \(export)")
+    }
+  }
+
+  /// The path of a file in the run folder, nil when it is not there.
+  private func present(_ name: String) -> String? {
+    let path = (runPath as NSString).appendingPathComponent(name)
+    return FileManager.default.fileExists(atPath: path) ? path : nil
+  }
+}

@@ -1,0 +1,75 @@
+// Where the models that ship with the project are found: the environment's folder, beside the executable, the current folder.
+
+import Atelier
+import Foundation
+
+/// The folder of the shipped models and their names.
+enum ShippedModels {
+  /// The model for gray pictures.
+  static let gray = "denoise-gray.safetensors"
+  /// The model for colour pictures.
+  static let color = "denoise-color.safetensors"
+
+  /// The folders to look in, first one first.
+  static var folders: [URL] {
+    var folders: [URL] = []
+    if let path = ProcessInfo.processInfo.environment["ATELIER_CHECKPOINTS"], !path.isEmpty {
+      folders.append(URL(fileURLWithPath: path))
+    }
+    if let executable = Bundle.main.executableURL?.resolvingSymlinksInPath() {
+      // An executable of a build lies a few folders below the project's own.
+      var place = executable.deletingLastPathComponent()
+      folders.append(place.appendingPathComponent("../share/atelier/Checkpoints").standardized)
+      for _ in 0..<5 {
+        folders.append(place.appendingPathComponent("Checkpoints"))
+        place = place.deletingLastPathComponent()
+      }
+    }
+    folders.append(URL(fileURLWithPath: "Checkpoints"))
+    return folders
+  }
+
+  /// The file of a shipped model.
+  ///
+  /// - Parameter isGray: Whether it is for gray pictures; the other one does as well when it is the only one.
+  /// - Returns: The file.
+  /// - Throws: `StudioError` when no model ships here.
+  static func file(isGray: Bool) throws -> URL {
+    for name in isGray ? [gray, color] : [color, gray] {
+      for folder in folders {
+        let file = folder.appendingPathComponent(name)
+        if FileManager.default.fileExists(atPath: file.path) { return file }
+      }
+    }
+    throw StudioError(
+      .missingInput,
+      "no shipped model found: give --model, or ATELIER_CHECKPOINTS the folder of \(isGray ? gray : color)"
+    )
+  }
+}
+
+/// Denoisers by file, each read once.
+final class DenoiserShelf {
+  private let path: String?
+  private let kernels: Kernels
+  private var denoisers: [String: Denoiser] = [:]
+
+  /// Makes a shelf.
+  ///
+  /// - Parameters:
+  ///   - path: The model for every picture; nil takes the shipped ones.
+  ///   - kernels: Instruction set and threads.
+  init(path: String?, kernels: Kernels) {
+    self.path = path
+    self.kernels = kernels
+  }
+
+  /// The denoiser for a picture, and the file that it came from.
+  func denoiser(isGray: Bool) throws -> (denoiser: Denoiser, file: String) {
+    let file = try path.map { URL(fileURLWithPath: $0) } ?? ShippedModels.file(isGray: isGray)
+    if let known = denoisers[file.path] { return (known, file.path) }
+    let made = try Denoiser(ModelFile.read(from: file), kernels: kernels)
+    denoisers[file.path] = made
+    return (made, file.path)
+  }
+}

@@ -1,0 +1,222 @@
+// Timing of the workloads: warm-up, medians over steps, and a profile by node. The numbers are this machine's of this minute.
+
+import AtelierEngine
+import AtelierKernels
+import AtelierTraining
+import Foundation
+
+#if canImport(Glibc)
+import Glibc
+#elseif canImport(Darwin)
+import Darwin
+#endif
+
+/// One timed phase of a workload; encodes to the same keys as the peers' script prints.
+public struct BenchResult: Sendable, Hashable, Codable {
+  /// The workload's name.
+  public var workload: String
+  /// `train` or `infer`.
+  public var phase: String
+  /// Who ran it: `atelier`.
+  public var mode = "atelier"
+  /// The median of a step in milliseconds.
+  public var ms: Double
+  /// Images per second at the median.
+  public var imagesPerSecond: Double
+  /// The largest resident memory of the process so far, in MiB.
+  public var peakMemory: Int
+  /// Weights of all networks of the workload.
+  public var parameters: Int
+
+  enum CodingKeys: String, CodingKey {
+    case workload, phase, mode, ms
+    case imagesPerSecond = "images_per_s"
+    case peakMemory = "peak_rss_mb"
+    case parameters = "params"
+  }
+}
+
+/// What one node of a program cost, for `--profile`.
+public struct BenchProfileRow: Sendable, Hashable, Codable {
+  /// The node's name.
+  public var node: String
+  /// The operation's kind.
+  public var operation: String
+  /// The shape of the first output.
+  public var shape: String
+  /// The median time in milliseconds.
+  public var ms: Double
+  /// Billions of floating-point operations per second; 0 where none are counted.
+  public var gigaflops: Double
+  /// The part of the whole step, 0 to 1.
+  public var share: Double
+}
+
+/// What is timed.
+public enum BenchPhase: String, Sendable, Hashable, CaseIterable {
+  /// Forward, loss, backward and Adam's step on a batch that is in place.
+  case train
+  /// Forward in the form for inference.
+  case infer
+}
+
+/// One workload ready to be timed.
+public final class Bench {
+  /// What is timed.
+  public let workload: Workload
+  /// Training or inference.
+  public let phase: BenchPhase
+  private let program: Program
+  private let optimizer: OptimizerState?
+  private let parameters: Int
+
+  /// Builds the networks and fills the inputs, seeded.
+  ///
+  /// - Parameters:
+  ///   - workload: What to time.
+  ///   - phase: Training or inference.
+  ///   - kernels: Instruction set and threads.
+  /// - Throws: `ShapeError` or `TrainingError` when the workload cannot be planned.
+  public init(_ workload: Workload, phase: BenchPhase, kernels: Kernels = Kernels()) throws {
+    self.workload = workload
+    self.phase = phase
+    parameters = try workload.parameterCount()
+    let graph =
+      switch phase {
+      case .train: try workload.trainingGraph()
+      case .infer: try workload.inferenceGraph().specialized(for: .infer)
+      }
+    let store = try ParameterStore(for: [graph], seed: 0)
+    program = try Program(graph, parameters: store, kernels: kernels)
+    optimizer =
+      phase == .train
+      ? try OptimizerState(
+        .adam(learningRate: 1e-4), store: store, entries: program.trainedEntries,
+        kernels: kernels) : nil
+    var generator = RandomGenerator(seed: 1)
+    for (name, _) in program.inputs {
+      let classes = name == "target" ? workload.classes : nil
+      try program.withInput(name) { values in
+        for index in values.indices {
+          values[index] =
+            classes.map { Float(generator.index(below: $0)) } ?? generator.uniform()
+        }
+      }
+    }
+  }
+
+  /// One step.
+  ///
+  /// - Returns: The loss, nil when inferring.
+  /// - Throws: `DataFault` never in practice; the labels are in range.
+  @discardableResult
+  public func step() throws -> Float? {
+    try program.run()
+    guard let optimizer else { return nil }
+    // No norm limit is set, so the norm is not computed; the peers' optimizer does not either.
+    optimizer.step(gradients: program.gradients, learningRate: 1e-4, norm: 0)
+    return try program.scalar("loss")
+  }
+
+  /// Times steps.
+  ///
+  /// - Parameters:
+  ///   - seconds: How long at least; at least five steps are timed, after three to warm up.
+  ///   - warmUp: Steps that are not timed.
+  ///   - least: The least number of timed steps.
+  /// - Returns: The medians.
+  /// - Throws: `DataFault` never in practice.
+  public func run(seconds: Double, warmUp: Int = 3, least: Int = 5) throws -> BenchResult {
+    for _ in 0..<warmUp { try step() }
+    let clock = ContinuousClock()
+    let end = clock.now + .seconds(seconds)
+    var times: [Double] = []
+    while times.count < max(least, 1) || clock.now < end {
+      times.append(try clock.measure { try step() }.milliseconds)
+    }
+    let ms = Self.median(times)
+    return BenchResult(
+      workload: workload.rawValue, phase: phase.rawValue, ms: Self.rounded(ms, 1000),
+      imagesPerSecond: Self.rounded(Double(workload.images) / ms * 1000, 10),
+      peakMemory: Self.peakMemory(), parameters: parameters)
+  }
+
+  /// Times every node.
+  ///
+  /// - Parameter steps: How many steps to take the medians over, after two to warm up.
+  /// - Returns: The nodes in running order, then the optimizer as the last row when training.
+  /// - Throws: `DataFault` never in practice.
+  public func profile(steps: Int = 7) throws -> [BenchProfileRow] {
+    let nodes = program.plan.graph.nodes
+    var times = [[Double]](repeating: [], count: nodes.count + 1)
+    let clock = ContinuousClock()
+    var last = clock.now
+    var isTimed = false
+    program.onStep = { index in
+      let now = clock.now
+      if isTimed { times[index].append((now - last).milliseconds) }
+      last = now
+    }
+    defer { program.onStep = nil }
+    for index in 0..<steps + 2 {
+      isTimed = index >= 2
+      last = clock.now
+      try program.run()
+      guard let optimizer else { continue }
+      let time = clock.measure {
+        _ = optimizer.step(gradients: program.gradients, learningRate: 1e-4, norm: 0)
+      }
+      if isTimed { times[nodes.count].append(time.milliseconds) }
+    }
+    let medians = times.map(Self.median)
+    let total = max(medians.reduce(0, +), .leastNormalMagnitude)
+    var rows = nodes.enumerated().map { index, node in
+      let shapes = program.plan.graph.shapes(of: node)
+      let operations = 2 * Double(node.operation.multiplyAdds(shapes))
+      return BenchProfileRow(
+        node: node.name, operation: type(of: node.operation).kind,
+        shape: shapes.outputs.first.map { "\($0)" } ?? "", ms: medians[index],
+        gigaflops: medians[index] > 0 ? operations / medians[index] / 1e6 : 0,
+        share: medians[index] / total)
+    }
+    if let optimizer {
+      let count = optimizer.entries.reduce(0) { $0 + $1.shape.count }
+      rows.append(
+        BenchProfileRow(
+          node: "optimizer", operation: "adam", shape: "[\(count)]", ms: medians[nodes.count],
+          gigaflops: 0, share: medians[nodes.count] / total))
+    }
+    return rows
+  }
+
+  /// The middle of sorted values, the mean of both middles of an even number; 0 of none.
+  static func median(_ values: [Double]) -> Double {
+    let sorted = values.sorted()
+    guard !sorted.isEmpty else { return 0 }
+    let middle = sorted.count / 2
+    return sorted.count % 2 == 1 ? sorted[middle] : (sorted[middle - 1] + sorted[middle]) / 2
+  }
+
+  private static func rounded(_ value: Double, _ parts: Double) -> Double {
+    (value * parts).rounded() / parts
+  }
+
+  /// The largest resident memory of the process so far, in MiB.
+  static func peakMemory() -> Int {
+    var usage = rusage()
+    #if canImport(Glibc)
+    getrusage(Int32(RUSAGE_SELF.rawValue), &usage)
+    return usage.ru_maxrss / 1024
+    #else
+    getrusage(RUSAGE_SELF, &usage)
+    return usage.ru_maxrss / 1_048_576
+    #endif
+  }
+}
+
+extension Duration {
+  /// The duration in milliseconds.
+  fileprivate var milliseconds: Double {
+    Double(components.seconds) * 1e3 + Double(components.attoseconds) / 1e15
+  }
+}

@@ -1,0 +1,258 @@
+// The six benchmark workloads, layer by layer the same networks as those of the peers in Benchmarks/torch_workloads.py.
+
+import AtelierEngine
+import AtelierKernels
+import AtelierTraining
+import AtelierZoo
+
+/// A network with a batch size, trained and run on data in memory.
+public enum Workload: String, Sendable, Hashable, Codable, CaseIterable {
+  /// 3×96×96: three convolutions with max pools down, max unpools through their switches up; squared error.
+  case autoencoder = "A-autoencoder"
+  /// 1×40×40: DnCNN with 17 convolutions; squared error.
+  case dncnn = "B-dncnn"
+  /// 3×64×64 twice: one encoder, two decoders; absolute error of both.
+  case faceSwap = "C-faceswap"
+  /// 3×256×256: a U-Net of four levels with batch normalization, 12 classes; cross-entropy per pixel.
+  case unet = "D-unet"
+  /// 1×28×28: a generator of noise, trained through a frozen classifier.
+  case noiseGenerator = "E-noise-generator"
+  /// 3×224×224: VGG16's convolutions frozen, two dense layers on top; cross-entropy.
+  case vgg16Transfer = "F-vgg16-transfer"
+
+  /// Images that a step takes.
+  public var images: Int {
+    switch self {
+    case .autoencoder: 16
+    case .dncnn, .faceSwap: 32
+    case .unet: 4
+    case .noiseGenerator: 128
+    case .vgg16Transfer: 8
+    }
+  }
+
+  /// The classes of a label input; nil where targets are images.
+  var classes: Int? {
+    switch self {
+    case .autoencoder, .dncnn, .faceSwap: nil
+    case .unet: 12
+    case .noiseGenerator: 10
+    case .vgg16Transfer: 2
+    }
+  }
+
+  /// The differentiated graph of a training step; its labels, where it has any, are the input `target`.
+  ///
+  /// **Throws:** `ShapeError` never in practice; the layers fit.
+  public func trainingGraph() throws(ShapeError) -> Graph {
+    switch self {
+    case .autoencoder, .dncnn: return try inferenceGraph().training(loss: .squaredError)
+    case .faceSwap: return try faceSwapTraining()
+    case .unet: return try inferenceGraph().training(loss: .crossEntropy(), target: [4, 256, 256])
+    case .noiseGenerator: return try generatorTraining()
+    case .vgg16Transfer: return try inferenceGraph().training(loss: .crossEntropy(), target: [8])
+    }
+  }
+
+  /// The graph of the forward pass.
+  ///
+  /// **Throws:** `ShapeError` never in practice; the layers fit.
+  public func inferenceGraph() throws(ShapeError) -> Graph {
+    switch self {
+    case .autoencoder:
+      return try ConvolutionalAutoencoder(channels: 3).graph(batch: 16, height: 96, width: 96)
+    case .dncnn: return try DnCNN(channels: 1).graph(batch: 32, height: 40, width: 40)
+    case .faceSwap:
+      return try Graph.trace { builder in
+        let network = BenchFaceSwap()
+        for face in ["a", "b"] {
+          let output = network.decode(
+            network.encode(builder.input(face, [16, 64, 64, 3])), face)
+          builder.output("output_\(face)", output)
+        }
+      }
+    case .unet:
+      return try Graph.trace { builder in
+        builder.output("output", BenchUNet().call(builder.input("input", [4, 256, 256, 3])))
+      }
+    case .noiseGenerator:
+      return try Graph.trace { builder in
+        let input = builder.input("input", [128, 28, 28, 1])
+        builder.output("output", BenchNoiseGenerator().call(input))
+      }
+    case .vgg16Transfer:
+      return try Graph.trace { builder in
+        builder.output("output", BenchVGG16().call(builder.input("input", [8, 224, 224, 3])))
+      }
+    }
+  }
+
+  /// The sum of both faces' absolute errors; each face is its own target.
+  private func faceSwapTraining() throws(ShapeError) -> Graph {
+    try inferenceGraph().specialized(for: .train).extended { builder, symbols in
+      guard let a = symbols["a"], let b = symbols["b"], let outputA = symbols["output_a"],
+        let outputB = symbols["output_b"]
+      else { return }
+      let loss = Loss.absoluteError
+      builder.output("loss", loss(outputA, a) + loss(outputB, b))
+    }.differentiated()
+  }
+
+  /// Minus the classifier's cross-entropy, at most 20, of images with the generated noise added.
+  private func generatorTraining() throws(ShapeError) -> Graph {
+    try inferenceGraph().specialized(for: .train).extended { builder, symbols in
+      guard let image = symbols["input"], let noise = symbols["output"] else { return }
+      let labels = builder.input("target", [128])
+      let attacked = (image + noise).clamped(0...1)
+      let error = Loss.crossEntropy()(BenchClassifier().call(attacked), labels)
+      builder.output("loss", -1 * error.clamped(-1...20))
+    }.differentiated()
+  }
+
+  /// The weights of all networks of the workload, the frozen ones included, running statistics apart.
+  ///
+  /// **Throws:** `ShapeError` never in practice; the layers fit.
+  public func parameterCount() throws(ShapeError) -> Int {
+    try trainingGraph().parameters.filter { $0.role == .weight }
+      .reduce(0) { $0 + $1.shape.count }
+  }
+}
+
+/// C: a face swap's shared encoder and two decoders.
+private struct BenchFaceSwap {
+  private let downs = [128, 256, 512, 1024].map {
+    Convolution2D(
+      filters: $0, kernel: 5, stride: 2, padding: .symmetric(2),
+      activation: .leakyReLU(slope: 0.1), name: "down\($0)")
+  }
+  private let narrow = Dense(units: 1024, name: "narrow")
+  private let wide = Dense(units: 16384, name: "wide")
+  private let up = BenchFaceSwap.upscale(512, "up512")
+  private let decoders = ["a", "b"].map { face in
+    [256, 128, 64].map { BenchFaceSwap.upscale($0, "\(face)/up\($0)") }
+  }
+
+  private static func upscale(_ filters: Int, _ name: String) -> Convolution2D {
+    Convolution2D(
+      filters: filters * 4, kernel: 3, activation: .leakyReLU(slope: 0.1), name: name)
+  }
+
+  func encode(_ face: SymbolicTensor) -> SymbolicTensor {
+    let code = wide(narrow(Flatten()(downs.reduce(face) { $1($0) })))
+    return PixelShuffle2D()(up(Reshape([4, 4, 1024])(code)))
+  }
+
+  func decode(_ code: SymbolicTensor, _ face: String) -> SymbolicTensor {
+    let layers = decoders[face == "a" ? 0 : 1]
+    let image = layers.reduce(code) { PixelShuffle2D()($1($0)) }
+    return Convolution2D(
+      filters: 3, kernel: 5, padding: .symmetric(2), activation: .sigmoid, name: "\(face)/image")(
+        image)
+  }
+}
+
+/// D: a U-Net with batch normalization and transposed convolutions of stride 2.
+private struct BenchUNet {
+  private let widths = [16, 32, 64, 128]
+
+  private func block(_ input: SymbolicTensor, _ filters: Int, _ name: String) -> SymbolicTensor {
+    ["first", "second"].reduce(input) { x, half in
+      let x = Convolution2D(
+        filters: filters, kernel: 3, hasBias: false, name: "\(name)/\(half)")(x)
+      let normalized = BatchNormalization(name: "\(name)/\(half)/norm")(x)
+      return Activate(.relu, name: "\(name)/\(half)/relu")(normalized)
+    }
+  }
+
+  func call(_ image: SymbolicTensor) -> SymbolicTensor {
+    var skips: [SymbolicTensor] = []
+    var x = image
+    for (level, filters) in widths.enumerated() {
+      x = block(x, filters, "down\(level)")
+      guard level < widths.count - 1 else { break }
+      skips.append(x)
+      x = MaxPool2D(name: "pool\(level)")(x)
+    }
+    for (level, skip) in skips.enumerated().reversed() {
+      let grown = TransposedConvolution2D(
+        filters: widths[level], kernel: 2, stride: 2, padding: .valid, name: "grow\(level)")(x)
+      x = block(concatenate(grown, skip), widths[level], "up\(level)")
+    }
+    return Convolution2D(filters: 12, kernel: 1, name: "head")(x)
+  }
+}
+
+/// E: an encoder–decoder that draws noise of at most 0.3.
+private struct BenchNoiseGenerator {
+  private func normalized(_ x: SymbolicTensor, _ name: String) -> SymbolicTensor {
+    BatchNormalization(name: "\(name)/norm")(x)
+  }
+
+  private func convolution(
+    _ x: SymbolicTensor, _ filters: Int, _ stride: Extent, _ name: String
+  ) -> SymbolicTensor {
+    Convolution2D(
+      filters: filters, kernel: 3, stride: stride, padding: .symmetric(1), hasBias: false,
+      name: name)(x)
+  }
+
+  private func relu(_ x: SymbolicTensor, _ name: String) -> SymbolicTensor {
+    Activate(.relu, name: "\(name)/relu")(normalized(x, name))
+  }
+
+  func call(_ image: SymbolicTensor) -> SymbolicTensor {
+    var x = relu(convolution(image, 16, 1, "head1"), "head1")
+    x = relu(convolution(x, 32, 2, "head2"), "head2")
+    x = relu(convolution(x, 64, 2, "head3"), "head3")
+    for index in 1...4 {
+      let inner = relu(convolution(x, 64, 1, "res\(index)a"), "res\(index)a")
+      x = x + normalized(convolution(inner, 64, 1, "res\(index)b"), "res\(index)b")
+    }
+    for filters in [32, 16] {
+      let grown = TransposedConvolution2D(
+        filters: filters, kernel: 3, stride: 2, padding: .symmetric(1), outputPadding: 1,
+        hasBias: false, name: "tail\(filters)")(x)
+      x = relu(grown, "tail\(filters)")
+    }
+    let drawn = Convolution2D(filters: 1, kernel: 3, activation: .tanh, name: "image")(x)
+    return 0.3 * drawn
+  }
+}
+
+/// E's frozen classifier of 28×28 digits.
+private struct BenchClassifier {
+  func call(_ image: SymbolicTensor) -> SymbolicTensor {
+    var x = image
+    for (index, filters) in [16, 32, 64].enumerated() {
+      if index > 0 { x = MaxPool2D()(x) }
+      x = Convolution2D(
+        filters: filters, kernel: 3, activation: .relu, isTrainable: false,
+        name: "classifier/conv\(filters)")(x)
+    }
+    x = Flatten()(x)
+    for (index, units) in [512, 512, 10].enumerated() {
+      x = Dense(
+        units: units, activation: index < 2 ? .relu : .identity, isTrainable: false,
+        name: "classifier/dense\(index + 1)")(x)
+    }
+    return x
+  }
+}
+
+/// F: VGG16's frozen convolutions (Simonyan and Zisserman 2014) and two dense layers.
+private struct BenchVGG16 {
+  func call(_ image: SymbolicTensor) -> SymbolicTensor {
+    var x = image
+    for (stage, (count, filters)) in [(2, 64), (2, 128), (3, 256), (3, 512), (3, 512)].enumerated()
+    {
+      for index in 1...count {
+        x = Convolution2D(
+          filters: filters, kernel: 3, activation: .relu, isTrainable: false,
+          name: "block\(stage + 1)/conv\(index)")(x)
+      }
+      x = MaxPool2D(name: "block\(stage + 1)/pool")(x)
+    }
+    x = Dense(units: 50, activation: .relu, name: "dense1")(Flatten()(x))
+    return Dense(units: 2, name: "dense2")(x)
+  }
+}
