@@ -69,7 +69,7 @@ let package = Package(
       name: "TestSupport", dependencies: ["AtelierEngine"], path: "Tests/TestSupport",
       swiftSettings: settings),
     tests("KernelsTests", ["AtelierKernels"]),
-    tests("EngineTests", ["AtelierEngine", "AtelierInterchange"]),
+    tests("EngineTests", ["AtelierEngine", "AtelierInterchange", "AtelierKernels"]),
     tests("TrainingTests", ["AtelierTraining", "AtelierInterchange"]),
     tests("InterchangeTests", ["AtelierInterchange"]),
     tests("ImagesTests", ["AtelierImages"]),

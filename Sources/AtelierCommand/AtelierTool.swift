@@ -1,4 +1,4 @@
-// The entry of the command line: the tree of commands, and the one place where an error becomes a line and an exit code.
+// The entry of the command line: the tree of commands, and where every error ends.
 
 import ArgumentParser
 
@@ -11,12 +11,12 @@ struct AtelierTool: ParsableCommand {
     discussion: """
       EXAMPLES
         atelier denoise photo.png -o clean.png
-        atelier denoise train --data photos --network residual-unet --run runs/mine --minutes 30
-        atelier denoise evaluate --model runs/mine/best.safetensors --data test --sigma 25
+        atelier denoise train --data photos --network unet --run mine --minutes 30
+        atelier denoise evaluate --model mine.safetensors --data test --sigma 25
         atelier model summary autoencoder --size 96x96
 
       EXIT CODES
-        0 done, 64 wrong usage, 65 damaged data, 66 missing input, 70 internal fault,
+        0 done, 64 wrong usage, 65 damaged data, 66 missing input, 70 fault inside,
         73 a result cannot be written, 130 interrupted (a training is saved first).
       """,
     version: "0.1.0",

@@ -2,6 +2,7 @@
 
 import ArgumentParser
 import Atelier
+import Foundation
 
 /// Times the workloads.
 struct BenchCommand: ParsableCommand {
@@ -9,8 +10,8 @@ struct BenchCommand: ParsableCommand {
     commandName: "bench",
     abstract: "Time the benchmark workloads on this machine.",
     discussion: """
-      train is forward, loss, backward and Adam's step on a batch in memory; infer is the forward
-      pass alone. Times are medians over at least five steps after three to warm up. With --json
+      train is forward, loss, backward and Adam's step on a batch in memory; infer is the forward \
+      pass alone. Times are medians over at least five steps after three to warm up. With --json \
       each result is one line with the keys of Benchmarks/torch_workloads.py.
 
       WORKLOADS
@@ -86,7 +87,8 @@ struct BenchCommand: ParsableCommand {
       for row in rows { Console.print(try JSONText.line(row)) }
       return
     }
-    var table = TextTable(["node", "operation", "output", "ms", "GFLOP/s", "share"], leftColumns: 3)
+    var table = TextTable(
+      ["node", "operation", "output", "ms", "GFLOP/s", "share"], leftColumns: 3)
     for row in rows where row.ms > 0 {
       table.append([
         row.node, row.operation, row.shape, NumberText.fixed(row.ms, 3),

@@ -11,9 +11,9 @@ struct DenoiseCommand: ParsableCommand {
       EXAMPLES
         atelier denoise photo.png -o clean.png
         atelier denoise scans/ -o cleaned/ --compare
-        atelier denoise train --data photos --network residual-unet --run runs/mine --minutes 30
-        atelier denoise evaluate --model runs/mine/best.safetensors --data test --sigma 25
-        atelier denoise compare --unpool all --data photos --steps 2000 -o out/unpooling
+        atelier denoise train --data photos --network unet --run mine --minutes 30
+        atelier denoise evaluate --model mine.safetensors --data test --sigma 25
+        atelier denoise compare --unpool all --data photos --steps 2000 -o out
       """,
     subcommands: [
       DenoiseRunCommand.self, DenoiseTrainCommand.self, DenoiseEvaluateCommand.self,

@@ -1,4 +1,4 @@
-// `atelier denoise compare`: the course's autoencoder once per unpooling, one protocol, a table and a picture.
+// `atelier denoise compare`: the autoencoder once per unpooling, one protocol, a table, a picture.
 
 import ArgumentParser
 import Atelier
@@ -10,12 +10,12 @@ struct DenoiseCompareCommand: ParsableCommand {
     commandName: "compare",
     abstract: "Train the autoencoder once per unpooling under one protocol, and print the table.",
     discussion: """
-      max goes through the switches of the mirror pool, nearest repeats each value, nails puts it
-      in the top left among zeros, transposed learns to enlarge. All have the same number of
+      max goes through the switches of the mirror pool, nearest repeats each value, nails puts it \
+      in the top left among zeros, transposed learns to enlarge. All have the same number of \
       parameters, data, noise and steps.
 
       EXAMPLES
-        atelier denoise compare --unpool all --data photos --noise gaussian:25 --steps 2000 -o out
+        atelier denoise compare --unpool all --data photos --steps 2000 -o out
         atelier denoise compare --unpool max,nails --scenes 18 --minutes 5 --json
       """)
 

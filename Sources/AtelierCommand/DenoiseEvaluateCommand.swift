@@ -1,4 +1,4 @@
-// `atelier denoise evaluate`: seeded noise on clean pictures, PSNR and SSIM after, with the protocol.
+// `atelier denoise evaluate`: seeded noise on clean pictures, PSNR and SSIM after, the protocol.
 
 import ArgumentParser
 import Atelier
@@ -10,12 +10,12 @@ struct DenoiseEvaluateCommand: ParsableCommand {
     commandName: "evaluate",
     abstract: "Add seeded noise to clean pictures, denoise them, and print PSNR and SSIM.",
     discussion: """
-      The noise is white, Gaussian, neither clipped nor rounded; the result is rounded to 8 bits.
+      The noise is white, Gaussian, neither clipped nor rounded; the result is rounded to 8 bits. \
       Gray models measure pictures in gray, colour models in RGB.
 
       EXAMPLES
-        atelier denoise evaluate --model Checkpoints/denoise-gray.safetensors --data test --sigma 25
-        atelier denoise evaluate --model mine.safetensors --data test --sigma 50 --ensemble --json
+        atelier denoise evaluate --model m.safetensors --data test --sigma 25
+        atelier denoise evaluate --model m.safetensors --data test --sigma 50 --json
       """)
 
   @Option(help: ArgumentHelp("The model file.", valueName: "file"))

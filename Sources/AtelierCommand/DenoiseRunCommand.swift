@@ -10,8 +10,8 @@ struct DenoiseRunCommand: ParsableCommand {
     commandName: "run",
     abstract: "Denoise pictures (the default).",
     discussion: """
-      Any size, gray or colour, PNG or JPEG, files or folders. Transparency is kept. Without
-      --sigma the noise is estimated from each picture. Without --model the models that ship with
+      Any size, gray or colour, PNG or JPEG, files or folders. Transparency is kept. Without \
+      --sigma the noise is estimated from each picture. Without --model the models that ship with \
       the project are used, the gray one for gray pictures and the colour one for colour pictures.
 
       EXAMPLES
@@ -112,7 +112,9 @@ struct DenoiseRunCommand: ParsableCommand {
     let format = try ImageFile.format(forWriting: task.output)
     guard format != .jpeg || !noisy.hasAlpha else {
       throw StudioError(
-        .data, "\(task.input): the picture has transparency, which \(task.output) cannot hold; name a .png")
+        .data,
+        "\(task.input): the picture has transparency, which \(task.output) cannot hold; name a .png"
+      )
     }
     let (denoiser, file) = try shelf.denoiser(isGray: noisy.isGray)
     var options = Denoiser.Options()
@@ -160,7 +162,7 @@ struct DenoiseRunCommand: ParsableCommand {
   private static func estimate(_ picture: ByteImage) -> Float {
     let colors = picture.isGray ? 1 : 3
     let sum = (0..<colors).reduce(Float(0)) {
-      $0 + NoiseEstimator.sigma(of: picture.channel($1))
+      $0 + NoiseEstimator.sigma(of: picture, channel: $1)
     }
     return sum / Float(colors)
   }

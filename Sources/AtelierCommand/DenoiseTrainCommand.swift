@@ -10,20 +10,26 @@ struct DenoiseTrainCommand: ParsableCommand {
     commandName: "train",
     abstract: "Train a denoiser on clean pictures.",
     discussion: """
-      The noise is added while training, so any clean pictures will do. The run folder holds the
-      best and the last model, all that a resume needs, logs (CSV, JSON lines, TensorBoard) and
+      The noise is added while training, so any clean pictures will do. The run folder holds the \
+      best and the last model, all that a resume needs, logs (CSV, JSON lines, TensorBoard) and \
       previews. Ctrl-C saves; --resume goes on as if nothing had happened.
 
       NETWORKS
-      \(DenoiserArchitecture.catalogue.map { "  \($0.name): \($0.summary)" }.joined(separator: "\n"))
+      \(networkList)
 
       EXAMPLES
-        atelier denoise train --data photos --network residual-unet --run runs/mine --minutes 30
-        atelier denoise train --data photos --color --network autoencoder --unpool nearest \\
-          --noise gaussian:25 --run runs/course --steps 2000
-        atelier denoise train --run runs/mine --resume
-        atelier denoise train --run runs/mine --resume --minutes 60
+        atelier denoise train --data photos --network unet --run mine --minutes 30
+        atelier denoise train --data photos --color --network autoencoder \\
+          --unpool nearest --noise gaussian:25 --run course --steps 2000
+        atelier denoise train --run mine --resume
+        atelier denoise train --run mine --resume --minutes 60
       """)
+
+  /// The networks with a line each; a paragraph of its own would be wrapped in the help.
+  private static var networkList: String {
+    DenoiserArchitecture.catalogue.map { "  \($0.name):\n    \($0.summary)" }
+      .joined(separator: "\n")
+  }
 
   @Option(name: .customLong("run"), help: ArgumentHelp("The run folder.", valueName: "folder"))
   var runPath: String
@@ -68,7 +74,8 @@ struct DenoiseTrainCommand: ParsableCommand {
     let configuration = folder.appendingPathComponent("configuration.json").path
     guard !FileManager.default.fileExists(atPath: configuration) else {
       throw StudioError(
-        .cannotCreate, "\(runPath): expected a new folder; it holds a run already (--resume goes on)")
+        .cannotCreate,
+        "\(runPath): expected a new folder; it holds a run already (--resume goes on)")
     }
     return try training.request(network: architecture)
   }
@@ -149,7 +156,8 @@ struct DenoiseTrainCommand: ParsableCommand {
     guard report.reason != .notFinite else {
       throw StudioError(
         .data,
-        "the training gave up at step \(report.step): values were not finite; try a smaller --learning-rate"
+        "the training gave up at step \(report.step): values were not finite; "
+          + "try a smaller --learning-rate"
       )
     }
     if let best { global.say("best model: \(best)") }

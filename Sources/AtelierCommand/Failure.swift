@@ -1,4 +1,4 @@
-// Errors of every module become one line on standard error and an exit code of sysexits, here and nowhere else.
+// Errors of every module become one line on standard error and an exit code, here and only here.
 
 import ArgumentParser
 import Atelier

@@ -78,7 +78,7 @@ enum Reading {
       ? Unpooling.allCases : try text.split(separator: ",").map { try unpooling(String($0)) }
   }
 
-  /// `l1`, `l2`, `huber:0.1`, `charbonnier:0.001`, `ssim`, or a weighted sum such as `0.8*l1+0.2*ssim`.
+  /// `l1`, `l2`, `huber:0.1`, `charbonnier:0.001`, `ssim`, or a sum such as `0.8*l1+0.2*ssim`.
   static func loss(_ text: String) throws -> Loss {
     let terms = try text.split(separator: "+", omittingEmptySubsequences: false).map {
       term -> Loss.Weighted in

@@ -100,7 +100,8 @@ struct ModelOptions: ParsableArguments {
     guard size.height % granularity == 0, size.width % granularity == 0 else {
       throw StudioError(
         .usage,
-        "\(model) takes heights and widths that are multiples of \(granularity); received \(size.height)x\(size.width)"
+        "\(model) takes heights and widths that are multiples of \(granularity); "
+          + "received \(size.height)x\(size.width)"
       )
     }
   }

@@ -1,4 +1,5 @@
-// Where the models that ship with the project are found: the environment's folder, beside the executable, the current folder.
+// Where the models that ship with the project are found: the environment's folder, near the
+// executable, the current folder.
 
 import Atelier
 import Foundation
@@ -31,7 +32,7 @@ enum ShippedModels {
 
   /// The file of a shipped model.
   ///
-  /// - Parameter isGray: Whether it is for gray pictures; the other one does as well when it is the only one.
+  /// - Parameter isGray: Whether it is for gray pictures; where the other one is alone, it does.
   /// - Returns: The file.
   /// - Throws: `StudioError` when no model ships here.
   static func file(isGray: Bool) throws -> URL {
@@ -43,7 +44,8 @@ enum ShippedModels {
     }
     throw StudioError(
       .missingInput,
-      "no shipped model found: give --model, or ATELIER_CHECKPOINTS the folder of \(isGray ? gray : color)"
+      "no shipped model found: give --model, or ATELIER_CHECKPOINTS the folder of "
+        + (isGray ? gray : color)
     )
   }
 }

@@ -1,4 +1,4 @@
-// The options of a denoiser's training that `train` and `compare` share, and how they become a request.
+// The options of a denoiser's training that `train` and `compare` share, and the request made of them.
 
 import ArgumentParser
 import Atelier
@@ -30,7 +30,10 @@ struct TrainingOptions: ParsableArguments {
   @Option(
     parsing: .upToNextOption,
     help: ArgumentHelp(
-      "Noise: gaussian:SIGMA, poisson:PEAK, salt-and-pepper:PROBABILITY, correlated:SIGMA,RADIUS; numbers may be LOW-HIGH; several are drawn from (default: gaussian:0-50).",
+      """
+      Noise: gaussian:SIGMA, poisson:PEAK, salt-and-pepper:PROBABILITY, correlated:SIGMA,RADIUS; \
+      numbers may be LOW-HIGH; several are drawn from (default: gaussian:0-50).
+      """,
       valueName: "noise"), transform: NoiseModel.init(parsing:))
   var noise: [NoiseModel] = []
 
@@ -63,7 +66,10 @@ struct TrainingOptions: ParsableArguments {
 
   @Option(
     help: ArgumentHelp(
-      "l1, l2, huber:DELTA, charbonnier:EPSILON, ssim, or a sum such as 0.8*l1+0.2*ssim (default: l1).",
+      """
+      l1, l2, huber:DELTA, charbonnier:EPSILON, ssim, or a sum such as 0.8*l1+0.2*ssim \
+      (default: l1).
+      """,
       valueName: "loss"), transform: Reading.loss)
   var loss: Loss?
 

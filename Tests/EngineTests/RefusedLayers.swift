@@ -1,6 +1,7 @@
 // One refused layer per bad argument, with the words of its error.
 
 import AtelierEngine
+import AtelierKernels
 
 /// The list of refused layers.
 enum RefusedLayers {

@@ -128,13 +128,18 @@ struct UnpoolingTests {
   }
 
   @Test("values that share a switch add up") func duplicates() throws {
-    let y = try unpooled([1, 2, 4, 8], switches: [4, 4, 4, 0])
-    #expect(y.elements == [8, 0, 0, 0, 7, 0, 0, 0, 0])
+    let y = try unpooled([1, 2, 4, 8], switches: [0, 4, 4, 8])
+    #expect(y.elements == [1, 0, 0, 0, 6, 0, 0, 0, 8])
+  }
+
+  @Test("a switch of −1 stands for no pixel") func noPixel() throws {
+    let y = try unpooled([1, 2, 4, 8], switches: [0, -1, 4, -1])
+    #expect(y.elements == [1, 0, 0, 0, 4, 0, 0, 0, 0])
   }
 
   @Test(
     "a switch outside the plane is a data fault",
-    arguments: [([9, 4, 4, 0], 1), ([-1, 4, 4, 0], 1), ([.min, .max, 4, 1_000_000], 3)] as [(
+    arguments: [([9, 4, 4, 8], 1), ([-2, 4, 4, 8], 1), ([.min, .max, 4, 1_000_000], 3)] as [(
       [Int32], Int
     )])
   func outOfRange(_ switches: [Int32], _ faults: Int) throws {

@@ -78,6 +78,32 @@ import Darwin
     #expect(start.trainedParameters == 3 * 3 * 2 * 4 + 4 + 8 + 3 * 3 * 4 * 2 + 2)
   }
 
+  @Test func dropoutDrawsAnewInEveryStep() throws {
+    // The same batch and weights that do not move: only the mask can change the loss.
+    let batch = try smallBatches().batch(step: 0)
+    let training = try SmallTraining(
+      .sgd(learningRate: 0), TrainingConfiguration(steps: 4),
+      source: ClosureBatchSource { _ in batch })
+    let recorder = Recorder()
+    training.loop.listeners = [recorder]
+    try training.loop.run()
+    #expect(Set(recorder.steps.map(\.loss)).count == 4)
+  }
+
+  @Test func theAverageTakesInEveryStepOnce() throws {
+    let training = try SmallTraining(
+      .adam(learningRate: 0.01), TrainingConfiguration(steps: 5, averageDecay: 0.9))
+    let store = training.store
+    let check = try MovingAverage(
+      of: store, entries: training.step.optimizers[0].entries, decay: 0.9)
+    training.loop.listeners = [ClosureListener { if case .step = $0 { check.update() } }]
+    try training.loop.run()
+    let average = try #require(training.loop.average)
+    #expect(bits(average.values()) == bits(check.values()))
+    #expect(average.updates == 5)
+    #expect(bits(average.values()) != bits(store.snapshot()))
+  }
+
   @Test func anInterruptSavesAndStops() throws {
     try withFolder { url in
       let folder = try RunFolder.create(at: url, configuration: ["a": 1])

@@ -286,13 +286,21 @@ private struct PackedWeights {
     pass == .forward ? geometry.outputChannels : geometry.inputChannels
   }
 
+  /// Floats of packed weights, rounded to cache lines; 0 where the kernel reads the weights as they are.
   private func packedCount(_ kernels: Kernels) -> Int {
     (kernels.convolutionPackedCount(geometry, pass: pass) + 15) / 16 * 16
   }
 
   func count(_ kernels: Kernels) -> Int {
     let packed = packedCount(kernels)
-    return epsilon == nil ? packed : max(packed, 16) + channels + geometry.weightCount
+    return epsilon == nil ? packed : packed + channels + geometry.weightCount
+  }
+
+  /// What the kernel reads: packed weights, or the weights themselves (those with the normalization in them).
+  func weights(_ context: borrowing ExecutionContext) -> UnsafePointer<Float> {
+    let packed = packedCount(context.kernels)
+    if packed > 0 { return UnsafePointer(context.prepared) }
+    return epsilon == nil ? context.input(1) : UnsafePointer(context.prepared + channels)
   }
 
   func prepare(_ context: borrowing ExecutionContext, bias: Int?) {
@@ -305,7 +313,7 @@ private struct PackedWeights {
     let first = context.shapes.inputs.count - 4
     let (gamma, beta) = (context.input(first), context.input(first + 1))
     let (mean, variance) = (context.input(first + 2), context.input(first + 3))
-    let shift = packed + max(packedCount(context.kernels), 16)
+    let shift = packed + packedCount(context.kernels)
     let scaled = shift + channels
     let weights = context.input(1)
     let perGroup = geometry.inputChannels / geometry.groups
@@ -324,8 +332,10 @@ private struct PackedWeights {
         : index / filters % perGroup + filter / (filters / geometry.groups) * perGroup
       scaled[index] = weights[index] * scales[channel]
     }
-    context.kernels.packConvolutionWeights(
-      geometry, pass: pass, weights: UnsafePointer(scaled), outputScale: nil, packed: packed)
+    if shift != packed {
+      context.kernels.packConvolutionWeights(
+        geometry, pass: pass, weights: UnsafePointer(scaled), outputScale: nil, packed: packed)
+    }
   }
 
   /// What the kernel reads: the packed weights, or (of a dense layer that needs no packing) the weights as they are.
@@ -340,7 +350,7 @@ private struct PackedWeights {
   ) -> ConvolutionEpilogue {
     var bound = epilogue.bound(context, first: 2)
     if epsilon != nil {
-      bound.bias = UnsafePointer(context.prepared + max(packedCount(context.kernels), 16))
+      bound.bias = UnsafePointer(context.prepared + packedCount(context.kernels))
     }
     return bound
   }

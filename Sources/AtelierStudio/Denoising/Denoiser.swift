@@ -75,14 +75,31 @@ public final class Denoiser {
     let sigma = try options.sigma ?? Self.estimate(image)
     for planes in planeGroups(image) {
       try run(on: image, planes: planes, sigma: sigma, options) { tile, place in
-        for (index, value) in tile.samples.enumerated() {
-          let (pixel, channel) = (index / tile.channels, index % tile.channels)
-          let (x, y) = (place.x + pixel % tile.width, place.y + pixel / tile.width)
-          if channel < planes.count { result[x, y, planes[channel]] = UInt8(unit: value) }
-        }
+        Self.write(tile, at: place, planes: planes, into: &result)
       }
     }
     return result
+  }
+
+  /// Rounds a tile into the planes of a picture that it stands for.
+  private static func write(
+    _ tile: FloatImage, at place: (x: Int, y: Int), planes: [Int], into image: inout ByteImage
+  ) {
+    let (width, step) = (image.width, image.channels)
+    image.samples.withUnsafeMutableBufferPointer { target in
+      tile.samples.withUnsafeBufferPointer { source in
+        for row in 0..<tile.height {
+          var pixel = ((place.y + row) * width + place.x) * step
+          for column in 0..<tile.width {
+            let start = (row * tile.width + column) * tile.channels
+            for (channel, plane) in planes.enumerated() {
+              target[pixel + plane] = UInt8(unit: source[start + channel])
+            }
+            pixel += step
+          }
+        }
+      }
+    }
   }
 
   /// Denoises float values in [0, 1], which may lie outside it by noise; nothing is clipped or rounded.
@@ -109,7 +126,7 @@ public final class Denoiser {
   /// The noise of a picture in units of 8-bit values: the mean estimate of its colour channels.
   static func estimate(_ image: ByteImage) throws -> Float {
     let colors = image.isGray ? 1 : 3
-    let sum = (0..<colors).reduce(Float(0)) { $0 + NoiseEstimator.sigma(of: image.channel($1)) }
+    let sum = (0..<colors).reduce(Float(0)) { $0 + NoiseEstimator.sigma(of: image, channel: $1) }
     return sum / Float(colors)
   }
 
@@ -124,11 +141,17 @@ public final class Denoiser {
     on image: Image<Sample>, planes: [Int], sigma: Float, _ options: Options,
     _ deliver: (FloatImage, (x: Int, y: Int)) -> Void
   ) throws {
+    guard sigma >= 0, sigma < .infinity, options.strength >= 0, options.strength < .infinity else {
+      throw StudioError(
+        .usage,
+        "expected a sigma and a strength of at least 0, received \(sigma) and \(options.strength)")
+    }
     let information = model.information
     let granularity = information.granularity
     // An overlap that is a multiple of the granularity keeps every tile on the network's grid.
     let margin = rounded(information.receptiveRadius, to: granularity)
-    let side = max(rounded(options.tileSize, to: granularity), 4 * margin + granularity)
+    let wanted = min(max(options.tileSize, 1), 1 << 20)
+    let side = max(rounded(wanted, to: granularity), 4 * margin + granularity)
     let columns = TileAxis(image.width, tile: side, margin: margin, granularity: granularity)
     let rows = TileAxis(image.height, tile: side, margin: margin, granularity: granularity)
     let noise = sigma * (hasNoiseMap ? options.strength : 1) / 255
@@ -206,11 +229,17 @@ public final class Denoiser {
 
   private func program(for size: PixelSize) throws -> Program {
     if let program = programs[size] { return program }
-    // Two sizes at most are alive: a tile and, for the ensemble, the same one turned.
-    if programs.count >= 2 { programs.removeAll() }
-    var shapes: [String: Shape] = ["input": [1, size.height, size.width, channels]]
+    // What is alive at most: a tile's program and, for the ensemble, that of the same tile turned.
+    if programs.count >= 2 || programs.keys.first.map({ $0.width != size.height }) == true {
+      programs.removeAll()
+    }
+    let shape: Shape = [1, size.height, size.width, channels]
+    var shapes = ["input": shape]
     if hasNoiseMap { shapes["noise"] = [1, size.height, size.width, 1] }
     let graph = try model.graph.reshaped(shapes).specialized(for: .infer)
+    guard let output = graph.output(named: "output"), graph.values[output].shape == shape else {
+      throw StudioError(.data, "the model does not give pictures of \(size) for pictures of \(size)")
+    }
     let program = try Program(graph, parameters: store, kernels: kernels)
     programs[size] = program
     return program

@@ -84,8 +84,8 @@ private struct Patches {
   static let size = side * side
   /// From where on positions are left out.
   private static let most = 30_000
-  /// The gradient energy that a patch of noise of deviation 1 hardly ever exceeds: mean 48 and three deviations of 10.45.
-  static let largestEnergyOfNoise: Float = 79.4
+  /// The gradient energy that a patch of noise of deviation 1 hardly ever exceeds: mean 48 and three deviations of 10.
+  static let largestEnergyOfNoise: Float = 78
 
   let count: Int
   /// Patch by patch, row-major.
@@ -101,11 +101,11 @@ private struct Patches {
     var stride = max(columns * rows / Self.most, 1)
     // A stride that divides the row would look at the same columns in every row.
     while stride > 1, columns % stride == 0 { stride += 1 }
-    count = (columns * rows - 1) / stride + 1
+    let count = (columns * rows - 1) / stride + 1
     var samples = [Float](repeating: 0, count: count * Self.size)
     var energies = [Float](repeating: 0, count: count)
     var means = energies
-    samples.withUnsafeMutableBufferPointer { samples in
+    samples.withUnsafeMutableBufferPointer { copies in
       for index in 0..<count {
         let position = index * stride
         let start = position / columns * width + position % columns
@@ -114,14 +114,15 @@ private struct Patches {
         for row in 0..<Self.side {
           for column in 0..<Self.side {
             let sample = value(start + row * width + column)
-            samples[patch + row * Self.side + column] = sample
+            copies[patch + row * Self.side + column] = sample
             sum += sample
           }
         }
         means[index] = sum / Float(Self.size)
-        energies[index] = Self.energy(samples, patch)
+        energies[index] = Self.energy(copies, patch)
       }
     }
+    self.count = count
     self.samples = samples
     self.energies = energies
     self.means = means

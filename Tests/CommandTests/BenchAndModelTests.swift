@@ -1,0 +1,130 @@
+// The benchmark's networks against the peers' parameter counts, its JSON, and the commands that look at models.
+
+import Atelier
+import Foundation
+import Testing
+
+@Suite struct WorkloadTests {
+  /// What Benchmarks/torch_workloads.py prints as params.
+  @Test(arguments: [
+    (Workload.autoencoder, 186_371), (.dncnn, 556_097), (.faceSwap, 82_062_470),
+    (.unet, 482_924), (.noiseGenerator, 2_239_851), (.vgg16Transfer, 15_969_240),
+  ])
+  func parametersAreThePeers(_ workload: Workload, _ count: Int) throws {
+    #expect(try workload.parameterCount() == count)
+  }
+
+  @Test func frozenPartsHaveNoGradients() throws {
+    let head = try Workload.vgg16Transfer.trainingGraph()
+    #expect(head.parameterGradients.count == 4)
+    let generator = try Workload.noiseGenerator.trainingGraph()
+    let names = generator.parameterGradients.map { generator.parameters[$0.parameter].name }
+    #expect(!names.contains { $0.hasPrefix("classifier") })
+    #expect(names.contains("image/weight"))
+  }
+
+  @Test func outputsHaveThePeersShapes() throws {
+    let shapes: [(Workload, String, Shape)] = [
+      (.autoencoder, "output", [16, 96, 96, 3]), (.dncnn, "output", [32, 40, 40, 1]),
+      (.faceSwap, "output_b", [16, 64, 64, 3]), (.unet, "output", [4, 256, 256, 12]),
+      (.noiseGenerator, "output", [128, 28, 28, 1]), (.vgg16Transfer, "output", [8, 2]),
+    ]
+    for (workload, name, shape) in shapes {
+      let graph = try workload.inferenceGraph()
+      let value = try #require(graph.output(named: name))
+      #expect(graph.values[value].shape == shape)
+    }
+  }
+
+  /// The generator makes minus the frozen classifier's error small; both small networks must learn on one batch.
+  @Test(arguments: [Workload.noiseGenerator, .autoencoder])
+  func stepsLowerTheLoss(_ workload: Workload) throws {
+    let bench = try Bench(workload, phase: .train)
+    let first = try #require(try bench.step())
+    var last = first
+    for _ in 0..<7 { last = try bench.step() ?? .nan }
+    #expect(last.isFinite && last < first)
+  }
+}
+
+@Suite(.enabled(if: CommandTool.isBuilt, "the executable atelier was not built"))
+struct BenchAndModelTests {
+  @Test func benchPrintsThePeersKeys() throws {
+    let bench = try Workbench()
+    let outcome = try bench.run(
+      "bench", "--only", "A-autoencoder", "--seconds", "0", "--threads", "1", "--json")
+    #expect(outcome.status == 0, "\(outcome.errors)")
+    let lines = outcome.output.split(separator: "\n")
+    #expect(lines.count == 2)
+    for (line, phase) in zip(lines, ["train", "infer"]) {
+      let record = try #require(
+        try JSONSerialization.jsonObject(with: Data(line.utf8)) as? [String: Any])
+      #expect(
+        record.keys.sorted() == [
+          "images_per_s", "mode", "ms", "params", "peak_rss_mb", "phase", "workload",
+        ])
+      #expect(record["workload"] as? String == "A-autoencoder")
+      #expect(record["phase"] as? String == phase)
+      #expect(record["mode"] as? String == "atelier")
+      #expect(record["params"] as? Int == 186_371)
+      let (ms, rate) = (record["ms"] as? Double ?? 0, record["images_per_s"] as? Double ?? 0)
+      #expect(ms > 0 && abs(ms * rate / 16000 - 1) < 0.01)
+    }
+  }
+
+  @Test func profileHasARowANodeAndTheOptimizer() throws {
+    let bench = try Workbench()
+    let outcome = try bench.run(
+      "bench", "--profile", "A-autoencoder", "--phase", "train", "--json")
+    #expect(outcome.status == 0, "\(outcome.errors)")
+    let rows = try outcome.output.split(separator: "\n").compactMap {
+      try JSONSerialization.jsonObject(with: Data($0.utf8)) as? [String: Any]
+    }
+    #expect(rows.last?["node"] as? String == "optimizer")
+    #expect(rows.contains { ($0["gigaflops"] as? Double ?? 0) > 0 })
+    let shares = rows.compactMap { $0["share"] as? Double }.reduce(0, +)
+    #expect(abs(shares - 1) < 1e-9)
+  }
+
+  @Test func summaryOfAFileAndOfItsNameAgree() throws {
+    let bench = try Workbench()
+    try bench.model("m.safetensors", ConvolutionalAutoencoder(channels: 3), channels: 3)
+    let named = try bench.run(
+      "model", "summary", "autoencoder", "--size", "32x64", "--channels", "3")
+    #expect(named.status == 0, "\(named.errors)")
+    #expect(named.output.contains("(None, 32, 64, 3)"))
+    #expect(named.output.contains("186,371"))
+    let file = try bench.run("model", "summary", "m.safetensors", "--size", "32x64")
+    #expect(file.status == 0, "\(file.errors)")
+    #expect(file.output.contains(named.output.trimmingCharacters(in: .newlines)))
+    #expect(file.output.contains("task: denoise"))
+  }
+
+  @Test func planOfTrainingIsLongerThanThatOfInference() throws {
+    let bench = try Workbench()
+    let infer = try bench.run("model", "plan", "unet", "--size", "64")
+    let train = try bench.run("model", "plan", "unet", "--size", "64", "--train")
+    #expect(infer.status == 0 && train.status == 0, "\(infer.errors)\(train.errors)")
+    let counts = [infer, train].map { $0.output.split(separator: "\n").count }
+    #expect(counts[1] > counts[0] + 10)
+    #expect(infer.output.contains("arena:"))
+    #expect(!infer.output.contains("gradient"))
+    #expect(train.output.contains("gradient of enc_conv0/weight"))
+  }
+
+  @Test func samplesAreThoseThatShip() throws {
+    let bench = try Workbench()
+    let outcome = try bench.run("samples", "-o", "drawn", "--json")
+    #expect(outcome.status == 0, "\(outcome.errors)")
+    let root = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
+      .deletingLastPathComponent().deletingLastPathComponent()
+    for sample in SampleScenes.samples {
+      for kind in ["clean", "noisy"] {
+        let drawn = try ImageFile.read(bench.path("drawn/\(kind)/\(sample.name).png"))
+        let shipped = try ImageFile.read(
+          root.appendingPathComponent("Samples/\(kind)/\(sample.name).png"))
+        #expect(drawn == shipped, "\(kind)/\(sample.name)")
+      }
+    }
+  }
+}

@@ -1,0 +1,183 @@
+// `atelier denoise` on small pictures with an untrained model: sizes, alpha, formats, tiles, folders, mistakes in between.
+
+import Atelier
+import Foundation
+import Testing
+
+@Suite(.enabled(if: CommandTool.isBuilt, "the executable atelier was not built"))
+struct DenoiseRunTests {
+  /// A folder with a gray and a colour model.
+  private func bench() throws -> Workbench {
+    let bench = try Workbench()
+    try bench.model("gray.safetensors", Workbench.tinyNetwork(channels: 1), channels: 1)
+    try bench.model("color.safetensors", Workbench.tinyNetwork(channels: 3), channels: 3)
+    return bench
+  }
+
+  @Test(arguments: [(1, 1), (1, 9), (7, 1), (2, 3), (17, 33), (64, 64), (131, 97)])
+  func anySizeKeepsItsSize(_ width: Int, _ height: Int) throws {
+    let bench = try bench()
+    for (channels, model) in [(1, "gray"), (3, "color"), (3, "gray"), (1, "color")] {
+      let before = try bench.picture("in.png", width, height, channels: channels)
+      let outcome = try bench.run(
+        "denoise", "in.png", "-o", "out.png", "--model", "\(model).safetensors", "--sigma", "20")
+      #expect(outcome.status == 0, "\(outcome.errors)")
+      let after = try ImageFile.read(bench.path("out.png"))
+      #expect(after.size == before.size)
+      #expect(after.channels == channels)
+      #expect(after != before)
+    }
+  }
+
+  @Test func theResultIsThatOfTheLibrary() throws {
+    let bench = try bench()
+    let before = try bench.picture("in.png", 45, 38, channels: 3)
+    let outcome = try bench.run(
+      "denoise", "in.png", "-o", "out.png", "--model", "color.safetensors", "--strength", "1.5",
+      "--threads", "3")
+    #expect(outcome.status == 0, "\(outcome.errors)")
+    let denoiser = try Denoiser(ModelFile.read(from: bench.path("color.safetensors")))
+    var options = Denoiser.Options()
+    options.strength = 1.5
+    #expect(try ImageFile.read(bench.path("out.png")) == denoiser.denoise(before, options))
+    #expect(try ImageFile.metadata(bench.path("out.png").path)["Software"] == "Atelier")
+  }
+
+  @Test(arguments: [2, 4])
+  func alphaIsKept(_ channels: Int) throws {
+    let bench = try bench()
+    let before = try bench.picture("in.png", 23, 19, channels: channels)
+    let model = channels == 2 ? "gray.safetensors" : "color.safetensors"
+    let outcome = try bench.run("denoise", "in.png", "-o", "out.png", "--model", model)
+    #expect(outcome.status == 0, "\(outcome.errors)")
+    let after = try ImageFile.read(bench.path("out.png"))
+    #expect(after.channel(channels - 1) == before.channel(channels - 1))
+    #expect(after.channel(0) != before.channel(0))
+    let refused = try bench.run("denoise", "in.png", "-o", "out.jpg", "--model", model)
+    #expect(refused.status == 65)
+    #expect(refused.errors.contains("transparency"))
+  }
+
+  @Test func tilesShowNoSeam() throws {
+    let bench = try bench()
+    try bench.picture("in.png", 210, 145, channels: 1)
+    for (name, tile) in [("whole.png", "4096"), ("tiled.png", "64")] {
+      let outcome = try bench.run(
+        "denoise", "in.png", "-o", name, "--model", "gray.safetensors", "--sigma", "25", "--tile",
+        tile)
+      #expect(outcome.status == 0, "\(outcome.errors)")
+    }
+    let whole = try ImageFile.read(bench.path("whole.png"))
+    let tiled = try ImageFile.read(bench.path("tiled.png"))
+    let worst = zip(whole.samples, tiled.samples).map { abs(Int($0) - Int($1)) }.max()
+    #expect((worst ?? 255) <= 1)
+  }
+
+  @Test func jpegAndSixteenBitsAreRead() throws {
+    let bench = try bench()
+    try bench.picture("photo.jpg", 30, 21, channels: 3)
+    let words = WordImage(width: 12, height: 10, channels: 1) { samples in
+      for index in samples.indices { samples[index] = UInt16(index * 500) }
+    }
+    try ImageFile.write(words, to: bench.path("deep.png").path)
+    let first = try bench.run(
+      "denoise", "photo.jpg", "-o", "photo.png", "--model", "color.safetensors")
+    #expect(first.status == 0, "\(first.errors)")
+    #expect(try ImageFile.information(bench.path("photo.png").path).format == .png)
+    let second = try bench.run(
+      "denoise", "deep.png", "photo.jpg", "-o", "out", "--model", "gray.safetensors")
+    #expect(second.status == 0, "\(second.errors)")
+    #expect(second.errors.contains("deep.png: 16 bits"))
+    #expect(try ImageFile.information(bench.path("out/photo.jpg").path).format == .jpeg)
+    #expect(try ImageFile.size(bench.path("out/deep.png").path) == words.size)
+  }
+
+  @Test func oneBadPictureDoesNotStopTheOthers() throws {
+    let bench = try bench()
+    try bench.picture("in/a.png", 20, 16, channels: 1)
+    try bench.picture("in/deep/c.png", 18, 25, channels: 3)
+    try Data("not a picture".utf8).write(to: bench.path("in/b.png"))
+    let outcome = try bench.run(
+      "denoise", "in", "-o", "out", "--model", "gray.safetensors", "--json")
+    #expect(outcome.status == 65)
+    #expect(outcome.errors.hasPrefix("atelier: in/b.png"))
+    #expect(outcome.errors.split(separator: "\n").count == 1)
+    let report = try #require(
+      try JSONSerialization.jsonObject(with: Data(outcome.output.utf8)) as? [String: Any])
+    let files = try #require(report["files"] as? [[String: Any]])
+    #expect(files.compactMap { $0["file"] as? String } == ["in/a.png", "in/deep/c.png"])
+    #expect(files.compactMap { $0["output"] as? String } == ["out/a.png", "out/deep/c.png"])
+    let failures = try #require(report["failures"] as? [[String: Any]])
+    #expect(failures.compactMap { $0["file"] as? String } == ["in/b.png"])
+    #expect(try ImageFile.size(bench.path("out/deep/c.png").path).height == 25)
+  }
+
+  @Test func cleanOriginalsGiveThePSNR() throws {
+    let bench = try bench()
+    let noisy = try bench.picture("noisy/a.png", 24, 24, channels: 1)
+    var clean = noisy
+    for index in clean.samples.indices { clean.samples[index] &-= 10 }
+    try FileManager.default.createDirectory(
+      at: bench.path("clean"), withIntermediateDirectories: true)
+    try ImageFile.write(clean, to: bench.path("clean/a.png"))
+    let outcome = try bench.run(
+      "denoise", "noisy", "-o", "out", "--model", "gray.safetensors", "--clean", "clean",
+      "--compare")
+    #expect(outcome.status == 0, "\(outcome.errors)")
+    let after = try Metrics.psnr(clean, ImageFile.read(bench.path("out/a.png")))
+    let expected = [try Metrics.psnr(clean, noisy), after].map { String(format: "%.2f", $0) }
+    let mean = outcome.output.split(separator: "\n").first { $0.hasPrefix("mean") }
+    let cells = try #require(mean).split(separator: " ").map(String.init)
+    #expect(Array(cells[1...2]) == expected)
+    let comparison = try ImageFile.read(bench.path("out/a-compare.png"))
+    #expect(comparison.width > 2 * noisy.width)
+  }
+
+  @Test func shippedModelsAreFoundByChannels() throws {
+    let bench = try bench()
+    try FileManager.default.createDirectory(
+      at: bench.path("models"), withIntermediateDirectories: true)
+    for (from, to) in [("gray", "denoise-gray"), ("color", "denoise-color")] {
+      try FileManager.default.copyItem(
+        at: bench.path("\(from).safetensors"), to: bench.path("models/\(to).safetensors"))
+    }
+    try bench.picture("a.png", 20, 20, channels: 1)
+    try bench.picture("b.png", 20, 20, channels: 3)
+    let outcome = try bench.run(
+      "denoise", "a.png", "b.png", "-o", "out", "--json",
+      environment: ["ATELIER_CHECKPOINTS": bench.path("models").path])
+    #expect(outcome.status == 0, "\(outcome.errors)")
+    let report = try #require(
+      try JSONSerialization.jsonObject(with: Data(outcome.output.utf8)) as? [String: Any])
+    let models = try #require(report["files"] as? [[String: Any]]).compactMap {
+      ($0["model"] as? NSString)?.lastPathComponent
+    }
+    #expect(models == ["denoise-gray.safetensors", "denoise-color.safetensors"])
+  }
+
+  @Test func evaluationPrintsExactlyItsJSON() throws {
+    let bench = try bench()
+    try bench.picture("data/a.png", 40, 30, channels: 1)
+    try bench.picture("data/b.png", 21, 35, channels: 3)
+    let arguments = [
+      "denoise", "evaluate", "--model", "gray.safetensors", "--data", "data", "--sigma", "25",
+      "--json",
+    ]
+    let outcome = try CommandTool.run(arguments + ["--threads", "1"], in: bench.folder)
+    #expect(outcome.status == 0, "\(outcome.errors)")
+    #expect(outcome.errors.isEmpty)
+    let report = try #require(
+      try JSONSerialization.jsonObject(with: Data(outcome.output.utf8)) as? [String: Any])
+    #expect(report.keys.sorted() == ["images", "mean", "protocol"])
+    let images = try #require(report["images"] as? [[String: Any]])
+    #expect(images.compactMap { $0["file"] as? String } == ["a.png", "b.png"])
+    for image in images {
+      #expect(image.keys.sorted() == ["file", "noisy_psnr", "psnr", "ssim"])
+      let noisy = try #require(image["noisy_psnr"] as? Double)
+      #expect(abs(noisy - 20.17) < 0.5)
+    }
+    #expect((report["mean"] as? [String: Any])?.keys.sorted() == ["psnr", "ssim"])
+    let again = try CommandTool.run(arguments + ["--threads", "3"], in: bench.folder)
+    #expect(again.output == outcome.output)
+  }
+}

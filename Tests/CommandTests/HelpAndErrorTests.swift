@@ -1,0 +1,139 @@
+// Help texts against snapshots, and every kind of mistake against its exact line and exit code.
+
+import Atelier
+import Foundation
+import Testing
+
+/// A mistake on the command line and what the tool says to it.
+struct MistakeCase: CustomTestStringConvertible {
+  let arguments: [String]
+  let status: Int32
+  let line: String
+
+  init(_ arguments: String, _ status: Int32, _ line: String) {
+    self.arguments = arguments.split(separator: " ").map(String.init)
+    self.status = status
+    self.line = line
+  }
+
+  var testDescription: String { "atelier \(arguments.joined(separator: " "))" }
+
+  static let all: [MistakeCase] = [
+    MistakeCase("paint", 64, "atelier: Unexpected argument 'paint' (see atelier --help)"),
+    MistakeCase(
+      "denoise a.png", 64,
+      "atelier: Missing expected argument '--output <out>' (see atelier denoise --help)"),
+    MistakeCase(
+      "denoise a.png -o b.png --sigma 300", 64,
+      "atelier: --sigma takes 0 to 255; received 300.0 (see atelier denoise --help)"),
+    MistakeCase(
+      "denoise a.png -o b.png --threads 0", 64,
+      "atelier: --threads takes 1 to 256; received 0 (see atelier denoise --help)"),
+    MistakeCase(
+      "denoise a.png -o b.png --model none.safetensors", 66,
+      "atelier: none.safetensors: cannot open: No such file or directory"),
+    MistakeCase("denoise none.png -o b.png", 66, "atelier: none.png: no such file or folder"),
+    MistakeCase("denoise empty -o out", 66, "atelier: empty: the folder holds no PNG or JPEG"),
+    MistakeCase(
+      "denoise good.png -o good.png", 64,
+      "atelier: good.png: the result would overwrite an input; name another place"),
+    MistakeCase(
+      "denoise good.png sub/good.png -o out", 64,
+      "atelier: good.png and sub/good.png would both be written to out/good.png"),
+    MistakeCase(
+      "denoise train --data empty --steps 1 --run r", 64,
+      "atelier: a training needs a network: give --network, one of "
+        + "autoencoder, unet, residual-unet, dncnn, ffdnet"),
+    MistakeCase(
+      "denoise train --network vgg --scenes 1 --steps 1 --run r", 64,
+      "atelier: expected a network, one of autoencoder, unet, residual-unet, dncnn, ffdnet; "
+        + "received vgg"),
+    MistakeCase(
+      "denoise train --network unet --steps 1 --run r", 64,
+      "atelier: a training needs pictures: give --data or --scenes"),
+    MistakeCase(
+      "denoise train --network unet --scenes 1 --run r", 64,
+      "atelier: a training needs a limit: give --steps or --minutes"),
+    MistakeCase(
+      "denoise train --network unet --data none --steps 1 --run r", 66,
+      "atelier: none: no such file or folder"),
+    MistakeCase(
+      "denoise train --network unet --unpool max --scenes 1 --steps 1 --run r", 64,
+      "atelier: --unpool is for the autoencoder alone"),
+    MistakeCase(
+      "denoise train --run none --resume", 66, "atelier: none: no such file or folder"),
+    MistakeCase(
+      "denoise train --run r --resume --batch 3 --data empty", 64,
+      "atelier: --resume goes on with the run's own settings; leave out --data, --batch"),
+    MistakeCase(
+      "denoise evaluate --model bad.safetensors --data good.png --sigma 25", 65,
+      "atelier: bad.safetensors: expected at least 10 bytes"),
+    MistakeCase(
+      "model summary none", 66,
+      "atelier: none: expected a model file or one of autoencoder, unet, residual-unet, dncnn, "
+        + "ffdnet; there is no such file"),
+    MistakeCase(
+      "model summary autoencoder --size 33x32", 64,
+      "atelier: autoencoder takes heights and widths that are multiples of 8; received 33x32"),
+    MistakeCase(
+      "bench --phase sleep", 64,
+      "atelier: The value 'sleep' is invalid for '--phase <phase>': expected train or infer; "
+        + "received 'sleep' (see atelier bench --help)"),
+    MistakeCase(
+      "samples -o good.png/below", 73, "atelier: good.png/below"),
+  ]
+}
+
+@Suite(.enabled(if: CommandTool.isBuilt, "the executable atelier was not built"))
+struct HelpAndErrorTests {
+  static let commands = [
+    "", "denoise", "denoise run", "denoise train", "denoise evaluate", "denoise compare", "model",
+    "model summary", "model plan", "samples", "bench",
+  ]
+
+  /// Set ATELIER_RECORD=1 to write the snapshots anew, and read what changed.
+  @Test(arguments: commands)
+  func helpIsTheSnapshot(_ command: String) throws {
+    let bench = try Workbench()
+    let words = command.split(separator: " ").map(String.init)
+    let outcome = try CommandTool.run(words + ["--help"], in: bench.folder)
+    #expect(outcome.status == 0)
+    #expect(outcome.errors.isEmpty)
+    let name = (["help"] + words).joined(separator: "-") + ".txt"
+    let file = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
+      .deletingLastPathComponent().appendingPathComponent("Fixtures/command/\(name)")
+    if ProcessInfo.processInfo.environment["ATELIER_RECORD"] != nil {
+      try FileManager.default.createDirectory(
+        at: file.deletingLastPathComponent(), withIntermediateDirectories: true)
+      try Data(outcome.output.utf8).write(to: file)
+    }
+    let expected = String(decoding: try Data(contentsOf: file), as: UTF8.self)
+    #expect(outcome.output == expected)
+    let longest = outcome.output.split(separator: "\n").map(\.count).max() ?? 0
+    #expect(longest <= 80)
+  }
+
+  @Test(arguments: MistakeCase.all)
+  func mistakeIsOneLineAndItsCode(_ mistake: MistakeCase) throws {
+    let bench = try Workbench()
+    try bench.picture("good.png", 20, 20, channels: 1)
+    try bench.picture("sub/good.png", 20, 20, channels: 1)
+    try Data("short".utf8).write(to: bench.path("bad.safetensors"))
+    try FileManager.default.createDirectory(
+      at: bench.path("empty"), withIntermediateDirectories: true)
+    let outcome = try CommandTool.run(mistake.arguments, in: bench.folder)
+    #expect(outcome.status == mistake.status)
+    #expect(outcome.output.isEmpty)
+    let lines = outcome.errors.split(separator: "\n")
+    #expect(lines.count == 1)
+    #expect(
+      lines.first?.hasPrefix(mistake.line) == true, "\(outcome.errors)")
+  }
+
+  @Test func versionIsPrinted() throws {
+    let bench = try Workbench()
+    let outcome = try bench.run("--version")
+    #expect(outcome.status == 0)
+    #expect(outcome.output.split(separator: ".").count == 3)
+  }
+}

@@ -1,0 +1,109 @@
+// The Swift examples of the README: compiled and run here, and compared with the page word for word.
+
+import Atelier
+import Foundation
+import Testing
+
+// README example: network
+/// The autoencoder of a lecture: convolutions and pools down, unpools through the pools' switches up.
+func lectureAutoencoder() -> Sequential {
+  Sequential(input: .image(height: 96, width: 96, channels: 3)) {
+    Convolution2D(filters: 32, kernel: 3, activation: .relu)
+    MaxPool2D(name: "pool1")
+    Convolution2D(filters: 64, kernel: 3, activation: .relu)
+    MaxPool2D(name: "pool2")
+    MaxUnpool2D(mirroring: "pool2")
+    Convolution2D(filters: 32, kernel: 3, activation: .relu)
+    MaxUnpool2D(mirroring: "pool1")
+    Convolution2D(filters: 3, kernel: 3)
+  }
+}
+// end
+
+// README example: training
+/// Trains a small denoiser on pictures that the project draws, and cleans a photo with it.
+func trainAndClean(photo: URL, into folder: URL, steps: Int) throws {
+  let network = ConvolutionalAutoencoder(channels: 1, widths: [16, 32], unpooling: .nearest)
+  var request = DenoisingTrainingRequest(data: [], network: .autoencoder(network))
+  request.scenes = 4
+  request.noises = [.gaussian(sigma: 25...25)]
+  request.steps = steps
+  let run = folder.appendingPathComponent("run")
+  let report = try DenoisingTraining.run(request, in: run, isResuming: false)
+  print("PSNR \(report.best ?? .nan) dB after \(report.step) steps")
+
+  let model = try ModelFile.read(from: run.appendingPathComponent("best.safetensors"))
+  let clean = try Denoiser(model).denoise(ImageFile.read(photo))
+  try ImageFile.write(clean, to: folder.appendingPathComponent("clean.png"))
+}
+// end
+
+@Suite struct ReadmeTests {
+  private static let root = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
+    .deletingLastPathComponent().deletingLastPathComponent()
+
+  /// The examples of this file by name.
+  private func examples() throws -> [String: String] {
+    let text = try String(contentsOf: URL(fileURLWithPath: #filePath), encoding: .utf8)
+    var examples: [String: String] = [:]
+    var name: String?
+    for line in text.components(separatedBy: "\n") {
+      if line.hasPrefix("// README example: ") {
+        name = String(line.dropFirst("// README example: ".count))
+      } else if line == "// end" {
+        name = nil
+      } else if let name {
+        examples[name, default: ""] += line + "\n"
+      }
+    }
+    return examples
+  }
+
+  @Test func theReadmeHoldsExactlyTheseExamples() throws {
+    let readme = try String(
+      contentsOf: Self.root.appendingPathComponent("README.md"), encoding: .utf8)
+    let blocks = readme.components(separatedBy: "```swift\n").dropFirst().compactMap {
+      $0.components(separatedBy: "```").first
+    }
+    let examples = try examples()
+    let network = examples["network"].map { "import Atelier\nimport Foundation\n\n" + $0 }
+    #expect(blocks == [network, examples["training"]].compactMap { $0 })
+    #expect(blocks.count == 2)
+  }
+
+  @Test func theNetworkIsWhatItSays() throws {
+    let summary = try lectureAutoencoder().summary()
+    #expect(summary.contains("max_unpooling2d_1 (MaxUnpooling2D)"))
+    #expect(summary.contains("(None, 96, 96, 3)"))
+    #expect(summary.contains("Total params: 38,723"))
+  }
+
+  @Test func theTrainingRuns() throws {
+    let bench = try Workbench()
+    let noisy = try bench.picture("photo.png", 50, 37, channels: 1)
+    try trainAndClean(photo: bench.path("photo.png"), into: bench.folder, steps: 3)
+    #expect(try ImageFile.size(bench.path("clean.png").path) == noisy.size)
+  }
+
+  /// Commands of the README name options that exist: each is parsed up to the point where work would begin.
+  @Test(.enabled(if: CommandTool.isBuilt, "the executable atelier was not built"))
+  func theReadmesOptionsExist() throws {
+    let bench = try Workbench()
+    let readme = try String(
+      contentsOf: Self.root.appendingPathComponent("README.md"), encoding: .utf8)
+    let joined = readme.replacingOccurrences(of: "\\\n", with: " ")
+    let commands = joined.components(separatedBy: "\n").filter { $0.hasPrefix("atelier ") }
+    #expect(commands.count >= 8)
+    for command in commands {
+      let words = command.components(separatedBy: "#")[0].split(separator: " ").map(String.init)
+      let path = words.dropFirst().prefix { word in
+        ["denoise", "run", "train", "evaluate", "compare", "model", "summary", "plan", "samples"]
+          .contains(word) || word == "bench"
+      }
+      let help = try CommandTool.run(path + ["--help"], in: bench.folder).output
+      for option in words where option.hasPrefix("-") {
+        #expect(help.contains(option), "\(command): \(option)")
+      }
+    }
+  }
+}
