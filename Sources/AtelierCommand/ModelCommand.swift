@@ -22,7 +22,8 @@ struct ModelCommand: ParsableCommand {
 struct ModelOptions: ParsableArguments {
   @Argument(
     help: ArgumentHelp(
-      "A model file, or a name: \(DenoiserArchitecture.catalogue.map(\.name).joined(separator: ", ")).",
+      "A model file, or a name: "
+        + DenoiserArchitecture.catalogue.map(\.name).joined(separator: ", ") + ".",
       valueName: "model"))
   var model: String
 

@@ -28,7 +28,7 @@ struct PicturePlan {
   ///
   /// - Parameters:
   ///   - inputs: Files and folders.
-  ///   - output: A file when there is one input file and the name ends as a picture's, else a folder.
+  ///   - output: A file when there is one input file and the name ends as a picture's; or a folder.
   /// - Throws: `StudioError` when a result would overwrite an input or another result.
   init(inputs: [String], output: String) throws {
     var found: [(name: String, path: String)] = []

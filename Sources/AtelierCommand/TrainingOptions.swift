@@ -1,4 +1,4 @@
-// The options of a denoiser's training that `train` and `compare` share, and the request made of them.
+// The options of a denoiser's training that `train` and `compare` share, and their request.
 
 import ArgumentParser
 import Atelier

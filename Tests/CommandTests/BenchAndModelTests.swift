@@ -1,4 +1,4 @@
-// The benchmark's networks against the peers' parameter counts, its JSON, and the commands that look at models.
+// The benchmark's networks against the peers' counts, its JSON, and the commands about models.
 
 import Atelier
 import Foundation
@@ -36,7 +36,7 @@ import Testing
     }
   }
 
-  /// The generator makes minus the frozen classifier's error small; both small networks must learn on one batch.
+  /// Both small networks must learn on one batch, the generator against the frozen classifier.
   @Test(arguments: [Workload.noiseGenerator, .autoencoder])
   func stepsLowerTheLoss(_ workload: Workload) throws {
     let bench = try Bench(workload, phase: .train)

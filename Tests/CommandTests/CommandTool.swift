@@ -1,4 +1,4 @@
-// The built command line as a process of its own, and the small pictures and models that it is tried on.
+// The built command line as a process, and the small pictures and models that it is tried on.
 
 import Atelier
 import Foundation
@@ -121,7 +121,7 @@ final class Workbench {
     return picture
   }
 
-  /// Writes an untrained network as a model; what it does to pictures is arbitrary, but always the same.
+  /// Writes an untrained network as a model; what it does is arbitrary, but always the same.
   func model(
     _ name: String, _ architecture: any Architecture, channels: Int
   ) throws {

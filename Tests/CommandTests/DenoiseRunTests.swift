@@ -1,4 +1,4 @@
-// `atelier denoise` on small pictures with an untrained model: sizes, alpha, formats, tiles, folders, mistakes in between.
+// `atelier denoise` on small pictures with an untrained model: sizes, alpha, formats, tiles.
 
 import Atelier
 import Foundation

@@ -1,11 +1,11 @@
-// The Swift examples of the README: compiled and run here, and compared with the page word for word.
+// The Swift examples of the README: compiled and run here, and compared with the page.
 
 import Atelier
 import Foundation
 import Testing
 
 // README example: network
-/// The autoencoder of a lecture: convolutions and pools down, unpools through the pools' switches up.
+/// The autoencoder of a lecture: pools down, unpools through the pools' switches up.
 func lectureAutoencoder() -> Sequential {
   Sequential(input: .image(height: 96, width: 96, channels: 3)) {
     Convolution2D(filters: 32, kernel: 3, activation: .relu)
@@ -85,7 +85,7 @@ func trainAndClean(photo: URL, into folder: URL, steps: Int) throws {
     #expect(try ImageFile.size(bench.path("clean.png").path) == noisy.size)
   }
 
-  /// Commands of the README name options that exist: each is parsed up to the point where work would begin.
+  /// The commands of the README name options that exist.
   @Test(.enabled(if: CommandTool.isBuilt, "the executable atelier was not built"))
   func theReadmesOptionsExist() throws {
     let bench = try Workbench()

@@ -1,4 +1,4 @@
-// Trainings in real processes: killed at random moments, interrupted, resumed, and compared byte by byte.
+// Trainings in real processes: killed at random moments, interrupted, resumed, compared by bytes.
 
 import Atelier
 import Foundation

@@ -338,12 +338,6 @@ private struct PackedWeights {
     }
   }
 
-  /// What the kernel reads: the packed weights, or (of a dense layer that needs no packing) the weights as they are.
-  func weights(_ context: borrowing ExecutionContext) -> UnsafePointer<Float> {
-    if packedCount(context.kernels) > 0 { return UnsafePointer(context.prepared) }
-    return epsilon == nil ? context.input(1) : UnsafePointer(context.prepared + 16 + channels)
-  }
-
   /// The epilogue with its tensors; the bias is the folded one where there is one.
   func bound(
     _ epilogue: FusedEpilogue, _ context: borrowing ExecutionContext

@@ -1,4 +1,4 @@
-// Timing of the workloads: warm-up, medians over steps, and a profile by node. The numbers are this machine's of this minute.
+// Timing of the workloads: warm-up, medians over steps, and a profile by node.
 
 import AtelierEngine
 import AtelierKernels

@@ -1,4 +1,4 @@
-// The six benchmark workloads, layer by layer the same networks as those of the peers in Benchmarks/torch_workloads.py.
+// The six benchmark workloads, layer by layer the networks of Benchmarks/torch_workloads.py.
 
 import AtelierEngine
 import AtelierKernels
@@ -7,17 +7,17 @@ import AtelierZoo
 
 /// A network with a batch size, trained and run on data in memory.
 public enum Workload: String, Sendable, Hashable, Codable, CaseIterable {
-  /// 3×96×96: three convolutions with max pools down, max unpools through their switches up; squared error.
+  /// 3×96×96: convolutions with max pools down, max unpools through their switches up.
   case autoencoder = "A-autoencoder"
   /// 1×40×40: DnCNN with 17 convolutions; squared error.
   case dncnn = "B-dncnn"
   /// 3×64×64 twice: one encoder, two decoders; absolute error of both.
   case faceSwap = "C-faceswap"
-  /// 3×256×256: a U-Net of four levels with batch normalization, 12 classes; cross-entropy per pixel.
+  /// 3×256×256: a U-Net of four levels with batch normalization, 12 classes; cross-entropy.
   case unet = "D-unet"
   /// 1×28×28: a generator of noise, trained through a frozen classifier.
   case noiseGenerator = "E-noise-generator"
-  /// 3×224×224: VGG16's convolutions frozen, two dense layers on top; cross-entropy.
+  /// 3×224×224: VGG16's convolutions frozen, two dense layers on top.
   case vgg16Transfer = "F-vgg16-transfer"
 
   /// Images that a step takes.
@@ -41,7 +41,7 @@ public enum Workload: String, Sendable, Hashable, Codable, CaseIterable {
     }
   }
 
-  /// The differentiated graph of a training step; its labels, where it has any, are the input `target`.
+  /// The differentiated graph of a training step; labels are the input `target`.
   ///
   /// **Throws:** `ShapeError` never in practice; the layers fit.
   public func trainingGraph() throws(ShapeError) -> Graph {
@@ -109,7 +109,7 @@ public enum Workload: String, Sendable, Hashable, Codable, CaseIterable {
     }.differentiated()
   }
 
-  /// The weights of all networks of the workload, the frozen ones included, running statistics apart.
+  /// The weights of all networks, the frozen ones included, running statistics apart.
   ///
   /// **Throws:** `ShapeError` never in practice; the layers fit.
   public func parameterCount() throws(ShapeError) -> Int {

@@ -238,7 +238,7 @@ public final class Denoiser {
     if hasNoiseMap { shapes["noise"] = [1, size.height, size.width, 1] }
     let graph = try model.graph.reshaped(shapes).specialized(for: .infer)
     guard let output = graph.output(named: "output"), graph.values[output].shape == shape else {
-      throw StudioError(.data, "the model does not give pictures of \(size) for pictures of \(size)")
+      throw StudioError(.data, "the model gives no picture of \(size) for one of that size")
     }
     let program = try Program(graph, parameters: store, kernels: kernels)
     programs[size] = program
@@ -247,16 +247,17 @@ public final class Denoiser {
 }
 
 /// How one side of a picture is cut into tiles of equal size that overlap by twice the margin.
-struct TileAxis {
+package struct TileAxis {
   /// One tile: where it starts, and the pixels of the picture that it is responsible for.
-  struct Tile: Equatable {
-    let start: Int
-    let keep: Range<Int>
+  package struct Tile: Equatable {
+    package let start: Int
+    package let keep: Range<Int>
   }
 
   /// The size of every tile.
-  let size: Int
-  let tiles: [Tile]
+  package let size: Int
+  /// The tiles from left to right.
+  package let tiles: [Tile]
 
   /// Cuts a length.
   ///
@@ -265,7 +266,7 @@ struct TileAxis {
   ///   - tile: The largest tile; a multiple of the granularity.
   ///   - margin: How far from a cut the result is not sure; a multiple of the granularity.
   ///   - granularity: What starts and sizes must be multiples of.
-  init(_ length: Int, tile: Int, margin: Int, granularity: Int) {
+  package init(_ length: Int, tile: Int, margin: Int, granularity: Int) {
     let padded = (length + granularity - 1) / granularity * granularity
     guard padded > tile else {
       size = padded

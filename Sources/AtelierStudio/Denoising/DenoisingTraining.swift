@@ -131,7 +131,10 @@ final class DenoisingSession {
     self.request = request
     self.kernels = kernels
     let architecture = request.network.architecture
-    guard request.patch % architecture.granularity == 0 else {
+    guard request.batch > 0 else {
+      throw StudioError(.usage, "a step needs at least one patch; received \(request.batch)")
+    }
+    guard request.patch > 0, request.patch % architecture.granularity == 0 else {
       throw StudioError(
         .usage,
         "\(request.network.name) needs patches whose side is a multiple of \(architecture.granularity); received \(request.patch)"
