@@ -1,6 +1,7 @@
 // The entry of the command line: the tree of commands, and where every error ends.
 
 import ArgumentParser
+import Foundation
 
 /// The command `atelier`.
 @main
@@ -26,11 +27,22 @@ struct AtelierTool: ParsableCommand {
 
   /// Parses, runs, and turns whatever is thrown into one line on standard error.
   static func main() {
+    receiveSignals()
     do {
       var command = try parseAsRoot()
       try command.run()
     } catch {
       Failure.end(with: error)
     }
+  }
+
+  /// Lets Ctrl-C through: some programs start others with all signals blocked.
+  private static func receiveSignals() {
+    var signals = sigset_t()
+    sigemptyset(&signals)
+    sigaddset(&signals, SIGINT)
+    sigaddset(&signals, SIGTERM)
+    // Before any thread is there, so that all of them inherit it.
+    pthread_sigmask(SIG_UNBLOCK, &signals, nil)
   }
 }

@@ -72,10 +72,22 @@ struct Failure: Equatable {
   private static func line(_ error: any Error) -> String {
     let text =
       switch error {
-      case let error as CocoaError: error.localizedDescription
+      case let error as CocoaError: fileLine(error)
       default: String(describing: error)
       }
     return oneLine(text)
+  }
+
+  /// The file and the system's own reason, which the description alone leaves out.
+  private static func fileLine(_ error: CocoaError) -> String {
+    let underlying = error.userInfo[NSUnderlyingErrorKey] as? any Error
+    let reason =
+      switch underlying {
+      case let error as POSIXError: String(cString: strerror(error.code.rawValue))
+      default: error.localizedDescription
+      }
+    let path = error.userInfo[NSFilePathErrorKey] as? String ?? error.url?.path
+    return path.map { "\($0): \(reason)" } ?? reason
   }
 
   /// A text without line ends, so that a log holds one error a line.
@@ -107,10 +119,16 @@ struct Failure: Equatable {
   private static func commandPath() -> [String] {
     var path: [String] = []
     var commands = AtelierTool.configuration.subcommands
+    var fallback: (any ParsableCommand.Type)?
     for argument in CommandLine.arguments.dropFirst() {
       guard let next = commands.first(where: { $0._commandName == argument }) else { break }
       path.append(argument)
       commands = next.configuration.subcommands
+      fallback = next.configuration.defaultSubcommand
+    }
+    // The help of a group does not show the options of the command that is meant when none is named.
+    if let fallback, CommandLine.arguments.count > path.count + 1 {
+      path.append(fallback._commandName)
     }
     return path
   }

@@ -40,7 +40,7 @@ struct SamplesCommand: ParsableCommand {
     do {
       files = try SampleScenes.write(to: URL(fileURLWithPath: output), seed: seed)
     } catch {
-      throw StudioError(.cannotCreate, Failure(error).message)
+      throw StudioError(.cannotCreate, "\(output): cannot be written: \(Failure(error).message)")
     }
     let entries = zip(SampleScenes.samples, files).map {
       Entry(name: $0.name, clean: $1.clean.path, noisy: $1.noisy.path, sigma: $0.sigma)

@@ -40,7 +40,8 @@ public struct ModelInformation: Sendable, Hashable, Codable {
 
 /// A trained network as a value: graph, parameters by name, and information.
 public struct Model: Sendable {
-  /// The network for inference; its input sizes are those that it was traced with and can be changed by `Graph.reshaped`.
+  /// The network for inference; its input sizes are those that it was traced with and can be
+  /// changed by `Graph.reshaped`.
   public let graph: Graph
   /// One tensor per weight and statistic of the graph.
   public let parameters: [String: Tensor]
@@ -77,7 +78,8 @@ public struct Model: Sendable {
 
   /// A store with the model's parameters, for programs.
   ///
-  /// - Throws: `ShapeError` when graph and parameters do not fit, which reading a file has excluded.
+  /// - Throws: `ShapeError` when graph and parameters do not fit, which reading a file has
+  /// excluded.
   public func store() throws(ShapeError) -> ParameterStore {
     try ParameterStore(for: [graph], seed: 0, startingFrom: parameters)
   }

@@ -1,11 +1,13 @@
-// Model files: safetensors with the graph and the information as JSON in the metadata. One file is one model.
+// Model files: safetensors with the graph and the information as JSON in the metadata. One file is
+// one model.
 
 import AtelierEngine
 import Foundation
 
 /// Reading and writing of models.
 ///
-/// Any tool that knows safetensors can read the weights. The metadata holds `format` = `atelier`, `format_version` = `1`,
+/// Any tool that knows safetensors can read the weights. The metadata holds `format` = `atelier`,
+/// `format_version` = `1`,
 /// `graph` (JSON of `Graph`) and `information` (JSON of `ModelInformation`).
 public enum ModelFile {
   /// The value of `format`.
@@ -21,7 +23,8 @@ public enum ModelFile {
 
   /// Writes a model beside the path and renames it.
   ///
-  /// - Throws: `FileError` when the file cannot be written; `ShapeError` when `read` would refuse the graph.
+  /// - Throws: `FileError` when the file cannot be written; `ShapeError` when `read` would refuse
+  /// the graph.
   public static func write(_ model: Model, to url: URL) throws {
     try file(of: model).write(to: url)
   }
@@ -60,7 +63,8 @@ public enum ModelFile {
 
   /// Reads a model and checks everything in it.
   ///
-  /// - Throws: `SafetensorsError` naming the file and what is wrong: not safetensors, not Atelier's, a newer version, a graph that no
+  /// - Throws: `SafetensorsError` naming the file and what is wrong: not safetensors, not
+  /// Atelier's, a newer version, a graph that no
   ///   tracing could have made, parameters missing or of another shape.
   public static func read(from url: URL) throws(SafetensorsError) -> Model {
     try model(in: try SafetensorsFile.read(from: url))
@@ -111,7 +115,8 @@ public enum ModelFile {
 
   /// Throws `ShapeError` when a graph is one that no tracing could have made, or too large to plan.
   private static func check(_ graph: Graph) throws {
-    // The decoded graph is looked at, not the text: a key that stands there twice could show one number here and give another.
+    // The decoded graph is looked at, not the text: a key that stands there twice could show one
+    // number here and give another.
     try checkNumbers(JSONSerialization.jsonObject(with: encoder.encode(graph)))
     try checkSizes(graph)
     try checkInitializers(graph)
@@ -182,7 +187,8 @@ public enum ModelFile {
     }
   }
 
-  /// Throws when a parameter could not start as the graph says, or a constant is not in the file number by number.
+  /// Throws when a parameter could not start as the graph says, or a constant is not in the file
+  /// number by number.
   private static func checkInitializers(_ graph: Graph) throws(ShapeError) {
     for parameter in graph.parameters {
       switch parameter.initializer {

@@ -22,7 +22,7 @@ extension TrainingLoop {
     try withAverage {
       var metrics = try validate?(store) ?? [:]
       if metrics["training_loss"] == nil { metrics["training_loss"] = counters.smoothedLoss }
-      lastMetrics = metrics
+      counters.lastMetrics = metrics
       counters.validatedStep = counters.step
       try emit(
         .validated(
@@ -121,7 +121,7 @@ extension TrainingLoop {
     guard let folder, let writeModel else { return }
     let url = kind == .best ? folder.bestModelURL : folder.lastModelURL
     let file = SavedFile(kind: kind, path: url.relativePath, step: counters.step)
-    try writeModel(store, file, lastMetrics)
+    try writeModel(store, file, counters.lastMetrics ?? [:])
     try emit(.saved(file))
   }
 

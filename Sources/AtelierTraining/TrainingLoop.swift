@@ -49,7 +49,6 @@ public final class TrainingLoop {
   var counters = TrainingCounters()
   var lastGood: TrainingSnapshot?
   var bestWeights: [Float]?
-  var lastMetrics: [String: Double] = [:]
   /// The clock's reading at which a training of the same length would have begun.
   var startTime = 0.0
   private var secondsPerStep: Double?

@@ -37,6 +37,8 @@ struct TrainingCounters: Hashable, Codable {
   var badValidations = 0
   /// The steps made at the last validation.
   var validatedStep: Int?
+  /// What the last validation measured, so that a model saved after a resume names it too.
+  var lastMetrics: [String: Double]?
 
   /// The exponential average of the loss.
   var smoothedLoss: Double { lossWeight > 0 ? lossSum / lossWeight : 0 }

@@ -100,7 +100,10 @@ func trainAndClean(photo: URL, into folder: URL, steps: Int) throws {
         ["denoise", "run", "train", "evaluate", "compare", "model", "summary", "plan", "samples"]
           .contains(word) || word == "bench"
       }
-      let help = try CommandTool.run(path + ["--help"], in: bench.folder).output
+      let isDefault = path == ["denoise"]
+      let help = try CommandTool.run(
+        path + (isDefault ? ["run"] : []) + ["--help"], in: bench.folder
+      ).output
       for option in words where option.hasPrefix("-") {
         #expect(help.contains(option), "\(command): \(option)")
       }

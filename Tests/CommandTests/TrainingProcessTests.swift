@@ -32,20 +32,38 @@ struct TrainingProcessTests {
     ]
   }
 
+  /// Returns when the run's state was replaced so many times, or the process ended.
+  private func waitForSaves(_ count: Int, of run: URL, while process: Process) {
+    func version() -> [String] {
+      let attributes = try? FileManager.default.attributesOfItem(
+        atPath: run.appendingPathComponent("state.safetensors").path)
+      return [FileAttributeKey.modificationDate, .systemFileNumber].map {
+        "\(attributes?[$0] ?? "none")"
+      }
+    }
+    let end = Date() + 30
+    var seen = version()
+    var left = count
+    while left > 0, process.isRunning, Date() < end {
+      Thread.sleep(forTimeInterval: 0.001)
+      let now = version()
+      if now != seen { left -= 1 }
+      seen = now
+    }
+  }
+
   private func bytes(_ bench: Workbench, _ run: String, _ name: String) throws -> Data {
     try Data(contentsOf: bench.path("\(run)/\(name).safetensors"))
   }
 
   @Test func killedTrainingEndsWithTheSameBytes() throws {
     let bench = try bench()
-    let begin = Date()
     let reference = try CommandTool.run(
       arguments("whole", steps: Self.steps) + ["--quiet"], in: bench.folder)
-    let duration = Date().timeIntervalSince(begin)
     #expect(reference.status == 0, "\(reference.errors)")
     var generator = RandomGenerator(seed: 11)
     var kills = 0
-    for attempt in 0..<5 {
+    for _ in 0..<5 {
       let hasRun = FileManager.default.fileExists(
         atPath: bench.path("killed/configuration.json").path)
       let call =
@@ -53,16 +71,15 @@ struct TrainingProcessTests {
         ? ["denoise", "train", "--run", "killed", "--resume", "--quiet", "--threads", "2"]
         : arguments("killed", steps: Self.steps) + ["--quiet"]
       let running = try CommandTool.start(call, in: bench.folder)
-      // Early kills may hit before the first save, later ones between or within saves.
-      let share = Double(generator.uniform(attempt == 0 ? 0.2...0.5 : 0.1...0.4))
-      Thread.sleep(forTimeInterval: duration * share)
-      if running.process.isRunning {
-        kill(running.process.processIdentifier, SIGKILL)
-        kills += 1
-      }
+      // A few saves and then some milliseconds: before the first save, between saves, within one.
+      waitForSaves(generator.index(below: 3), of: bench.path("killed"), while: running.process)
+      Thread.sleep(forTimeInterval: Double(generator.uniform(0...0.03)))
+      guard running.process.isRunning else { break }
+      kill(running.process.processIdentifier, SIGKILL)
       running.process.waitUntilExit()
+      kills += 1
     }
-    #expect(kills >= 2)
+    #expect(kills >= 3)
     let last = try bench.run("denoise", "train", "--run", "killed", "--resume", "--quiet")
     #expect(last.status == 0, "\(last.errors)")
     for name in ["last", "best"] {
@@ -109,6 +126,10 @@ struct TrainingProcessTests {
     }
     #expect(FileManager.default.fileExists(atPath: state))
     kill(running.process.processIdentifier, SIGINT)
+    while running.process.isRunning, Date() < end { Thread.sleep(forTimeInterval: 0.02) }
+    #expect(!running.process.isRunning, "the interrupt was not heard")
+    // Whatever happened, no process stays behind.
+    kill(running.process.processIdentifier, SIGKILL)
     running.process.waitUntilExit()
     let outcome = try CommandTool.outcome(running)
     #expect(outcome.status == 130)

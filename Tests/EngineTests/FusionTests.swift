@@ -61,7 +61,9 @@ struct FusionTests {
     #expect(second.epilogue.activation == .relu)
   }
 
-  @Test("normalization folds into the convolution before it, at inference only") func folding() throws {
+  @Test("normalization folds into the convolution before it, at inference only") func folding()
+    throws
+  {
     func body(_ builder: GraphBuilder) {
       let x = Convolution2D(filters: 4, kernel: 3)(builder.input("x", [2, 5, 5, 3]))
       builder.output("y", Activate(.relu)(BatchNormalization(epsilon: 1e-3)(x)))
@@ -131,7 +133,8 @@ struct FusionTests {
     #expect(kinds(try trainingPlan(isFused: false, network)).count == 10)
   }
 
-  @Test("an activation whose gradient needs its input is not fused in training") func silu() throws {
+  @Test("an activation whose gradient needs its input is not fused in training") func silu() throws
+  {
     let network = { (x: SymbolicTensor) in
       Convolution2D(filters: 2, kernel: 3)(
         Convolution2D(filters: 5, kernel: 3, activation: .silu)(x))
@@ -139,7 +142,8 @@ struct FusionTests {
     #expect(kinds(try trainingPlan(network)).filter { $0.hasPrefix("activation") }.count == 2)
   }
 
-  @Test("normalization and ReLU are one step forward and one backward") func normalization() throws {
+  @Test("normalization and ReLU are one step forward and one backward") func normalization() throws
+  {
     let plan = try trainingPlan { x in
       let inner = Convolution2D(filters: 4, kernel: 3, hasBias: false)(x)
       return Activate(.relu)(BatchNormalization()(inner))

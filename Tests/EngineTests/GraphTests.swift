@@ -168,7 +168,8 @@ struct GraphTests {
 
   // MARK: Extending
 
-  @Test("a model's graph grows by a loss; names stay unique, old outputs go") func extended() throws {
+  @Test("a model's graph grows by a loss; names stay unique, old outputs go") func extended() throws
+  {
     let graph = try Self.network()
     let longer = try graph.extended { builder, symbols in
       guard let output = symbols["output"], let input = symbols["input"] else { return }

@@ -248,7 +248,8 @@ enum LayerCases {
       Activate(.relu)(BatchNormalization()($0[0]))
     }.with { $0.step = 0.002 },
     LayerCase("group normalization", normal([3, 4, 3, 6]), GroupNormalization(groups: 2)),
-    LayerCase("group normalization one group", normal([1, 4, 3, 6]), GroupNormalization(groups: 1)),
+    LayerCase(
+      "group normalization one group", normal([1, 4, 3, 6]), GroupNormalization(groups: 1)),
     LayerCase("instance normalization", normal([3, 4, 5, 3]), InstanceNormalization()),
   ]
 

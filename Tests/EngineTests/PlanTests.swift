@@ -188,7 +188,8 @@ struct PlanTests {
     let store = try ParameterStore(for: [graph], seed: 0)
     let text = shapeError { () throws(ShapeError) in _ = try Program(graph, parameters: store) }
     #expect(
-      text == "the program would need 64 GiB for its intermediate values; at most 64 GiB are allowed"
+      text
+        == "the program would need 64 GiB for its intermediate values; at most 64 GiB are allowed"
     )
   }
 }

@@ -13,7 +13,8 @@ struct ProgramTests {
 
   // MARK: Sharing
 
-  @Test("two decoders share the encoder: one store, one set of numbers") func sharedEncoder() throws {
+  @Test("two decoders share the encoder: one store, one set of numbers") func sharedEncoder() throws
+  {
     let encoder = Sequential {
       Convolution2D(filters: 5, kernel: 3, stride: 2, activation: .relu, name: "encoder")
     }
@@ -51,7 +52,9 @@ struct ProgramTests {
     #expect(programs[1].gradient(of: "decoderA/weight") == nil)
   }
 
-  @Test("a layer called twice has one set of parameters, a new layer its own") func calledTwice() throws {
+  @Test("a layer called twice has one set of parameters, a new layer its own") func calledTwice()
+    throws
+  {
     let twice = try graph { builder in
       let layer = Dense(units: 3)
       let copy = layer
@@ -91,6 +94,51 @@ struct ProgramTests {
     #expect(store["norm/running_mean"]?.elements == [0.2])
     try training.run()
     #expect(abs((store["norm/running_mean"]?.elements[0] ?? 0) - 0.38) < 1e-6)
+  }
+
+  @Test("a folded normalization follows the statistics that another program moves")
+  func foldedStatistics() throws {
+    let network = try graph { builder in
+      let x = Convolution2D(filters: 4, kernel: 3)(builder.input("x", [2, 5, 5, 3]))
+      builder.output("y", BatchNormalization()(x))
+    }
+    let store = try ParameterStore(for: [network], seed: 0)
+    let training = try Program(network.specialized(for: .train), parameters: store)
+    let inference = try Program(network.specialized(for: .infer), parameters: store)
+    #expect(inference.plan.graph.nodes.count == 1 && inference.plan.keepsPrepared == [true])
+    for program in [training, inference] {
+      try program.setInput("x", .random([2, 5, 5, 3], seed: 1))
+    }
+    try inference.run()
+    let before = try inference.output("y")
+    try training.run()
+    try inference.run()
+    let after = try inference.output("y")
+    #expect(after != before)
+    let plain = try Program(
+      network.specialized(for: .infer), parameters: store, isFused: false)
+    try plain.setInput("x", .random([2, 5, 5, 3], seed: 1))
+    try plain.run()
+    expectClose(after, try plain.output("y"), tolerance: 1e-5)
+  }
+
+  @Test("a sum of losses weighs its terms") func lossSum() throws {
+    let terms: [Loss] = [.squaredError, .absoluteError]
+    let weighted = Loss.sum([
+      .init(weight: 0.25, loss: terms[0]), .init(weight: 3, loss: terms[1]),
+    ])
+    let network = try graph { builder in
+      let (x, y) = (builder.input("x", [2, 3]), builder.input("y", [2, 3]))
+      builder.output("sum", weighted(x, y))
+      for (index, term) in terms.enumerated() { builder.output("\(index)", term(x, y)) }
+    }
+    let inputs = ["x": Tensor([2, 3], [0, 1, 2, 3, 4, 5]), "y": Tensor([2, 3], repeating: 1)]
+    let results = try outputs(of: network, inputs)
+    // Differences −1, 0, 1, 2, 3, 4: squares sum to 31, magnitudes to 11.
+    #expect(results["0"]?.elements == [Float(31) / 6])
+    #expect(results["1"]?.elements == [Float(11) / 6])
+    expectClose(
+      try #require(results["sum"]).elements, [31 / 24 + 5.5], tolerance: 1e-6)
   }
 
   // MARK: Inputs and outputs
@@ -280,7 +328,9 @@ struct ProgramTests {
 
 /// The pages of this process that lie in memory; 0 where the system does not tell in this way.
 func residentPages() -> Int {
-  guard let text = try? String(contentsOfFile: "/proc/self/statm", encoding: .utf8) else { return 0 }
+  guard let text = try? String(contentsOfFile: "/proc/self/statm", encoding: .utf8) else {
+    return 0
+  }
   let fields = text.split(separator: " ")
   return fields.count > 1 ? Int(fields[1]) ?? 0 : 0
 }

@@ -53,7 +53,8 @@ enum RefusedLayers {
       "convolution of vectors", vectors, Convolution2D(filters: 2, kernel: 3),
       says: "layer conv2d: expected \(imageText)"),
     RefusedLayer(
-      "one layer on other channels", says:
+      "one layer on other channels",
+      says:
         "layer shared is called again with weight of shape [3, 3, 5, 2]; it has [3, 3, 4, 2]"
     ) { builder in
       let layer = Convolution2D(filters: 2, kernel: 3, name: "shared")
@@ -140,7 +141,8 @@ enum RefusedLayers {
 
   private static let unpooling: [RefusedLayer] = [
     RefusedLayer(
-      "mirror of no pool", says:
+      "mirror of no pool",
+      says:
         "layer max_unpooling2d: there is no max pool named pool2 to mirror; "
         + "there are [\"pool0\", \"pool1\"]"
     ) { builder in
@@ -148,7 +150,8 @@ enum RefusedLayers {
       _ = MaxUnpool2D(mirroring: "pool2")(MaxPool2D(name: "pool0")(x))
     },
     RefusedLayer(
-      "mirror of a pool of other channels", says:
+      "mirror of a pool of other channels",
+      says:
         "layer max_unpooling2d: the mirror pool of an input [1, 8, 8, 1] gives [1, 4, 4, 1]; "
         + "received values [1, 4, 4, 3] and switches [1, 4, 4, 1]"
     ) { builder in
@@ -168,7 +171,8 @@ enum RefusedLayers {
       says: "layer bilinear_upsampling2d: unpooling takes an image batch and a positive window; "
         + "received [1, 5, 6, 4]"),
     RefusedLayer(
-      "bilinear size 0", says:
+      "bilinear size 0",
+      says:
         "layer resize: resizing takes an image batch and positive sizes; received [1, 5, 6, 4]"
     ) { builder in
       _ = builder.input("x", [1, 5, 6, 4])
@@ -183,7 +187,8 @@ enum RefusedLayers {
       says: "layer space_to_depth2d: expected an image batch with sizes divisible by 2×2; "
         + "received [1, 5, 6, 4]"),
     RefusedLayer(
-      "subsample of odd sizes", says:
+      "subsample of odd sizes",
+      says:
         "layer sub: expected an image batch with sizes divisible by 2×2; received [1, 5, 6, 4]"
     ) { builder in
       _ = builder.input("x", [1, 5, 6, 4]).applying(Subsample(window: 2), name: "sub")
@@ -215,7 +220,8 @@ enum RefusedLayers {
       "negative cropping", image, Crop2D(Border(top: -1, bottom: 0, left: 0, right: 0)),
       says: "layer cropping2d: cropping leaves nothing of [1, 5, 6, 4]"),
     RefusedLayer(
-      "concatenation of other sizes", says:
+      "concatenation of other sizes",
+      says:
         "layer concatenate: concatenate expects equal sizes but for the channels; "
         + "received [[1, 2, 2, 1], [1, 2, 3, 1]]"
     ) { builder in

@@ -1,6 +1,7 @@
 // Output sizes on the edges: kernel > input, stride > kernel, dilation, output padding, odd sizes.
 
 import AtelierEngine
+import AtelierKernels
 import TestSupport
 import Testing
 
@@ -50,7 +51,8 @@ struct SizeRow: Sendable, CustomTestStringConvertible {
     SizeRow(input: 3, kernel: 2, stride: 3, padding: .valid, outputPadding: 2, output: 10),
     SizeRow(input: 1, kernel: 3, stride: 2, padding: .valid, output: 3),
     SizeRow(input: 5, kernel: 3, stride: 1, padding: .valid, dilation: 2, output: 9),
-    SizeRow(input: 4, kernel: 2, stride: 2, padding: .valid, dilation: 3, outputPadding: 2, output: 12),
+    SizeRow(
+      input: 4, kernel: 2, stride: 2, padding: .valid, dilation: 3, outputPadding: 2, output: 12),
     SizeRow(input: 6, kernel: 5, stride: 1, padding: .symmetric(2), output: 6),
   ]
 
@@ -107,6 +109,50 @@ struct ShapeTableTests {
     let (window, stride) = (Extent(row.kernel), Extent(row.stride))
     try expectSize(row, MaxPool2D(window: window, stride: stride, padding: row.padding))
     try expectSize(row, AveragePool2D(window: window, stride: stride, padding: row.padding))
+  }
+
+  /// Layers whose two axes differ, and the shape that each must give.
+  private static let exact: [(layer: any Layer, input: Shape, output: Shape)] = [
+    (NearestUnpool2D(window: Extent(2, 3)), [1, 3, 4, 5], [1, 6, 12, 5]),
+    (BedOfNailsUnpool2D(window: Extent(3, 1)), [1, 3, 4, 5], [1, 9, 4, 5]),
+    (BilinearUpsample2D(factor: Extent(2, 3)), [2, 3, 4, 5], [2, 6, 12, 5]),
+    (PixelShuffle2D(block: 2), [1, 3, 4, 8], [1, 6, 8, 2]),
+    (SpaceToDepth2D(block: 2), [1, 6, 8, 2], [1, 3, 4, 8]),
+    (MaxPool2D(window: Extent(2, 3)), [1, 7, 7, 2], [1, 3, 2, 2]),
+    (AveragePool2D(window: Extent(3, 2), stride: Extent(1, 2)), [1, 7, 7, 2], [1, 5, 3, 2]),
+    (GlobalAveragePool2D(), [2, 3, 4, 5], [2, 5]),
+    (Pad2D(Border(top: 1, bottom: 2, left: 3, right: 4)), [1, 3, 4, 5], [1, 6, 11, 5]),
+    (Crop2D(Border(top: 1, bottom: 0, left: 1, right: 2)), [1, 3, 4, 5], [1, 2, 1, 5]),
+    (Flatten(), [2, 3, 4, 5], [2, 60]),
+    (Reshape([4, 15]), [2, 3, 4, 5], [2, 4, 15]),
+    (Dense(units: 7), [2, 5], [2, 7]),
+    (
+      Convolution2D(filters: 6, kernel: Extent(3, 5), padding: .valid), [1, 7, 7, 2], [1, 5, 3, 6]
+    ),
+    (
+      Convolution2D(filters: 6, kernel: 3, stride: Extent(1, 2)), [1, 7, 8, 2], [1, 7, 4, 6]
+    ),
+    (
+      TransposedConvolution2D(
+        filters: 6, kernel: Extent(2, 3), stride: Extent(2, 3), padding: .valid,
+        outputPadding: Extent(1, 0)), [1, 3, 4, 2], [1, 7, 12, 6]
+    ),
+    (Activate(.gelu), [2, 3], [2, 3]),
+    (Softmax(), [2, 3], [2, 3]),
+    (Dropout(0.5), [2, 3], [2, 3]),
+    (BatchNormalization(), [2, 3, 4, 5], [2, 3, 4, 5]),
+    (GroupNormalization(groups: 5), [2, 3, 4, 5], [2, 3, 4, 5]),
+    (InstanceNormalization(), [2, 3, 4, 5], [2, 3, 4, 5]),
+  ]
+
+  @Test("every layer, height and width apart", arguments: exact.indices)
+  func exactShapes(_ index: Int) throws {
+    let (layer, input, output) = Self.exact[index]
+    let graph = try Graph.trace { builder in
+      builder.output("y", layer(builder.input("x", input)))
+    }
+    let y = try #require(try outputs(of: graph, ["x": .random(input, seed: 1)])["y"])
+    #expect(y.shape == output, "\(type(of: layer))")
   }
 
   @Test("a shape's parts") func parts() {

@@ -139,9 +139,10 @@ struct UnpoolingTests {
 
   @Test(
     "a switch outside the plane is a data fault",
-    arguments: [([9, 4, 4, 8], 1), ([-2, 4, 4, 8], 1), ([.min, .max, 4, 1_000_000], 3)] as [(
-      [Int32], Int
-    )])
+    arguments: [([9, 4, 4, 8], 1), ([-2, 4, 4, 8], 1), ([.min, .max, 4, 1_000_000], 3)]
+      as [(
+        [Int32], Int
+      )])
   func outOfRange(_ switches: [Int32], _ faults: Int) throws {
     let error = #expect(throws: DataFault.self) {
       _ = try unpooled([1, 2, 4, 8], switches: switches)

@@ -60,7 +60,13 @@ enum SampleModels {
 
   /// A graph that trains: with a loss, constants and gradient operations.
   static func training() throws -> Graph {
-    try autoencoder().extended { builder, values in
+    try Sequential(input: .image(height: 4, width: 4, channels: 2)) {
+      Convolution2D(filters: 2, kernel: 3, hasBias: false, name: "first")
+      BatchNormalization(name: "normalize")
+      MaxPool2D(name: "pool")
+      GroupNormalization(groups: 2, name: "groups")
+      MaxUnpool2D(mirroring: "pool", name: "unpool")
+    }.graph().extended { builder, values in
       guard let output = values["output"] else { return builder.fail("no output") }
       let target = builder.input("target", output.shape)
       let loss = Loss.sum([

@@ -1,4 +1,5 @@
-// Model files: the same bits back, readable by others, and one clear line for every broken invariant.
+// Model files: the same bits back, readable by others, and one clear line for every broken
+// invariant.
 
 import AtelierEngine
 import AtelierInterchange
@@ -404,6 +405,24 @@ struct ModelFileTests {
     #expect(
       try text(rest + [SafetensorsEntry(name: "last/bias", bytes: [1, 2])])
         == "hostile: tensor \"last/bias\": expected F32, F16, BF16 or F64, received U8")
+  }
+
+  @Test func `two nodes that write one value are refused`() throws {
+    let file = try modelFile(SampleModels.autoencoder())
+    let tree = try JSONTree(try #require(file.metadata["graph"]))
+    let kinds = try #require(tree.value(at: ["nodes"]) as? [[String: Any]]).map {
+      $0["name"] as? String
+    }
+    let place = try #require(kinds.firstIndex(of: "activate"))
+    let own = try #require(tree.value(at: ["nodes", .index(place), "outputs", 0]) as? Int)
+    let other = try #require(tree.value(at: ["nodes", 0, "outputs", 0]) as? Int)
+    let broken = try file.changingGraph { tree in
+      tree.set(["nodes", .index(place), "outputs", 0], to: other)
+      tree.set(["values", .index(own), "source"], to: ["input": ["_0": "another"]])
+    }
+    #expect(
+      modelFailure(broken)
+        == "hostile: layer activate writes value \(other), which has another source")
   }
 
   @Test func `too many parts and a key that stands twice are refused`() throws {

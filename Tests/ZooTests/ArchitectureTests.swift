@@ -86,6 +86,28 @@ struct ArchitectureTests {
     #expect(2 * seen + 2 * step >= radius, "sees \(seen) pixels far, says \(radius)")
   }
 
+  @Test("a network whose last convolution is silent: residual ones return the image")
+  func silent() throws {
+    let networks: [(any Architecture, tail: String, isResidual: Bool)] = [
+      (DnCNN(channels: 1, depth: 4, width: 8), "conv4", true),
+      (ResidualUNet(channels: 1, widths: [4, 6], blocks: 1), "tail", true),
+      (FFDNet(channels: 1, depth: 4, width: 8), "conv4", false),
+      (NoiseToNoiseUNet(channels: 1, width: 6, levels: 1), "dec_conv0", false),
+    ]
+    for (architecture, tail, isResidual) in networks {
+      let graph = try architecture.graph(batch: 1, height: 8, width: 8)
+      let store = try ParameterStore(for: [graph], seed: 1)
+      let entry = try #require(store.entry(named: "\(tail)/weight"))
+      try store.set(entry.name, Tensor(entry.shape))
+      let program = try Program(graph, parameters: store)
+      let image = Tensor.uniform([1, 8, 8, 1], in: 0...1, seed: 2)
+      try program.setInput("input", image)
+      try program.run()
+      let expected = isResidual ? image : Tensor(image.shape)
+      #expect(try program.output("output") == expected, "\(type(of: architecture))")
+    }
+  }
+
   @Test("the loss falls in 20 steps", arguments: ArchitectureCase.all)
   func learning(_ item: ArchitectureCase) throws {
     let side = 4 * item.architecture.granularity

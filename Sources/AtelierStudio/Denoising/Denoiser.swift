@@ -15,7 +15,8 @@ public final class Denoiser {
     public var sigma: Float?
     /// 1 removes the noise as estimated; less keeps more of it, more smooths harder.
     public var strength: Float = 1
-    /// Whether the eight flips and rotations are denoised and averaged: 8 times slower, about 0.05–0.1 dB better.
+    /// Whether the eight flips and rotations are denoised and averaged: 8 times slower, about
+    /// 0.05–0.1 dB better.
     public var isEnsemble = false
     /// The side of the square tiles in pixels; larger ones need more memory.
     public var tileSize = 640
@@ -44,7 +45,8 @@ public final class Denoiser {
   public init(_ model: Model, kernels: Kernels = Kernels()) throws {
     guard model.information.task == "denoise" else {
       throw StudioError(
-        .data, "expected a model that denoises, received one for the task \(model.information.task)")
+        .data, "expected a model that denoises, received one for the task \(model.information.task)"
+      )
     }
     guard let input = model.graph.input(named: "input"),
       let output = model.graph.output(named: "output")
@@ -64,12 +66,14 @@ public final class Denoiser {
 
   /// Denoises a picture in place of bytes; alpha is kept as it is.
   ///
-  /// A gray model takes the channels of a colour picture one by one; a colour model takes a gray picture as three equal channels.
+  /// A gray model takes the channels of a colour picture one by one; a colour model takes a gray
+  /// picture as three equal channels.
   ///
   /// - Parameters:
   ///   - image: Gray, gray with alpha, RGB or RGBA.
   ///   - options: Sigma, strength, ensemble, tiles.
   /// - Returns: A picture of the same size and channels.
+  /// - Throws: `StudioError` when sigma or strength is negative or the model does not keep sizes.
   public func denoise(_ image: ByteImage, _ options: Options = .init()) throws -> ByteImage {
     var result = image
     let sigma = try options.sigma ?? Self.estimate(image)
@@ -102,12 +106,14 @@ public final class Denoiser {
     }
   }
 
-  /// Denoises float values in [0, 1], which may lie outside it by noise; nothing is clipped or rounded.
+  /// Denoises float values in [0, 1], which may lie outside it by noise; nothing is clipped or
+  /// rounded.
   ///
   /// - Parameters:
   ///   - image: As many channels as the model takes.
   ///   - options: Sigma must be given.
   /// - Returns: A picture of the same size.
+  /// - Throws: `StudioError` when the channels differ or sigma is missing, and as for bytes.
   public func denoise(_ image: FloatImage, _ options: Options) throws -> FloatImage {
     guard image.channels == channels else {
       throw StudioError(

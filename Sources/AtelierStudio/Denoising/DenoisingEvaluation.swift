@@ -1,4 +1,5 @@
-// The measure of a denoiser: seeded noise on clean pictures, PSNR and SSIM after, with the protocol spelled out.
+// The measure of a denoiser: seeded noise on clean pictures, PSNR and SSIM after, with the protocol
+// spelled out.
 
 import AtelierDatasets
 import AtelierEngine
@@ -53,6 +54,7 @@ public enum DenoisingEvaluation {
   ///   - isBlind: Whether the model is told nothing and the noise is estimated.
   ///   - progress: Called after each picture.
   /// - Returns: The figures with their protocol.
+  /// - Throws: `StudioError` when the pictures have other channels than the model.
   public static func run(
     _ denoiser: Denoiser, on folder: ImageFolder, sigma: Float, seed: UInt64 = 0,
     options: Denoiser.Options = .init(), isBlind: Bool = false,

@@ -124,10 +124,22 @@ final class DenoisingSession {
   private let kernels: Kernels
   private let program: Program
   private let batches: DenoisingBatches
+  /// The training pictures.
+  let pictures: ImageFolder
   /// Clean pictures of the validation.
   let validation: [ByteImage]
 
-  init(_ request: DenoisingTrainingRequest, kernels: Kernels) throws {
+  /// Prepares a training.
+  ///
+  /// - Parameters:
+  ///   - request: What to train.
+  ///   - kernels: Instruction set and threads.
+  ///   - pictures: The training pictures when they are in memory already; else they are read.
+  /// - Throws: `StudioError`, `ShapeError` or `DatasetError`, one line each, before anything is
+  /// written.
+  init(
+    _ request: DenoisingTrainingRequest, kernels: Kernels, pictures: ImageFolder? = nil
+  ) throws {
     self.request = request
     self.kernels = kernels
     let architecture = request.network.architecture
@@ -146,18 +158,19 @@ final class DenoisingSession {
     ).training(loss: request.loss)
     store = try ParameterStore(for: [training], seed: request.seed)
     program = try Program(training, parameters: store, kernels: kernels, seed: request.seed)
-    let folder = try Self.pictures(request, channels: graph.channels)
+    let folder = try pictures ?? Self.pictures(request, channels: graph.channels)
+    self.pictures = folder
     batches = try DenoisingBatches(
       sampler: PatchSampler(
         folder: folder, patchSize: request.patch, batchSize: request.batch, seed: request.seed),
       noises: request.noises, target: request.target)
     let mode: ColorMode = graph.channels == 1 ? .gray : .color
-    let pictures =
+    let clean =
       request.validation.isEmpty
       ? folder.items.prefix(6).map(\.image)
       : try ImageFolder(request.validation.map { URL(fileURLWithPath: $0) }, mode: mode).items
         .prefix(16).map(\.image)
-    validation = pictures.map {
+    validation = clean.map {
       $0.centerCropped(width: min($0.width, 192), height: min($0.height, 192))
     }
   }

@@ -1,9 +1,13 @@
 // How noisy a picture is, from the picture alone.
 //
-// Chen, Zhu, Heng: An Efficient Statistical Method for Image Noise Level Estimation (2015): the covariance of small patches has
-// a few large eigenvalues from the picture's structure, and the rest scatter around the noise's variance.
-// Liu, Tanaka, Okutomi: Single-Image Noise Level Estimation for Blind Denoising (2013): only patches whose gradients noise alone
-// could explain are looked at, so that texture is not taken for noise; what noise could explain follows from the estimate, in turns.
+// Chen, Zhu, Heng: An Efficient Statistical Method for Image Noise Level Estimation (2015): the
+// covariance of small patches has
+// a few large eigenvalues from the picture's structure, and the rest scatter around the noise's
+// variance.
+// Liu, Tanaka, Okutomi: Single-Image Noise Level Estimation for Blind Denoising (2013): only
+// patches whose gradients noise alone
+// could explain are looked at, so that texture is not taken for noise; what noise could explain
+// follows from the estimate, in turns.
 
 import AtelierImages
 
@@ -43,7 +47,7 @@ public enum NoiseEstimator {
 
   /// Estimates in turns: which patches noise alone could explain, and how strong it is in those.
   private static func sigma(_ patches: Patches, range: ClosedRange<Float>?) -> Float {
-    let fewest = min(patches.count, 600)
+    let fewest = min(patches.count, 300)
     let least = patches.energies.sorted()[fewest - 1]
     var sigma = deviation(patches.eigenvalues(of: Array(0..<patches.count)))
     for _ in 0..<8 {
@@ -62,9 +66,9 @@ public enum NoiseEstimator {
     return sigma
   }
 
-  /// The noise's deviation: its variance is where the mean of the remaining eigenvalues meets their median.
-  private static func deviation(_ eigenvalues: [Double]) -> Float {
-    let sorted = eigenvalues.sorted()
+  /// The noise's deviation: its variance is where the mean of the remaining eigenvalues meets their
+  /// median.
+  private static func deviation(_ sorted: [Double]) -> Float {
     var count = sorted.count
     var sum = sorted.reduce(0, +)
     while count > 1 {
@@ -82,9 +86,10 @@ public enum NoiseEstimator {
 private struct Patches {
   static let side = 8
   static let size = side * side
-  /// From where on positions are left out.
-  private static let most = 30_000
-  /// The gradient energy that a patch of noise of deviation 1 hardly ever exceeds: mean 48 and three deviations of 10.
+  /// No more patches than these are cut out.
+  private static let most = 50_000
+  /// The gradient energy that a patch of noise of deviation 1 hardly ever exceeds: mean 48 and
+  /// three deviations of 10.
   static let largestEnergyOfNoise: Float = 78
 
   let count: Int
@@ -98,7 +103,7 @@ private struct Patches {
   /// Cuts patches out of a picture whose sample at an index `value` gives.
   init(width: Int, height: Int, value: (Int) -> Float) {
     let (columns, rows) = (width - Self.side + 1, height - Self.side + 1)
-    var stride = max(columns * rows / Self.most, 1)
+    var stride = (columns * rows - 1) / Self.most + 1
     // A stride that divides the row would look at the same columns in every row.
     while stride > 1, columns % stride == 0 { stride += 1 }
     let count = (columns * rows - 1) / stride + 1
@@ -149,12 +154,13 @@ private struct Patches {
     return clipped * 1000 > samples.count
   }
 
-  /// The eigenvalues of the covariance of some of the patches.
+  /// The eigenvalues of the covariance of some of the patches, smallest first.
   func eigenvalues(of chosen: [Int]) -> [Double] {
     let size = Self.size
     let mean = mean(of: chosen)
     var products = [Double](repeating: 0, count: size * size)
-    // Sums of 256 products in single precision run at vector speed; doubles take them up before they lose digits.
+    // Sums of 256 products in single precision run at vector speed; doubles take them up before
+    // they lose digits.
     var block = [Float](repeating: 0, count: size * size)
     var four = [Float](repeating: 0, count: 4 * size)
     samples.withUnsafeBufferPointer { samples in
@@ -169,7 +175,9 @@ private struct Patches {
               }
             }
             Self.addProducts(four, to: block)
-            if first % 256 == 252 || first + 4 >= chosen.count { Self.flush(block, into: &products) }
+            if first % 256 == 252 || first + 4 >= chosen.count {
+              Self.flush(block, into: &products)
+            }
           }
         }
       }
@@ -217,51 +225,81 @@ private struct Patches {
   }
 }
 
-/// Eigenvalues of small symmetric matrices by Jacobi's method (1846).
-enum SymmetricEigenvalues {
-  /// The eigenvalues in no particular order.
+/// Eigenvalues of small symmetric matrices: Householder's tridiagonal form (1958), then bisection
+/// by the signs of
+/// Sturm's sequence (Givens 1954).
+package enum SymmetricEigenvalues {
+  /// The eigenvalues of a matrix.
   ///
   /// - Parameters:
   ///   - matrix: size × size, row-major, symmetric.
-  ///   - size: Rows and columns.
-  static func of(_ matrix: [Double], size: Int) -> [Double] {
+  ///   - size: Rows and columns, at least 1.
+  /// - Returns: `size` numbers, smallest first.
+  package static func of(_ matrix: [Double], size: Int) -> [Double] {
     var copy = matrix
-    return copy.withUnsafeMutableBufferPointer { a in
-      for _ in 0..<30 {
-        var offDiagonal = 0.0
-        var diagonal = 0.0
-        for i in 0..<size {
-          diagonal += a[i * size + i] * a[i * size + i]
-          for j in 0..<i { offDiagonal += a[i * size + j] * a[i * size + j] }
-        }
-        if offDiagonal <= 1e-22 * diagonal { break }
-        for p in 0..<size - 1 {
-          for q in p + 1..<size { rotate(a, p, q, size) }
-        }
+    let (diagonal, squares) = copy.withUnsafeMutableBufferPointer { tridiagonal($0, size) }
+    // Gershgorin's circles hold all eigenvalues.
+    var radius = 0.0
+    for row in 0..<size {
+      let left = row > 0 ? squares[row - 1].squareRoot() : 0
+      radius = max(radius, abs(diagonal[row]) + left + squares[row].squareRoot())
+    }
+    var least = -radius
+    return (0..<size).map { index in
+      var (low, high) = (least, radius)
+      while high - low > 1e-15 * radius {
+        let middle = (low + high) / 2
+        guard middle > low, middle < high else { break }
+        if countBelow(middle, diagonal, squares) > index { high = middle } else { low = middle }
       }
-      return (0..<size).map { a[$0 * size + $0] }
+      least = low
+      return (low + high) / 2
     }
   }
 
-  /// One rotation that makes the element (p, q) zero.
-  private static func rotate(
-    _ a: UnsafeMutableBufferPointer<Double>, _ p: Int, _ q: Int, _ size: Int
-  ) {
-    let apq = a[p * size + q]
-    guard apq != 0 else { return }
-    let theta = (a[q * size + q] - a[p * size + p]) / (2 * apq)
-    let t = (theta >= 0 ? 1.0 : -1) / (abs(theta) + (theta * theta + 1).squareRoot())
-    let c = 1 / (t * t + 1).squareRoot()
-    let s = t * c
-    for k in 0..<size {
-      let (akp, akq) = (a[k * size + p], a[k * size + q])
-      a[k * size + p] = c * akp - s * akq
-      a[k * size + q] = s * akp + c * akq
+  /// The diagonal, and the squares of what stands beside it (the last one 0), of a similar
+  /// tridiagonal matrix.
+  private static func tridiagonal(
+    _ a: UnsafeMutableBufferPointer<Double>, _ size: Int
+  ) -> (diagonal: [Double], squares: [Double]) {
+    var squares = [Double](repeating: 0, count: size)
+    var mirror = squares
+    var product = squares
+    for column in 0..<max(size - 1, 0) {
+      let first = column + 1
+      var norm = 0.0
+      for row in first..<size { norm += a[row * size + column] * a[row * size + column] }
+      squares[column] = norm
+      guard first < size - 1, norm > 0 else { continue }
+      for row in first..<size { mirror[row] = a[row * size + column] }
+      mirror[first] += mirror[first] < 0 ? -norm.squareRoot() : norm.squareRoot()
+      let length = (first..<size).reduce(0) { $0 + mirror[$1] * mirror[$1] }
+      var overlap = 0.0
+      for row in first..<size {
+        var sum = 0.0
+        for other in first..<size { sum += a[row * size + other] * mirror[other] }
+        product[row] = 2 * sum / length
+        overlap += product[row] * mirror[row]
+      }
+      for row in first..<size { product[row] -= overlap / length * mirror[row] }
+      for row in first..<size {
+        for other in first..<size {
+          a[row * size + other] -= mirror[row] * product[other] + product[row] * mirror[other]
+        }
+      }
     }
-    for k in 0..<size {
-      let (apk, aqk) = (a[p * size + k], a[q * size + k])
-      a[p * size + k] = c * apk - s * aqk
-      a[q * size + k] = s * apk + c * aqk
+    return ((0..<size).map { a[$0 * size + $0] }, squares)
+  }
+
+  /// How many eigenvalues of a tridiagonal matrix lie below a number.
+  private static func countBelow(_ x: Double, _ diagonal: [Double], _ squares: [Double]) -> Int {
+    var count = 0
+    var pivot = 1.0
+    for row in diagonal.indices {
+      pivot = diagonal[row] - x - (row > 0 ? squares[row - 1] / pivot : 0)
+      if pivot == 0 { pivot = -Double.leastNormalMagnitude }
+      if pivot < 0 { count += 1 }
     }
+    return count
   }
 }

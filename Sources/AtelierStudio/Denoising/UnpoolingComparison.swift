@@ -1,4 +1,5 @@
-// The experiment that the SegNet paper describes without numbers: the same autoencoder with each unpooling, one protocol.
+// The experiment that the SegNet paper describes without numbers: the same autoencoder with each
+// unpooling, one protocol.
 
 import AtelierDatasets
 import AtelierEngine
@@ -37,7 +38,8 @@ public enum UnpoolingComparison {
   /// Runs the experiment.
   ///
   /// - Parameters:
-  ///   - request: Data, noise, steps; its network must be an autoencoder, whose unpooling is replaced.
+  ///   - request: Data, noise, steps; its network must be an autoencoder, whose unpooling is
+  /// replaced.
   ///   - unpoolings: Which ones to compare.
   ///   - kernels: Instruction set and threads.
   ///   - listener: Makes who is told about one unpooling's training.
@@ -48,16 +50,19 @@ public enum UnpoolingComparison {
     kernels: Kernels = Kernels(), listener: (Unpooling) -> (any TrainingListener)? = { _ in nil }
   ) throws -> (report: Report, grid: ByteImage) {
     guard case .autoencoder(let network) = request.network else {
-      throw StudioError(.usage, "unpoolings are compared in the autoencoder, not in \(request.network.name)")
+      throw StudioError(
+        .usage, "unpoolings are compared in the autoencoder, not in \(request.network.name)")
     }
     var rows: [Row] = []
     var columns: [[PictureGrid.Cell]] = []
+    var pictures: ImageFolder?
     for unpooling in unpoolings {
       var own = request
       var changed = network
       changed.unpooling = unpooling
       own.network = .autoencoder(changed)
-      let session = try DenoisingSession(own, kernels: kernels)
+      let session = try DenoisingSession(own, kernels: kernels, pictures: pictures)
+      pictures = session.pictures
       let loop = try session.loop(in: nil)
       var loss = Double.nan
       loop.listeners = [

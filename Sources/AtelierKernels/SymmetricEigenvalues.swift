@@ -1,0 +1,27 @@
+// Eigenvalues of small symmetric matrices, by the LAPACK that OpenBLAS brings.
+
+import COpenBLAS
+
+/// Eigenvalues of symmetric matrices.
+public enum SymmetricEigenvalues {
+  /// The eigenvalues in ascending order.
+  ///
+  /// One thread does it, whatever the machine has: more would change the order of sums, and fight our own pool.
+  ///
+  /// - Parameters:
+  ///   - matrix: size × size, symmetric.
+  ///   - size: Rows and columns, at least 1.
+  public static func of(_ matrix: [Double], size: Int) -> [Double] {
+    precondition(size > 0 && matrix.count == size * size, "expected \(size)×\(size) numbers")
+    openblas_set_num_threads(1)
+    var matrix = matrix
+    var eigenvalues = [Double](repeating: 0, count: size)
+    var work = [Double](repeating: 0, count: 34 * size)
+    var order = Int32(size)
+    var workCount = Int32(work.count)
+    var information: Int32 = 0
+    dsyev_("N", "U", &order, &matrix, &order, &eigenvalues, &work, &workCount, &information)
+    precondition(information == 0, "dsyev ends with \(information)")
+    return eigenvalues
+  }
+}

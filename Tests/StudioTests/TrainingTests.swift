@@ -1,0 +1,301 @@
+// Training of tiny denoisers: better after 30 steps, the same bits after a stop, clear errors,
+// previews.
+
+import AtelierDatasets
+import AtelierEngine
+import AtelierImages
+import AtelierInterchange
+import AtelierStudio
+import AtelierTraining
+import AtelierZoo
+import Foundation
+import TestSupport
+import Testing
+
+/// Tiny networks that learn something in 30 steps.
+private let tinyNetworks: [NetworkCase] = [
+  .init("residual-unet", .residualUNet(ResidualUNet(channels: 1, widths: [8, 12], blocks: 1))),
+  .init("unet", .unet(NoiseToNoiseUNet(channels: 1, width: 9, levels: 2))),
+  .init("dncnn", .dncnn(DnCNN(channels: 1, depth: 4, width: 8))),
+  .init("ffdnet", .ffdnet(FFDNet(channels: 3, depth: 3, width: 16))),
+  .init(
+    "autoencoder",
+    .autoencoder(ConvolutionalAutoencoder(channels: 1, widths: [8], unpooling: .max))),
+]
+
+struct DenoisingTrainingTests {
+  private func request(
+    _ network: DenoiserArchitecture, data: URL, steps: Int = 30
+  ) -> DenoisingTrainingRequest {
+    var request = DenoisingTrainingRequest(data: [data.path], network: network)
+    request.noises = [.gaussian(sigma: 25...25)]
+    request.patch = 32
+    request.batch = 4
+    request.learningRate = 5e-3
+    request.warmUp = 5
+    request.averageDecay = 0.8
+    request.steps = steps
+    request.validationInterval = 10
+    request.previewInterval = 20
+    request.saveInterval = 10
+    return request
+  }
+
+  /// Trains and gives the PSNR of each validation.
+  @discardableResult
+  private func train(
+    _ request: DenoisingTrainingRequest, in run: URL, isResuming: Bool = false,
+    interruptAt: Int? = nil
+  ) throws -> (report: StopReport, psnr: [Double]) {
+    var psnr: [Double] = []
+    let interrupt = InterruptFlag()
+    let listener = ClosureListener { event in
+      switch event {
+      case .validated(let report): psnr.append(report.metrics["psnr"] ?? .nan)
+      case .step(let report): if report.step == interruptAt { interrupt.raise() }
+      default: break
+      }
+    }
+    let report = try DenoisingTraining.run(
+      request, in: run, isResuming: isResuming, listeners: [listener], interrupt: interrupt)
+    return (report, psnr)
+  }
+
+  @Test(arguments: tinyNetworks)
+  func `30 steps raise the PSNR`(_ network: NetworkCase) throws {
+    try withScratchFolder { folder in
+      let run = folder.appending(path: "run")
+      let data = try makeData(in: folder)
+      let start = try train(
+        request(network.network, data: data, steps: 0), in: folder.appending(path: "start"))
+      #expect(start.report.step == 0)
+      let untrained = try ModelFile.read(
+        from: folder.appending(path: "start").appending(path: "last.safetensors"))
+      let result = try train(request(network.network, data: data), in: run)
+      #expect(result.report.reason == .finished)
+      #expect(result.report.step == 30)
+      #expect(result.psnr.count == 3)
+      // The model that was saved reaches the figure that it names.
+      let model = try ModelFile.read(from: run.appending(path: "best.safetensors"))
+      #expect(model.information.architecture == network.network.name)
+      #expect(model.information.figures["psnr"] == result.psnr.max())
+      #expect(result.report.best == result.psnr.max())
+      let before = try psnr(of: untrained, channels: network.network.architecture)
+      let after = try psnr(of: model, channels: network.network.architecture)
+      print(
+        network.testDescription
+          + String(format: ": %.2f dB untrained, %.2f dB after 30 steps", before, after))
+      #expect(after > before + 0.5)
+      #expect(result.psnr[2] > result.psnr[0])
+      for name in [
+        "configuration.json", "state.safetensors", "last.safetensors", "log.csv", "events.jsonl",
+        "previews/step-0000020.png",
+      ] {
+        #expect(FileManager.default.fileExists(atPath: run.appending(path: name).path), "\(name)")
+      }
+      #expect(try DenoisingTraining.request(of: run) == request(network.network, data: data))
+    }
+  }
+
+  /// The mean PSNR over scenes that were not trained on.
+  private func psnr(of model: Model, channels architecture: any Architecture) throws -> Double {
+    let denoiser = try Denoiser(model)
+    let items = try [SceneKind.wall, .cat].map {
+      ImageFolder.Item(
+        name: "\($0)", image: try scene($0, width: 96, height: 72, seed: 77, isGray: false))
+    }
+    let folder = ImageFolder(items: items, mode: denoiser.channels == 1 ? .gray : .color)
+    return try DenoisingEvaluation.run(denoiser, on: folder, sigma: 25).mean.psnr
+  }
+
+  @Test(arguments: [tinyNetworks[0], tinyNetworks[2]])
+  func `a training that was stopped ends with the same bytes`(_ network: NetworkCase) throws {
+    try withScratchFolder { folder in
+      let request = try request(network.network, data: makeData(in: folder), steps: 24)
+      let whole = folder.appending(path: "whole")
+      let parts = folder.appending(path: "parts")
+      try train(request, in: whole)
+      let first = try train(request, in: parts, interruptAt: 7)
+      #expect(first.report.reason == .interrupted)
+      #expect(first.report.step == 7)
+      try train(request, in: parts, isResuming: true, interruptAt: 20)
+      let last = try train(request, in: parts, isResuming: true)
+      #expect(last.report.reason == .finished)
+      for name in ["last.safetensors", "best.safetensors", "previews/step-0000020.png"] {
+        let expected = try Data(contentsOf: whole.appending(path: name))
+        let received = try Data(contentsOf: parts.appending(path: name))
+        #expect(expected == received, "\(name)")
+      }
+      // A resume of what has ended, as after a kill between its last two files, changes nothing.
+      try train(request, in: parts, isResuming: true)
+      #expect(
+        try Data(contentsOf: whole.appending(path: "last.safetensors"))
+          == Data(contentsOf: parts.appending(path: "last.safetensors")))
+      // Another network, or other data, is not the same run.
+      var other = request
+      other.batch = 5
+      let line = errorLine { try train(other, in: parts, isResuming: true) }
+      #expect(line?.hasSuffix("configuration.json: the run has batch 4; received 5") == true)
+      // More steps are.
+      other = request
+      other.steps = 26
+      #expect(try train(other, in: parts, isResuming: true).report.step == 26)
+      #expect(try DenoisingTraining.request(of: parts).steps == 26)
+    }
+  }
+
+  @Test func `impossible requests leave one line and no run folder`() throws {
+    try withScratchFolder { folder in
+      let network = DenoiserArchitecture.residualUNet(ResidualUNet(channels: 1, widths: [4, 4, 4]))
+      let data = try makeData(in: folder)
+      func line(_ change: (inout DenoisingTrainingRequest) -> Void) -> String? {
+        var request = request(network, data: data)
+        change(&request)
+        let run = folder.appending(path: "run")
+        let line = errorLine { try train(request, in: run) }
+        #expect(!FileManager.default.fileExists(atPath: run.path))
+        return line
+      }
+      let patches = "residual-unet needs patches whose side is a multiple of 4; received "
+      #expect(line { $0.patch = 30 } == patches + "30")
+      #expect(line { $0.patch = 0 } == patches + "0")
+      #expect(line { $0.patch = -4 } == patches + "-4")
+      #expect(line { $0.batch = 0 } == "a step needs at least one patch; received 0")
+      #expect(
+        line { $0.data = [] } == "a training needs pictures: give --data or --scenes")
+      let missing = folder.appending(path: "nowhere").path
+      #expect(line { $0.data = [missing] } == "\(missing): no such file or folder")
+      #expect(line { $0.validation = [missing] } == "\(missing): no such file or folder")
+      let empty = folder.appending(path: "empty")
+      try FileManager.default.createDirectory(at: empty, withIntermediateDirectories: true)
+      #expect(line { $0.data = [empty.path] } == "no PNG or JPEG in \(empty.path)")
+      #expect(
+        line { $0.patch = 516 }
+          == "all 4 pictures are smaller than a patch of 516x516 "
+          + "(city.png: 208x196 is smaller than a patch of 516x516; left out)")
+      #expect(
+        line { $0.noises = [.gaussian(sigma: 0...300)] }
+          == "noise '\(NoiseModel.gaussian(sigma: 0...300))': sigma must be in 0.0...255.0")
+      #expect(line { $0.noises = [] } == "a denoiser needs at least one noise")
+      let nothing = folder.appending(path: "nothing")
+      #expect(
+        errorLine { try train(request(network, data: data), in: nothing, isResuming: true) }
+          == "\(nothing.relativePath): expected a run folder; there is nothing of that name")
+    }
+  }
+
+  @Test func `pictures from a folder, noisy targets and every noise train`() throws {
+    try withScratchFolder { folder in
+      let data = try makeData(in: folder)
+      var request = request(tinyNetworks[1].network, data: data, steps: 60)
+      request.validation = [data.appending(path: "city.png").path]
+      request.target = .noisy
+      request.loss = .squaredError
+      request.noises = [
+        .gaussian(sigma: 20...30), .poisson(peak: 30...60),
+        .correlated(sigma: 10...20, blurRadius: 1),
+      ]
+      let result = try train(request, in: folder.appending(path: "run"))
+      #expect(result.psnr.count == 6)
+      #expect(result.psnr[5] > result.psnr[0] + 0.5, "\(result.psnr)")
+      let model = try ModelFile.read(from: folder.appending(path: "run/last.safetensors"))
+      #expect(model.information.training["target"] == "noisy")
+      #expect(model.information.training["steps"] == "60")
+    }
+  }
+
+  @Test func `previews show noisy, denoised and clean`() throws {
+    try withScratchFolder { folder in
+      let network = DenoiserArchitecture.residualUNet(
+        ResidualUNet(channels: 3, widths: [8, 12], blocks: 1))
+      let request = try request(network, data: makeData(in: folder), steps: 20)
+      let run = folder.appending(path: "run")
+      try train(request, in: run)
+      let preview = try ImageFile.read(run.appending(path: "previews/step-0000020.png"))
+      #expect(preview.width > 3 * 192)
+      #expect(preview.height > 4 * 192)
+      if let keep = ProcessInfo.processInfo.environment["ATELIER_KEEP"] {
+        try ImageFile.write(preview, to: URL(filePath: keep).appending(path: "preview.png"))
+      }
+    }
+  }
+}
+
+struct UnpoolingComparisonTests {
+  private func compare(
+    data: URL
+  ) throws -> (report: UnpoolingComparison.Report, grid: ByteImage, started: [Unpooling]) {
+    var request = DenoisingTrainingRequest(
+      data: [data.path],
+      network: .autoencoder(ConvolutionalAutoencoder(channels: 1, widths: [8, 12])))
+    request.noises = [.gaussian(sigma: 25...25)]
+    request.patch = 32
+    request.batch = 4
+    request.learningRate = 5e-3
+    request.warmUp = 5
+    request.averageDecay = 0.9
+    request.steps = 40
+    request.validationInterval = 20
+    var started: [Unpooling] = []
+    let result = try UnpoolingComparison.run(request) { unpooling in
+      started.append(unpooling)
+      return nil
+    }
+    return (result.report, result.grid, started)
+  }
+
+  @Test func `every unpooling is trained at equal parameters`() throws {
+    let (report, grid, started) = try withScratchFolder { folder in
+      try compare(data: makeData(in: folder))
+    }
+    #expect(started == Unpooling.allCases)
+    #expect(report.rows.map(\.unpooling) == Unpooling.allCases)
+    #expect(Set(report.rows.map(\.parameters)).count == 1)
+    // 3·3·(1·8 + 8·12 + 12·8 + 8·1) weights and 8 + 12 + 8 + 1 biases.
+    #expect(report.rows[0].parameters == 9 * 208 + 29)
+    for row in report.rows {
+      #expect(row.psnr > 10 && row.psnr < 40, "\(row)")
+      #expect(row.ssim > 0 && row.ssim < 1)
+      #expect(row.loss > 0 && row.loss < 1)
+      #expect(row.seconds >= 0)
+    }
+    #expect(Set(report.rows.map(\.psnr)).count == 4)
+    #expect(report.protocol.hasPrefix("autoencoder without skips, equal parameters, 40 steps of 4"))
+    let data = try JSONEncoder().encode(report)
+    let object = try #require(try JSONSerialization.jsonObject(with: data) as? [String: Any])
+    #expect(Set(object.keys) == ["protocol", "rows"])
+    let rows = try #require(object["rows"] as? [[String: Any]])
+    for row in rows {
+      #expect(
+        Set(row.keys) == ["unpooling", "parameters", "psnr", "ssim", "loss", "seconds"])
+    }
+    // Six columns and four rows of 192×192.
+    #expect(grid.width > 6 * 192 && grid.width < 7 * 192)
+    #expect(grid.height > 4 * 192 && grid.height < 6 * 192)
+    if let keep = ProcessInfo.processInfo.environment["ATELIER_KEEP"] {
+      try ImageFile.write(grid, to: URL(filePath: keep).appending(path: "unpooling.png"))
+    }
+  }
+
+  @Test func `the same request gives the same figures`() throws {
+    var request = DenoisingTrainingRequest(
+      data: [], network: .autoencoder(ConvolutionalAutoencoder(channels: 1, widths: [4])))
+    request.scenes = 1
+    request.patch = 16
+    request.batch = 2
+    request.steps = 3
+    request.warmUp = 1
+    let first = try UnpoolingComparison.run(request, unpoolings: [.max, .transposed])
+    let second = try UnpoolingComparison.run(request, unpoolings: [.max, .transposed])
+    #expect(first.report.rows.map(\.psnr) == second.report.rows.map(\.psnr))
+    #expect(first.report.rows.map(\.loss) == second.report.rows.map(\.loss))
+    #expect(first.grid == second.grid)
+  }
+
+  @Test func `other networks have no unpoolings to compare`() {
+    let request = DenoisingTrainingRequest(data: [], network: .dncnn(DnCNN(channels: 1)))
+    #expect(
+      errorLine { _ = try UnpoolingComparison.run(request) }
+        == "unpoolings are compared in the autoencoder, not in dncnn")
+  }
+}
