@@ -50,13 +50,13 @@ let package = Package(
       "AtelierStudio",
       [
         "AtelierDatasets", "AtelierEngine", "AtelierImages", "AtelierInterchange",
-        "AtelierTraining", "AtelierZoo",
+        "AtelierKernels", "AtelierTraining", "AtelierZoo",
       ]),
     module(
       "Atelier",
       [
         "AtelierDatasets", "AtelierEngine", "AtelierImages", "AtelierInterchange",
-        "AtelierStudio", "AtelierTraining", "AtelierZoo",
+        "AtelierKernels", "AtelierStudio", "AtelierTraining", "AtelierZoo",
       ]),
     .executableTarget(
       name: "AtelierCommand",

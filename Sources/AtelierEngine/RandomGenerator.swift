@@ -1,9 +1,9 @@
 // The one source of randomness: seeded, splittable, its state a value that run folders store.
 
 #if canImport(Glibc)
-  import Glibc
+import Glibc
 #elseif canImport(Darwin)
-  import Darwin
+import Darwin
 #endif
 
 /// A seeded generator (xoshiro256++, Blackman and Vigna 2019; seeded by SplitMix64) whose state can be saved.
@@ -30,7 +30,8 @@ public struct RandomGenerator: RandomNumberGenerator, Hashable, Sendable, Codabl
   public init(seed: UInt64, _ path: UInt64...) {
     var state = seed
     for index in path {
-      state = Self.mixed(state &+ 0x9E37_79B9_7F4A_7C15) ^ Self.mixed(index &+ 0xD1B5_4A32_D192_ED03)
+      state =
+        Self.mixed(state &+ 0x9E37_79B9_7F4A_7C15) ^ Self.mixed(index &+ 0xD1B5_4A32_D192_ED03)
     }
     self.init(seed: state)
   }
@@ -56,7 +57,9 @@ public struct RandomGenerator: RandomNumberGenerator, Hashable, Sendable, Codabl
     range.lowerBound + (range.upperBound - range.lowerBound) * uniform()
   }
 
-  /// An index in 0..<count. Precondition: `count > 0`.
+  /// An index in 0..<count.
+  ///
+  /// Precondition: `count > 0`.
   public mutating func index(below count: Int) -> Int { Int.random(in: 0..<count, using: &self) }
 
   /// A number of the standard normal distribution (Box and Muller 1958; one of the pair is dropped so that the state is the position).

@@ -7,7 +7,9 @@ public struct Tensor: Hashable, Sendable {
   /// The elements, row-major; always `shape.count` of them.
   public var elements: [Float]
 
-  /// Makes a tensor of given elements. Precondition: `elements.count == shape.count`.
+  /// Makes a tensor of given elements.
+  ///
+  /// Precondition: `elements.count == shape.count`.
   public init(_ shape: Shape, _ elements: [Float]) {
     precondition(
       elements.count == shape.count,
@@ -25,6 +27,8 @@ public struct Tensor: Hashable, Sendable {
   /// The number of elements.
   public var count: Int { elements.count }
 
-  /// The same elements under another shape. Precondition: equal counts.
+  /// The same elements under another shape.
+  ///
+  /// Precondition: equal counts.
   public func reshaped(_ shape: Shape) -> Tensor { Tensor(shape, elements) }
 }

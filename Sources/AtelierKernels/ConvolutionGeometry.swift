@@ -59,7 +59,8 @@ public struct ConvolutionGeometry: Hashable, Sendable {
   }
   /// Multiply-adds of the direct algorithm, padding included.
   public var multiplyAdds: Int {
-    batch * outputHeight * outputWidth * kernelHeight * kernelWidth * (inputChannels / max(groups, 1))
+    batch * outputHeight * outputWidth * kernelHeight * kernelWidth
+      * (inputChannels / max(groups, 1))
       * outputChannels
   }
 }

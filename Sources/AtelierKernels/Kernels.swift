@@ -3,9 +3,9 @@
 import CKernels
 
 #if canImport(Glibc)
-  import Glibc
+import Glibc
 #elseif canImport(Darwin)
-  import Darwin
+import Darwin
 #endif
 
 /// The instruction sets that the C micro-kernels are compiled for.

@@ -11,6 +11,7 @@ public enum SymmetricEigenvalues {
   /// - Parameters:
   ///   - matrix: size × size, symmetric.
   ///   - size: Rows and columns, at least 1.
+  /// - Returns: `size` numbers, smallest first.
   public static func of(_ matrix: [Double], size: Int) -> [Double] {
     precondition(size > 0 && matrix.count == size * size, "expected \(size)×\(size) numbers")
     openblas_set_num_threads(1)

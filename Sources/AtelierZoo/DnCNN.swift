@@ -8,7 +8,8 @@ import AtelierKernels
 /// DnCNN-S has depth 17, DnCNN-B depth 20; the result is the image minus the predicted noise.
 public struct DnCNN: Architecture {
   public static let name = "dncnn"
-  public static let summary = "17 convolutions of 64 features with batch normalization, predicts the noise"
+  public static let summary =
+    "17 convolutions of 64 features with batch normalization, predicts the noise"
   /// Image channels: 1 gray, 3 RGB.
   public var channels: Int
   /// The number of convolutions.
@@ -27,7 +28,9 @@ public struct DnCNN: Architecture {
   public var receptiveRadius: Int { depth }
 
   public func graph(batch: Int, height: Int, width columns: Int) throws(ShapeError) -> Graph {
-    guard depth >= 2 else { throw ShapeError("DnCNN has at least two convolutions; received \(depth)") }
+    guard depth >= 2 else {
+      throw ShapeError("DnCNN has at least two convolutions; received \(depth)")
+    }
     return try Graph.trace { builder in
       let image = builder.input("input", [batch, height, columns, channels])
       var x = Convolution2D(filters: width, kernel: 3, activation: .relu, name: "conv1")(image)

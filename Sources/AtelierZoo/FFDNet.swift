@@ -27,7 +27,9 @@ public struct FFDNet: Architecture {
   public var receptiveRadius: Int { 2 * depth + 2 }
 
   public func graph(batch: Int, height: Int, width columns: Int) throws(ShapeError) -> Graph {
-    guard depth >= 2 else { throw ShapeError("FFDNet has at least two convolutions; received \(depth)") }
+    guard depth >= 2 else {
+      throw ShapeError("FFDNet has at least two convolutions; received \(depth)")
+    }
     return try Graph.trace { builder in
       let image = builder.input("input", [batch, height, columns, channels])
       let noise = builder.input("noise", [batch, height, columns, 1])

@@ -10,7 +10,8 @@ import AtelierKernels
 /// Inputs: `input` [N, H, W, channels] in [0, 1] and `noise` [N, H, W, 1], the noise's deviation on the same scale.
 public struct ResidualUNet: Architecture {
   public static let name = "residual-unet"
-  public static let summary = "DRUNet's form: residual blocks, strided down, transposed up, noise map"
+  public static let summary =
+    "DRUNet's form: residual blocks, strided down, transposed up, noise map"
   /// Image channels: 1 gray, 3 RGB.
   public var channels: Int
   /// Filters of each level, outermost first.
@@ -29,9 +30,10 @@ public struct ResidualUNet: Architecture {
 
   /// Two 3×3 kernels a block and side at each level's scale, plus head, tail and resampling.
   public var receptiveRadius: Int {
-    2 + widths.indices.reduce(0) { sum, level in
-      sum + (level == widths.count - 1 ? 1 : 2) * (2 * blocks + 1) << level
-    }
+    2
+      + widths.indices.reduce(0) { sum, level in
+        sum + (level == widths.count - 1 ? 1 : 2) * (2 * blocks + 1) << level
+      }
   }
 
   public func graph(batch: Int, height: Int, width: Int) throws(ShapeError) -> Graph {

@@ -4,6 +4,7 @@
 import AtelierDatasets
 import AtelierEngine
 import AtelierImages
+import AtelierKernels
 import AtelierStudio
 import Foundation
 import TestSupport

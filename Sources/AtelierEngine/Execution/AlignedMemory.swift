@@ -1,9 +1,9 @@
 // Blocks of floats aligned to cache lines and zeroed by the system page by page, as they are first touched.
 
 #if canImport(Glibc)
-  import Glibc
+import Glibc
 #elseif canImport(Darwin)
-  import Darwin
+import Darwin
 #endif
 
 /// Allocation of float blocks for arenas and parameter stores.
@@ -32,9 +32,9 @@ enum AlignedMemory {
   static func free(_ pointer: UnsafeMutablePointer<Float>) {
     let base = UnsafeRawPointer(pointer).load(fromByteOffset: -8, as: Int.self)
     #if canImport(Glibc)
-      Glibc.free(UnsafeMutableRawPointer(bitPattern: base))
+    Glibc.free(UnsafeMutableRawPointer(bitPattern: base))
     #else
-      Darwin.free(UnsafeMutableRawPointer(bitPattern: base))
+    Darwin.free(UnsafeMutableRawPointer(bitPattern: base))
     #endif
   }
 }

@@ -87,7 +87,9 @@ public final class ParameterStore: @unchecked Sendable {
   /// The index of a name in `entries`.
   func index(named name: String) -> Int? { indices[name] }
 
-  /// The block; valid while the store lives. Call `touch` after writing.
+  /// The block; valid while the store lives.
+  ///
+  /// Call `touch` after writing.
   public var pointer: UnsafeMutablePointer<Float> { memory }
 
   /// How often the parameter of this index changed.
@@ -134,9 +136,12 @@ public final class ParameterStore: @unchecked Sendable {
   /// A copy of the whole block, for run folders and for keeping the best state.
   public func snapshot() -> [Float] { Array(UnsafeBufferPointer(start: memory, count: count)) }
 
-  /// Puts a copy of the whole block back. Precondition: it came from a store of the same entries.
+  /// Puts a copy of the whole block back.
+  ///
+  /// Precondition: it came from a store of the same entries.
   public func restore(_ snapshot: [Float]) {
-    precondition(snapshot.count == count, "a snapshot has \(count) floats; received \(snapshot.count)")
+    precondition(
+      snapshot.count == count, "a snapshot has \(count) floats; received \(snapshot.count)")
     snapshot.withUnsafeBufferPointer { source in
       if let base = source.baseAddress { memory.update(from: base, count: count) }
     }

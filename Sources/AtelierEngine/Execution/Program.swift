@@ -287,7 +287,11 @@ private struct Binding {
     plan.graph.nodes.flatMap { node -> [Int] in
       guard (node.operation as? BatchNormalizationOperation)?.isTraining == true else { return [] }
       return node.inputs.suffix(2).compactMap { value in
-        if case .parameter(let index) = plan.graph.values[value].source { indices[index] } else { nil }
+        if case .parameter(let index) = plan.graph.values[value].source {
+          indices[index]
+        } else {
+          nil
+        }
       }
     }
   }

@@ -57,6 +57,7 @@ extension Graph {
   /// The summary table with total, trainable and non-trainable parameter counts.
   ///
   /// - Parameter title: The model's name.
+  /// - Returns: The table.
   public func summary(title: String = "model") -> String {
     let rows = summaryRows()
     let isSequential = rows.indices.dropFirst().allSatisfy {
@@ -68,7 +69,9 @@ extension Graph {
       var cells = [
         "\(row.name) (\(row.type))", row.outputShape, Self.grouped(row.parameterCount),
       ]
-      if !isSequential { cells.append(row.inputs.isEmpty ? "-" : row.inputs.joined(separator: ", ")) }
+      if !isSequential {
+        cells.append(row.inputs.isEmpty ? "-" : row.inputs.joined(separator: ", "))
+      }
       table.append(cells)
     }
     let total = parameterCount

@@ -75,7 +75,8 @@ extension Graph {
       let shapes = try shapesGiven(by: node, node.inputs.map { values[$0].shape })
       guard shapes == node.outputs.map({ values[$0].shape }) else {
         throw ShapeError(
-          "layer \(node.name) gives \(shapes); the graph says \(node.outputs.map { values[$0].shape })")
+          "layer \(node.name) gives \(shapes); the graph says \(node.outputs.map { values[$0].shape })"
+        )
       }
     }
   }
@@ -115,6 +116,7 @@ extension Graph {
   /// The same network with parameters made trainable or not.
   ///
   /// - Parameter isTrainable: Asked for every weight by name; statistics and constants are never trainable.
+  /// - Returns: The changed graph.
   public func settingTrainable(_ isTrainable: (String) -> Bool) -> Graph {
     var result = self
     for index in parameters.indices where parameters[index].role == .weight {

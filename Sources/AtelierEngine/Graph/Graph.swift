@@ -120,7 +120,9 @@ public struct Graph: Sendable, Hashable, Codable {
     parameters.filter(\.isTrainable).reduce(0) { $0 + $1.shape.count }
   }
 
-  /// Appends a node and returns its outputs. Throws the operation's shape error with the layer's name before it.
+  /// Appends a node and returns its outputs.
+  ///
+  /// Throws the operation's shape error with the layer's name before it.
   mutating func append(
     _ operation: any Operation, _ inputs: [ValueID], name: String, layerType: String? = nil
   ) throws(ShapeError) -> [ValueID] {

@@ -186,12 +186,14 @@ public struct SymbolicTensor {
 
   /// Element-wise difference.
   public static func - (left: SymbolicTensor, right: SymbolicTensor) -> SymbolicTensor {
-    left.applying(BinaryOperation(.subtract), with: [right], name: "subtract", layerType: "Subtract")
+    left.applying(
+      BinaryOperation(.subtract), with: [right], name: "subtract", layerType: "Subtract")
   }
 
   /// Element-wise product.
   public static func * (left: SymbolicTensor, right: SymbolicTensor) -> SymbolicTensor {
-    left.applying(BinaryOperation(.multiply), with: [right], name: "multiply", layerType: "Multiply")
+    left.applying(
+      BinaryOperation(.multiply), with: [right], name: "multiply", layerType: "Multiply")
   }
 
   /// Element-wise quotient.
@@ -212,7 +214,8 @@ public struct SymbolicTensor {
   /// The values limited to a range.
   public func clamped(_ range: ClosedRange<Float>) -> SymbolicTensor {
     applying(
-      ClampOperation(lower: range.lowerBound, upper: range.upperBound), name: "clamp", layerType: "Clamp")
+      ClampOperation(lower: range.lowerBound, upper: range.upperBound), name: "clamp",
+      layerType: "Clamp")
   }
 
   /// The mean of all elements, a scalar.
@@ -224,7 +227,9 @@ public func concatenate(_ tensors: SymbolicTensor..., name: String? = nil) -> Sy
   concatenate(tensors, name: name)
 }
 
-/// Channels of several tensors side by side. Precondition: at least one tensor.
+/// Channels of several tensors side by side.
+///
+/// Precondition: at least one tensor.
 public func concatenate(_ tensors: [SymbolicTensor], name: String? = nil) -> SymbolicTensor {
   precondition(!tensors.isEmpty, "concatenate takes at least one tensor")
   return tensors[0].applying(

@@ -142,7 +142,8 @@ public struct TransposedConvolution2D: Layer {
     let call = builder.uniqueName(name, type: "conv2d_transpose")
     let scope = builder.parameterScope(identity, call)
     guard attributes.groups > 0, filters % attributes.groups == 0 else {
-      builder.fail("layer \(call): \(filters) filters do not divide into \(attributes.groups) groups")
+      builder.fail(
+        "layer \(call): \(filters) filters do not divide into \(attributes.groups) groups")
       return input
     }
     let weights = builder.parameter(

@@ -1,10 +1,10 @@
 // The exponential function of the platform, for constants that layers compute while tracing.
 
 #if canImport(Glibc)
-  import Glibc
+import Glibc
 #elseif canImport(Darwin)
-  import Darwin
+import Darwin
 #endif
 
-/// eˣ
+/// eˣ.
 func exponential(_ x: Float) -> Float { exp(x) }

@@ -1,12 +1,14 @@
 // How parameters start: seeded initialisers.
 
 #if canImport(Glibc)
-  import Glibc
+import Glibc
 #elseif canImport(Darwin)
-  import Darwin
+import Darwin
 #endif
 
-/// How a parameter starts. Fans are those of the shape [kernel height, kernel width, in, out], [in, out] or [out].
+/// How a parameter starts.
+///
+/// Fans are those of the shape [kernel height, kernel width, in, out], [in, out] or [out].
 public enum Initializer: Sendable, Hashable, Codable {
   /// All zeros.
   case zeros
@@ -18,13 +20,13 @@ public enum Initializer: Sendable, Hashable, Codable {
   case glorotUniform
   /// Normal with variance 2 / (in + out) (Glorot and Bengio 2010; Xavier).
   case glorotNormal
-  /// Uniform with variance 2 / in (He et al. 2015).
+  /// Uniform with variance 2 / in (He and others 2015).
   case heUniform
-  /// Normal with variance 2 / in (He et al. 2015).
+  /// Normal with variance 2 / in (He and others 2015).
   case heNormal
-  /// Uniform with variance 1 / in (LeCun et al. 1998).
+  /// Uniform with variance 1 / in (LeCun and others 1998).
   case lecunUniform
-  /// Normal with variance 1 / in (LeCun et al. 1998).
+  /// Normal with variance 1 / in (LeCun and others 1998).
   case lecunNormal
   /// Uniform with variance gain / in; gain 1/3 is PyTorch's default for convolutions.
   case scaledUniform(gain: Float)
@@ -32,7 +34,7 @@ public enum Initializer: Sendable, Hashable, Codable {
   case uniform(bound: Float)
   /// Normal with this deviation.
   case normal(deviation: Float)
-  /// Orthogonal columns of the [everything else, out] matrix times `gain` (Saxe et al. 2014).
+  /// Orthogonal columns of the [everything else, out] matrix times `gain` (Saxe and others 2014).
   case orthogonal(gain: Float)
 
   /// The starting numbers for a shape.

@@ -51,6 +51,7 @@ public struct Sequential: Layer {
   /// The graph with input `input` and output `output`.
   ///
   /// - Parameter batch: The batch size to trace with.
+  /// - Returns: The graph.
   /// - Throws: `ShapeError` with the layer's name; also when the input's shape was left out.
   public func graph(batch: Int = 1) throws(ShapeError) -> Graph {
     guard let input else {

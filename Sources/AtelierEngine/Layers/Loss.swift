@@ -2,7 +2,9 @@
 
 import AtelierKernels
 
-/// A loss: what training makes small. All are means, so that batch and image size do not change the scale.
+/// A loss: what training makes small.
+///
+/// All are means, so that batch and image size do not change the scale.
 public enum Loss: Sendable, Hashable, Codable {
   /// The mean of (prediction − target)².
   case squaredError
@@ -10,19 +12,19 @@ public enum Loss: Sendable, Hashable, Codable {
   case absoluteError
   /// Quadratic below `delta`, linear above (Huber 1964).
   case huber(delta: Float)
-  /// √(difference² + ε²) (Charbonnier et al. 1994).
+  /// √(difference² + ε²) (Charbonnier and others 1994).
   case charbonnier(epsilon: Float)
-  /// 1 − SSIM with an 11×11 Gaussian window, deviation 1.5, of images in [0, 1] (Wang et al. 2004).
+  /// 1 − SSIM with an 11×11 Gaussian window, deviation 1.5, of images in [0, 1] (Wang and others 2004).
   case structuralSimilarity
   /// Sigmoid and cross-entropy of logits against targets in [0, 1].
   case binaryCrossEntropy
   /// Softmax and cross-entropy of logits against class indices.
   case crossEntropy(ignoreLabel: Int? = nil, classWeights: [Float]? = nil)
-  /// Cross-entropy with well-classified rows weighted down (Lin et al. 2017).
+  /// Cross-entropy with well-classified rows weighted down (Lin and others 2017).
   case focal(gamma: Float, ignoreLabel: Int? = nil)
   /// Softmax and cross-entropy of logits against a target distribution.
   case categoricalCrossEntropy
-  /// Soft Dice of probabilities against targets of the same shape (Milletari et al. 2016).
+  /// Soft Dice of probabilities against targets of the same shape (Milletari and others 2016).
   case dice(smooth: Float)
   /// Margin between logits (Carlini and Wagner 2017) against class indices.
   case margin(isTargeted: Bool, kappa: Float)
@@ -96,7 +98,8 @@ public enum Loss: Sendable, Hashable, Codable {
     }
     let sum = line.reduce(0, +)
     line = line.map { $0 / sum }
-    let plane = line.flatMap { row in line.flatMap { [Float](repeating: row * $0, count: channels) } }
+    let plane = line.flatMap { row in line.flatMap { [Float](repeating: row * $0, count: channels) }
+    }
     let window = prediction.constant("ssim_window", [11, 11, 1, channels], .values(plane))
     func blur(_ tensor: SymbolicTensor) -> SymbolicTensor {
       tensor.applying(

@@ -74,7 +74,8 @@ public struct GroupNormalization: Layer {
       identity, scope, "gamma", shape, .ones, isTrainable: isTrainable)
     let beta = builder.parameter(identity, scope, "beta", shape, .zeros, isTrainable: isTrainable)
     return builder.apply(
-      GroupNormalizationOperation(groups: groups ?? 0, epsilon: epsilon), [input.value, gamma, beta],
+      GroupNormalizationOperation(groups: groups ?? 0, epsilon: epsilon),
+      [input.value, gamma, beta],
       name: call, layerType: groups == nil ? "InstanceNormalization" : "GroupNormalization")[0]
   }
 }

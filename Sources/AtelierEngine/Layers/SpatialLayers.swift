@@ -96,7 +96,8 @@ public struct GlobalAveragePool2D: Layer {
   /// The mean over all pixels: [N, H, W, C] gives [N, C].
   public func callAsFunction(_ input: SymbolicTensor) -> SymbolicTensor {
     input.applying(
-      GlobalAveragePoolOperation(), name: name ?? "global_average_pooling2d", layerType: "GlobalAveragePooling2D")
+      GlobalAveragePoolOperation(), name: name ?? "global_average_pooling2d",
+      layerType: "GlobalAveragePooling2D")
   }
 }
 
@@ -116,7 +117,8 @@ public struct NearestUnpool2D: Layer {
   /// Nearest-neighbour unpooling: each value repeated over its window.
   public func callAsFunction(_ input: SymbolicTensor) -> SymbolicTensor {
     input.applying(
-      NearestUnpoolOperation(window: window), name: name ?? "nearest_unpooling2d", layerType: "NearestUnpooling2D")
+      NearestUnpoolOperation(window: window), name: name ?? "nearest_unpooling2d",
+      layerType: "NearestUnpooling2D")
   }
 }
 
@@ -136,7 +138,8 @@ public struct BedOfNailsUnpool2D: Layer {
   /// Bed-of-nails unpooling: each value in the top-left of its window, zeros elsewhere.
   public func callAsFunction(_ input: SymbolicTensor) -> SymbolicTensor {
     input.applying(
-      BedOfNailsUnpoolOperation(window: window), name: name ?? "bed_of_nails_unpooling2d", layerType: "BedOfNailsUnpooling2D")
+      BedOfNailsUnpoolOperation(window: window), name: name ?? "bed_of_nails_unpooling2d",
+      layerType: "BedOfNailsUnpooling2D")
   }
 }
 
@@ -156,7 +159,8 @@ public struct BilinearUpsample2D: Layer {
   /// Bilinear enlargement with half-pixel centres.
   public func callAsFunction(_ input: SymbolicTensor) -> SymbolicTensor {
     input.applying(
-      BilinearResizeOperation(.factor(factor)), name: name ?? "bilinear_upsampling2d", layerType: "BilinearUpsampling2D")
+      BilinearResizeOperation(.factor(factor)), name: name ?? "bilinear_upsampling2d",
+      layerType: "BilinearUpsampling2D")
   }
 }
 
@@ -176,7 +180,8 @@ public struct PixelShuffle2D: Layer {
   /// Pixel shuffle: [N, h, w, b · b · C] gives [N, h · b, w · b, C].
   public func callAsFunction(_ input: SymbolicTensor) -> SymbolicTensor {
     input.applying(
-      PixelShuffleOperation(block: block), name: name ?? "pixel_shuffle2d", layerType: "PixelShuffle2D")
+      PixelShuffleOperation(block: block), name: name ?? "pixel_shuffle2d",
+      layerType: "PixelShuffle2D")
   }
 }
 
@@ -196,7 +201,8 @@ public struct SpaceToDepth2D: Layer {
   /// Space-to-depth: [N, H, W, C] gives [N, H / b, W / b, b · b · C].
   public func callAsFunction(_ input: SymbolicTensor) -> SymbolicTensor {
     input.applying(
-      SpaceToDepthOperation(block: block), name: name ?? "space_to_depth2d", layerType: "SpaceToDepth2D")
+      SpaceToDepthOperation(block: block), name: name ?? "space_to_depth2d",
+      layerType: "SpaceToDepth2D")
   }
 }
 

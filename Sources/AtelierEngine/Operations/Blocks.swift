@@ -6,7 +6,7 @@ import AtelierKernels
 public struct ConcatenateOperation: Operation {
   public static let kind = "concatenate"
 
-  /// [..., C1 + C2 + …]
+  /// [..., C1 + C2 + …].
   public func outputShapes(_ inputs: [Shape]) throws(ShapeError) -> [Shape] {
     guard let first = inputs.first, first.rank >= 1 else {
       throw ShapeError("concatenate takes at least one tensor; received \(inputs.count)")
@@ -63,7 +63,7 @@ public struct ChannelSlice: Operation {
     self.count = count
   }
 
-  /// [..., count]
+  /// [..., count].
   public func outputShapes(_ inputs: [Shape]) throws(ShapeError) -> [Shape] {
     try expectInputs(inputs, 1)
     guard inputs[0].rank >= 1, start >= 0, count > 0, start <= inputs[0].channels - count else {
@@ -104,7 +104,7 @@ public struct ChannelEmbed: Operation {
     self.total = total
   }
 
-  /// [..., total]
+  /// [..., total].
   public func outputShapes(_ inputs: [Shape]) throws(ShapeError) -> [Shape] {
     try expectInputs(inputs, 1)
     guard inputs[0].rank >= 1, start >= 0, start <= total - inputs[0].channels else {
@@ -306,7 +306,7 @@ public struct ReshapeOperation: Operation {
   /// Makes a reshaping to these sizes after the batch axis; nil flattens.
   public init(_ target: [Int]? = nil) { self.target = target }
 
-  /// [N, target…]
+  /// [N, target…].
   public func outputShapes(_ inputs: [Shape]) throws(ShapeError) -> [Shape] {
     try expectInputs(inputs, 1)
     let shape = inputs[0]

@@ -89,7 +89,8 @@ public struct ConvolutionOperation: Operation {
     }
     if context.isNeeded[0] {
       gradients[0] = try context.one(
-        TransposedConvolutionOperation(explicit, outputPadding: outputPadding), [upstream, inputs[1]])
+        TransposedConvolutionOperation(explicit, outputPadding: outputPadding),
+        [upstream, inputs[1]])
     }
     return gradients
   }
@@ -97,7 +98,7 @@ public struct ConvolutionOperation: Operation {
   public func multiplyAdds(_ shapes: NodeShapes) -> Int { geometry(shapes).multiplyAdds }
 }
 
-/// Transposed convolution (Zeiler et al. 2010): each value of [N, H', W', K] paints its kernel on [N, H, W, C], overlaps add.
+/// Transposed convolution (Zeiler and others 2010): each value of [N, H', W', K] paints its kernel on [N, H, W, C], overlaps add.
 ///
 /// The exact adjoint of `Convolution2D` with the same attributes and the same weights [kh, kw, C / groups, K], where C are the
 /// output channels here. Output size: (in − 1) · stride − padding + dilation · (kernel − 1) + 1 + output padding.
@@ -255,7 +256,7 @@ public struct ConvolutionWeightGradient: Operation {
 public struct ChannelSum: Operation {
   public static let kind = "channel-sum"
 
-  /// [C]
+  /// [C].
   public func outputShapes(_ inputs: [Shape]) throws(ShapeError) -> [Shape] {
     try expectInputs(inputs, 1)
     return [[inputs[0].channels]]

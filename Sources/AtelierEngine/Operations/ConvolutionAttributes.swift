@@ -86,7 +86,8 @@ public struct ConvolutionAttributes: Sendable, Hashable, Codable {
     }
     try check(weights: weights)
     guard input.rank == 4 else {
-      throw ShapeError("expected an image batch [batch, height, width, channels]; received \(input)")
+      throw ShapeError(
+        "expected an image batch [batch, height, width, channels]; received \(input)")
     }
     guard input.channels == weights[2] * groups else {
       throw ShapeError("expected \(weights[2] * groups) input channels; received \(input.channels)")
@@ -128,7 +129,8 @@ public struct ConvolutionAttributes: Sendable, Hashable, Codable {
     }
     try check(weights: weights)
     guard input.rank == 4 else {
-      throw ShapeError("expected an image batch [batch, height, width, channels]; received \(input)")
+      throw ShapeError(
+        "expected an image batch [batch, height, width, channels]; received \(input)")
     }
     guard input.channels == weights[3] else {
       throw ShapeError("expected \(weights[3]) input channels; received \(input.channels)")

@@ -94,17 +94,21 @@ public struct BinaryOperation: Operation {
     case .add: gradients = [upstream, upstream]
     case .subtract:
       gradients[0] = upstream
-      if context.isNeeded[1] { gradients[1] = try context.one(AffineOperation(scale: -1), [upstream]) }
+      if context.isNeeded[1] {
+        gradients[1] = try context.one(AffineOperation(scale: -1), [upstream])
+      }
     case .multiply:
       for index in 0..<2 where context.isNeeded[index] {
-        gradients[index] = try context.one(BinaryOperation(.multiply), [upstream, inputs[1 - index]])
+        gradients[index] = try context.one(
+          BinaryOperation(.multiply), [upstream, inputs[1 - index]])
       }
     case .divide:
       if context.isNeeded[0] {
         gradients[0] = try context.one(BinaryOperation(.divide), [upstream, inputs[1]])
       }
       if context.isNeeded[1] {
-        let product = try context.one(BinaryOperation(.multiply), [upstream, context.node.outputs[0]])
+        let product = try context.one(
+          BinaryOperation(.multiply), [upstream, context.node.outputs[0]])
         let quotient = try context.one(BinaryOperation(.divide), [product, inputs[1]])
         gradients[1] = try context.one(AffineOperation(scale: -1), [quotient])
       }
@@ -123,7 +127,7 @@ public struct BinaryOperation: Operation {
   }
 }
 
-/// scale · x + shift
+/// scale · x + shift.
 public struct AffineOperation: Operation {
   public static let kind = "affine"
   /// The factor.

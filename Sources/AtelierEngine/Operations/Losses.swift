@@ -46,7 +46,9 @@ public struct PointwiseLossOperation: Operation {
   }
 }
 
-/// The gradient of a pointwise loss to its prediction. Inputs: prediction, target, upstream scalar.
+/// The gradient of a pointwise loss to its prediction.
+///
+/// Inputs: prediction, target, upstream scalar.
 public struct PointwiseLossGradient: Operation {
   public static let kind = "pointwise-loss-gradient"
   /// Which loss.
@@ -69,7 +71,7 @@ public struct PointwiseLossGradient: Operation {
   }
 }
 
-/// Softmax cross-entropy with one class index per row, optionally weighted by class and focal (Lin et al. 2017).
+/// Softmax cross-entropy with one class index per row, optionally weighted by class and focal (Lin and others 2017).
 ///
 /// Inputs: logits [..., C], labels [...] or [..., 1] with class indices stored as floats and, when weighted, class weights [C].
 /// Outputs: the loss, the weighted mean over the rows that count; and the sum of their weights.
@@ -128,7 +130,9 @@ public struct SparseCrossEntropy: Operation {
   }
 }
 
-/// The gradient of sparse cross-entropy to the logits. Inputs: those of the loss, upstream scalar, sum of weights.
+/// The gradient of sparse cross-entropy to the logits.
+///
+/// Inputs: those of the loss, upstream scalar, sum of weights.
 public struct SparseCrossEntropyGradient: Operation {
   public static let kind = "sparse-cross-entropy-gradient"
   /// The loss.
@@ -155,7 +159,9 @@ public struct SparseCrossEntropyGradient: Operation {
   }
 }
 
-/// Softmax cross-entropy against a target distribution, the mean over rows. Inputs: logits and targets [..., C].
+/// Softmax cross-entropy against a target distribution, the mean over rows.
+///
+/// Inputs: logits and targets [..., C].
 public struct CategoricalCrossEntropy: Operation {
   public static let kind = "categorical-cross-entropy"
 
@@ -190,7 +196,9 @@ public struct CategoricalCrossEntropy: Operation {
   }
 }
 
-/// The gradient of categorical cross-entropy to the logits. Inputs: logits, targets, upstream scalar.
+/// The gradient of categorical cross-entropy to the logits.
+///
+/// Inputs: logits, targets, upstream scalar.
 public struct CategoricalCrossEntropyGradient: Operation {
   public static let kind = "categorical-cross-entropy-gradient"
   public var inPlaceInputs: [Int] { [0] }
@@ -244,8 +252,9 @@ public struct MarginLoss: Operation {
     let shape = context.shapes.inputs[0]
     let rows = shape.count / shape.channels
     let labels = context.input(1)
-    if let row = (0..<rows).first(where: { !(labels[$0] >= 0 && labels[$0] < Float(shape.channels)) })
-    {
+    if let row = (0..<rows).first(where: {
+      !(labels[$0] >= 0 && labels[$0] < Float(shape.channels))
+    }) {
       context.output[0] = 0
       context.report(
         "label \(labels[row]) lies outside the classes 0..<\(shape.channels)")
@@ -267,7 +276,9 @@ public struct MarginLoss: Operation {
   }
 }
 
-/// The gradient of the margin loss to the logits. Inputs: logits, labels, upstream scalar.
+/// The gradient of the margin loss to the logits.
+///
+/// Inputs: logits, labels, upstream scalar.
 public struct MarginLossGradient: Operation {
   public static let kind = "margin-loss-gradient"
   /// The loss.
@@ -291,7 +302,7 @@ public struct MarginLossGradient: Operation {
   }
 }
 
-/// Soft Dice loss (Milletari et al. 2016): 1 − the mean over channels of (2 Σ p·t + s) / (Σ p + Σ t + s).
+/// Soft Dice loss (Milletari and others 2016): 1 − the mean over channels of (2 Σ p·t + s) / (Σ p + Σ t + s).
 ///
 /// Inputs: probabilities and targets [..., C]. Outputs: the loss and the three sums a channel, which the gradient reads.
 public struct DiceLoss: Operation {
@@ -337,7 +348,9 @@ public struct DiceLoss: Operation {
   }
 }
 
-/// The gradient of the Dice loss to the prediction. Inputs: prediction, target, sums, upstream scalar.
+/// The gradient of the Dice loss to the prediction.
+///
+/// Inputs: prediction, target, sums, upstream scalar.
 public struct DiceLossGradient: Operation {
   public static let kind = "dice-loss-gradient"
   /// The loss's smoothing.

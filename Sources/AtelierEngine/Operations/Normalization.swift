@@ -171,7 +171,7 @@ public struct BatchNormalizationGradient: Operation {
   }
 }
 
-/// Group normalization (Wu and He 2018); with as many groups as channels it is instance normalization (Ulyanov et al. 2016).
+/// Group normalization (Wu and He 2018); with as many groups as channels it is instance normalization (Ulyanov and others 2016).
 ///
 /// Inputs: x [N, ..., C], gamma and beta [C]. Outputs: the result, mean and inverse deviation [N, groups].
 public struct GroupNormalizationOperation: Operation {
@@ -264,7 +264,7 @@ public struct GroupNormalizationGradient: Operation {
   }
 }
 
-/// Dropout (Srivastava et al. 2014): while training each value is zero with probability `rate`, else divided by 1 − rate.
+/// Dropout (Srivastava and others 2014): while training each value is zero with probability `rate`, else divided by 1 − rate.
 ///
 /// The mask is a function of seed, step and node, so the gradient draws the same one again and nothing is stored.
 public struct DropoutOperation: Operation {

@@ -112,7 +112,7 @@ public struct MaxPoolOperation: Operation {
   }
 }
 
-/// Max unpooling (Zeiler and Fergus 2014; SegNet, Badrinarayanan et al. 2017): puts each value where the mirror pool's switch says, zero elsewhere.
+/// Max unpooling (Zeiler and Fergus 2014; SegNet, Badrinarayanan and others 2017): puts each value where the mirror pool's switch says, zero elsewhere.
 ///
 /// Inputs: values [N, H', W', C], switches of the same shape, and the mirror pool's input [N, H, W, C], of which only the shape is used,
 /// so odd sizes come back exactly. Values that share a switch add up, which makes this the exact adjoint of picking by switches and
@@ -147,7 +147,8 @@ public struct MaxUnpoolOperation: Operation {
     }
     if faults > 0 {
       context.report(
-        "\(faults) switches lie outside the plane of \(geometry.inputHeight)×\(geometry.inputWidth)")
+        "\(faults) switches lie outside the plane of \(geometry.inputHeight)×\(geometry.inputWidth)"
+      )
     }
   }
 
@@ -189,7 +190,8 @@ public struct SwitchGather: Operation {
     }
     if faults > 0 {
       context.report(
-        "\(faults) switches lie outside the plane of \(geometry.inputHeight)×\(geometry.inputWidth)")
+        "\(faults) switches lie outside the plane of \(geometry.inputHeight)×\(geometry.inputWidth)"
+      )
     }
   }
 
@@ -198,7 +200,9 @@ public struct SwitchGather: Operation {
   ) throws(ShapeError) -> [ValueID?] {
     guard let upstream = context.upstream[0] else { return [nil, nil] }
     let inputs = context.node.inputs
-    return [try context.one(MaxUnpoolOperation(attributes), [upstream, inputs[1], inputs[0]]), nil]
+    return [
+      try context.one(MaxUnpoolOperation(attributes), [upstream, inputs[1], inputs[0]]), nil,
+    ]
   }
 }
 
@@ -216,7 +220,7 @@ public struct AveragePoolOperation: Operation {
     self.countIncludesPadding = countIncludesPadding
   }
 
-  /// [N, H', W', C]
+  /// [N, H', W', C].
   public func outputShapes(_ inputs: [Shape]) throws(ShapeError) -> [Shape] {
     try expectInputs(inputs, 1)
     try expectImage(inputs[0])
@@ -274,7 +278,7 @@ public struct AveragePoolGradient: Operation {
 public struct GlobalAveragePoolOperation: Operation {
   public static let kind = "global-average-pool"
 
-  /// [N, C]
+  /// [N, C].
   public func outputShapes(_ inputs: [Shape]) throws(ShapeError) -> [Shape] {
     try expectInputs(inputs, 1)
     try expectImage(inputs[0])

@@ -74,7 +74,7 @@ public struct BilinearResizeGradient: Operation {
   }
 }
 
-/// Pixel shuffle (Shi et al. 2016): [N, h, w, b · b · C] gives [N, h · b, w · b, C].
+/// Pixel shuffle (Shi and others 2016): [N, h, w, b · b · C] gives [N, h · b, w · b, C].
 ///
 /// Input channel (dy · b + dx) · C + c goes to row dy and column dx of its block (ONNX DepthToSpace, mode DCR), so a
 /// whole pixel moves at once.
@@ -86,7 +86,7 @@ public struct PixelShuffleOperation: Operation {
   /// Makes a pixel shuffle.
   public init(block: Int) { self.block = block }
 
-  /// [N, h · b, w · b, C]
+  /// [N, h · b, w · b, C].
   public func outputShapes(_ inputs: [Shape]) throws(ShapeError) -> [Shape] {
     try expectInputs(inputs, 1)
     let shape = inputs[0]
@@ -126,7 +126,7 @@ public struct SpaceToDepthOperation: Operation {
   /// Makes a space-to-depth.
   public init(block: Int) { self.block = block }
 
-  /// [N, H / b, W / b, b · b · C]
+  /// [N, H / b, W / b, b · b · C].
   public func outputShapes(_ inputs: [Shape]) throws(ShapeError) -> [Shape] {
     try expectInputs(inputs, 1)
     let small = try Extent(block).reduced(inputs[0])

@@ -20,7 +20,9 @@ extension Graph {
   }
 }
 
-/// The state of the fusion pass. Nodes keep their numbers; those taken in are marked removed.
+/// The state of the fusion pass.
+///
+/// Nodes keep their numbers; those taken in are marked removed.
 private struct Fusion {
   var graph: Graph
   var isRemoved: [Bool]

@@ -11,7 +11,9 @@ public enum Purpose: String, Sendable, Hashable, Codable {
 }
 
 extension Graph {
-  /// The graph with batch normalization and dropout in the form of the purpose. Call before differentiation.
+  /// The graph with batch normalization and dropout in the form of the purpose.
+  ///
+  /// Call before differentiation.
   public func specialized(for purpose: Purpose) -> Graph {
     var result = self
     for index in nodes.indices {

@@ -10,6 +10,7 @@
 // follows from the estimate, in turns.
 
 import AtelierImages
+import AtelierKernels
 
 /// Estimates the deviation of white Gaussian noise.
 public enum NoiseEstimator {
@@ -222,84 +223,5 @@ private struct Patches {
       products[index] += Double(block[index])
       block[index] = 0
     }
-  }
-}
-
-/// Eigenvalues of small symmetric matrices: Householder's tridiagonal form (1958), then bisection
-/// by the signs of
-/// Sturm's sequence (Givens 1954).
-package enum SymmetricEigenvalues {
-  /// The eigenvalues of a matrix.
-  ///
-  /// - Parameters:
-  ///   - matrix: size × size, row-major, symmetric.
-  ///   - size: Rows and columns, at least 1.
-  /// - Returns: `size` numbers, smallest first.
-  package static func of(_ matrix: [Double], size: Int) -> [Double] {
-    var copy = matrix
-    let (diagonal, squares) = copy.withUnsafeMutableBufferPointer { tridiagonal($0, size) }
-    // Gershgorin's circles hold all eigenvalues.
-    var radius = 0.0
-    for row in 0..<size {
-      let left = row > 0 ? squares[row - 1].squareRoot() : 0
-      radius = max(radius, abs(diagonal[row]) + left + squares[row].squareRoot())
-    }
-    var least = -radius
-    return (0..<size).map { index in
-      var (low, high) = (least, radius)
-      while high - low > 1e-15 * radius {
-        let middle = (low + high) / 2
-        guard middle > low, middle < high else { break }
-        if countBelow(middle, diagonal, squares) > index { high = middle } else { low = middle }
-      }
-      least = low
-      return (low + high) / 2
-    }
-  }
-
-  /// The diagonal, and the squares of what stands beside it (the last one 0), of a similar
-  /// tridiagonal matrix.
-  private static func tridiagonal(
-    _ a: UnsafeMutableBufferPointer<Double>, _ size: Int
-  ) -> (diagonal: [Double], squares: [Double]) {
-    var squares = [Double](repeating: 0, count: size)
-    var mirror = squares
-    var product = squares
-    for column in 0..<max(size - 1, 0) {
-      let first = column + 1
-      var norm = 0.0
-      for row in first..<size { norm += a[row * size + column] * a[row * size + column] }
-      squares[column] = norm
-      guard first < size - 1, norm > 0 else { continue }
-      for row in first..<size { mirror[row] = a[row * size + column] }
-      mirror[first] += mirror[first] < 0 ? -norm.squareRoot() : norm.squareRoot()
-      let length = (first..<size).reduce(0) { $0 + mirror[$1] * mirror[$1] }
-      var overlap = 0.0
-      for row in first..<size {
-        var sum = 0.0
-        for other in first..<size { sum += a[row * size + other] * mirror[other] }
-        product[row] = 2 * sum / length
-        overlap += product[row] * mirror[row]
-      }
-      for row in first..<size { product[row] -= overlap / length * mirror[row] }
-      for row in first..<size {
-        for other in first..<size {
-          a[row * size + other] -= mirror[row] * product[other] + product[row] * mirror[other]
-        }
-      }
-    }
-    return ((0..<size).map { a[$0 * size + $0] }, squares)
-  }
-
-  /// How many eigenvalues of a tridiagonal matrix lie below a number.
-  private static func countBelow(_ x: Double, _ diagonal: [Double], _ squares: [Double]) -> Int {
-    var count = 0
-    var pivot = 1.0
-    for row in diagonal.indices {
-      pivot = diagonal[row] - x - (row > 0 ? squares[row - 1] / pivot : 0)
-      if pivot == 0 { pivot = -Double.leastNormalMagnitude }
-      if pivot < 0 { count += 1 }
-    }
-    return count
   }
 }
