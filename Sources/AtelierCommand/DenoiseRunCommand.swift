@@ -47,7 +47,7 @@ struct DenoiseRunCommand: ParsableCommand {
   var ensemble = false
 
   @Option(help: ArgumentHelp("The side of the tiles; less needs less memory.", valueName: "pixels"))
-  var tile = 512
+  var tile = Denoiser.Options().tileSize
 
   @Flag(help: "Also write before and after side by side, as NAME-compare.png.")
   var compare = false
