@@ -105,10 +105,7 @@ struct DenoiseRunCommand: ParsableCommand {
   /// Reads, denoises and writes one picture.
   private func denoise(_ task: PictureTask, _ shelf: DenoiserShelf) throws -> DenoisedPicture {
     let start = Date()
-    let noisy = try ImageFile.read(task.input)
-    if try ImageFile.information(task.input).bitDepth == 16 {
-      global.remark("\(task.input): 16 bits a sample are read as 8")
-    }
+    let noisy = try StoredPicture(reading: task.input)
     let format = try ImageFile.format(forWriting: task.output)
     guard format != .jpeg || !noisy.hasAlpha else {
       throw StudioError(
@@ -116,55 +113,50 @@ struct DenoiseRunCommand: ParsableCommand {
         "\(task.input): the picture has transparency, which \(task.output) cannot hold; name a .png"
       )
     }
+    if noisy.isDeep, format == .jpeg {
+      global.remark("\(task.input): 16 bits a sample are written as 8 to \(task.output)")
+    }
     let (denoiser, file) = try shelf.denoiser(isGray: noisy.isGray)
     var options = Denoiser.Options()
-    let used = sigma ?? Self.estimate(noisy)
+    let used = sigma ?? noisy.sigma
     options.sigma = used
     options.strength = strength
     options.isEnsemble = ensemble
     options.tileSize = tile
-    let result = try denoiser.denoise(noisy, options)
+    let result = try noisy.denoised(by: denoiser, options)
     let seconds = Date().timeIntervalSince(start)
     try write(result, before: noisy, task)
     var picture = DenoisedPicture(
       file: task.input, output: task.output, comparison: compare ? task.comparison : nil,
-      model: file, width: noisy.width, height: noisy.height, channels: noisy.channels,
+      model: file, width: noisy.size.width, height: noisy.size.height, channels: noisy.channels,
       sigma: Double(used), isEstimated: sigma == nil, seconds: seconds)
     if let clean {
       let original = try ImageFile.read(try Self.original(of: task.name, in: clean))
         .withChannels(noisy.channels)
-      picture.psnrBefore = try Metrics.psnr(original, noisy)
-      picture.psnrAfter = try Metrics.psnr(original, result)
+      picture.psnrBefore = try Metrics.psnr(original, noisy.bytes)
+      picture.psnrAfter = try Metrics.psnr(original, result.bytes)
     }
     return picture
   }
 
-  private func write(_ result: ByteImage, before: ByteImage, _ task: PictureTask) throws {
+  private func write(
+    _ result: StoredPicture, before: StoredPicture, _ task: PictureTask
+  ) throws {
     let software = ["Software": "Atelier"]
     do {
       try FileManager.default.createDirectory(
         atPath: (task.output as NSString).deletingLastPathComponent.isEmpty
           ? "." : (task.output as NSString).deletingLastPathComponent,
         withIntermediateDirectories: true)
-      try ImageFile.write(
-        result, to: task.output, options: .init(quality: quality, metadata: software))
+      try result.write(to: task.output, options: .init(quality: quality, metadata: software))
       if compare {
         try ImageFile.write(
-          Comparison.pair(before: before, after: result), to: task.comparison,
+          Comparison.pair(before: before.bytes, after: result.bytes), to: task.comparison,
           options: .init(metadata: software))
       }
     } catch {
       throw StudioError(.cannotCreate, Failure(error).message)
     }
-  }
-
-  /// The noise of a picture: the mean estimate of its colour channels.
-  private static func estimate(_ picture: ByteImage) -> Float {
-    let colors = picture.isGray ? 1 : 3
-    let sum = (0..<colors).reduce(Float(0)) {
-      $0 + NoiseEstimator.sigma(of: picture, channel: $1)
-    }
-    return sum / Float(colors)
   }
 
   /// The clean original of a picture: the same name, with any picture's extension.

@@ -100,6 +100,12 @@ struct TrainingOptions: ParsableArguments {
   var minutes: Double?
 
   @Option(
+    help: ArgumentHelp(
+      "Stop after so many validations without a better PSNR (default: never).",
+      valueName: "validations"))
+  var patience: Int?
+
+  @Option(
     help: ArgumentHelp("The seed of weights, patches and noise (default: 1).", valueName: "seed"))
   var seed: UInt64?
 
@@ -111,6 +117,7 @@ struct TrainingOptions: ParsableArguments {
     let counts = [
       ("--patch", patch, 1, 4096), ("--batch", batch, 1, 4096), ("--scenes", scenes, 0, 10_000),
       ("--steps", steps, 0, Int.max), ("--warm-up", warmUp, 0, Int.max),
+      ("--patience", patience, 1, Int.max),
       ("--validate-every", validateEvery, 1, Int.max),
       ("--preview-every", previewEvery, 1, Int.max), ("--save-every", saveEvery, 1, Int.max),
     ]
@@ -167,6 +174,7 @@ struct TrainingOptions: ParsableArguments {
       request.steps = steps
       request.minutes = minutes
     }
+    request.patience = patience ?? request.patience
     request.validationInterval = validateEvery ?? request.validationInterval
     request.previewInterval = previewEvery ?? request.previewInterval
     request.saveInterval = saveEvery ?? request.saveInterval

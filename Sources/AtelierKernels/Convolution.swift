@@ -15,11 +15,11 @@ extension Kernels {
   }
 
   /// The number of floats that the packed weights of a pass take; 0 where the pass reads the
-  /// weights as they are (dense layers: one row of pixels and a 1×1 kernel), and then they are
-  /// passed instead of packed ones.
+  /// weights as they are (few pixels and many weights, as in dense layers), and then they are passed
+  /// instead of packed ones.
   public func convolutionPackedCount(_ g: ConvolutionGeometry, pass: ConvolutionPass) -> Int {
     let table = convolutionTable.pointee
-    if DensePlan(g, pass: pass, table: table) != nil { return 0 }
+    if DeepPlan(g, pass: pass, table: table) != nil { return 0 }
     if let plan = WinogradPlan(g, pass: pass, table: table) { return plan.packedCount }
     return ConvolutionStencils(g, pass: pass, table: table).packedCount
   }
@@ -40,7 +40,7 @@ extension Kernels {
     outputScale: UnsafePointer<Float>?, packed: UnsafeMutablePointer<Float>
   ) {
     precondition(outputScale == nil || pass == .forward, "only the forward pass has a scale")
-    if DensePlan(g, pass: pass, table: convolutionTable.pointee) != nil {
+    if DeepPlan(g, pass: pass, table: convolutionTable.pointee) != nil {
       precondition(outputScale == nil, "weights that are not packed cannot be scaled")
       return
     }
@@ -66,8 +66,8 @@ extension Kernels {
   /// The number of floats of scratch memory that a pass takes with this pool.
   public func convolutionWorkspaceCount(_ g: ConvolutionGeometry, pass: ConvolutionPass) -> Int {
     let table = convolutionTable.pointee
-    if let plan = DensePlan(g, pass: pass, table: table) {
-      return plan.sumsCount + pool.threads * plan.pieceCount
+    if let plan = DeepPlan(g, pass: pass, table: table) {
+      return pool.threads * plan.scratch
     }
     if let plan = WinogradPlan(g, pass: pass, table: table) {
       return pool.threads * Self.paddedScratch(plan.scratch)
@@ -126,9 +126,9 @@ extension Kernels {
     packed: UnsafePointer<Float>, epilogue: ConvolutionEpilogue,
     result: UnsafeMutablePointer<Float>, workspace: UnsafeMutablePointer<Float>?
   ) {
-    if let plan = DensePlan(g, pass: pass, table: convolutionTable.pointee) {
-      runDense(
-        plan, pass: pass, source: source, weights: packed, epilogue: epilogue, result: result,
+    if let plan = DeepPlan(g, pass: pass, table: convolutionTable.pointee) {
+      runDeep(
+        plan, source: source, weights: packed, epilogue: epilogue, result: result,
         workspace: workspace)
     } else if let plan = WinogradPlan(g, pass: pass, table: convolutionTable.pointee) {
       runWinograd(

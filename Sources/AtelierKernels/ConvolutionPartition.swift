@@ -67,7 +67,9 @@ struct ConvolutionPartition {
     batch = 1
     let reduction = stencils.map { $0.taps_y * $0.taps_x * ($0.src_c / $0.groups) }.max() ?? 0
     let fitting = 2 * Self.windowFloats / max(reduction, 1) / tile * tile
-    rowsPerPart = max(tile, min(96, fitting))
+    // Thin layers take more pixels at a time: calls cost as much as their products.
+    let most = pointwise ? max(96, min(1536, pixels / Self.enoughParts)) : 96
+    rowsPerPart = max(tile, min(most, fitting))
     rowParts = (pixels + rowsPerPart - 1) / rowsPerPart
     scratch = pointwise ? 0 : rowsPerPart * reduction
     blocksPerPart = blocks

@@ -88,8 +88,8 @@ struct WeightGradientPartition {
 extension Kernels {
   /// The number of floats of scratch memory that the weight gradient takes with this pool.
   public func convolutionWeightGradientWorkspaceCount(_ g: ConvolutionGeometry) -> Int {
-    if let plan = DensePlan(g, pass: .forward, table: convolutionTable.pointee) {
-      return pool.threads * plan.gradientCount
+    if let plan = DeepGradientPlan(g, table: convolutionTable.pointee) {
+      return plan.packedCount + pool.threads * plan.scratch
     }
     if let plan = WinogradGradientPlan(g, table: convolutionTable.pointee) {
       return plan.workspaceCount(threads: pool.threads)
@@ -116,8 +116,8 @@ extension Kernels {
     guard let workspace else {
       preconditionFailure("the weight gradient needs a workspace")
     }
-    if let plan = DensePlan(g, pass: .forward, table: table) {
-      runDenseGradient(
+    if let plan = DeepGradientPlan(g, table: table) {
+      runDeepGradient(
         plan, input: input, outputGradient: outputGradient, weightGradient: weightGradient,
         biasGradient: biasGradient, workspace: workspace)
       return

@@ -3,19 +3,25 @@
 
 import CKernels
 
-/// One pass of a 3×3 convolution in Winograd's form; nil where the direct algorithm is the better
-/// one.
+/// One pass of a convolution in Winograd's form; nil where the direct algorithm is the better one.
 ///
-/// The choice is a function of the sizes alone, so packed weights and results never depend on a
-/// measurement.
+/// It serves 3×3 kernels of stride 1, and 5×5 and 6×6 kernels of stride 2 as four convolutions of
+/// stride 1. The choice is a function of the sizes alone, so packed weights and results never
+/// depend on a measurement.
 struct WinogradPlan {
   /// Below this many channels the transforms cost more than the products save.
   static let fewestChannels = 16
-  /// Below this many tiles the transformed weights, four times as large, cost more than they save.
-  private static let fewestTiles = 24
+  /// The transforms of source and result beside the products.
+  private static let transformCost = 1.25
+  /// Multiply-adds in the time in which memory gives or takes a byte; a transformed weight, four
+  /// bytes, is written and read once.
+  private static let multiplyAddsPerByte = 8.6
   /// Tiles that a thread transforms at a time: their 36 planes should stay in the second-level
   /// cache.
   private static let tilesHeld = 48
+  /// The same for sources of many channels: floats of one of the 36 planes.
+  private static let planeFloats = 24_576
+  private static let fewestHeld = 24
   private static let enoughParts = 8
 
   var sizes: ck_winograd
@@ -27,14 +33,16 @@ struct WinogradPlan {
   let blockParts: Int
 
   init?(_ g: ConvolutionGeometry, pass: ConvolutionPass, table: ck_convolution_table) {
-    guard let sizes = Self.sizes(g, pass: pass) else { return nil }
+    guard let sizes = Self.sizes(g, pass: pass, block: table.block) else { return nil }
     self.sizes = sizes
     block = table.block
     vector = table.vector
-    blocks = (sizes.dst_c + block - 1) / block
+    blocks = sizes.dst_step * sizes.dst_step * ((sizes.dst_c + block - 1) / block)
     let tiles = sizes.batch * sizes.tiles_y * sizes.tiles_x
+    let held = max(
+      Self.fewestHeld, min(Self.tilesHeld, Self.planeFloats / Self.sourceChannels(sizes)))
     // An even number of batches: two threads then end together.
-    let wanted = (tiles + Self.tilesHeld - 1) / Self.tilesHeld
+    let wanted = (tiles + held - 1) / held
     let even = wanted < 16 ? (wanted + 1) / 2 * 2 : wanted
     self.sizes.tile_batch = (tiles + even - 1) / even
     batches = (tiles + self.sizes.tile_batch - 1) / self.sizes.tile_batch
@@ -44,32 +52,50 @@ struct WinogradPlan {
   }
 
   /// The sizes of a pass in Winograd's form, or nil.
-  private static func sizes(_ g: ConvolutionGeometry, pass: ConvolutionPass) -> ck_winograd? {
+  private static func sizes(
+    _ g: ConvolutionGeometry, pass: ConvolutionPass, block: Int
+  ) -> ck_winograd? {
+    let stride = g.strideHeight
     guard
-      g.kernelHeight == 3 && g.kernelWidth == 3 && g.strideHeight == 1 && g.strideWidth == 1
+      stride == 1 && g.kernelHeight == 3 || stride == 2 && [5, 6].contains(g.kernelHeight),
+      g.kernelHeight == g.kernelWidth && g.strideWidth == stride
         && g.dilationHeight == 1 && g.dilationWidth == 1 && g.groups == 1
         && min(g.inputChannels, g.outputChannels) >= fewestChannels
     else { return nil }
     let forward = pass == .forward
-    let height = forward ? g.outputHeight : g.inputHeight
-    let width = forward ? g.outputWidth : g.inputWidth
+    // Whole blocks belong to one phase of the result.
+    guard forward || stride == 1 || g.inputChannels % block == 0 else { return nil }
+    // A phase of the input gradient ends where its rows end.
+    let (padY, padX) = (g.paddingTop % stride, g.paddingLeft % stride)
+    let height = forward ? g.outputHeight : (g.inputHeight - 1 + padY) / stride + 1
+    let width = forward ? g.outputWidth : (g.inputWidth - 1 + padX) / stride + 1
     let tilesHigh = (height + 3) / 4
     let tilesWide = (width + 3) / 4
+    let tiles = g.batch * tilesHigh * tilesWide
     // At most 1.7 times the pixels may be computed: beyond that the saving is gone.
-    guard
-      g.batch * tilesHigh * tilesWide >= fewestTiles
-        && tilesHigh * tilesWide * 160 <= height * width * 17
-    else { return nil }
+    guard tilesHigh * tilesWide * 160 <= height * width * 17, tiles > 0 else { return nil }
+    let channelPairs = Double(stride * stride * g.inputChannels * g.outputChannels)
+    let products = 36 * Double(tiles) * channelPairs
+    let weightTraffic = 36 * channelPairs * 8 * multiplyAddsPerByte
+    guard transformCost * products + weightTraffic < Double(g.multiplyAdds) else { return nil }
     return ck_winograd(
       batch: g.batch,
       src_h: forward ? g.inputHeight : g.outputHeight,
       src_w: forward ? g.inputWidth : g.outputWidth,
       src_c: forward ? g.inputChannels : g.outputChannels,
-      dst_h: height, dst_w: width,
+      dst_h: forward ? g.outputHeight : g.inputHeight,
+      dst_w: forward ? g.outputWidth : g.inputWidth,
       dst_c: forward ? g.outputChannels : g.inputChannels,
-      pad_y: forward ? g.paddingTop : 2 - g.paddingTop,
-      pad_x: forward ? g.paddingLeft : 2 - g.paddingLeft,
-      tiles_y: tilesHigh, tiles_x: tilesWide, tile_batch: 0)
+      pad_y: forward ? g.paddingTop : 2 - g.paddingTop / stride,
+      pad_x: forward ? g.paddingLeft : 2 - g.paddingLeft / stride,
+      tiles_y: tilesHigh, tiles_x: tilesWide, tile_batch: 0, stride: stride,
+      kernel: g.kernelHeight, src_step: forward ? stride : 1, dst_step: forward ? 1 : stride,
+      dst_y0: forward ? 0 : padY, dst_x0: forward ? 0 : padX)
+  }
+
+  /// Channels of the source, those of all phases together.
+  static func sourceChannels(_ sizes: ck_winograd) -> Int {
+    sizes.src_step * sizes.src_step * sizes.src_c
   }
 
   var parts: Int { batches * blockParts }
@@ -81,7 +107,8 @@ struct WinogradPlan {
   }
 
   var packedCount: Int {
-    36 * sizes.src_c * Self.paddedResults(sizes.dst_c, vector: vector, block: block)
+    36 * Self.sourceChannels(sizes) * sizes.dst_step * sizes.dst_step
+      * Self.paddedResults(sizes.dst_c, vector: vector, block: block)
   }
 
   /// The floats of 36 transformed planes, as `plane_pitch` and `tile_pitch` lay them out.
@@ -91,9 +118,10 @@ struct WinogradPlan {
   }
 
   var scratch: Int {
-    Self.planesCount(tiles: sizes.tile_batch, channels: sizes.src_c, vector: vector)
+    Self.planesCount(
+      tiles: sizes.tile_batch, channels: Self.sourceChannels(sizes), vector: vector)
       + Self.planesCount(tiles: sizes.tile_batch, channels: block, vector: vector)
-      + sizes.src_c + 64
+      + Self.sourceChannels(sizes) + 2 * vector + 64
   }
 }
 
@@ -106,12 +134,13 @@ extension Kernels {
   ) {
     let table = convolutionTable.pointee
     let forward = pass == .forward
-    let sizes = plan.sizes
+    let channels = WinogradPlan.sourceChannels(plan.sizes)
     pool.parallelFor(plan.blocks) { kb in
+      var sizes = plan.sizes
       table.winograd_weights(
-        weights, g.inputChannels * g.outputChannels, forward ? g.outputChannels : 1,
-        forward ? 1 : g.outputChannels, forward ? 0 : 1, sizes.src_c, sizes.dst_c, outputScale, kb,
-        packed + kb * plan.block * 36 * sizes.src_c)
+        &sizes, weights, g.inputChannels * g.outputChannels, forward ? g.outputChannels : 1,
+        forward ? 1 : g.outputChannels, forward ? 0 : 1, outputScale, kb,
+        packed + kb * plan.block * 36 * channels)
     }
   }
 
@@ -139,7 +168,7 @@ extension Kernels {
   }
 }
 
-/// The weight gradient of a 3×3 convolution in Winograd's form; nil where the direct algorithm is
+/// The weight gradient of a convolution in Winograd's form; nil where the direct algorithm is
 /// the better one.
 struct WinogradGradientPlan {
   /// Floats that all partial gradients together may take, unless one alone is larger.
@@ -170,7 +199,8 @@ struct WinogradGradientPlan {
     partialCount = Kernels.paddedScratch(plan.packedCount)
     let tiles = sizes.batch * sizes.tiles_y * sizes.tiles_x
     // A large sum is loaded and stored less often when more tiles are held.
-    let held = sizes.src_c * sizes.dst_c > 96 * 96 ? 96 : 48
+    let channels = WinogradPlan.sourceChannels(sizes)
+    let held = channels * sizes.dst_c > 96 * 96 ? 96 : 48
     let most = min(
       Self.mostTileParts, Self.partialFloats / max(partialCount, 1), (tiles + held - 1) / held)
     // A power of two: threads then end together.
@@ -183,15 +213,17 @@ struct WinogradGradientPlan {
     // Few parts of the tiles: cut the channels of both sides too, evenly, as each cut repeats
     // transforms.
     var cuts = (Self.enoughParts + tileParts - 1) / tileParts
-    let wantedChannels = cuts >= 4 && sizes.src_c >= 4 * block ? 2 : 1
+    let wantedChannels = cuts >= 4 && channels >= 4 * block ? 2 : 1
     cuts /= wantedChannels
     let wantedBlocks = min(blocks, cuts)
     blocksPerPart = (blocks + wantedBlocks - 1) / wantedBlocks
     blockParts = (blocks + blocksPerPart - 1) / blocksPerPart
-    channelsPerPart = ((sizes.src_c + wantedChannels - 1) / wantedChannels + 11) / 12 * 12
-    channelParts = (sizes.src_c + channelsPerPart - 1) / channelsPerPart
+    channelsPerPart = ((channels + wantedChannels - 1) / wantedChannels + 11) / 12 * 12
+    channelParts = (channels + channelsPerPart - 1) / channelsPerPart
   }
 
+  /// Channels of the source, those of all phases together.
+  var channels: Int { WinogradPlan.sourceChannels(sizes) }
   var parts: Int { tileParts * blockParts * channelParts }
   var biasCount: Int { Kernels.paddedScratch(sizes.dst_c) }
   var scratch: Int {
@@ -227,15 +259,15 @@ extension Kernels {
       let bias = biasGradient == nil || channel > 0 ? nil : biases + part * plan.biasCount
       table.winograd_gradient_tiles(
         &sizes, first, min(first + plan.tilesPerPart, tiles), channel,
-        min(channel + plan.channelsPerPart, sizes.src_c), block,
+        min(channel + plan.channelsPerPart, plan.channels), block,
         min(block + plan.blocksPerPart, plan.blocks), input, outputGradient,
         workspace + part * plan.partialCount, bias, buffers + lane * plan.scratch)
     }
     let step = 8
-    pool.parallelFor((plan.sizes.src_c + step - 1) / step) { index in
+    pool.parallelFor((plan.channels + step - 1) / step) { index in
       var sizes = plan.sizes
       table.winograd_gradient_finish(
-        &sizes, index * step, min(index * step + step, sizes.src_c), workspace, plan.tileParts,
+        &sizes, index * step, min(index * step + step, plan.channels), workspace, plan.tileParts,
         plan.partialCount, weightGradient)
     }
     guard let biasGradient else { return }

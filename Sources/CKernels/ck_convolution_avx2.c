@@ -10,7 +10,7 @@
 #include "ck_conv_tile.inc"
 #include "ck_conv_direct.inc"
 #include "ck_conv_weight.inc"
-#include "ck_conv_dense.inc"
+#include "ck_conv_deep.inc"
 #include "ck_conv_winograd.inc"
 
 #define CK_CONVOLUTION_TABLE ck_convolution_avx2

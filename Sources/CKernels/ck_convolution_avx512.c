@@ -2,6 +2,7 @@
 #include "ck_convolution.h"
 
 #if defined(__x86_64__)
+#include <immintrin.h>
 
 #pragma clang attribute push(__attribute__((target("avx512f,avx512bw,avx512dq,avx512vl,fma"))), apply_to = function)
 
@@ -10,7 +11,7 @@
 #include "ck_conv_tile.inc"
 #include "ck_conv_direct.inc"
 #include "ck_conv_weight.inc"
-#include "ck_conv_dense.inc"
+#include "ck_conv_deep.inc"
 #include "ck_conv_winograd.inc"
 
 #define CK_CONVOLUTION_TABLE ck_convolution_avx512

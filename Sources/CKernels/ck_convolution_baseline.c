@@ -6,7 +6,7 @@
 #include "ck_conv_tile.inc"
 #include "ck_conv_direct.inc"
 #include "ck_conv_weight.inc"
-#include "ck_conv_dense.inc"
+#include "ck_conv_deep.inc"
 #include "ck_conv_winograd.inc"
 
 #define CK_CONVOLUTION_TABLE ck_convolution_baseline

@@ -61,7 +61,8 @@ struct BenchAndModelTests {
         try JSONSerialization.jsonObject(with: Data(line.utf8)) as? [String: Any])
       #expect(
         record.keys.sorted() == [
-          "images_per_s", "mode", "ms", "params", "peak_rss_mb", "phase", "workload",
+          "gflops", "images_per_s", "mode", "ms", "params", "peak_rss_mb", "peak_share", "phase",
+          "workload",
         ])
       #expect(record["workload"] as? String == "A-autoencoder")
       #expect(record["phase"] as? String == phase)
@@ -69,6 +70,8 @@ struct BenchAndModelTests {
       #expect(record["params"] as? Int == 186_371)
       let (ms, rate) = (record["ms"] as? Double ?? 0, record["images_per_s"] as? Double ?? 0)
       #expect(ms > 0 && abs(ms * rate / 16000 - 1) < 0.01)
+      #expect((record["gflops"] as? Double ?? 0) > 0)
+      #expect((record["peak_share"] as? Double ?? 0) > 0)
     }
   }
 
@@ -82,8 +85,64 @@ struct BenchAndModelTests {
     }
     #expect(rows.last?["node"] as? String == "optimizer")
     #expect(rows.contains { ($0["gigaflops"] as? Double ?? 0) > 0 })
+    #expect(rows.contains { ($0["gigabytes"] as? Double ?? 0) > 0 })
     let shares = rows.compactMap { $0["share"] as? Double }.reduce(0, +)
     #expect(abs(shares - 1) < 1e-9)
+  }
+
+  @Test func tablesForPeopleHaveTheirColumns() throws {
+    let bench = try Workbench()
+    let workload = try bench.run(
+      "bench", "--only", "A-autoencoder", "--phase", "infer", "--seconds", "0")
+    #expect(workload.status == 0, "\(workload.errors)")
+    let lines = workload.output.split(separator: "\n")
+    #expect(lines.count == 2)
+    #expect(lines.first?.contains("GFLOP/s; medians of steps") == true)
+    #expect(lines.last?.contains(" % of peak)") == true)
+    let profile = try bench.run("bench", "--profile", "A-autoencoder", "--phase", "infer")
+    #expect(profile.status == 0, "\(profile.errors)")
+    let titles = profile.output.split(separator: "\n").dropFirst().first?.split(separator: " ")
+    #expect(
+      titles?.map(String.init) == [
+        "node", "operation", "output", "ms", "GFLOP/s", "GB/s", "share",
+      ])
+    let kernels = try bench.run(
+      "bench", "--kernels", "max-pool", "--only", "A-autoencoder", "--seconds", "0")
+    #expect(kernels.status == 0, "\(kernels.errors)")
+    // A remark, a header, and the pools of three sizes.
+    #expect(kernels.output.split(separator: "\n").count == 5)
+    #expect(kernels.output.contains("max-pool  16x96x96 32 2x2 "))
+  }
+
+  @Test func kernelsWithoutAFilterAreAll() throws {
+    let bench = try Workbench()
+    let outcome = try bench.run(
+      "bench", "--kernels", "--only", "E-noise-generator", "--seconds", "0", "--json")
+    #expect(outcome.status == 0, "\(outcome.errors)")
+    let rows = try outcome.output.split(separator: "\n").compactMap {
+      try JSONSerialization.jsonObject(with: Data($0.utf8)) as? [String: Any]
+    }
+    let cases = try KernelBench().cases([.noiseGenerator])
+    #expect(rows.compactMap { $0["kernel"] as? String } == cases.map(\.kernel.name))
+    #expect(rows.compactMap { $0["shape"] as? String } == cases.map(\.kernel.shape))
+    for row in rows {
+      #expect(
+        row.keys.sorted() == [
+          "gigabytes", "gigaflops", "kernel", "ms", "pack_ms", "shape", "workloads",
+        ])
+      #expect(row["workloads"] as? [String] == ["E-noise-generator"])
+    }
+  }
+
+  @Test func rooflineHasALineALimit() throws {
+    let bench = try Workbench()
+    let outcome = try bench.run("bench", "--roofline", "--threads", "1", "--json")
+    #expect(outcome.status == 0, "\(outcome.errors)")
+    let rows = try outcome.output.split(separator: "\n").map {
+      try JSONDecoder().decode(RooflineRate.self, from: Data($0.utf8))
+    }
+    #expect(rows.first?.kind == .multiplyAdd && rows.last?.kind == .memoryTriad)
+    #expect(rows.allSatisfy { $0.threads == 1 && $0.allThreads > 0 })
   }
 
   @Test func summaryOfAFileAndOfItsNameAgree() throws {

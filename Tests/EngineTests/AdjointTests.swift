@@ -94,7 +94,12 @@ struct AdjointPair: Sendable, CustomTestStringConvertible {
       "average pool overlapping", [1, 7, 8, 2],
       { AveragePool2D(window: 3, stride: 2, padding: .same)($0) }),
     AdjointPair("global average pool", [2, 3, 4, 3], { GlobalAveragePool2D()($0) }),
+    AdjointPair("dense", [3, 7], { Dense(units: 5, hasBias: false)($0) }),
+    AdjointPair("dense wide", [4, 70], { Dense(units: 33, hasBias: false)($0) }),
     AdjointPair("mean", [3, 4], { $0.mean() }),
+    AdjointPair(
+      "join and split batches", [3, 4],
+      { joinBatches([$0.splitBatch(sizes: [2, 1])[1], $0, 3 * $0]) }),
     AdjointPair("concatenate twice", [3, 4], { concatenate($0, 2 * $0) }),
   ]
 }

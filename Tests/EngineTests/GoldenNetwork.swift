@@ -188,9 +188,34 @@ struct GoldenNetwork {
     case "sigmoid": return Activate(.sigmoid)(x)
     case "tanh": return Activate(.tanh)(x)
     case "softmax": return Softmax()(x)
-    case "add": return x + (try s("y"))
-    case "multiply": return x * (try s("y"))
     case "concatenate": return concatenate(try [x, s("y")] + s.some("z"))
+    default: return try arithmetic(golden, s)
+    }
+  }
+
+  /// Arithmetic, means, and what moves or drops elements.
+  private static func arithmetic(
+    _ golden: GoldenCase, _ s: GoldenSymbols
+  ) throws -> SymbolicTensor? {
+    let x = try s("x")
+    switch golden.operation {
+    case "add": return x + (try s("y"))
+    case "subtract": return x - (try s("y"))
+    case "multiply": return x * (try s("y"))
+    case "divide": return x / (try s("y"))
+    case "maximum": return x.applying(BinaryOperation(.maximum), with: [try s("y")])
+    case "affine": return try golden.float("scale") * x + golden.float("shift")
+    case "clamp": return x.clamped(try golden.float("low")...golden.float("high"))
+    case "mean": return x.mean()
+    case "channel_slice":
+      return x.applying(
+        ChannelSlice(start: try golden.int("start"), count: try golden.int("count")))
+    case "channel_embed":
+      return x.applying(
+        ChannelEmbed(start: try golden.int("start"), total: try golden.int("total")))
+    case "reshape": return Reshape(try golden.ints("sizes"))(x)
+    case "subsample": return x.applying(Subsample(window: try extent(golden, "window")))
+    case "sum_pool": return x.applying(SumPool(window: try extent(golden, "window")))
     default: return nil
     }
   }

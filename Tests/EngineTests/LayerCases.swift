@@ -200,6 +200,13 @@ enum LayerCases {
     LayerCase("concatenate", [normal([1, 3, 2, 2]), normal([1, 3, 2, 1]), normal([1, 3, 2, 4])]) {
       concatenate($0)
     },
+    LayerCase("join batches", [normal([1, 3, 2, 2]), normal([2, 3, 2, 2])]) {
+      joinBatches($0)
+    },
+    LayerCase("split batch", [normal([3, 2, 2, 2])]) {
+      let parts = $0[0].splitBatch(sizes: [1, 2])
+      return joinBatches([parts[1], 2 * parts[0]])
+    },
     LayerCase("concatenate with itself", [normal([3, 4])]) { concatenate($0[0], $0[0]) },
   ]
 

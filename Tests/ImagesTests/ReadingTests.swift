@@ -10,8 +10,8 @@ struct ReadingTests {
     "8-bit samples of every PNG kind",
     arguments: [
       ("gray1", 1), ("gray2", 1), ("gray4", 1), ("gray8", 1), ("graya8", 2), ("rgb8", 3),
-      ("rgba8", 4), ("palette4", 3), ("palette8-alpha", 4), ("gray8-key", 2),
-      ("rgb8-interlaced", 3),
+      ("rgba8", 4), ("palette1", 3), ("palette2", 3), ("palette4", 3), ("palette8-alpha", 4),
+      ("gray8-key", 2), ("rgb8-interlaced", 3),
     ])
   func pngBytes(name: String, channels: Int) throws {
     let image = try ImageFile.read(Fixture.path(name + ".png"))
@@ -26,7 +26,9 @@ struct ReadingTests {
 
   @Test(
     "16-bit samples, also rounded to bytes",
-    arguments: [("gray16", 1), ("graya16", 2), ("rgb16", 3), ("rgba16", 4)])
+    arguments: [
+      ("gray16", 1), ("graya16", 2), ("rgb16", 3), ("rgba16", 4), ("rgb16-interlaced", 3),
+    ])
   func pngWords(name: String, channels: Int) throws {
     let expected = try Fixture.words(name)
     let image = try ImageFile.readWords(Fixture.path(name + ".png"))
@@ -42,6 +44,7 @@ struct ReadingTests {
   @Test(
     "stored indices of palette and gray files",
     arguments: [
+      ("palette1", "palette1-indices"), ("palette2", "palette2-indices"),
       ("palette4", "palette4-indices"), ("palette8-alpha", "palette4-indices"),
       ("palette4-interlaced", "palette4-indices"), ("gray1", "gray1-indices"),
       ("gray2", "gray2-indices"), ("gray4", "gray4-indices"), ("gray8", "gray8"),
@@ -49,7 +52,8 @@ struct ReadingTests {
   func indices(name: String, expected: String) throws {
     let image = try ImageFile.readIndices(Fixture.path(name + ".png"))
     #expect(image.indices.samples == (try Fixture.bytes(expected)))
-    #expect(image.palette.count == (name.hasPrefix("palette") ? 16 : 0))
+    let colors = ["palette1": 2, "palette2": 4][name] ?? (name.hasPrefix("palette") ? 16 : 0)
+    #expect(image.palette.count == colors)
     if name == "palette8-alpha" { #expect(image.palette[3].w == 7) }
     if name == "palette4" { #expect(image.colored.samples == (try Fixture.bytes("palette4"))) }
   }

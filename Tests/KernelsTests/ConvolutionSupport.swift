@@ -128,7 +128,7 @@ struct ConvolutionCase: CustomTestStringConvertible, Sendable {
     .init("dense 5 x 10 to 12", size: (1, 5), channels: (10, 12), kernel: (1, 1)),
   ]
 
-  /// 3×3 geometries that Winograd's form runs.
+  /// Geometries that Winograd's form runs.
   static let winograd: [ConvolutionCase] = [
     .init(
       "winograd 16 to 16", batch: 2, size: (16, 20), channels: (16, 16), kernel: (3, 3), padding: 1),
@@ -145,6 +145,18 @@ struct ConvolutionCase: CustomTestStringConvertible, Sendable {
     .init(
       "winograd 256 to 40", batch: 2, size: (16, 16), channels: (256, 40), kernel: (3, 3),
       padding: 1),
+    .init(
+      "winograd 5x5 stride 2, 32 to 48", batch: 3, size: (32, 36), channels: (32, 48),
+      kernel: (5, 5), stride: 2, padding: 2),
+    .init(
+      "winograd 5x5 stride 2, 20 to 33, odd", batch: 4, size: (31, 33), channels: (20, 33),
+      kernel: (5, 5), stride: 2, padding: 1),
+    .init(
+      "winograd 5x5 stride 2, 64 to 16, valid", batch: 4, size: (33, 36), channels: (64, 16),
+      kernel: (5, 5), stride: 2),
+    .init(
+      "winograd 6x6 stride 2, 32 to 32, odd", batch: 4, size: (35, 30), channels: (32, 32),
+      kernel: (6, 6), stride: 2, padding: 3),
   ]
 
   /// Multiply-adds that feed one value of the weight gradient.

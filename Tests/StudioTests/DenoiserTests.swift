@@ -111,6 +111,28 @@ struct DenoiserTests {
     #expect(colored.channel(1) != rgba.channel(1))
   }
 
+  @Test(arguments: [1, 3])
+  func `16 bits a sample stay 16`(_ channels: Int) throws {
+    let denoiser = try Denoiser(filterModel(symmetricKernel, channels: channels))
+    let fine = try picture(channels: channels, width: 61, height: 43).words
+    let result = try denoiser.denoise(fine, options())
+    #expect(result == (try denoiser.denoise(fine.floats, options()).words))
+    // What bytes could not tell is there, and within half of a byte's step.
+    #expect(result.samples.contains { $0 % 257 != 0 })
+    let coarse = try denoiser.denoise(fine.bytes, options())
+    let largest = zip(result.bytes.samples, coarse.samples).map { abs(Int($0) - Int($1)) }.max()
+    #expect(try #require(largest) <= 1)
+    #expect(result.bytes != coarse)
+    var transparent = fine.withAlpha
+    let last = transparent.channels - 1
+    for index in 0..<fine.pixelCount {
+      transparent.samples[(last + 1) * index + last] = UInt16(truncatingIfNeeded: 77 * index)
+    }
+    let kept = try denoiser.denoise(transparent, options())
+    #expect(kept.channel(last) == transparent.channel(last))
+    #expect(kept.channel(0) == result.channel(0))
+  }
+
   @Test
   func `a gray model takes colours one by one and a colour model takes gray as equal channels`()
     throws

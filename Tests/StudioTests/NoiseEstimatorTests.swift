@@ -46,6 +46,21 @@ struct NoiseEstimatorTests {
     }
   }
 
+  @Test func `16 bits a sample are measured in the units of bytes`() throws {
+    let clean = try scene(.flower, width: 160, height: 128, isGray: false)
+    let noisy = noisy(clean, sigma: 20, seed: 3)
+    // Bytes scaled up are the same fractions of white, so they give the same bits.
+    let same = noisy.bytes.words
+    for channel in 0..<3 {
+      let estimate = NoiseEstimator.sigma(of: noisy.bytes, channel: channel)
+      #expect(NoiseEstimator.sigma(of: same, channel: channel) == estimate)
+      #expect(abs(NoiseEstimator.sigma(of: noisy.words, channel: channel) - estimate) < 0.2)
+    }
+    let mean = (0..<3).reduce(Float(0)) { $0 + NoiseEstimator.sigma(of: same, channel: $1) } / 3
+    #expect(NoiseEstimator.sigma(ofColors: noisy.bytes) == mean)
+    #expect(NoiseEstimator.sigma(ofColors: same.withAlpha) == mean)
+  }
+
   @Test func `flat and tiny pictures are no trouble`() throws {
     for value in [UInt8(0), 1, 128, 255] {
       let flat = ByteImage(width: 64, height: 40, channels: 1, filledWith: value)

@@ -204,6 +204,26 @@ struct DenoisingTrainingTests {
     }
   }
 
+  @Test func `without a better PSNR it stops after its patience`() throws {
+    try withScratchFolder { folder in
+      // Steps so small that no weight moves: the first validation stays the best one.
+      var request = try request(tinyNetworks[0].network, data: makeData(in: folder), steps: 200)
+      request.learningRate = 1e-30
+      request.averageDecay = nil
+      request.validationInterval = 4
+      request.patience = 2
+      let run = folder.appending(path: "run")
+      let result = try train(request, in: run)
+      #expect(result.report.reason == .earlyStopping)
+      #expect(result.report.step == 12)
+      #expect(result.psnr.count == 3)
+      #expect(Set(result.psnr).count == 1)
+      // More patience is no other run.
+      request.patience = 4
+      #expect(try train(request, in: run, isResuming: true).report.step == 20)
+    }
+  }
+
   @Test func `previews show noisy, denoised and clean`() throws {
     try withScratchFolder { folder in
       let network = DenoiserArchitecture.residualUNet(
@@ -218,84 +238,5 @@ struct DenoisingTrainingTests {
         try ImageFile.write(preview, to: URL(filePath: keep).appending(path: "preview.png"))
       }
     }
-  }
-}
-
-struct UnpoolingComparisonTests {
-  private func compare(
-    data: URL
-  ) throws -> (report: UnpoolingComparison.Report, grid: ByteImage, started: [Unpooling]) {
-    var request = DenoisingTrainingRequest(
-      data: [data.path],
-      network: .autoencoder(ConvolutionalAutoencoder(channels: 1, widths: [8, 12])))
-    request.noises = [.gaussian(sigma: 25...25)]
-    request.patch = 32
-    request.batch = 4
-    request.learningRate = 5e-3
-    request.warmUp = 5
-    request.averageDecay = 0.9
-    request.steps = 40
-    request.validationInterval = 20
-    var started: [Unpooling] = []
-    let result = try UnpoolingComparison.run(request) { unpooling in
-      started.append(unpooling)
-      return nil
-    }
-    return (result.report, result.grid, started)
-  }
-
-  @Test func `every unpooling is trained at equal parameters`() throws {
-    let (report, grid, started) = try withScratchFolder { folder in
-      try compare(data: makeData(in: folder))
-    }
-    #expect(started == Unpooling.allCases)
-    #expect(report.rows.map(\.unpooling) == Unpooling.allCases)
-    #expect(Set(report.rows.map(\.parameters)).count == 1)
-    // 3·3·(1·8 + 8·12 + 12·8 + 8·1) weights and 8 + 12 + 8 + 1 biases.
-    #expect(report.rows[0].parameters == 9 * 208 + 29)
-    for row in report.rows {
-      #expect(row.psnr > 10 && row.psnr < 40, "\(row)")
-      #expect(row.ssim > 0 && row.ssim < 1)
-      #expect(row.loss > 0 && row.loss < 1)
-      #expect(row.seconds >= 0)
-    }
-    #expect(Set(report.rows.map(\.psnr)).count == 4)
-    #expect(report.protocol.hasPrefix("autoencoder without skips, equal parameters, 40 steps of 4"))
-    let data = try JSONEncoder().encode(report)
-    let object = try #require(try JSONSerialization.jsonObject(with: data) as? [String: Any])
-    #expect(Set(object.keys) == ["protocol", "rows"])
-    let rows = try #require(object["rows"] as? [[String: Any]])
-    for row in rows {
-      #expect(
-        Set(row.keys) == ["unpooling", "parameters", "psnr", "ssim", "loss", "seconds"])
-    }
-    // Six columns and four rows of 192×192.
-    #expect(grid.width > 6 * 192 && grid.width < 7 * 192)
-    #expect(grid.height > 4 * 192 && grid.height < 6 * 192)
-    if let keep = ProcessInfo.processInfo.environment["ATELIER_KEEP"] {
-      try ImageFile.write(grid, to: URL(filePath: keep).appending(path: "unpooling.png"))
-    }
-  }
-
-  @Test func `the same request gives the same figures`() throws {
-    var request = DenoisingTrainingRequest(
-      data: [], network: .autoencoder(ConvolutionalAutoencoder(channels: 1, widths: [4])))
-    request.scenes = 1
-    request.patch = 16
-    request.batch = 2
-    request.steps = 3
-    request.warmUp = 1
-    let first = try UnpoolingComparison.run(request, unpoolings: [.max, .transposed])
-    let second = try UnpoolingComparison.run(request, unpoolings: [.max, .transposed])
-    #expect(first.report.rows.map(\.psnr) == second.report.rows.map(\.psnr))
-    #expect(first.report.rows.map(\.loss) == second.report.rows.map(\.loss))
-    #expect(first.grid == second.grid)
-  }
-
-  @Test func `other networks have no unpoolings to compare`() {
-    let request = DenoisingTrainingRequest(data: [], network: .dncnn(DnCNN(channels: 1)))
-    #expect(
-      errorLine { _ = try UnpoolingComparison.run(request) }
-        == "unpoolings are compared in the autoencoder, not in dncnn")
   }
 }

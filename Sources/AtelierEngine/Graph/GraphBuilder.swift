@@ -237,6 +237,26 @@ public func concatenate(_ tensors: [SymbolicTensor], name: String? = nil) -> Sym
     layerType: "Concatenate")
 }
 
+/// Samples of several tensors one after the other: [N1, ...], [N2, ...], … give [N1 + N2 + …, ...].
+///
+/// Precondition: at least one tensor.
+public func joinBatches(_ tensors: [SymbolicTensor], name: String? = nil) -> SymbolicTensor {
+  precondition(!tensors.isEmpty, "join batches takes at least one tensor")
+  return tensors[0].applying(
+    JoinBatches(), with: Array(tensors.dropFirst()), name: name ?? "join_batches",
+    layerType: "JoinBatches")
+}
+
+extension SymbolicTensor {
+  /// Runs of samples: [N1 + N2 + …, ...] gives [N1, ...], [N2, ...], …
+  public func splitBatch(sizes: [Int], name: String? = nil) -> [SymbolicTensor] {
+    let parts = outputs(
+      of: SplitBatch(sizes: sizes), name: name ?? "split_batch", layerType: "SplitBatch")
+    // After an error, which the builder keeps, there may be fewer.
+    return parts.count == sizes.count ? parts : sizes.map { _ in self }
+  }
+}
+
 extension Graph {
   /// Writes down the graph of the layers that `body` calls.
   ///

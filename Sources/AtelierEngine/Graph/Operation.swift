@@ -27,6 +27,10 @@ public protocol Operation: Sendable, Hashable, Codable {
   /// Whether output 0 is input 0 under another shape, so that nothing runs.
   var isView: Bool { get }
 
+  /// Whether each sample of the results depends on the same sample of the inputs alone (parameters
+  /// apart), so that two batches may run as one.
+  var treatsSamplesAlone: Bool { get }
+
   /// Floats of scratch memory while the operation runs.
   func workspaceCount(_ shapes: NodeShapes, _ kernels: Kernels) -> Int
 
@@ -57,6 +61,8 @@ extension Operation {
   public var inPlaceInputs: [Int] { [] }
   /// False by default.
   public var isView: Bool { false }
+  /// False by default.
+  public var treatsSamplesAlone: Bool { false }
   /// None by default.
   public func workspaceCount(_ shapes: NodeShapes, _ kernels: Kernels) -> Int { 0 }
   /// None by default.

@@ -14,7 +14,7 @@ public enum OperationRegistry {
     SpaceToDepthOperation.self,
     ConcatenateOperation.self, ChannelSlice.self, ChannelEmbed.self, PadOperation.self,
     PadGradient.self,
-    CropOperation.self, ReshapeOperation.self,
+    CropOperation.self, ReshapeOperation.self, JoinBatches.self, SplitBatch.self,
     ActivationOperation.self, ActivationGradient.self, BinaryOperation.self, AffineOperation.self,
     ClampOperation.self,
     ClampGradient.self, FillOperation.self, MeanOperation.self, Broadcast.self,

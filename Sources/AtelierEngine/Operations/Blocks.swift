@@ -5,6 +5,7 @@ import AtelierKernels
 /// Channels of several tensors side by side: [..., C1], [..., C2], … give [..., C1 + C2 + …].
 public struct ConcatenateOperation: Operation {
   public static let kind = "concatenate"
+  public var treatsSamplesAlone: Bool { true }
 
   /// [..., C1 + C2 + …].
   public func outputShapes(_ inputs: [Shape]) throws(ShapeError) -> [Shape] {
@@ -52,6 +53,7 @@ public struct ConcatenateOperation: Operation {
 /// A range of channels: [..., C] gives [..., count].
 public struct ChannelSlice: Operation {
   public static let kind = "channel-slice"
+  public var treatsSamplesAlone: Bool { true }
   /// The first channel.
   public var start: Int
   /// The number of channels.
@@ -179,6 +181,7 @@ public struct Border: Sendable, Hashable, Codable {
 /// Padding: [N, H, W, C] gives [N, top + H + bottom, left + W + right, C].
 public struct PadOperation: Operation {
   public static let kind = "pad-2d"
+  public var treatsSamplesAlone: Bool { true }
   /// What is added.
   public var border: Border
   /// With which values.
@@ -256,6 +259,7 @@ public struct PadGradient: Operation {
 /// Cropping: the adjoint of padding with zeros.
 public struct CropOperation: Operation {
   public static let kind = "crop-2d"
+  public var treatsSamplesAlone: Bool { true }
   /// What is taken away.
   public var border: Border
 
@@ -299,6 +303,7 @@ public struct CropOperation: Operation {
 /// The same numbers under another shape; the batch axis stays.
 public struct ReshapeOperation: Operation {
   public static let kind = "reshape"
+  public var treatsSamplesAlone: Bool { true }
   /// The sizes after the batch axis; nil stands for one flat axis.
   public var target: [Int]?
   public var isView: Bool { true }

@@ -11,6 +11,7 @@ import AtelierKernels
 /// Rank-2 input [N, C] with weights [C, K] is a dense layer: a 1×1 convolution over N pixels.
 public struct ConvolutionOperation: Operation {
   public static let kind = "convolution-2d"
+  public var treatsSamplesAlone: Bool { true }
   /// Stride, padding, dilation, groups.
   public var attributes: ConvolutionAttributes
   /// What happens to the sums before they are stored.
@@ -104,6 +105,7 @@ public struct ConvolutionOperation: Operation {
 /// output channels here. Output size: (in − 1) · stride − padding + dilation · (kernel − 1) + 1 + output padding.
 public struct TransposedConvolutionOperation: Operation {
   public static let kind = "transposed-convolution-2d"
+  public var treatsSamplesAlone: Bool { true }
   /// Stride, padding, dilation, groups of the convolution whose adjoint this is.
   public var attributes: ConvolutionAttributes
   /// Rows below and columns to the right that the size formula would leave out.

@@ -5,6 +5,7 @@ import AtelierKernels
 /// An activation function, element by element.
 public struct ActivationOperation: Operation {
   public static let kind = "activation"
+  public var treatsSamplesAlone: Bool { true }
   /// Which function.
   public var activation: Activation
   public var inPlaceInputs: [Int] { [0] }
@@ -130,6 +131,7 @@ public struct BinaryOperation: Operation {
 /// scale · x + shift.
 public struct AffineOperation: Operation {
   public static let kind = "affine"
+  public var treatsSamplesAlone: Bool { true }
   /// The factor.
   public var scale: Float
   /// What is added.
@@ -165,6 +167,7 @@ public struct AffineOperation: Operation {
 /// x limited to [lower, upper]; the gradient passes where lower ≤ x ≤ upper.
 public struct ClampOperation: Operation {
   public static let kind = "clamp"
+  public var treatsSamplesAlone: Bool { true }
   /// The least value.
   public var lower: Float
   /// The greatest value.

@@ -73,6 +73,7 @@ public struct PoolAttributes: Sendable, Hashable, Codable {
 /// Ties go to the first in row-major order.
 public struct MaxPoolOperation: Operation {
   public static let kind = "max-pool-2d"
+  public var treatsSamplesAlone: Bool { true }
   /// Window, stride, padding.
   public var attributes: PoolAttributes
 
@@ -209,6 +210,7 @@ public struct SwitchGather: Operation {
 /// Average pooling: [N, H, W, C] gives [N, H', W', C].
 public struct AveragePoolOperation: Operation {
   public static let kind = "average-pool-2d"
+  public var treatsSamplesAlone: Bool { true }
   /// Window, stride, padding.
   public var attributes: PoolAttributes
   /// Whether padding counts as zeros (PyTorch's default) or is left out (Keras).
@@ -277,6 +279,7 @@ public struct AveragePoolGradient: Operation {
 /// The mean over all pixels: [N, H, W, C] gives [N, C].
 public struct GlobalAveragePoolOperation: Operation {
   public static let kind = "global-average-pool"
+  public var treatsSamplesAlone: Bool { true }
 
   /// [N, C].
   public func outputShapes(_ inputs: [Shape]) throws(ShapeError) -> [Shape] {

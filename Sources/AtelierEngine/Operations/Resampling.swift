@@ -5,6 +5,7 @@ import AtelierKernels
 /// Bilinear resizing with half-pixel centres and clamped edges: [N, H, W, C] gives [N, H · factor, W · factor, C].
 public struct BilinearResizeOperation: Operation {
   public static let kind = "bilinear-resize-2d"
+  public var treatsSamplesAlone: Bool { true }
   /// How the output size follows from the input.
   public enum Target: Sendable, Hashable, Codable {
     /// The input's sizes times these.
@@ -80,6 +81,7 @@ public struct BilinearResizeGradient: Operation {
 /// whole pixel moves at once.
 public struct PixelShuffleOperation: Operation {
   public static let kind = "pixel-shuffle-2d"
+  public var treatsSamplesAlone: Bool { true }
   /// The block's side b.
   public var block: Int
 
@@ -120,6 +122,7 @@ public struct PixelShuffleOperation: Operation {
 /// Space-to-depth: the inverse and the adjoint of pixel shuffle.
 public struct SpaceToDepthOperation: Operation {
   public static let kind = "space-to-depth-2d"
+  public var treatsSamplesAlone: Bool { true }
   /// The block's side b.
   public var block: Int
 

@@ -75,8 +75,25 @@ public final class Denoiser {
   /// - Returns: A picture of the same size and channels.
   /// - Throws: `StudioError` when sigma or strength is negative or the model does not keep sizes.
   public func denoise(_ image: ByteImage, _ options: Options = .init()) throws -> ByteImage {
+    try denoise(stored: image, options)
+  }
+
+  /// Denoises a picture of 16 bits a sample, which it keeps; else as for bytes.
+  ///
+  /// - Parameters:
+  ///   - image: Gray, gray with alpha, RGB or RGBA.
+  ///   - options: Sigma (in units of 8-bit values), strength, ensemble, tiles.
+  /// - Returns: A picture of the same size and channels.
+  /// - Throws: `StudioError` as for bytes.
+  public func denoise(_ image: WordImage, _ options: Options = .init()) throws -> WordImage {
+    try denoise(stored: image, options)
+  }
+
+  private func denoise<Sample: ImageSample>(
+    stored image: Image<Sample>, _ options: Options
+  ) throws -> Image<Sample> {
     var result = image
-    let sigma = try options.sigma ?? Self.estimate(image)
+    let sigma = options.sigma ?? NoiseEstimator.sigma(storedColors: image)
     for planes in planeGroups(image) {
       try run(on: image, planes: planes, sigma: sigma, options) { tile, place in
         Self.write(tile, at: place, planes: planes, into: &result)
@@ -86,8 +103,8 @@ public final class Denoiser {
   }
 
   /// Rounds a tile into the planes of a picture that it stands for.
-  private static func write(
-    _ tile: FloatImage, at place: (x: Int, y: Int), planes: [Int], into image: inout ByteImage
+  private static func write<Sample: ImageSample>(
+    _ tile: FloatImage, at place: (x: Int, y: Int), planes: [Int], into image: inout Image<Sample>
   ) {
     let (width, step) = (image.width, image.channels)
     image.samples.withUnsafeMutableBufferPointer { target in
@@ -97,7 +114,7 @@ public final class Denoiser {
           for column in 0..<tile.width {
             let start = (row * tile.width + column) * tile.channels
             for (channel, plane) in planes.enumerated() {
-              target[pixel + plane] = UInt8(unit: source[start + channel])
+              target[pixel + plane] = Sample(unit: source[start + channel])
             }
             pixel += step
           }
@@ -129,15 +146,8 @@ public final class Denoiser {
     return result
   }
 
-  /// The noise of a picture in units of 8-bit values: the mean estimate of its colour channels.
-  static func estimate(_ image: ByteImage) throws -> Float {
-    let colors = image.isGray ? 1 : 3
-    let sum = (0..<colors).reduce(Float(0)) { $0 + NoiseEstimator.sigma(of: image, channel: $1) }
-    return sum / Float(colors)
-  }
-
   /// Which channels of a picture go through the network together.
-  private func planeGroups(_ image: ByteImage) -> [[Int]] {
+  private func planeGroups<Sample: ImageSample>(_ image: Image<Sample>) -> [[Int]] {
     let colors = image.isGray ? 1 : 3
     return channels == 3 && colors == 3 ? [[0, 1, 2]] : (0..<colors).map { [$0] }
   }

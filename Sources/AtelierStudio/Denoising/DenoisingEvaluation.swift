@@ -69,7 +69,7 @@ public enum DenoisingEvaluation {
       noisy = FloatImage(
         width: clean.width, height: clean.height, channels: clean.channels, samples: samples)
       var options = options
-      options.sigma = isBlind ? try Denoiser.estimate(noisy.bytes) : sigma
+      options.sigma = isBlind ? NoiseEstimator.sigma(ofColors: noisy.bytes) : sigma
       let result = try denoiser.denoise(noisy, options).bytes
       let row = DenoisingReport.Row(
         file: item.name, psnr: try Metrics.psnr(clean, result),

@@ -45,6 +45,9 @@ public struct DenoisingTrainingRequest: Sendable, Hashable, Codable {
   public var steps: Int?
   /// Minutes to train; nil when steps limit the training.
   public var minutes: Double?
+  /// How many validations in a row may pass without a better PSNR before the training stops; nil
+  /// never stops it.
+  public var patience: Int?
   /// Steps between validations.
   public var validationInterval = 500
   /// Steps between preview pictures.
@@ -87,7 +90,9 @@ public enum DenoisingTraining {
       folder = try RunFolder.open(at: run)
       try folder.expect(
         request,
-        except: ["steps", "minutes", "validationInterval", "previewInterval", "saveInterval"])
+        except: [
+          "steps", "minutes", "patience", "validationInterval", "previewInterval", "saveInterval",
+        ])
       try folder.replaceConfiguration(request)
     } else {
       folder = try RunFolder.create(at: run, configuration: request)
@@ -208,7 +213,7 @@ final class DenoisingSession {
       steps: request.steps, minutes: request.minutes,
       validationInterval: request.validationInterval, previewInterval: request.previewInterval,
       saveInterval: request.saveInterval, averageDecay: request.averageDecay,
-      monitor: Monitor("psnr", .maximum), seed: request.seed)
+      monitor: Monitor("psnr", .maximum, patience: request.patience), seed: request.seed)
     let batches = batches
     let hasMap = graph.input(named: "noise") != nil
     let source = ClosureBatchSource { step in

@@ -21,10 +21,37 @@ public enum NoiseEstimator {
   ///   - channel: Which channel.
   /// - Returns: 0 for a flat picture; about 0.2 for a natural one without noise.
   public static func sigma(of image: ByteImage, channel: Int = 0) -> Float {
+    sigma(stored: image, channel: channel)
+  }
+
+  /// The same from one channel of a picture of 16 bits a sample; also in units of 8-bit values.
+  public static func sigma(of image: WordImage, channel: Int = 0) -> Float {
+    sigma(stored: image, channel: channel)
+  }
+
+  /// The mean of what the colour channels of a picture give, or its gray one; alpha is left out.
+  ///
+  /// - Parameter image: At least 16 pixels on each side, else the result is 0.
+  /// - Returns: The noise's deviation in units of 8-bit values.
+  public static func sigma(ofColors image: ByteImage) -> Float { sigma(storedColors: image) }
+
+  /// The same of a picture of 16 bits a sample; also in units of 8-bit values.
+  public static func sigma(ofColors image: WordImage) -> Float { sigma(storedColors: image) }
+
+  static func sigma<Sample: ImageSample>(storedColors image: Image<Sample>) -> Float {
+    let colors = image.isGray ? 1 : 3
+    let sum = (0..<colors).reduce(Float(0)) { $0 + sigma(stored: image, channel: $1) }
+    return sum / Float(colors)
+  }
+
+  private static func sigma<Sample: ImageSample>(
+    stored image: Image<Sample>, channel: Int
+  ) -> Float {
     guard min(image.width, image.height) >= 2 * Patches.side else { return 0 }
     let patches = image.samples.withUnsafeBufferPointer { samples in
+      // For bytes exactly their values: 255 · (v / 255) rounds back to v for each of the 256.
       Patches(width: image.width, height: image.height) {
-        Float(samples[$0 * image.channels + channel])
+        255 * samples[$0 * image.channels + channel].unit
       }
     }
     return sigma(patches, range: 0...255)

@@ -52,12 +52,24 @@ typedef struct ck_conv_weight_part {
   long q0, q1, group, kb0, kb1, chunk_rows, chunk_columns;
 } ck_conv_weight_part;
 
-/// The sizes of a Winograd convolution (3x3, stride 1): source [n, h, w, c], result [n, oh, ow, k].
+/// Unpacked weights: kernel element t (row * kernel_w + column), source channel c and result channel
+/// k lie at t * tap_pitch + c * step_c + k * step_k.
+typedef struct ck_conv_weights {
+  const float *values;
+  long kernel_w, tap_pitch, step_c, step_k;
+} ck_conv_weights;
+
+/// The sizes of a Winograd convolution: source [n, h, w, c], result [n, oh, ow, k]. With a stride,
+/// one side is seen as stride * stride phases of every stride-th row and column: the source (then
+/// src_step is the stride), or in the input gradient the result (then dst_step is).
 typedef struct ck_winograd {
   long batch, src_h, src_w, src_c, dst_h, dst_w, dst_c;
   long pad_y, pad_x;
-  /// Tiles of 4x4 result pixels, and how many of them a batch holds.
+  /// Tiles of 4x4 result pixels of a phase, and how many of them a batch holds.
   long tiles_y, tiles_x, tile_batch;
+  long stride, kernel, src_step, dst_step;
+  /// Rows and columns of phase 0 that lie before the result.
+  long dst_y0, dst_x0;
 } ck_winograd;
 
 /// The functions of one instruction set.
@@ -86,17 +98,22 @@ typedef struct ck_convolution_table {
   /// apart, in their order.
   void (*weight_finish)(const ck_conv_stencil *, long r0, long r1, long group, const float *partials,
                         long parts, long part_pitch, float *weight_gradient);
-  /// A matrix product over unpacked weights, whose element (c, k) lies at c * step_c + k * step_k.
-  void (*dense)(const float *a, const float *weights, long step_c, long step_k, long channels,
-                long results, long rows, long r0, long r1, long kb0, long kb1,
-                const ck_conv_epilogue *, float *partial, float *dst, float *scratch);
-  /// The weight gradient of a matrix product, and its column sums.
-  void (*dense_weight)(const float *a, const float *gradient, long channels, long results, long rows,
-                       long kb0, long kb1, float *weight_gradient, float *bias, float *scratch);
+  /// Result pixels p0..<p1 (counted over images, rows, columns) and channel blocks kb0..<kb1 from
+  /// unpacked weights; one group.
+  void (*deep)(const ck_conv_stencil *, const ck_conv_epilogue *, const ck_conv_weights *, long p0,
+               long p1, long kb0, long kb1, const float *src, float *dst, float *scratch);
+  /// Copies block kb of a gradient [pixels][results] to [pixel][width]; its column sums to `bias`
+  /// unless NULL.
+  void (*deep_pack_gradient)(const float *gradient, long pixels, long results, long kb, float *packed,
+                             float *bias);
+  /// The weight gradient of tap (i, j) of a forward stencil and source channels c0..<c1 from packed
+  /// blocks of the gradient.
+  void (*deep_weight)(const ck_conv_stencil *, long i, long j, long c0, long c1, long rows_held,
+                      const float *src, const float *packed, float *weight_gradient, float *scratch);
   /// Transforms the weights of result block kb to [36][c][width]; the input gradient turns the
   /// kernel round.
-  void (*winograd_weights)(const float *weights, long tap_pitch, long step_c, long step_k, int flipped,
-                           long channels, long results, const float *scale, long kb, float *packed);
+  void (*winograd_weights)(const ck_winograd *, const float *weights, long tap_pitch, long step_c,
+                           long step_k, int flipped, const float *scale, long kb, float *packed);
   /// Computes result tiles t0..<t1 and channel blocks kb0..<kb1 from packed weights
   /// [kb][36][c][width].
   void (*winograd_tiles)(const ck_winograd *, const ck_conv_epilogue *, long t0, long t1, long kb0,

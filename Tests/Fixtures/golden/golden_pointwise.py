@@ -88,6 +88,35 @@ def softmax(cases, label, data):
     cases.differentiate(name, "softmax", {}, lambda x: F.softmax(x, -1), {"x": rounded(data)})
 
 
+def arithmetic(cases):
+    """Adds arithmetic of two tensors, scaling, clamping, means, slices and windows."""
+    for label, shape in [("image", (1, 4, 5, 3)), ("batch3", (3, 3, 3, 5)), ("vectors", (3, 17))]:
+        simple(cases, "subtract-" + label, "subtract", {}, lambda x, y: x - y, shape, shape)
+        simple(cases, "maximum-" + label, "maximum", {}, lambda x, y: torch.maximum(x, y), shape, shape)
+        name = "divide-" + label
+        # Divisors of both signs, none near 0.
+        divisor = uniform(name, "y", shape, 0.5, 2.0) * np.sign(normal(name, "sign", shape))
+        cases.differentiate(
+            name, "divide", {}, lambda x, y: x / y, {"x": normal(name, "x", shape), "y": divisor})
+    for label, shape in [("image", (1, 4, 5, 3)), ("vectors", (3, 17))]:
+        simple(cases, "affine-" + label, "affine", {"scale": -1.5, "shift": 0.25},
+               lambda x: -1.5 * x + 0.25, shape)
+        simple(cases, "clamp-" + label, "clamp", {"low": -0.5, "high": 0.75},
+               lambda x: x.clamp(-0.5, 0.75), shape)
+        simple(cases, "mean-" + label, "mean", {}, lambda x: x.mean(), shape)
+        simple(cases, "channel-slice-" + label, "channel_slice", {"start": 1, "count": 2},
+               lambda x: x[..., 1:3], shape)
+        simple(cases, "channel-embed-" + label, "channel_embed", {"start": 2, "total": 19},
+               lambda x: F.pad(x, (2, 17 - x.shape[-1])), shape)
+    simple(cases, "reshape-image", "reshape", {"sizes": [5, 12]}, lambda x: x.reshape(-1, 5, 12), (3, 4, 5, 3))
+    simple(cases, "reshape-vectors", "reshape", {"sizes": [2, 3, 4]}, lambda x: x.reshape(-1, 2, 3, 4), (3, 24))
+    for label, shape, window in [("2x2", (1, 4, 6, 3), (2, 2)), ("3x2-batch3", (3, 6, 4, 17), (3, 2))]:
+        simple(cases, "subsample-" + label, "subsample", {"window": window},
+               lambda x: x[:, ::window[0], ::window[1]], shape)
+        simple(cases, "sum-pool-" + label, "sum_pool", {"window": window},
+               lambda x: to_nhwc(F.avg_pool2d(to_nchw(x), window, divisor_override=1)), shape)
+
+
 def add(cases):
     """Adds every case of this file."""
     for training in (True, False):
@@ -133,3 +162,4 @@ def add(cases):
     simple(cases, "concatenate-three-batch3", "concatenate", {}, lambda x, y, z: join(x, y, z),
            (3, 2, 3, 2), (3, 2, 3, 2), (3, 2, 3, 5))
     simple(cases, "concatenate-vectors", "concatenate", {}, lambda x, y: join(x, y), (3, 5), (3, 17))
+    arithmetic(cases)

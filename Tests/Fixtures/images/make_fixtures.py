@@ -123,6 +123,25 @@ def palettes():
     png("texts", 29, 19, 8, 0, [row.tobytes() for row in gray], texts, after)
 
 
+def further_depths():
+    """Palettes of 1 and 2 bits and 16 bits interlaced; a seed of its own, so that no other file moves."""
+    own = numpy.random.default_rng(7)
+    y, x = numpy.mgrid[0:19, 0:29]
+    for depth in (1, 2):
+        colors = own.integers(0, 256, (2 ** depth, 3)).astype(numpy.uint8)
+        indices = ((x // 3 + y * y // 11) % 2 ** depth).astype(numpy.uint8)
+        name = "palette%d" % depth
+        png(name, 29, 19, depth, 3, [pack(row, depth) for row in indices],
+            chunk(b"PLTE", colors.tobytes()))
+        raw(name, colors[indices])
+        raw(name + "-indices", indices)
+        expected = numpy.asarray(Image.open(name + ".png").convert("RGB"))
+        assert (expected == colors[indices]).all()
+    fine = own.integers(0, 65536, (19, 29, 3)).astype(numpy.uint16)
+    png("rgb16-interlaced", 29, 19, 16, 2, interlaced_rows(fine, 16), interlaced=1)
+    raw("rgb16-interlaced", fine)
+
+
 def jpegs():
     color = scene(37, 53, 3)
     picture = Image.fromarray(color)
@@ -205,3 +224,4 @@ palettes()
 jpegs()
 resizes()
 metrics()
+further_depths()

@@ -1,0 +1,78 @@
+// A picture at the precision of its file, so that 16 bits a sample go through a denoiser whole.
+
+import Atelier
+
+/// A picture of 8 or of 16 bits a sample, as its file stores it.
+enum StoredPicture {
+  /// 8 bits a sample; also what files of fewer bits hold.
+  case bytes(ByteImage)
+  /// 16 bits a sample.
+  case words(WordImage)
+
+  /// Reads a picture file at its own precision.
+  /// - Throws: `ImageError` when the file cannot be read.
+  init(reading path: String) throws {
+    self =
+      try ImageFile.information(path).bitDepth == 16
+      ? .words(ImageFile.readWords(path)) : .bytes(ImageFile.read(path))
+  }
+
+  /// The picture in 8 bits a sample, rounded when it has 16.
+  var bytes: ByteImage {
+    switch self {
+    case .bytes(let image): image
+    case .words(let image): image.bytes
+    }
+  }
+
+  /// Whether a sample has 16 bits.
+  var isDeep: Bool {
+    if case .words = self { true } else { false }
+  }
+
+  /// Width and height.
+  var size: PixelSize {
+    switch self {
+    case .bytes(let image): image.size
+    case .words(let image): image.size
+    }
+  }
+
+  /// Samples in a pixel, 1 to 4.
+  var channels: Int {
+    switch self {
+    case .bytes(let image): image.channels
+    case .words(let image): image.channels
+    }
+  }
+
+  /// Whether the picture has no colour.
+  var isGray: Bool { channels <= 2 }
+  /// Whether the last channel is alpha.
+  var hasAlpha: Bool { channels == 2 || channels == 4 }
+
+  /// The estimated noise, of 255.
+  var sigma: Float {
+    switch self {
+    case .bytes(let image): NoiseEstimator.sigma(ofColors: image)
+    case .words(let image): NoiseEstimator.sigma(ofColors: image)
+    }
+  }
+
+  /// The picture denoised, at the same precision.
+  func denoised(by denoiser: Denoiser, _ options: Denoiser.Options) throws -> StoredPicture {
+    switch self {
+    case .bytes(let image): .bytes(try denoiser.denoise(image, options))
+    case .words(let image): .words(try denoiser.denoise(image, options))
+    }
+  }
+
+  /// Writes the picture: a PNG at its precision, a JPEG in 8 bits.
+  func write(to path: String, options: ImageWriteOptions) throws {
+    if case .words(let image) = self, try ImageFile.format(forWriting: path) == .png {
+      try ImageFile.write(image, to: path, options: options)
+    } else {
+      try ImageFile.write(bytes, to: path, options: options)
+    }
+  }
+}
