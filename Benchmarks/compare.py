@@ -1,12 +1,19 @@
 #!/usr/bin/env python3
-"""Times Atelier against PyTorch, alternating, each workload and phase in a process of its own.
+"""Times Atelier against its peers, alternating, each workload, phase and mode in a process of its own.
 
 usage: compare.py [--only NAME,NAME] [--phases train,infer] [--threads 2] [--seconds 4] [--rounds 3]
-                  [--atelier .build/release/atelier] [--peer-python python3] [--modes eager,channels_last,compile]
+                  [--modes eager,channels_last,compile] [--infer-modes onnxruntime,openvino]
+                  [--atelier .build/release/atelier] [--peer-python python3] [--json | --markdown]
 
-The peer of a workload is its fastest mode, by the median over the rounds. A ratio is peer / Atelier of the medians
-(above 1 Atelier is faster); the spread is the smallest and largest ratio of a round. Times are only comparable
-within one table: same machine, same minutes, same number of threads. Exit code 1 when a side gave no figure.
+A round times Atelier and every mode of the peers once; every other round goes in the opposite order. The peer of a workload
+is its fastest mode, by the median over the rounds. A ratio is peer / Atelier of the medians (above 1 Atelier is
+faster); the spread is the smallest and the largest ratio of a round. Memory is the largest resident memory of a
+process; its ratio is Atelier's to that of PyTorch's fastest mode (below 1 Atelier needs less). Times are only
+comparable within one table: same machine, same minutes, same number of threads. `of peak` counts the operations of
+direct convolution against the machine's float32 peak; Winograd's algorithm may exceed 100 %.
+
+Modes that fail (no C++ compiler for `compile`, a network that cannot be exported) are named on standard error. Exit code 1
+when Atelier or all peers gave no figure for a row.
 """
 
 import argparse
@@ -21,6 +28,9 @@ from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
 NAMES = "A-autoencoder,B-dncnn,C-faceswap,D-unet,E-noise-generator,F-vgg16-transfer"
+TORCH_MODES = ("eager", "channels_last", "compile")
+ONNX_MODES = ("onnxruntime", "openvino")
+PACKAGES = {"PyTorch": "torch", "ONNX Runtime": "onnxruntime", "OpenVINO": "openvino"}
 
 
 def processor():
@@ -42,61 +52,168 @@ def records(command):
     return lines
 
 
+def versions(python):
+    """The peers' versions, those that are not installed left out."""
+    code = (
+        "import importlib.metadata as m, json\n"
+        "def version(name):\n"
+        "    try: return m.version(name)\n"
+        "    except m.PackageNotFoundError: return None\n"
+        f"print(json.dumps({{k: version(v) for k, v in {PACKAGES!r}.items()}}))")
+    found = records([python, "-c", code])
+    return {name: version for name, version in (found[0] if found else {}).items() if version}
+
+
+def machine(options):
+    """One line: the processor, what it can do, and who is compared."""
+    limits = records([options.atelier, "bench", "--roofline", "--json", "--threads", str(options.threads)])
+    parts = [processor(), f"{os.cpu_count()} cores", f"{options.threads} threads"]
+    peaks = [limit for limit in limits if limit["kind"] == "multiply-add"]
+    if peaks:
+        parts.append(f"{peaks[-1]['instruction_set']}, peak {peaks[-1]['all_threads']:.0f} GFLOP/s")
+    parts += [
+        f"memory {limit['all_threads']:.0f} GB/s" for limit in limits if limit["kind"] == "memory-read"]
+    parts += [f"{name} {version}" for name, version in versions(options.peer_python).items()]
+    return ", ".join(parts)
+
+
+def side(options, name, phase, mode):
+    """The one record of a mode."""
+    common = [
+        "--only", name, "--threads", str(options.threads), "--seconds", str(options.seconds)]
+    if mode == "atelier":
+        command = [options.atelier, "bench", "--phase", phase, "--json"]
+    else:
+        script = "onnx_workloads.py" if mode in ONNX_MODES else "torch_workloads.py"
+        command = [options.peer_python, str(HERE / script), "--phases", phase, "--modes", mode]
+    found = records(command + common)
+    return found[0] if found else {"error": "no figure"}
+
+
+def rounds_of(options, name, phase):
+    """For each mode the records of the rounds in which it gave a figure, by round."""
+    modes = ["atelier", *filter(None, options.modes.split(","))]
+    if phase == "infer":
+        modes += filter(None, options.infer_modes.split(","))
+    results = defaultdict(dict)
+    failed = set()
+    for number in range(options.rounds):
+        for mode in modes if number % 2 == 0 else reversed(modes):
+            if mode in failed:
+                continue
+            record = side(options, name, phase, mode)
+            if "ms" in record:
+                results[mode][number] = record
+            else:
+                # What fails once fails again; only one line of it.
+                failed.add(mode)
+                print(f"{name} {phase} {mode}: {record.get('error')}", file=sys.stderr)
+    return results
+
+
+def summary(name, phase, results):
+    """The row of the table, or None when a side gave no figure."""
+    median = {
+        mode: {
+            key: statistics.median(record[key] for record in rounds.values())
+            for key in ("ms", "peak_rss_mb")}
+        for mode, rounds in results.items()}
+    own = median.pop("atelier", None)
+    if own is None or not median:
+        return None
+    fastest = min(median, key=lambda mode: median[mode]["ms"])
+    ratios = [
+        results[fastest][number]["ms"] / record["ms"]
+        for number, record in results["atelier"].items() if number in results[fastest]]
+    ratio = median[fastest]["ms"] / own["ms"]
+    row = {
+        "workload": name, "phase": phase, "atelier_ms": own["ms"],
+        "peer_ms": median[fastest]["ms"], "peer_mode": fastest, "ratio": ratio,
+        "ratio_least": min(ratios, default=ratio), "ratio_most": max(ratios, default=ratio),
+        "atelier_mb": own["peak_rss_mb"], "modes": median}
+    torch_modes = [mode for mode in median if mode in TORCH_MODES]
+    if torch_modes:
+        torch = median[min(torch_modes, key=lambda mode: median[mode]["ms"])]
+        row |= {"torch_mb": torch["peak_rss_mb"], "memory_ratio": own["peak_rss_mb"] / torch["peak_rss_mb"]}
+    shares = [r["peak_share"] for r in results["atelier"].values() if "peak_share" in r]
+    if shares:
+        row["peak_share"] = statistics.median(shares)
+    return row
+
+
+def cells(row, modes, mark):
+    """A row as text; the fastest peer is marked."""
+    times = []
+    for mode in modes:
+        ms = row["modes"].get(mode, {}).get("ms")
+        text = "-" if ms is None else f"{ms:.1f}"
+        times.append(mark(text) if mode == row["peer_mode"] else text)
+    memory = f"{row['memory_ratio']:.2f}" if "memory_ratio" in row else "-"
+    share = f"{100 * row['peak_share']:.0f} %" if "peak_share" in row else "-"
+    return [
+        row["workload"], row["phase"], f"{row['atelier_ms']:.1f}", *times,
+        f"{row['ratio']:.2f}", f"{row['ratio_least']:.2f}-{row['ratio_most']:.2f}", share,
+        f"{row['atelier_mb']:.0f}", f"{row['torch_mb']:.0f}" if "torch_mb" in row else "-", memory]
+
+
+def table(rows, modes, markdown):
+    """The lines of the table."""
+    header = [
+        "workload", "phase", "Atelier ms", *modes, "ratio", "spread", "of peak", "Atelier MiB",
+        "PyTorch MiB", "memory"]
+    if markdown:
+        lines = [header, ["---", "---", *["---:"] * (len(header) - 2)]]
+        lines += [cells(row, modes, lambda text: f"**{text}**") for row in rows]
+        return ["| " + " | ".join(line) + " |" for line in lines]
+    lines = [header, *(cells(row, modes, lambda text: f"{text}*") for row in rows)]
+    widths = [max(len(line[i]) for line in lines) for i in range(len(header))]
+    return [
+        "  ".join(
+            cell.ljust(width) if i < 2 else cell.rjust(width)
+            for i, (cell, width) in enumerate(zip(line, widths))).rstrip()
+        for line in lines]
+
+
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--only", default=NAMES)
     parser.add_argument("--phases", default="train,infer")
-    parser.add_argument("--modes", default="eager,channels_last,compile")
+    parser.add_argument("--modes", default=",".join(TORCH_MODES))
+    parser.add_argument("--infer-modes", default=",".join(ONNX_MODES))
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--seconds", type=float, default=4)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--atelier", default=str(HERE.parent / ".build/release/atelier"))
     parser.add_argument("--peer-python", default=os.environ.get("PYTHON", sys.executable))
-    parser.add_argument("--json", action="store_true", help="print the rows as JSON lines")
+    form = parser.add_mutually_exclusive_group()
+    form.add_argument("--json", action="store_true", help="print the rows as JSON lines, each when it is done")
+    form.add_argument("--markdown", action="store_true", help="print the table for a README")
     options = parser.parse_args()
-    common = ["--threads", str(options.threads), "--seconds", str(options.seconds)]
+    if options.rounds < 1:
+        parser.error("--rounds takes at least 1")
 
+    about = machine(options)
     complete = True
     rows = []
     for name in options.only.split(","):
         for phase in options.phases.split(","):
-            ours, theirs = [], defaultdict(list)
-            for _ in range(options.rounds):
-                for record in records(
-                    [options.atelier, "bench", "--only", name, "--phase", phase, "--json", *common]
-                ):
-                    ours.append(record["ms"])
-                for mode in options.modes.split(","):
-                    for record in records(
-                        [options.peer_python, str(HERE / "torch_workloads.py"), "--only", name,
-                         "--phases", phase, "--modes", mode, *common]
-                    ):
-                        if "ms" in record:
-                            theirs[mode].append(record["ms"])
-                        else:
-                            print(f"{name} {phase} {mode}: {record['error']}", file=sys.stderr)
-            if not ours or not theirs:
+            row = summary(name, phase, rounds_of(options, name, phase))
+            if row is None:
                 print(f"{name} {phase}: a side gave no figure", file=sys.stderr)
                 complete = False
                 continue
-            mode, times = min(theirs.items(), key=lambda item: statistics.median(item[1]))
-            ratios = [peer / own for own, peer in zip(ours, times)]
-            rows.append({
-                "workload": name, "phase": phase, "atelier_ms": statistics.median(ours),
-                "peer_ms": statistics.median(times), "peer_mode": mode,
-                "ratio": statistics.median(times) / statistics.median(ours),
-                "ratio_least": min(ratios), "ratio_most": max(ratios)})
+            rows.append(row)
             if options.json:
-                print(json.dumps(rows[-1]), flush=True)
+                print(json.dumps(row | {"machine": about}), flush=True)
+            else:
+                print(f"{name} {phase}: {row['ratio']:.2f} against {row['peer_mode']}", file=sys.stderr)
     if not options.json:
-        print(f"{processor()}, {os.cpu_count()} cores, {options.threads} threads; medians of "
-              f"{options.rounds} alternating rounds of at least {options.seconds} s")
-        print(f"{'workload':<18} {'phase':<6} {'atelier ms':>10} {'peer ms':>9} {'peer mode':<14} "
-              f"{'ratio':>6}  spread")
-        for row in rows:
-            print(f"{row['workload']:<18} {row['phase']:<6} {row['atelier_ms']:>10.1f} "
-                  f"{row['peer_ms']:>9.1f} {row['peer_mode']:<14} {row['ratio']:>6.2f}  "
-                  f"{row['ratio_least']:.2f}-{row['ratio_most']:.2f}")
+        wanted = [*options.modes.split(","), *options.infer_modes.split(",")]
+        modes = [mode for mode in wanted if any(mode in row["modes"] for row in rows)]
+        print(f"{about}. Medians of {options.rounds} alternating rounds of at least {options.seconds:g} s "
+              "a side, milliseconds a step.")
+        print()
+        print("\n".join(table(rows, modes, options.markdown)))
     sys.exit(0 if complete else 1)
 
 

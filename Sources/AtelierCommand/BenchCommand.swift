@@ -1,10 +1,10 @@
-// `atelier bench`: times the workloads, one line a workload and phase, or a table per node.
+// `atelier bench`: times the workloads, their nodes, their kernels, or the machine itself.
 
 import ArgumentParser
 import Atelier
 import Foundation
 
-/// Times the workloads.
+/// Times the workloads, their nodes or kernels, or the machine.
 struct BenchCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "bench",
@@ -12,7 +12,16 @@ struct BenchCommand: ParsableCommand {
     discussion: """
       train is forward, loss, backward and Adam's step on a batch in memory; infer is the forward \
       pass alone. Times are medians over at least five steps after three to warm up. With --json \
-      each result is one line with the keys of Benchmarks/torch_workloads.py.
+      each result is one line with the keys of Benchmarks/torch_workloads.py, then gflops and \
+      peak_share.
+
+      GFLOP/s count the operations of direct convolution, two a multiply-add, whatever algorithm \
+      runs; the peak is what this instruction set and all threads multiply and add in registers, \
+      measured before. Winograd's algorithm needs up to four times fewer multiplications, so \
+      shares above 100 % are possible. GB/s count each input and output of a node once.
+
+      --kernels times the distinct kernels of the workloads alone, on data that may lie in a \
+      cache, with the packing of weights apart; a filter keeps those whose name and shape hold it.
 
       WORKLOADS
       \(Workload.allCases.map { "  \($0.rawValue)" }.joined(separator: "\n"))
@@ -21,6 +30,8 @@ struct BenchCommand: ParsableCommand {
         atelier bench --threads 2
         atelier bench --only A-autoencoder,B-dncnn --threads 2 --json
         atelier bench --profile B-dncnn --phase train
+        atelier bench --kernels weight-gradient --only D-unet
+        atelier bench --roofline
       """)
 
   @Option(
@@ -33,73 +44,78 @@ struct BenchCommand: ParsableCommand {
     transform: BenchCommand.phase)
   var phase: BenchPhase?
 
-  @Option(help: ArgumentHelp("How long to time each phase, at least.", valueName: "s"))
-  var seconds: Double = 6
+  @Option(
+    help: ArgumentHelp(
+      "How long to time each phase, at least (default: 6; a kernel 0.1).", valueName: "s"))
+  var seconds: Double?
 
   @Option(
     help: ArgumentHelp("Time every node of one workload instead.", valueName: "name"),
     transform: BenchCommand.workload)
   var profile: Workload?
 
+  @Option(
+    name: .customLong("kernels"), defaultAsFlag: "all",
+    help: ArgumentHelp("Time the kernels of the workloads alone instead.", valueName: "filter"))
+  var kernelFilter: String? = nil
+
+  @Flag(help: "Measure what this machine can do instead.")
+  var roofline = false
+
   @OptionGroup(title: "GENERAL OPTIONS") var global: GlobalOptions
 
   func validate() throws {
-    guard (0...3600).contains(seconds) else {
+    if let seconds, !(0...3600).contains(seconds) {
       throw ValidationError("--seconds takes 0 to 3600; received \(seconds)")
+    }
+    guard [profile != nil, kernelFilter != nil, roofline].filter({ $0 }).count <= 1 else {
+      throw ValidationError("expected one of --profile, --kernels and --roofline")
     }
   }
 
   func run() throws {
-    let phases = phase.map { [$0] } ?? BenchPhase.allCases
     let kernels = global.kernels
-    if let profile {
-      for phase in phases { try show(profile, phase, kernels) }
-      return
+    let tables = BenchTables(global: global, kernels: kernels)
+    if roofline {
+      try tables.show(kernels.roofline())
+    } else if let profile {
+      for phase in phases {
+        try tables.show(
+          try Bench(profile, phase: phase, kernels: kernels).profile(),
+          title: "\(profile.rawValue) \(phase.rawValue)")
+      }
+    } else if let kernelFilter {
+      try runKernels(kernelFilter == "all" ? "" : kernelFilter, kernels, tables)
+    } else {
+      try runWorkloads(kernels, tables)
     }
-    if !global.json {
-      global.say(
-        "\(kernels.instructionSet.rawValue), \(kernels.pool.threads) threads; medians of steps")
-    }
+  }
+
+  private var phases: [BenchPhase] { phase.map { [$0] } ?? BenchPhase.allCases }
+
+  private func runWorkloads(_ kernels: Kernels, _ tables: BenchTables) throws {
+    let peak = kernels.peakGigaflops()
+    global.say(
+      "\(kernels.instructionSet.rawValue), \(kernels.pool.threads) threads, peak "
+        + "\(NumberText.fixed(peak, 0)) GFLOP/s; medians of steps")
     for workload in only {
       for phase in phases {
-        let result = try Bench(workload, phase: phase, kernels: kernels).run(seconds: seconds)
-        if global.json {
-          Console.print(try JSONText.line(result))
-        } else {
-          Console.print(Self.line(result))
-        }
+        try tables.show(
+          try Bench(workload, phase: phase, kernels: kernels)
+            .run(seconds: seconds ?? 6, peak: peak))
       }
     }
   }
 
-  private static func line(_ result: BenchResult) -> String {
-    let name = result.workload.padding(toLength: 18, withPad: " ", startingAt: 0)
-    let ms = NumberText.fixed(result.ms, 2)
-    return "\(name) \(result.phase)  "
-      + String(repeating: " ", count: max(9 - ms.count, 0)) + "\(ms) ms  "
-      + "\(NumberText.fixed(result.imagesPerSecond, 1)) images/s  "
-      + "peak \(result.peakMemory) MiB  \(result.parameters) parameters"
-  }
-
-  private func show(_ workload: Workload, _ phase: BenchPhase, _ kernels: Kernels) throws {
-    let rows = try Bench(workload, phase: phase, kernels: kernels).profile()
-    guard !global.json else {
-      for row in rows { Console.print(try JSONText.line(row)) }
-      return
+  private func runKernels(_ filter: String, _ kernels: Kernels, _ tables: BenchTables) throws {
+    let bench = KernelBench(kernels)
+    let cases = try bench.cases(only, filter: filter)
+    guard !cases.isEmpty else {
+      throw StudioError(.usage, "no kernel of these workloads has '\(filter)' in name and shape")
     }
-    var table = TextTable(
-      ["node", "operation", "output", "ms", "GFLOP/s", "share"], leftColumns: 3)
-    for row in rows where row.ms > 0 {
-      table.append([
-        row.node, row.operation, row.shape, NumberText.fixed(row.ms, 3),
-        row.gigaflops > 0 ? NumberText.fixed(row.gigaflops, 1) : "",
-        NumberText.fixed(row.share * 100, 1) + " %",
-      ])
-    }
-    let total = rows.reduce(0) { $0 + $1.ms }
-    Console.print("\(workload.rawValue) \(phase.rawValue), \(kernels.pool.threads) threads")
-    Console.print(table.text)
-    Console.print("total \(NumberText.fixed(total, 2)) ms\n")
+    let seconds = seconds ?? 0.1
+    try tables.show(
+      cases.lazy.map { bench.run($0.kernel, workloads: $0.workloads, seconds: seconds) })
   }
 
   private static func workload(_ text: String) throws -> Workload {

@@ -191,17 +191,7 @@ extension Kernels {
 
 extension ck_conv_epilogue {
   init(_ epilogue: ConvolutionEpilogue) {
-    let (code, parameter): (Int32, Float) =
-      switch epilogue.activation {
-      case .identity: (0, 0)
-      case .relu: (1, 0)
-      case .leakyReLU(let slope): (2, slope)
-      case .elu(let alpha): (3, alpha)
-      case .silu: (4, 0)
-      case .gelu: (5, 0)
-      case .sigmoid: (6, 0)
-      case .tanh: (7, 0)
-      }
+    let (code, parameter) = epilogue.activation.code
     self.init(
       bias: epilogue.bias, addend: epilogue.addend, mask: epilogue.mask,
       mask_slope: epilogue.maskSlope, parameter: parameter, activation: code)

@@ -159,8 +159,8 @@ extension Kernels {
         let (sample, start, count) = sizes.place(index)
         let table = UnsafePointer(base + 4 * sample * width)
         map(
-          x + start, nil, dy + start, table, table + width, table + 2 * width,
-          table + 3 * width, 1, dx + start, count, width)
+          x + start, dy + start, table, table + width, table + 2 * width, table + 3 * width, nil,
+          nil, 1, dx + start, count, width)
       }
     }
   }
@@ -181,7 +181,7 @@ extension Kernels {
       pool.parallelFor(sizes.batch * number) { index in
         let (sample, start, count) = sizes.place(index)
         kernel(
-          x + start, nil, dy + start, tables + 4 * sample * sizes.rows.width, 1, count,
+          x + start, dy + start, tables + 4 * sample * sizes.rows.width, nil, nil, 1, count,
           sizes.rows.width, channels, base + index * stride)
       }
       for sample in 0..<sizes.batch {

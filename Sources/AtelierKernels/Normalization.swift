@@ -67,8 +67,8 @@ extension Kernels {
     withUnsafeTemporaryAllocation(of: Float.self, capacity: 2 * width) { tables in
       let scale = UnsafeMutableBufferPointer(rebasing: tables[..<width])
       let shift = UnsafeMutableBufferPointer(rebasing: tables[width...])
-      rows.fill(scale) { gamma[$0] * inverseDeviation[$0] }
-      rows.fill(shift) { beta[$0] - mean[$0] * scale[$0] }
+      Self.fillAffine(
+        rows, scale, shift, mean: mean, inverseDeviation: inverseDeviation, gamma: gamma, beta: beta)
       let scales = scale.read
       let shifts = shift.read
       forEachPart(rows.parts(of: pixels * channels)) { _, start, count in
@@ -77,33 +77,51 @@ extension Kernels {
     }
   }
 
+  /// The normalization as y = scale · x + shift.
+  private static func fillAffine(
+    _ rows: ChannelRows, _ scale: UnsafeMutableBufferPointer<Float>,
+    _ shift: UnsafeMutableBufferPointer<Float>, mean: UnsafePointer<Float>,
+    inverseDeviation: UnsafePointer<Float>, gamma: UnsafePointer<Float>, beta: UnsafePointer<Float>
+  ) {
+    rows.fill(scale) { gamma[$0] * inverseDeviation[$0] }
+    rows.fill(shift) { beta[$0] - mean[$0] * scale[$0] }
+  }
+
   /// The gradients of the forward pass whose statistics were taken over the same pixels; `dx` may
   /// be `dy`.
   ///
-  /// `y` is the forward pass's output, needed when `activation` is not the identity.
+  /// `beta` is the forward pass's, needed when `activation` is not the identity: the sign of the
+  /// activation's input is worked out anew.
   public func batchNormalizationGradient(
-    _ x: UnsafePointer<Float>, y: UnsafePointer<Float>?, dy: UnsafePointer<Float>,
+    _ x: UnsafePointer<Float>, dy: UnsafePointer<Float>,
     mean: UnsafePointer<Float>, inverseDeviation: UnsafePointer<Float>,
-    gamma: UnsafePointer<Float>, activation: Activation, dx: UnsafeMutablePointer<Float>,
+    gamma: UnsafePointer<Float>, beta: UnsafePointer<Float>?, activation: Activation, dx: UnsafeMutablePointer<Float>,
     dGamma: UnsafeMutablePointer<Float>, dBeta: UnsafeMutablePointer<Float>, pixels: Int,
     channels: Int
   ) {
     let slope = Self.slope(activation)
-    let y = slope == 1 ? nil : y
-    precondition(slope == 1 || y != nil, "the gradient through \(activation) needs its output")
+    let beta = slope == 1 ? nil : beta
+    precondition(slope == 1 || beta != nil, "the gradient through \(activation) needs beta")
     let reduce = elementwise.pointee.channel_products
     let map = elementwise.pointee.row_normalization_gradient
     let rows = ChannelRows(channels: channels)
     let width = rows.width
-    withUnsafeTemporaryAllocation(of: Float.self, capacity: 4 * width) { tables in
-      let buffers = (0..<4).map {
+    withUnsafeTemporaryAllocation(of: Float.self, capacity: 6 * width) { tables in
+      let buffers = (0..<6).map {
         UnsafeMutableBufferPointer(rebasing: tables[($0 * width)..<(($0 + 1) * width)])
       }
       rows.fill(buffers[0]) { mean[$0] }
+      if let beta {
+        Self.fillAffine(
+          rows, buffers[4], buffers[5], mean: mean, inverseDeviation: inverseDeviation,
+          gamma: gamma, beta: beta)
+      }
       let base = tables.read
+      let scale = beta == nil ? nil : base + 4 * width
+      let shift = beta == nil ? nil : base + 5 * width
       sumOfChannels(rows, pixels: pixels, kinds: 2) { start, count, sums in
         reduce(
-          x + start, y.map { $0 + start }, dy + start, base, slope, count, width, channels, sums)
+          x + start, dy + start, base, scale, shift, slope, count, width, channels, sums)
       } finish: { sums in
         let size = Double(max(pixels, 1))
         rows.fill(buffers[1]) { gamma[$0] * inverseDeviation[$0] }
@@ -121,8 +139,8 @@ extension Kernels {
       }
       forEachPart(rows.parts(of: pixels * channels)) { _, start, count in
         map(
-          x + start, y.map { $0 + start }, dy + start, base, base + width, base + 2 * width,
-          base + 3 * width, slope, dx + start, count, width)
+          x + start, dy + start, base, base + width, base + 2 * width, base + 3 * width, scale,
+          shift, slope, dx + start, count, width)
       }
     }
   }

@@ -1,9 +1,5 @@
-// The parts of the convolution family that need no vectors: packing, slow activations, the choice
-// of a table.
+// The parts of the convolution family that need no vectors: packing, and the choice of a table.
 #include "ck_convolution.h"
-
-#include <math.h>
-#include <string.h>
 
 extern const ck_convolution_table ck_convolution_baseline;
 #if defined(__x86_64__)
@@ -127,25 +123,5 @@ void ck_conv_channel_sums(const float *values, long pixels, long channels, float
     float sum = 0;
     for (int i = 0; i < 8; i++) sum += running[k][i];
     sums[k] = sum;
-  }
-}
-
-static float activated(int activation, float parameter, float x) {
-  switch (activation) {
-  case 1: return x < 0 ? 0 : x;
-  case 2: return x < 0 ? parameter * x : x;
-  case 3: return x > 0 ? x : parameter * expm1f(x);
-  case 4: return x / (1 + expf(-x));
-  case 5: return 0.5f * x * (1 + erff(x * 0.70710678118654752f));
-  case 6: return 1 / (1 + expf(-x));
-  case 7: return tanhf(x);
-  default: return x;
-  }
-}
-
-void ck_conv_activate(const ck_conv_epilogue *e, float *values, const float *mask, long count) {
-  for (long i = 0; i < count; i++) {
-    const float y = activated(e->activation, e->parameter, values[i]);
-    values[i] = mask && !(mask[i] > 0) ? y * e->mask_slope : y;
   }
 }

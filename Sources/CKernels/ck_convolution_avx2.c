@@ -1,5 +1,6 @@
 // The convolution family compiled for AVX2 with FMA.
 #include "ck_convolution.h"
+#include "ck_elementwise.h"
 
 #if defined(__x86_64__)
 
@@ -7,6 +8,9 @@
 
 #define VW 8
 #define TILE 6
+// The vector forms of exp and its kin.
+extern const struct ck_elementwise_kernels ck_elementwise_avx2;
+#define ACTIVATIONS ck_elementwise_avx2
 #include "ck_conv_tile.inc"
 #include "ck_conv_direct.inc"
 #include "ck_conv_weight.inc"

@@ -1,5 +1,6 @@
 // The convolution family compiled for AVX-512.
 #include "ck_convolution.h"
+#include "ck_elementwise.h"
 
 #if defined(__x86_64__)
 #include <immintrin.h>
@@ -8,6 +9,9 @@
 
 #define VW 16
 #define TILE 12
+// The vector forms of exp and its kin.
+extern const struct ck_elementwise_kernels ck_elementwise_avx512;
+#define ACTIVATIONS ck_elementwise_avx512
 #include "ck_conv_tile.inc"
 #include "ck_conv_direct.inc"
 #include "ck_conv_weight.inc"

@@ -1,8 +1,12 @@
 // The convolution family compiled for any CPU of the architecture.
 #include "ck_convolution.h"
+#include "ck_elementwise.h"
 
 #define VW 4
 #define TILE 6
+// The vector forms of exp and its kin.
+extern const struct ck_elementwise_kernels ck_elementwise_baseline;
+#define ACTIVATIONS ck_elementwise_baseline
 #include "ck_conv_tile.inc"
 #include "ck_conv_direct.inc"
 #include "ck_conv_weight.inc"

@@ -61,6 +61,9 @@ struct MistakeCase: CustomTestStringConvertible {
       "denoise train --network unet --unpool max --scenes 1 --steps 1 --run r", 64,
       "atelier: --unpool is for the autoencoder alone"),
     MistakeCase(
+      "denoise train --network unet --scenes 1 --steps 1 --run r --patience 0", 64,
+      "atelier: --patience takes at least 1; received 0 (see atelier denoise train --help)"),
+    MistakeCase(
       "denoise train --run none --resume", 66, "atelier: none: no such file or folder"),
     MistakeCase(
       "denoise train --run r --resume --batch 3 --data empty", 64,
@@ -79,6 +82,15 @@ struct MistakeCase: CustomTestStringConvertible {
       "bench --phase sleep", 64,
       "atelier: The value 'sleep' is invalid for '--phase <phase>': expected train or infer; "
         + "received 'sleep' (see atelier bench --help)"),
+    MistakeCase(
+      "bench --seconds 9999", 64,
+      "atelier: --seconds takes 0 to 3600; received 9999.0 (see atelier bench --help)"),
+    MistakeCase(
+      "bench --roofline --kernels", 64,
+      "atelier: expected one of --profile, --kernels and --roofline (see atelier bench --help)"),
+    MistakeCase(
+      "bench --kernels carving --only A-autoencoder", 64,
+      "atelier: no kernel of these workloads has 'carving' in name and shape"),
     MistakeCase(
       "samples -o good.png/below", 73, "atelier: good.png/below: cannot be written: "),
   ]

@@ -81,12 +81,10 @@ private typealias Support = ElementSupport
     let absolute = 2e-6 * max(1, Float(pixels).squareRoot())
     Support.verify(relative: 4e-6, absolute: absolute, reference: reference) { kernels in
       Support.changed(dy + [Float](repeating: .nan, count: 2 * channels)) { out in
-        withOptional(saved) {
-          kernels.batchNormalizationGradient(
-            x, y: $0, dy: out, mean: mean, inverseDeviation: inverse, gamma: gamma,
-            activation: activation, dx: out, dGamma: out + grid.count,
-            dBeta: out + grid.count + channels, pixels: pixels, channels: channels)
-        }
+        kernels.batchNormalizationGradient(
+          x, dy: out, mean: mean, inverseDeviation: inverse, gamma: gamma, beta: beta,
+          activation: activation, dx: out, dGamma: out + grid.count,
+          dBeta: out + grid.count + channels, pixels: pixels, channels: channels)
       }
     }
   }

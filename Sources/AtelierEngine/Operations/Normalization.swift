@@ -80,7 +80,7 @@ public struct BatchNormalizationOperation: Operation {
     let results = try context.append(
       gradient,
       [upstream, inputs[0], inputs[1], outputs[1], outputs[2]]
-        + (activation == .identity ? [] : [outputs[0]]))
+        + (activation == .identity ? [] : [inputs[2]]))
     return [
       context.isNeeded[0] ? results[0] : nil, context.isNeeded[1] ? results[1] : nil,
       context.isNeeded[2] ? results[2] : nil, nil, nil,
@@ -90,7 +90,8 @@ public struct BatchNormalizationOperation: Operation {
 
 /// The gradients of batch normalization to x, gamma and beta.
 ///
-/// Inputs: upstream, x, gamma, the mean and inverse deviation used and, with a fused activation, its output.
+/// Inputs: upstream, x, gamma, the mean and inverse deviation used and, with a fused activation, beta,
+/// from which the sign of the activation's input follows.
 public struct BatchNormalizationGradient: Operation {
   public static let kind = "batch-normalization-gradient"
   /// The fused activation.
@@ -108,7 +109,7 @@ public struct BatchNormalizationGradient: Operation {
     try expectEqual(inputs[0], inputs[1], "x")
     let vector: Shape = [inputs[0].channels]
     for shape in inputs[2..<5] { try expectEqual(vector, shape, "channel vectors") }
-    if inputs.count == 6 { try expectEqual(inputs[0], inputs[5], "the activation's output") }
+    if inputs.count == 6 { try expectEqual(vector, inputs[5], "beta") }
     return [inputs[0], vector, vector]
   }
 
@@ -124,10 +125,10 @@ public struct BatchNormalizationGradient: Operation {
     let dBeta = context.output(2) ?? context.scratch + channels
     if isTraining {
       context.kernels.batchNormalizationGradient(
-        context.input(1), y: activation == .identity ? nil : context.input(5),
-        dy: context.input(0), mean: context.input(3), inverseDeviation: context.input(4),
-        gamma: context.input(2), activation: activation, dx: context.output, dGamma: dGamma,
-        dBeta: dBeta, pixels: pixels, channels: channels)
+        context.input(1), dy: context.input(0), mean: context.input(3),
+        inverseDeviation: context.input(4), gamma: context.input(2),
+        beta: activation == .identity ? nil : context.input(5), activation: activation,
+        dx: context.output, dGamma: dGamma, dBeta: dBeta, pixels: pixels, channels: channels)
       return
     }
     runFrozen(context, dGamma: dGamma, dBeta: dBeta, pixels: pixels, channels: channels)
@@ -141,13 +142,16 @@ public struct BatchNormalizationGradient: Operation {
     let (mean, inverse, gamma) = (context.input(3), context.input(4), context.input(2))
     let x = context.input(1)
     let dx = context.output
-    if activation == .identity {
-      if UnsafePointer(dx) != context.input(0) {
-        context.kernels.copy(context.input(0), dx, count: pixels * channels)
+    if UnsafePointer(dx) != context.input(0) {
+      context.kernels.copy(context.input(0), dx, count: pixels * channels)
+    }
+    if let slope = activation.negativeSlope, slope != 1 {
+      let beta = context.input(5)
+      for index in 0..<pixels * channels {
+        let channel = index % channels
+        let scale = gamma[channel] * inverse[channel]
+        if x[index] * scale + (beta[channel] - mean[channel] * scale) <= 0 { dx[index] *= slope }
       }
-    } else {
-      context.kernels.activationGradient(
-        activation, saved: context.input(5), context.input(0), dx, count: pixels * channels)
     }
     if context.output(1) != nil || context.output(2) != nil {
       for channel in 0..<channels {

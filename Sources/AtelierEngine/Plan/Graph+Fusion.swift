@@ -58,14 +58,15 @@ private struct Fusion {
     if let gradient = node.operation as? ActivationGradient,
       var normalization = follower.operation as? BatchNormalizationGradient,
       normalization.activation == .identity, gradient.activation.negativeSlope != nil,
-      follower.inputs[0] == output
+      follower.inputs[0] == output,
+      let beta = beta(of: node.inputs[1], gradient.activation, x: follower.inputs[1])
     {
       normalization.activation = gradient.activation
       graph.nodes[next].operation = normalization
       graph.nodes[next].inputs[0] = node.inputs[0]
-      graph.nodes[next].inputs.append(node.inputs[1])
+      graph.nodes[next].inputs.append(beta)
       isRemoved[index] = true
-      for input in node.inputs where reader[input] == index { reader[input] = next }
+      for input in [node.inputs[0], beta] where reader[input] == index { reader[input] = next }
       return true
     }
     if let operation = node.operation as? ConvolutionOperation {
@@ -89,6 +90,16 @@ private struct Fusion {
       }
     }
     return false
+  }
+
+  /// The beta of the normalization of `x` whose output, through a fused activation, is `value`.
+  private func beta(of value: ValueID, _ activation: Activation, x: ValueID) -> ValueID? {
+    guard case .node(let index, output: 0) = graph.values[value].source,
+      let normalization = graph.nodes[index].operation as? BatchNormalizationOperation,
+      normalization.isTraining, normalization.activation == activation,
+      graph.nodes[index].inputs[0] == x
+    else { return nil }
+    return graph.nodes[index].inputs[2]
   }
 
   /// Fuses into a (transposed) convolution.

@@ -11,55 +11,6 @@ import Glibc
 import Darwin
 #endif
 
-/// One timed phase of a workload; encodes to the same keys as the peers' script prints.
-public struct BenchResult: Sendable, Hashable, Codable {
-  /// The workload's name.
-  public var workload: String
-  /// `train` or `infer`.
-  public var phase: String
-  /// Who ran it: `atelier`.
-  public var mode = "atelier"
-  /// The median of a step in milliseconds.
-  public var ms: Double
-  /// Images per second at the median.
-  public var imagesPerSecond: Double
-  /// The largest resident memory of the process so far, in MiB.
-  public var peakMemory: Int
-  /// Weights of all networks of the workload.
-  public var parameters: Int
-
-  enum CodingKeys: String, CodingKey {
-    case workload, phase, mode, ms
-    case imagesPerSecond = "images_per_s"
-    case peakMemory = "peak_rss_mb"
-    case parameters = "params"
-  }
-}
-
-/// What one node of a program cost, for `--profile`.
-public struct BenchProfileRow: Sendable, Hashable, Codable {
-  /// The node's name.
-  public var node: String
-  /// The operation's kind.
-  public var operation: String
-  /// The shape of the first output.
-  public var shape: String
-  /// The median time in milliseconds.
-  public var ms: Double
-  /// Billions of floating-point operations per second; 0 where none are counted.
-  public var gigaflops: Double
-  /// The part of the whole step, 0 to 1.
-  public var share: Double
-}
-
-/// What is timed.
-public enum BenchPhase: String, Sendable, Hashable, CaseIterable {
-  /// Forward, loss, backward and Adam's step on a batch that is in place.
-  case train
-  /// Forward in the form for inference.
-  case infer
-}
-
 /// One workload ready to be timed.
 public final class Bench {
   /// What is timed.
@@ -69,6 +20,8 @@ public final class Bench {
   private let program: Program
   private let optimizer: OptimizerState?
   private let parameters: Int
+  /// Multiply-adds of the direct algorithms in a step, those of the optimizer apart.
+  public let multiplyAdds: Int
 
   /// Builds the networks and fills the inputs, seeded.
   ///
@@ -88,6 +41,7 @@ public final class Bench {
       }
     let store = try ParameterStore(for: [graph], seed: 0)
     program = try Program(graph, parameters: store, kernels: kernels)
+    multiplyAdds = program.plan.graph.multiplyAdds
     optimizer =
       phase == .train
       ? try OptimizerState(
@@ -124,9 +78,13 @@ public final class Bench {
   ///   - seconds: How long at least; at least five steps are timed, after three to warm up.
   ///   - warmUp: Steps that are not timed.
   ///   - least: The least number of timed steps.
+  ///   - peak: What the machine does at most, in billions of operations per second; nil where it
+  ///     was not measured.
   /// - Returns: The medians.
   /// - Throws: `DataFault` never in practice.
-  public func run(seconds: Double, warmUp: Int = 3, least: Int = 5) throws -> BenchResult {
+  public func run(
+    seconds: Double, warmUp: Int = 3, least: Int = 5, peak: Double? = nil
+  ) throws -> BenchResult {
     for _ in 0..<warmUp { try step() }
     let clock = ContinuousClock()
     let end = clock.now + .seconds(seconds)
@@ -135,10 +93,13 @@ public final class Bench {
       times.append(try clock.measure { try step() }.milliseconds)
     }
     let ms = Self.median(times)
+    let gigaflops = 2 * Double(multiplyAdds) / ms / 1e6
     return BenchResult(
       workload: workload.rawValue, phase: phase.rawValue, ms: Self.rounded(ms, 1000),
       imagesPerSecond: Self.rounded(Double(workload.images) / ms * 1000, 10),
-      peakMemory: Self.peakMemory(), parameters: parameters)
+      peakMemory: Self.peakMemory(), parameters: parameters,
+      gigaflops: Self.rounded(gigaflops, 10),
+      peakShare: peak.map { Self.rounded(gigaflops / $0, 1000) })
   }
 
   /// Times every node.
@@ -172,19 +133,22 @@ public final class Bench {
     let total = max(medians.reduce(0, +), .leastNormalMagnitude)
     var rows = nodes.enumerated().map { index, node in
       let shapes = program.plan.graph.shapes(of: node)
-      let operations = 2 * Double(node.operation.multiplyAdds(shapes))
+      let ms = medians[index]
+      func rate(_ count: Int) -> Double { ms > 0 ? Double(count) / ms / 1e6 : 0 }
       return BenchProfileRow(
         node: node.name, operation: type(of: node.operation).kind,
-        shape: shapes.outputs.first.map { "\($0)" } ?? "", ms: medians[index],
-        gigaflops: medians[index] > 0 ? operations / medians[index] / 1e6 : 0,
-        share: medians[index] / total)
+        shape: shapes.outputs.first.map { "\($0)" } ?? "", ms: ms,
+        gigaflops: rate(2 * node.operation.multiplyAdds(shapes)), share: ms / total,
+        gigabytes: rate(program.plan.bytes(of: node)))
     }
     if let optimizer {
       let count = optimizer.entries.reduce(0) { $0 + $1.shape.count }
+      let ms = medians[nodes.count]
+      // Adam reads parameters, gradients and both moments, and writes all but the gradients.
       rows.append(
         BenchProfileRow(
-          node: "optimizer", operation: "adam", shape: "[\(count)]", ms: medians[nodes.count],
-          gigaflops: 0, share: medians[nodes.count] / total))
+          node: "optimizer", operation: "adam", shape: "[\(count)]", ms: ms, gigaflops: 0,
+          share: ms / total, gigabytes: ms > 0 ? 28 * Double(count) / ms / 1e6 : 0))
     }
     return rows
   }
@@ -214,9 +178,28 @@ public final class Bench {
   }
 }
 
+extension Graph {
+  /// Multiply-adds of one run by the direct algorithms.
+  var multiplyAdds: Int {
+    nodes.reduce(0) { $0 + $1.operation.multiplyAdds(shapes(of: $1)) }
+  }
+}
+
+extension Plan {
+  /// The bytes that a node reads and writes, if it touches each element once: inputs of which only
+  /// the shape counts, outputs that nobody reads, and scratch memory apart.
+  func bytes(of node: Graph.Node) -> Int {
+    if node.operation.isView { return 0 }
+    let unread = Set(node.operation.shapeOnlyInputs)
+    let inputs = node.inputs.enumerated().filter { !unread.contains($0.offset) }.map(\.element)
+    let outputs = node.outputs.filter { locations[$0] != .none }
+    return 4 * (inputs + outputs).reduce(0) { $0 + graph.values[$1].shape.count }
+  }
+}
+
 extension Duration {
   /// The duration in milliseconds.
-  fileprivate var milliseconds: Double {
+  var milliseconds: Double {
     Double(components.seconds) * 1e3 + Double(components.attoseconds) / 1e15
   }
 }

@@ -70,7 +70,7 @@ public enum Workload: String, Sendable, Hashable, Codable, CaseIterable {
             network.encode(builder.input(face, [16, 64, 64, 3])), face)
           builder.output("output_\(face)", output)
         }
-      }
+      }.joiningSharedCalls()
     case .unet:
       return try Graph.trace { builder in
         builder.output("output", BenchUNet().call(builder.input("input", [4, 256, 256, 3])))

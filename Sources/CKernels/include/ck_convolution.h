@@ -142,8 +142,5 @@ void ck_conv_pack(const ck_conv_stencil *, int backward, long kernel_w, long ker
 long ck_conv_packed_count(const ck_conv_stencil *, long vector, long block);
 /// The sums over `pixels` pixels of each of `channels` channels (1...4).
 void ck_conv_channel_sums(const float *values, long pixels, long channels, float *sums);
-/// Applies an epilogue's activation and mask to `count` values at `values`, the mask's at `mask`
-/// (or NULL).
-void ck_conv_activate(const ck_conv_epilogue *, float *values, const float *mask, long count);
 
 #endif

@@ -102,10 +102,13 @@ struct ck_elementwise_kernels {
   /// result [2, channels]: mean, sum of squared deviations
   void (*_Nonnull channel_moments)(
       const float *x, size_t count, size_t width, size_t channels, double *result);
-  /// sums [2, channels]: of g and of g (x - mean), with g = dy (y > 0 ? 1 : slope), or dy without y
+  /// sums [2, channels]: of g and of g (x - mean), with g = dy (scale x + shift > 0 ? 1 : slope), or
+  /// dy without a scale; the activation's output is worked out anew, since that costs less than to
+  /// read it
   void (*_Nonnull channel_products)(
-      const float *x, const float *_Nullable y, const float *dy, const float *mean, float slope,
-      size_t count, size_t width, size_t channels, double *sums);
+      const float *x, const float *dy, const float *mean, const float *_Nullable scale,
+      const float *_Nullable shift, float slope, size_t count, size_t width, size_t channels,
+      double *sums);
   /// sums [3, channels]: of p t, p, t
   void (*_Nonnull channel_overlaps)(
       const float *p, const float *t, size_t count, size_t width, size_t channels, double *sums);
@@ -118,9 +121,9 @@ struct ck_elementwise_kernels {
       size_t width);
   /// dx = a g + b (x - mean) + c, g as above
   void (*_Nonnull row_normalization_gradient)(
-      const float *x, const float *_Nullable y, const float *dy, const float *mean,
-      const float *a, const float *b, const float *c, float slope, float *dx, size_t count,
-      size_t width);
+      const float *x, const float *dy, const float *mean, const float *a, const float *b,
+      const float *c, const float *_Nullable scale, const float *_Nullable shift, float slope,
+      float *dx, size_t count, size_t width);
 
   void (*_Nonnull sgd)(
       const struct ck_optimizer *o, float *p, const float *g, float *_Nullable v, size_t n);

@@ -4,6 +4,7 @@
 
 #include "ck_cpu.h"
 #include "ck_pool.h"
+#include "ck_roofline.h"
 #include "ck_spatial.h"
 #include "ck_elementwise.h"
 
