@@ -68,7 +68,8 @@ extension Kernels {
       let scale = UnsafeMutableBufferPointer(rebasing: tables[..<width])
       let shift = UnsafeMutableBufferPointer(rebasing: tables[width...])
       Self.fillAffine(
-        rows, scale, shift, mean: mean, inverseDeviation: inverseDeviation, gamma: gamma, beta: beta)
+        rows, scale, shift, mean: mean, inverseDeviation: inverseDeviation, gamma: gamma, beta: beta
+      )
       let scales = scale.read
       let shifts = shift.read
       forEachPart(rows.parts(of: pixels * channels)) { _, start, count in
@@ -95,7 +96,8 @@ extension Kernels {
   public func batchNormalizationGradient(
     _ x: UnsafePointer<Float>, dy: UnsafePointer<Float>,
     mean: UnsafePointer<Float>, inverseDeviation: UnsafePointer<Float>,
-    gamma: UnsafePointer<Float>, beta: UnsafePointer<Float>?, activation: Activation, dx: UnsafeMutablePointer<Float>,
+    gamma: UnsafePointer<Float>, beta: UnsafePointer<Float>?, activation: Activation,
+    dx: UnsafeMutablePointer<Float>,
     dGamma: UnsafeMutablePointer<Float>, dBeta: UnsafeMutablePointer<Float>, pixels: Int,
     channels: Int
   ) {

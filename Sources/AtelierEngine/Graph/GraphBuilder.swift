@@ -248,7 +248,7 @@ public func joinBatches(_ tensors: [SymbolicTensor], name: String? = nil) -> Sym
 }
 
 extension SymbolicTensor {
-  /// Runs of samples: [N1 + N2 + …, ...] gives [N1, ...], [N2, ...], …
+  /// Runs of samples: [N1 + N2 + …, ...] gives tensors [N1, ...], [N2, ...] and so on.
   public func splitBatch(sizes: [Int], name: String? = nil) -> [SymbolicTensor] {
     let parts = outputs(
       of: SplitBatch(sizes: sizes), name: name ?? "split_batch", layerType: "SplitBatch")

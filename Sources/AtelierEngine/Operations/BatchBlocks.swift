@@ -36,7 +36,7 @@ public struct JoinBatches: Operation {
   }
 }
 
-/// A batch cut into runs of samples: [N1 + N2 + …, ...] gives [N1, ...], [N2, ...], …
+/// A batch cut into runs of samples: [N1 + N2 + …, ...] gives [N1, ...], [N2, ...] and so on.
 public struct SplitBatch: Operation {
   public static let kind = "split-batch"
   /// The samples of each result.
@@ -45,7 +45,7 @@ public struct SplitBatch: Operation {
   /// Makes a cut into results of these numbers of samples.
   public init(sizes: [Int]) { self.sizes = sizes }
 
-  /// [N1, ...], [N2, ...], …
+  /// The runs [N1, ...], [N2, ...] and so on.
   public func outputShapes(_ inputs: [Shape]) throws(ShapeError) -> [Shape] {
     try expectInputs(inputs, 1)
     guard inputs[0].rank >= 1, !sizes.isEmpty,
