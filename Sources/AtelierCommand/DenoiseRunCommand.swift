@@ -116,7 +116,9 @@ struct DenoiseRunCommand: ParsableCommand {
     if noisy.isDeep, format == .jpeg {
       global.remark("\(task.input): 16 bits a sample are written as 8 to \(task.output)")
     }
-    let (denoiser, file) = try shelf.denoiser(isGray: noisy.isGray)
+    // A gray picture stored in colour has the same noise in all channels, which the colour model
+    // takes for texture.
+    let (denoiser, file) = try shelf.denoiser(isGray: noisy.isColorless)
     var options = Denoiser.Options()
     let used = sigma ?? noisy.sigma
     options.sigma = used

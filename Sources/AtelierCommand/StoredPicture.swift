@@ -46,8 +46,13 @@ enum StoredPicture {
     }
   }
 
-  /// Whether the picture has no colour.
-  var isGray: Bool { channels <= 2 }
+  /// Whether every pixel is gray, also where the file stores red, green and blue.
+  var isColorless: Bool {
+    switch self {
+    case .bytes(let image): image.isColorless
+    case .words(let image): image.isColorless
+    }
+  }
   /// Whether the last channel is alpha.
   var hasAlpha: Bool { channels == 2 || channels == 4 }
 

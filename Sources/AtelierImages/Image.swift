@@ -78,6 +78,16 @@ public struct Image<Sample: ImageSample>: Sendable, Equatable {
   /// Whether the picture has no colour: 1 or 2 channels.
   @inlinable public var isGray: Bool { channels <= 2 }
 
+  /// Whether every pixel is gray: no colour channels, or red, green and blue all equal.
+  public var isColorless: Bool {
+    isGray
+      || storage.withUnsafeBufferPointer { samples in
+        stride(from: 0, to: samples.count, by: channels).allSatisfy {
+          samples[$0] == samples[$0 + 1] && samples[$0] == samples[$0 + 2]
+        }
+      }
+  }
+
   /// One sample.
   /// - Precondition: the place lies in the picture.
   @inlinable public subscript(x: Int, y: Int, channel: Int) -> Sample {

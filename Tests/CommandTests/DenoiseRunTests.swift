@@ -152,8 +152,11 @@ struct DenoiseRunTests {
     }
     try bench.picture("a.png", 20, 20, channels: 1)
     try bench.picture("b.png", 20, 20, channels: 3)
+    // Gray stored in colour belongs to the gray model.
+    let gray = try ImageFile.read(bench.path("a.png").path)
+    try ImageFile.write(gray.withChannels(3), to: bench.path("c.png").path)
     let outcome = try bench.run(
-      "denoise", "a.png", "b.png", "-o", "out", "--json",
+      "denoise", "a.png", "b.png", "c.png", "-o", "out", "--json",
       environment: ["ATELIER_CHECKPOINTS": bench.path("models").path])
     #expect(outcome.status == 0, "\(outcome.errors)")
     let report = try #require(
@@ -161,7 +164,10 @@ struct DenoiseRunTests {
     let models = try #require(report["files"] as? [[String: Any]]).compactMap {
       ($0["model"] as? NSString)?.lastPathComponent
     }
-    #expect(models == ["denoise-gray.safetensors", "denoise-color.safetensors"])
+    #expect(
+      models == [
+        "denoise-gray.safetensors", "denoise-color.safetensors", "denoise-gray.safetensors",
+      ])
   }
 
   @Test func evaluationPrintsExactlyItsJSON() throws {

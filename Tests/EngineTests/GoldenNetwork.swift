@@ -213,6 +213,11 @@ struct GoldenNetwork {
     case "channel_embed":
       return x.applying(
         ChannelEmbed(start: try golden.int("start"), total: try golden.int("total")))
+    case "join_batches": return joinBatches([x, try s("y")])
+    case "split_batch":
+      let first = try golden.int("first")
+      let parts = x.splitBatch(sizes: [first, x.shape.batch - first])
+      return joinBatches([parts[1], parts[0]])
     case "reshape": return Reshape(try golden.ints("sizes"))(x)
     case "subsample": return x.applying(Subsample(window: try extent(golden, "window")))
     case "sum_pool": return x.applying(SumPool(window: try extent(golden, "window")))

@@ -141,6 +141,7 @@ enum LayerCases {
     LayerCase(
       "average pool with padding counted", normal([1, 5, 6, 2]),
       AveragePool2D(window: 3, stride: 2, padding: .symmetric(1), countIncludesPadding: true)),
+    LayerCase("global max pool", distinct([3, 5, 4, 3]), GlobalMaxPool2D()),
     LayerCase("global average pool", normal([3, 5, 4, 3]), GlobalAveragePool2D()),
   ]
 

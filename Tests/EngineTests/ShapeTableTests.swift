@@ -121,6 +121,7 @@ struct ShapeTableTests {
     (MaxPool2D(window: Extent(2, 3)), [1, 7, 7, 2], [1, 3, 2, 2]),
     (AveragePool2D(window: Extent(3, 2), stride: Extent(1, 2)), [1, 7, 7, 2], [1, 5, 3, 2]),
     (GlobalAveragePool2D(), [2, 3, 4, 5], [2, 5]),
+    (GlobalMaxPool2D(), [2, 3, 4, 5], [2, 5]),
     (Pad2D(Border(top: 1, bottom: 2, left: 3, right: 4)), [1, 3, 4, 5], [1, 6, 11, 5]),
     (Crop2D(Border(top: 1, bottom: 0, left: 1, right: 2)), [1, 3, 4, 5], [1, 2, 1, 5]),
     (Flatten(), [2, 3, 4, 5], [2, 60]),

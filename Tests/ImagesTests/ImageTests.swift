@@ -18,6 +18,21 @@ struct ImageTests {
     #expect(odd.words.samples == [0, 65535, 0, 65535, 32768, 128])
   }
 
+  @Test("gray stored in colour has no colour; one other sample is one") func colorless() {
+    var generator = Generator(seed: 2)
+    for channels in 1...4 {
+      let gray = generator.image(5, 4, channels <= 2 ? channels : channels - 2)
+      var image = gray.withChannels(channels)
+      #expect(image.isColorless)
+      guard channels >= 3 else { continue }
+      image[4, 3, 2] ^= 1
+      #expect(!image.isColorless)
+      image[4, 3, 2] ^= 1
+      image[0, 0, 0] ^= 1
+      #expect(!image.isColorless)
+    }
+  }
+
   @Test("luma as Pillow's")
   func luma() throws {
     let image = try ImageFile.read(Fixture.path("small.ppm"))

@@ -101,6 +101,30 @@ public struct GlobalAveragePool2D: Layer {
   }
 }
 
+/// The maximum over all pixels: [N, H, W, C] gives [N, C].
+public struct GlobalMaxPool2D: Layer {
+  /// The layer's name.
+  public var name: String?
+
+  /// Describes the layer.
+  public init(name: String? = nil) {
+    self.name = name
+  }
+
+  /// The maximum over all pixels: [N, H, W, C] gives [N, C].
+  public func callAsFunction(_ input: SymbolicTensor) -> SymbolicTensor {
+    guard input.shape.rank == 4 else {
+      return input.applying(
+        MaxPoolOperation(PoolAttributes(window: 1)), name: name ?? "global_max_pooling2d")
+    }
+    let whole = PoolAttributes(window: Extent(input.shape.height, input.shape.width))
+    let maxima = input.applying(
+      MaxPoolOperation(whole), name: name ?? "global_max_pooling2d",
+      layerType: "GlobalMaxPooling2D")
+    return maxima.applying(ReshapeOperation())
+  }
+}
+
 /// Nearest-neighbour unpooling: each value repeated over its window.
 public struct NearestUnpool2D: Layer {
   /// The window that each value fills.

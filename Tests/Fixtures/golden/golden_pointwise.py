@@ -108,6 +108,10 @@ def arithmetic(cases):
                lambda x: x[..., 1:3], shape)
         simple(cases, "channel-embed-" + label, "channel_embed", {"start": 2, "total": 19},
                lambda x: F.pad(x, (2, 17 - x.shape[-1])), shape)
+    rows = lambda *parts: torch.cat(parts, 0)
+    simple(cases, "join-batches", "join_batches", {}, lambda x, y: rows(x, y), (1, 3, 4, 3), (2, 3, 4, 3))
+    simple(cases, "join-batches-vectors", "join_batches", {}, lambda x, y: rows(x, y), (3, 17), (1, 17))
+    simple(cases, "split-batch", "split_batch", {"first": 1}, lambda x: rows(x[1:], x[:1]), (3, 2, 3, 5))
     simple(cases, "reshape-image", "reshape", {"sizes": [5, 12]}, lambda x: x.reshape(-1, 5, 12), (3, 4, 5, 3))
     simple(cases, "reshape-vectors", "reshape", {"sizes": [2, 3, 4]}, lambda x: x.reshape(-1, 2, 3, 4), (3, 24))
     for label, shape, window in [("2x2", (1, 4, 6, 3), (2, 2)), ("3x2-batch3", (3, 6, 4, 17), (3, 2))]:
