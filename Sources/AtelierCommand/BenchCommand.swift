@@ -12,8 +12,8 @@ struct BenchCommand: ParsableCommand {
     discussion: """
       train is forward, loss, backward and Adam's step on a batch in memory; infer is the forward \
       pass alone. Times are medians over at least five steps after three to warm up. With --json \
-      each result is one line with the keys of Benchmarks/torch_workloads.py, then gflops and \
-      peak_share.
+      each result is one line with the keys of Benchmarks/torch_workloads.py, then gflops, \
+      peak_share and precision.
 
       GFLOP/s count the operations of direct convolution, two a multiply-add, whatever algorithm \
       runs; the peak is what this instruction set and all threads multiply and add in registers, \
@@ -62,6 +62,7 @@ struct BenchCommand: ParsableCommand {
   @Flag(help: "Measure what this machine can do instead.")
   var roofline = false
 
+  @OptionGroup(title: "GENERAL OPTIONS") var arithmetic: PrecisionOptions
   @OptionGroup(title: "GENERAL OPTIONS") var global: GlobalOptions
 
   func validate() throws {
@@ -74,7 +75,7 @@ struct BenchCommand: ParsableCommand {
   }
 
   func run() throws {
-    let kernels = global.kernels
+    let kernels = arithmetic.kernels(global)
     let tables = BenchTables(global: global, kernels: kernels)
     if roofline {
       try tables.show(kernels.roofline())
@@ -96,7 +97,8 @@ struct BenchCommand: ParsableCommand {
   private func runWorkloads(_ kernels: Kernels, _ tables: BenchTables) throws {
     let peak = kernels.peakGigaflops()
     global.say(
-      "\(kernels.instructionSet.rawValue), \(kernels.pool.threads) threads, peak "
+      "\(kernels.instructionSet.rawValue), \(kernels.precision.rawValue), "
+        + "\(kernels.pool.threads) threads, peak "
         + "\(NumberText.fixed(peak, 0)) GFLOP/s; medians of steps")
     for workload in only {
       for phase in phases {

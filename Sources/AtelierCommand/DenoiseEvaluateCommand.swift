@@ -41,6 +41,7 @@ struct DenoiseEvaluateCommand: ParsableCommand {
   @Option(help: ArgumentHelp("The side of the tiles.", valueName: "pixels"))
   var tile = 512
 
+  @OptionGroup(title: "GENERAL OPTIONS") var arithmetic: PrecisionOptions
   @OptionGroup(title: "GENERAL OPTIONS") var global: GlobalOptions
 
   func validate() throws {
@@ -55,7 +56,7 @@ struct DenoiseEvaluateCommand: ParsableCommand {
 
   func run() throws {
     let denoiser = try Denoiser(
-      ModelFile.read(from: URL(fileURLWithPath: model)), kernels: global.kernels)
+      ModelFile.read(from: URL(fileURLWithPath: model)), kernels: arithmetic.kernels(global))
     try Reading.checkPresent(data)
     let folder = try ImageFolder(
       data.map { URL(fileURLWithPath: $0) }, mode: denoiser.channels == 1 ? .gray : .color)

@@ -59,6 +59,7 @@ struct DenoiseRunCommand: ParsableCommand {
   @Option(help: ArgumentHelp("The quality of JPEG results, 1 to 100.", valueName: "q"))
   var quality = 92
 
+  @OptionGroup(title: "GENERAL OPTIONS") var arithmetic: PrecisionOptions
   @OptionGroup(title: "GENERAL OPTIONS") var global: GlobalOptions
 
   func validate() throws {
@@ -79,7 +80,7 @@ struct DenoiseRunCommand: ParsableCommand {
   func run() throws {
     if let clean { try Reading.checkPresent([clean]) }
     let plan = try PicturePlan(inputs: inputs, output: output)
-    let shelf = DenoiserShelf(path: model, kernels: global.kernels)
+    let shelf = DenoiserShelf(path: model, kernels: arithmetic.kernels(global))
     // A model that cannot be read is one error, not one a picture.
     if model != nil { _ = try shelf.denoiser(isGray: true) }
     var results: [DenoisedPicture] = []

@@ -51,6 +51,7 @@ struct DenoiseTrainCommand: ParsableCommand {
   var export: String?
 
   @OptionGroup(title: "TRAINING OPTIONS") var training: TrainingOptions
+  @OptionGroup(title: "GENERAL OPTIONS") var arithmetic: PrecisionOptions
   @OptionGroup(title: "GENERAL OPTIONS") var global: GlobalOptions
 
   func run() throws {
@@ -60,7 +61,7 @@ struct DenoiseTrainCommand: ParsableCommand {
     let report = try DenoisingTraining.run(
       request, in: folder, isResuming: resume,
       listeners: global.quiet ? [] : [ProgressListener()], interrupt: interrupt,
-      kernels: global.kernels)
+      kernels: arithmetic.kernels(global))
     try finish(report, interrupt)
   }
 

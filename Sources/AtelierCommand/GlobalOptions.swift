@@ -22,8 +22,12 @@ struct GlobalOptions: ParsableArguments {
   }
 
   /// The kernels on as many threads as were asked for.
-  var kernels: Kernels {
-    threads.map { Kernels(pool: ThreadPool(threads: $0)) } ?? Kernels()
+  var kernels: Kernels { kernels(.float32) }
+
+  /// The same in a precision.
+  func kernels(_ precision: Precision) -> Kernels {
+    threads.map { Kernels(pool: ThreadPool(threads: $0), precision: precision) }
+      ?? Kernels(precision: precision)
   }
 
   /// A remark on standard error, unless the tool is to be quiet.
@@ -37,8 +41,37 @@ struct GlobalOptions: ParsableArguments {
   }
 }
 
+/// The precision of products, for the commands that run networks.
+struct PrecisionOptions: ParsableArguments {
+  @Option(
+    help: ArgumentHelp(
+      "float32, or bfloat16 products where the CPU has them (default: float32).",
+      valueName: "kind"), transform: Reading.precision)
+  var precision: Precision = .float32
+
+  /// The kernels as asked for; says so where they run in another precision.
+  func kernels(_ global: GlobalOptions) -> Kernels {
+    let kernels = global.kernels(precision)
+    if kernels.precision != precision {
+      global.remark(
+        "this CPU does not multiply \(precision.rawValue); running in "
+          + kernels.precision.rawValue)
+    }
+    return kernels
+  }
+}
+
 /// Readings of words on the command line.
 enum Reading {
+  /// `float32` or `bfloat16`.
+  static func precision(_ text: String) throws -> Precision {
+    guard let precision = Precision(rawValue: text) else {
+      let names = Precision.allCases.map(\.rawValue).joined(separator: " or ")
+      throw ValidationError("expected \(names); received '\(text)'")
+    }
+    return precision
+  }
+
   /// `HxW` or one number for both, in pixels.
   static func size(_ text: String) throws -> PixelSize {
     let parts = text.split(separator: "x", omittingEmptySubsequences: false).map { Int($0) }

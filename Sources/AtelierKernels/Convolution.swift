@@ -3,13 +3,13 @@
 import CKernels
 
 extension Kernels {
-  /// The convolution family of this instruction set.
+  /// The convolution family of this instruction set and precision.
   var convolutionTable: UnsafePointer<ck_convolution_table> {
     let code: Int32 =
       switch instructionSet {
       case .baseline: 0
       case .avx2: 1
-      case .avx512: 2
+      case .avx512: precision == .bfloat16 ? 3 : 2
       }
     return ck_convolution_kernels(code)
   }

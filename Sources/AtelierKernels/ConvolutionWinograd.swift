@@ -27,6 +27,8 @@ struct WinogradPlan {
   var sizes: ck_winograd
   let block: Int
   let vector: Int
+  /// Operands in a float: 1, or a pair of bfloat16.
+  let perFloat: Int
   let blocks: Int
   let batches: Int
   let blocksPerPart: Int
@@ -37,6 +39,7 @@ struct WinogradPlan {
     self.sizes = sizes
     block = table.block
     vector = table.vector
+    perFloat = table.per_float
     blocks = sizes.dst_step * sizes.dst_step * ((sizes.dst_c + block - 1) / block)
     let tiles = sizes.batch * sizes.tiles_y * sizes.tiles_x
     let held = max(
@@ -106,10 +109,16 @@ struct WinogradPlan {
     return results - tail + (tail == 0 ? 0 : tail <= vector ? vector : block)
   }
 
-  var packedCount: Int {
-    36 * Self.sourceChannels(sizes) * sizes.dst_step * sizes.dst_step
+  /// The floats of one row of packed weights: source channels, or pairs of them.
+  var sourceFloats: Int { (Self.sourceChannels(sizes) + perFloat - 1) / perFloat }
+
+  /// Result channels of all phases, padded.
+  var resultFloats: Int {
+    sizes.dst_step * sizes.dst_step
       * Self.paddedResults(sizes.dst_c, vector: vector, block: block)
   }
+
+  var packedCount: Int { 36 * sourceFloats * resultFloats }
 
   /// The floats of 36 transformed planes, as `plane_pitch` and `tile_pitch` lay them out.
   static func planesCount(tiles: Int, channels: Int, vector: Int) -> Int {
@@ -118,8 +127,7 @@ struct WinogradPlan {
   }
 
   var scratch: Int {
-    Self.planesCount(
-      tiles: sizes.tile_batch, channels: Self.sourceChannels(sizes), vector: vector)
+    Self.planesCount(tiles: sizes.tile_batch, channels: sourceFloats, vector: vector)
       + Self.planesCount(tiles: sizes.tile_batch, channels: block, vector: vector)
       + Self.sourceChannels(sizes) + 2 * vector + 64
   }
@@ -134,13 +142,12 @@ extension Kernels {
   ) {
     let table = convolutionTable.pointee
     let forward = pass == .forward
-    let channels = WinogradPlan.sourceChannels(plan.sizes)
     pool.parallelFor(plan.blocks) { kb in
       var sizes = plan.sizes
       table.winograd_weights(
         &sizes, weights, g.inputChannels * g.outputChannels, forward ? g.outputChannels : 1,
         forward ? 1 : g.outputChannels, forward ? 0 : 1, outputScale, kb,
-        packed + kb * plan.block * 36 * channels)
+        packed + kb * plan.block * 36 * plan.sourceFloats)
     }
   }
 
@@ -179,6 +186,8 @@ struct WinogradGradientPlan {
   var sizes: ck_winograd
   let vector: Int
   let block: Int
+  /// Operands in a float: 1, or the same channel of two tiles as bfloat16.
+  let perFloat: Int
   /// Tiles in a part and how many parts; likewise for blocks of output channels and for input
   /// channels.
   let tilesPerPart: Int
@@ -195,8 +204,10 @@ struct WinogradGradientPlan {
     sizes = plan.sizes
     vector = table.vector
     block = table.block
+    perFloat = table.per_float
     blocks = plan.blocks
-    partialCount = Kernels.paddedScratch(plan.packedCount)
+    partialCount = Kernels.paddedScratch(
+      36 * WinogradPlan.sourceChannels(sizes) * plan.resultFloats)
     let tiles = sizes.batch * sizes.tiles_y * sizes.tiles_x
     // A large sum is loaded and stored less often when more tiles are held.
     let channels = WinogradPlan.sourceChannels(sizes)
@@ -227,10 +238,10 @@ struct WinogradGradientPlan {
   var parts: Int { tileParts * blockParts * channelParts }
   var biasCount: Int { Kernels.paddedScratch(sizes.dst_c) }
   var scratch: Int {
-    Kernels.paddedScratch(
-      WinogradPlan.planesCount(
-        tiles: sizes.tile_batch, channels: channelsPerPart, vector: vector)
-        + WinogradPlan.planesCount(tiles: sizes.tile_batch, channels: block, vector: vector)
+    let rows = (sizes.tile_batch + perFloat - 1) / perFloat
+    return Kernels.paddedScratch(
+      WinogradPlan.planesCount(tiles: rows, channels: channelsPerPart, vector: vector)
+        + WinogradPlan.planesCount(tiles: rows, channels: block, vector: vector)
         + channelsPerPart + 64)
   }
   func workspaceCount(threads: Int) -> Int {

@@ -47,7 +47,18 @@ public enum InstructionSet: String, CaseIterable, Sendable, Codable, Comparable 
   }
 }
 
-/// The kernels, bound to an instruction set and a thread pool.
+/// The numbers that the products of a convolution multiply.
+public enum Precision: String, CaseIterable, Sendable, Codable {
+  /// IEEE single precision throughout.
+  case float32
+  /// The factors of products are rounded to bfloat16, eight significant bits, to the nearest (of
+  /// two equally near the even one); sums are float32, as are all tensors in memory.
+  ///
+  /// It needs AVX-512 with its bfloat16 extension; elsewhere everything runs in float32.
+  case bfloat16
+}
+
+/// The kernels, bound to an instruction set, a precision and a thread pool.
 ///
 /// Every kernel is a method of an extension of this type, one file a family. All tensors are contiguous
 /// `Float` in NHWC order. A kernel gives the same bits for every number of threads: work is cut into a partition
@@ -57,10 +68,22 @@ public struct Kernels: Sendable {
   public let pool: ThreadPool
   /// The instruction set that the micro-kernels use.
   public let instructionSet: InstructionSet
+  /// The precision that products run in: as asked for where this machine and the instruction set
+  /// have it, else `float32`.
+  ///
+  /// In bfloat16 run the products of convolutions in Winograd's form: forward, input gradient and
+  /// weight gradient of 3×3 kernels of stride 1 and of 5×5 and 6×6 kernels of stride 2 with at
+  /// least 16 channels on both sides. All other kernels run in float32.
+  public let precision: Precision
 
-  /// Binds the kernels to `pool` and `instructionSet`.
-  public init(pool: ThreadPool = .shared, instructionSet: InstructionSet = .preferred) {
+  /// Binds the kernels to `pool`, `instructionSet` and `precision`.
+  public init(
+    pool: ThreadPool = .shared, instructionSet: InstructionSet = .preferred,
+    precision: Precision = .float32
+  ) {
     self.pool = pool
     self.instructionSet = instructionSet
+    let isThere = instructionSet == .avx512 && ck_cpu_supports_bfloat16() != 0
+    self.precision = isThere ? precision : .float32
   }
 }

@@ -5,10 +5,12 @@ extern const ck_convolution_table ck_convolution_baseline;
 #if defined(__x86_64__)
 extern const ck_convolution_table ck_convolution_avx2;
 extern const ck_convolution_table ck_convolution_avx512;
+extern const ck_convolution_table ck_convolution_bfloat16;
 #endif
 
 const ck_convolution_table *ck_convolution_kernels(int isa) {
 #if defined(__x86_64__)
+  if (isa == 3) return &ck_convolution_bfloat16;
   if (isa == 2) return &ck_convolution_avx512;
   if (isa == 1) return &ck_convolution_avx2;
 #endif

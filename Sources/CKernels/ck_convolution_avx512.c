@@ -16,7 +16,9 @@ extern const struct ck_elementwise_kernels ck_elementwise_avx512;
 #include "ck_conv_direct.inc"
 #include "ck_conv_weight.inc"
 #include "ck_conv_deep.inc"
+#include "ck_conv_operands.inc"
 #include "ck_conv_winograd.inc"
+#include "ck_conv_winograd_gradient.inc"
 
 #define CK_CONVOLUTION_TABLE ck_convolution_avx512
 #include "ck_conv_table.inc"

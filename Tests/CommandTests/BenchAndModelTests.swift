@@ -62,11 +62,12 @@ struct BenchAndModelTests {
       #expect(
         record.keys.sorted() == [
           "gflops", "images_per_s", "mode", "ms", "params", "peak_rss_mb", "peak_share", "phase",
-          "workload",
+          "precision", "workload",
         ])
       #expect(record["workload"] as? String == "A-autoencoder")
       #expect(record["phase"] as? String == phase)
       #expect(record["mode"] as? String == "atelier")
+      #expect(record["precision"] as? String == "float32")
       #expect(record["params"] as? Int == 186_371)
       let (ms, rate) = (record["ms"] as? Double ?? 0, record["images_per_s"] as? Double ?? 0)
       #expect(ms > 0 && abs(ms * rate / 16000 - 1) < 0.01)

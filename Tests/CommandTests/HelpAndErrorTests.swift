@@ -83,6 +83,10 @@ struct MistakeCase: CustomTestStringConvertible {
       "atelier: The value 'sleep' is invalid for '--phase <phase>': expected train or infer; "
         + "received 'sleep' (see atelier bench --help)"),
     MistakeCase(
+      "bench --precision half", 64,
+      "atelier: The value 'half' is invalid for '--precision <kind>': expected float32 or "
+        + "bfloat16; received 'half' (see atelier bench --help)"),
+    MistakeCase(
       "bench --seconds 9999", 64,
       "atelier: --seconds takes 0 to 3600; received 9999.0 (see atelier bench --help)"),
     MistakeCase(

@@ -40,9 +40,10 @@ import Testing
   @Test func resultsHaveThePeersKeysAndOurs() throws {
     let text =
       #"{"gflops":6,"images_per_s":3,"mode":"atelier","ms":2,"params":5,"peak_rss_mb":4,"#
-      + #""peak_share":0.5,"phase":"infer","workload":"W"}"#
+      + #""peak_share":0.5,"phase":"infer","precision":"bfloat16","workload":"W"}"#
     let result = try JSONDecoder().decode(BenchResult.self, from: Data(text.utf8))
     #expect(result.gigaflops == 6 && result.peakShare == 0.5 && result.peakMemory == 4)
+    #expect(result.precision == .bfloat16)
     let encoder = JSONEncoder()
     encoder.outputFormatting = .sortedKeys
     #expect(String(decoding: try encoder.encode(result), as: UTF8.self) == text)

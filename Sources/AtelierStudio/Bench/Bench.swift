@@ -20,6 +20,7 @@ public final class Bench {
   private let program: Program
   private let optimizer: OptimizerState?
   private let parameters: Int
+  private let precision: Precision
   /// Multiply-adds of the direct algorithms in a step, those of the optimizer apart.
   public let multiplyAdds: Int
 
@@ -34,6 +35,7 @@ public final class Bench {
     self.workload = workload
     self.phase = phase
     parameters = try workload.parameterCount()
+    precision = kernels.precision
     let graph =
       switch phase {
       case .train: try workload.trainingGraph()
@@ -99,7 +101,7 @@ public final class Bench {
       imagesPerSecond: Self.rounded(Double(workload.images) / ms * 1000, 10),
       peakMemory: Self.peakMemory(), parameters: parameters,
       gigaflops: Self.rounded(gigaflops, 10),
-      peakShare: peak.map { Self.rounded(gigaflops / $0, 1000) })
+      peakShare: peak.map { Self.rounded(gigaflops / $0, 1000) }, precision: precision)
   }
 
   /// Times every node.

@@ -1,5 +1,7 @@
 // What a benchmark says: a line a workload and phase, a row a node.
 
+import AtelierKernels
+
 /// One timed phase of a workload; encodes to the same keys as the peers' script prints.
 public struct BenchResult: Sendable, Hashable, Codable {
   /// The workload's name.
@@ -21,6 +23,8 @@ public struct BenchResult: Sendable, Hashable, Codable {
   /// `gigaflops` as a part of the machine's peak; above 1 where Winograd's algorithm saves
   /// multiplications, nil where no peak was measured.
   public var peakShare: Double?
+  /// What the products multiplied: `bfloat16` only where the CPU has it.
+  public var precision: Precision
 
   enum CodingKeys: String, CodingKey {
     case workload, phase, mode, ms
@@ -29,6 +33,7 @@ public struct BenchResult: Sendable, Hashable, Codable {
     case parameters = "params"
     case gigaflops = "gflops"
     case peakShare = "peak_share"
+    case precision
   }
 }
 

@@ -76,6 +76,8 @@ typedef struct ck_winograd {
 typedef struct ck_convolution_table {
   /// Floats in a vector, result channels in a block, pixels in a tile.
   long vector, block, tile;
+  /// Operands of Winograd's products in a float: 1, or 2 of bfloat16.
+  long per_float;
   /// Computes a part of a stencil through padded copies of the source rows that it needs.
   void (*rows)(const ck_conv_stencil *, const ck_conv_epilogue *, const ck_conv_part *,
                const float *src, const float *packed, float *dst, float *scratch);
@@ -110,8 +112,8 @@ typedef struct ck_convolution_table {
   /// blocks of the gradient.
   void (*deep_weight)(const ck_conv_stencil *, long i, long j, long c0, long c1, long rows_held,
                       const float *src, const float *packed, float *weight_gradient, float *scratch);
-  /// Transforms the weights of result block kb to [36][c][width]; the input gradient turns the
-  /// kernel round.
+  /// Transforms the weights of result block kb to [36][c][width], with bfloat16 pairs of channels;
+  /// the input gradient turns the kernel round.
   void (*winograd_weights)(const ck_winograd *, const float *weights, long tap_pitch, long step_c,
                            long step_k, int flipped, const float *scale, long kb, float *packed);
   /// Computes result tiles t0..<t1 and channel blocks kb0..<kb1 from packed weights
@@ -129,8 +131,8 @@ typedef struct ck_convolution_table {
                                    long parts, long part_pitch, float *weight_gradient);
 } ck_convolution_table;
 
-/// The table of an instruction set: 0 baseline, 1 AVX2, 2 AVX-512 (falls back to a lower one where
-/// it is not compiled).
+/// The table of an instruction set: 0 baseline, 1 AVX2, 2 AVX-512, 3 AVX-512 with bfloat16 (falls
+/// back to a lower one where it is not compiled).
 const ck_convolution_table *ck_convolution_kernels(int isa);
 
 /// Packs blocks kb0..<kb1 of a group of a stencil's weights; `weights` is [kh, kw, C / groups, K]

@@ -6,5 +6,7 @@
 int ck_cpu_supports_avx2(void);
 /// 1 where AVX-512 F, BW, DQ and VL can be used, else 0.
 int ck_cpu_supports_avx512(void);
+/// 1 where AVX-512 also multiplies bfloat16, else 0.
+int ck_cpu_supports_bfloat16(void);
 
 #endif

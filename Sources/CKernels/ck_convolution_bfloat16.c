@@ -1,0 +1,30 @@
+// The convolution family compiled for AVX-512 with bfloat16 operands: Winograd's products multiply
+// pairs, everything else is as for AVX-512.
+#include "ck_convolution.h"
+#include "ck_elementwise.h"
+
+#if defined(__x86_64__)
+#include <immintrin.h>
+
+#pragma clang attribute push(__attribute__((target("avx512f,avx512bw,avx512dq,avx512vl,avx512bf16,fma"))), apply_to = function)
+
+#define VW 16
+#define TILE 12
+#define PAIRS
+// The vector forms of exp and its kin.
+extern const struct ck_elementwise_kernels ck_elementwise_avx512;
+#define ACTIVATIONS ck_elementwise_avx512
+#include "ck_conv_tile.inc"
+#include "ck_conv_direct.inc"
+#include "ck_conv_weight.inc"
+#include "ck_conv_deep.inc"
+#include "ck_conv_operands.inc"
+#include "ck_conv_winograd.inc"
+#include "ck_conv_winograd_gradient.inc"
+
+#define CK_CONVOLUTION_TABLE ck_convolution_bfloat16
+#include "ck_conv_table.inc"
+
+#pragma clang attribute pop
+
+#endif
