@@ -1,0 +1,65 @@
+// Affine maps and what they do to pictures, against results found by hand.
+
+import AtelierImages
+import Testing
+
+struct AffineTransformTests {
+  @Test func `a similarity carries its points exactly`() throws {
+    // A quarter turn clockwise, doubled: exact in binary.
+    let map = try #require(
+      AffineTransform2D.similarity(
+        from: (SIMD2(1, 2), SIMD2(3, 2)), to: (SIMD2(10, 20), SIMD2(10, 24))))
+    #expect(map == AffineTransform2D(0, -2, 14, 2, 0, 18))
+    #expect(map(SIMD2(3, 2)) == SIMD2(10, 24))
+    #expect(map.determinant == 4)
+    let inverse = try #require(map.inverse)
+    #expect(inverse(SIMD2(10, 24)) == SIMD2(3, 2))
+    #expect(inverse(map(SIMD2(-5, 8))) == SIMD2(-5, 8))
+  }
+
+  @Test func `points without extent have no similarity`() {
+    let point = SIMD2(1.0, 1.0)
+    let other = SIMD2(2.0, 1.0)
+    #expect(AffineTransform2D.similarity(from: (point, point), to: (point, other)) == nil)
+    #expect(AffineTransform2D.similarity(from: (point, other), to: (point, point)) == nil)
+    #expect(
+      AffineTransform2D.similarity(from: (point, SIMD2(.nan, 0)), to: (point, other)) == nil)
+    #expect(AffineTransform2D(1, 2, 0, 2, 4, 0).inverse == nil)
+  }
+
+  @Test func `warps by whole pixels, halves and turns are exact`() throws {
+    let image = ByteImage(
+      width: 4, height: 2, channels: 1, samples: [0, 10, 20, 30, 40, 50, 60, 70])
+    let same = try #require(image.warped(by: .identity, width: 4, height: 2))
+    #expect(same == image)
+    let shifted = try #require(
+      image.warped(by: AffineTransform2D(1, 0, 1, 0, 1, 0), width: 4, height: 2))
+    #expect(shifted.samples == [0, 0, 10, 20, 40, 40, 50, 60])
+    let halved = try #require(
+      image.warped(by: AffineTransform2D(0.5, 0, 0, 0, 0.5, 0), width: 2, height: 1))
+    #expect(halved.samples == [25, 45])
+    let turned = try #require(
+      image.warped(by: AffineTransform2D(0, -1, 2, 1, 0, 0), width: 2, height: 4))
+    #expect(turned.samples == [40, 0, 50, 10, 60, 20, 70, 30])
+    let between = try #require(
+      image.warped(by: AffineTransform2D(1, 0, 0.5, 0, 1, 0), width: 4, height: 1))
+    #expect(between.samples == [0, 5, 15, 25])
+  }
+
+  @Test func `sharpness ignores brightness and falls with blur`() {
+    var state: UInt32 = 7
+    let noise = (0..<1024).map { _ in
+      state = state &* 1_664_525 &+ 1_013_904_223
+      return UInt8(state >> 25)
+    }
+    let image = ByteImage(width: 32, height: 32, channels: 1, samples: noise)
+    let brighter = ByteImage(width: 32, height: 32, channels: 1, samples: noise.map { $0 + 100 })
+    #expect(abs(image.sharpness - brighter.sharpness) < 1e-9)
+    #expect(image.sharpness > 15 && image.sharpness < 25)
+    let blurred = image.resized(width: 8, height: 8, filter: .area)
+      .resized(width: 32, height: 32, filter: .bilinear)
+    #expect(blurred.sharpness < 0.2 * image.sharpness)
+    #expect(ByteImage(width: 9, height: 9, channels: 3).sharpness == 0)
+    #expect(ByteImage(width: 2, height: 9, channels: 1).sharpness == 0)
+  }
+}

@@ -1,0 +1,86 @@
+// The system's cascade files, faces of real pictures where they are there, and the alignment.
+
+import AtelierImages
+import AtelierKernels
+import AtelierStudio
+import Foundation
+import Testing
+
+struct FaceFinderTests {
+  @Test(arguments: [
+    ("haarcascade_frontalface_default", 25, 24), ("haarcascade_frontalface_alt", 22, 20),
+    ("haarcascade_frontalface_alt2", 20, 20), ("haarcascade_eye", 24, 20),
+    ("haarcascade_eye_tree_eyeglasses", 30, 20), ("lbpcascade_frontalface", 20, 24),
+  ])
+  func `the system's cascades load`(_ name: String, _ stages: Int, _ width: Int) throws {
+    let library = CascadeLibrary()
+    guard let path = try? library.path(of: name) else {
+      print("SKIPPED: loading \(name) (install the package opencv-data)")
+      return
+    }
+    let cascade = try CascadeFile.read(path)
+    #expect(cascade.name == name && cascade.stages.count == stages && cascade.width == width)
+    #expect(cascade.isBinaryPattern == name.hasPrefix("lbp"))
+    #expect(cascade.hasTiltedFeatures == name.hasSuffix("eyeglasses"))
+  }
+
+  @Test func `eyes are laid onto fixed points and back`() throws {
+    let eyes = EyePair(leftX: 100, leftY: 80, rightX: 132, rightY: 80)
+    let face = FoundFace(
+      box: DetectionBox(x: 76, y: 48, width: 80, height: 80), eyes: eyes, neighbors: 8)
+    #expect(face.confidence == 0.5 && face.isConfirmed)
+    let aligner = FaceAligner(size: 256)
+    let alignment = try #require(aligner.alignment(of: face))
+    #expect(alignment.basis == .eyes)
+    #expect(alignment.matrix(SIMD2(100, 80)) == SIMD2(96, 112))
+    #expect(alignment.matrix(SIMD2(132, 80)) == SIMD2(160, 112))
+    #expect(alignment.inverse(SIMD2(160, 112)) == SIMD2(132, 80))
+    var without = face
+    without.eyes = nil
+    #expect(!without.isConfirmed)
+    let byBox = try #require(aligner.alignment(of: without))
+    #expect(byBox.basis == .box)
+    #expect(length(byBox.matrix(SIMD2(76, 48)) - SIMD2(48, 48)) < 1e-9)
+    #expect(length(byBox.matrix(SIMD2(156, 128)) - SIMD2(208, 208)) < 1e-9)
+    without.box.width = 0
+    without.box.height = 0
+    #expect(aligner.alignment(of: without) == nil)
+    let crop = aligner.crop(ByteImage(width: 20, height: 10, channels: 3), alignment)
+    #expect(crop.size == PixelSize(width: 256, height: 256))
+  }
+
+  private func length(_ vector: SIMD2<Double>) -> Double {
+    (vector * vector).sum().squareRoot()
+  }
+
+  /// Every 57th frame of the speakers: all faces, no others, the same on one thread and two.
+  @Test func `faces of real frames are found`() throws {
+    guard let data = ProcessInfo.processInfo.environment["ATELIER_DATA"] else {
+      print("SKIPPED: faces of frames (set ATELIER_DATA to the folder of the data sets)")
+      return
+    }
+    guard let finder = try? FaceFinder() else {
+      print("SKIPPED: faces of frames (install the package opencv-data)")
+      return
+    }
+    let folder = "\(data)/faces-grid"
+    let lines = try String(contentsOfFile: "\(folder)/boxes.csv", encoding: .utf8)
+      .split(separator: "\n").dropFirst().enumerated().filter { $0.offset.isMultiple(of: 57) }
+    let pools = [ThreadPool(threads: 1), ThreadPool(threads: 2)]
+    var (found, wrong, eyes) = (0, 0, 0)
+    for (_, line) in lines {
+      let fields = line.split(separator: ",").map(String.init)
+      let place = try fields[4...6].map { try #require(Double($0)) }
+      let box = DetectionBox(x: place[0], y: place[1], width: place[2], height: place[2])
+      let image = try ImageFile.read("\(folder)/\(fields[0])/\(fields[1])")
+      let faces = finder.faces(in: image, pool: pools[0])
+      #expect(faces == finder.faces(in: image, pool: pools[1]))
+      let hits = faces.filter { $0.box.intersectionOverUnion(box) >= 0.5 }
+      found += hits.isEmpty ? 0 : 1
+      wrong += faces.count - min(hits.count, 1)
+      eyes += hits.first?.eyes == nil ? 0 : 1
+    }
+    print("faces of frames: \(found) of \(lines.count), \(wrong) false, eyes in \(eyes)")
+    #expect(found == lines.count && wrong == 0 && lines.count >= 10)
+  }
+}
