@@ -199,4 +199,5 @@ enum Stream {
   static let patches: UInt64 = 1
   static let noise: UInt64 = 2
   static let secondNoise: UInt64 = 3
+  static let faces: UInt64 = 4
 }

@@ -1,0 +1,204 @@
+// Face swap: one encoder for both faces and a decoder for each; what A's decoder has learnt to draw, it draws in B's pose.
+//
+// The design is that of the deepfakes code of December 2017 (an autoencoder pair with a shared encoder; pixel shuffle after Shi
+// and others: Real-Time Single Image and Video Super-Resolution Using an Efficient Sub-Pixel Convolutional Neural Network, 2016).
+
+import AtelierEngine
+import AtelierKernels
+
+/// One of the two people of a face swap.
+public enum SwapFace: String, Sendable, Hashable, Codable, CaseIterable {
+  /// The first.
+  case a
+  /// The second.
+  case b
+
+  /// The other one.
+  public var other: SwapFace { self == .a ? .b : .a }
+
+  /// What the names of the decoder's parameters begin with: `a/` or `b/`.
+  public var parameterPrefix: String { "\(rawValue)/" }
+}
+
+/// A shared encoder and two decoders, by design and size.
+///
+/// Pictures are [N, side, side, 3] in [0, 1]. Parameters have the same names in every graph (`encoder/…`, `a/…`, `b/…`), so one
+/// `ParameterStore` for the training graph serves all others.
+public struct FaceSwapNetwork: Sendable, Hashable, Codable {
+  /// The designs.
+  public enum Design: String, Sendable, Hashable, Codable, CaseIterable {
+    /// The original: 82 million parameters, 64×64.
+    case original
+    /// The original with every width halved, 64×64.
+    case half
+    /// Small convolutions and residual blocks for CPUs, under 10 MB, 64×64 or 128×128.
+    case slim
+
+    /// One line for help texts.
+    public var summary: String {
+      switch self {
+      case .original: "the 2017 network: 82 million parameters, 64 pixels"
+      case .half: "the original with every width halved, 64 pixels"
+      case .slim: "residual blocks for CPUs: under 10 MB, 64 or 128 pixels"
+      }
+    }
+
+    /// The sides that it takes, in pixels.
+    public var sides: [Int] { self == .slim ? [64, 128] : [64] }
+  }
+
+  /// What the names of the encoder's parameters begin with.
+  public static let encoderPrefix = "encoder/"
+
+  /// The design.
+  public var design: Design
+  /// Width and height of a face in pixels.
+  public var side: Int
+  /// Whether the decoders also draw a mask.
+  public var hasMask: Bool
+
+  /// Describes a network; whether the design takes the side is checked when a graph is made.
+  public init(_ design: Design, side: Int = 64, hasMask: Bool = false) {
+    self.design = design
+    self.side = side
+    self.hasMask = hasMask
+  }
+
+  /// Makes one person out of another: inputs `input`, outputs `output` and, with a mask, `mask` [N, side, side, 1].
+  ///
+  /// - Parameters:
+  ///   - batch: Faces at once.
+  ///   - face: Whose decoder draws.
+  /// - Returns: The graph with the encoder and this decoder alone.
+  /// - Throws: `ShapeError` when the design does not take the side.
+  public func conversionGraph(batch: Int, to face: SwapFace) throws(ShapeError) -> Graph {
+    let parts = try parts()
+    return try Graph.trace { builder in
+      let code = parts.encoder(builder.input("input", shape(batch)))
+      let drawn = parts.decoder(face)(code)
+      builder.output("output", drawn.picture)
+      if let mask = drawn.mask { builder.output("mask", mask) }
+    }
+  }
+
+  /// Draws each input by both decoders, as previews need it: input `input`, outputs `output_a`, `output_b` (and `mask_a`, `mask_b`).
+  ///
+  /// - Parameter batch: Faces at once.
+  /// - Returns: The graph; the encoder runs once.
+  /// - Throws: `ShapeError` when the design does not take the side.
+  public func previewGraph(batch: Int) throws(ShapeError) -> Graph {
+    let parts = try parts()
+    return try Graph.trace { builder in
+      let code = parts.encoder(builder.input("input", shape(batch)))
+      for face in SwapFace.allCases {
+        let drawn = parts.decoder(face)(code)
+        builder.output("output_\(face.rawValue)", drawn.picture)
+        if let mask = drawn.mask { builder.output("mask_\(face.rawValue)", mask) }
+      }
+    }
+  }
+
+  /// The autoencoders of one or both people: inputs `a`, `b`, outputs `output_a`, `output_b` (and `mask_a`, `mask_b`).
+  ///
+  /// - Parameters:
+  ///   - batch: Faces of each person at once.
+  ///   - faces: Whose; both share one run of the encoder.
+  ///   - isEncoderFrozen: Whether training leaves the encoder as it is.
+  ///   - joins: Whether the shared encoder runs once on all faces; results are the same.
+  /// - Returns: The graph.
+  /// - Throws: `ShapeError` when the design does not take the side or `faces` is empty.
+  public func reconstructionGraph(
+    batch: Int, faces: [SwapFace] = SwapFace.allCases, isEncoderFrozen: Bool = false,
+    joins: Bool = true
+  ) throws(ShapeError) -> Graph {
+    guard !faces.isEmpty, Set(faces).count == faces.count else {
+      throw ShapeError("a face swap trains on a, b or both; received \(faces.map(\.rawValue))")
+    }
+    let parts = try parts(isEncoderFrozen: isEncoderFrozen)
+    let graph = try Graph.trace { builder in
+      for face in faces {
+        let code = parts.encoder(builder.input(face.rawValue, shape(batch)))
+        let drawn = parts.decoder(face)(code)
+        builder.output("output_\(face.rawValue)", drawn.picture)
+        if let mask = drawn.mask { builder.output("mask_\(face.rawValue)", mask) }
+      }
+    }
+    return joins ? try graph.joiningSharedCalls() : graph
+  }
+
+  /// The differentiated graph of a training step.
+  ///
+  /// Inputs: `a` and `b`, the warped faces; `target_a` and `target_b`, what they should become; with a mask `target_mask_a` and
+  /// `target_mask_b` [N, side, side, 1]. Outputs: `loss`, the sum over the people, `loss_a` and `loss_b`, the pictures' parts
+  /// alone, and those of `reconstructionGraph`. Joint mode trains both; sequential mode trains `[.a]`, then `[.b]` with a frozen
+  /// encoder, on the same store.
+  ///
+  /// - Parameters:
+  ///   - batch: Faces of each person at once.
+  ///   - faces: Whose autoencoders train.
+  ///   - isEncoderFrozen: Whether the encoder stays as it is.
+  ///   - loss: Of picture and target.
+  ///   - maskWeight: The factor of the mask's absolute error.
+  ///   - joins: Whether the shared encoder runs once on all faces.
+  /// - Returns: The graph.
+  /// - Throws: `ShapeError` when the design does not take the side or `faces` is empty.
+  public func trainingGraph(
+    batch: Int, faces: [SwapFace] = SwapFace.allCases, isEncoderFrozen: Bool = false,
+    loss: FaceSwapLoss = .absolute, maskWeight: Float = 0.5, joins: Bool = true
+  ) throws(ShapeError) -> Graph {
+    let graph = try reconstructionGraph(
+      batch: batch, faces: faces, isEncoderFrozen: isEncoderFrozen, joins: joins)
+    return try graph.specialized(for: .train).extended { builder, symbols in
+      var total: SymbolicTensor?
+      func add(_ term: SymbolicTensor) { total = total.map { $0 + term } ?? term }
+      for face in faces.map(\.rawValue) {
+        guard let picture = symbols["output_\(face)"] else { continue }
+        let error = loss.loss(picture, builder.input("target_\(face)", picture.shape))
+        builder.output("output_\(face)", picture)
+        builder.output("loss_\(face)", error)
+        add(error)
+        guard let mask = symbols["mask_\(face)"] else { continue }
+        let target = builder.input("target_mask_\(face)", mask.shape)
+        builder.output("mask_\(face)", mask)
+        add(maskWeight * Loss.absoluteError(mask, target))
+      }
+      if let total { builder.output("loss", total) }
+    }.differentiated()
+  }
+
+  private func shape(_ batch: Int) -> Shape {
+    .image(batch: batch, height: side, width: side, channels: 3)
+  }
+
+  private func parts(isEncoderFrozen: Bool = false) throws(ShapeError) -> FaceSwapParts {
+    guard design.sides.contains(side) else {
+      let sides = design.sides.map(String.init).joined(separator: " or ")
+      throw ShapeError("\(design.rawValue) takes faces of \(sides) pixels; received \(side)")
+    }
+    switch design {
+    case .original: return .original(width: 128, hasMask: hasMask, isFrozen: isEncoderFrozen)
+    case .half: return .original(width: 64, hasMask: hasMask, isFrozen: isEncoderFrozen)
+    case .slim: return .slim(side: side, hasMask: hasMask, isFrozen: isEncoderFrozen)
+    }
+  }
+}
+
+/// What a face swap makes small.
+public enum FaceSwapLoss: String, Sendable, Hashable, Codable, CaseIterable {
+  /// The mean absolute error, as the original.
+  case absolute
+  /// The structural dissimilarity (1 − SSIM) / 2 (Wang and others 2004).
+  case dissimilarity
+  /// The sum of both: sharper than the first alone, truer in colour than the second.
+  case mixed
+
+  /// The loss of the engine.
+  public var loss: Loss {
+    let dissimilarity = Loss.Weighted(weight: 0.5, loss: .structuralSimilarity)
+    switch self {
+    case .absolute: return .absoluteError
+    case .dissimilarity: return .sum([dissimilarity])
+    case .mixed: return .sum([Loss.Weighted(weight: 1, loss: .absoluteError), dissimilarity])
+    }
+  }
+}

@@ -1,0 +1,182 @@
+// Face batches: the warp's law, what each switch changes, the same bits again.
+
+import AtelierDatasets
+import AtelierEngine
+import AtelierImages
+import Foundation
+import Testing
+
+/// Square crops of smooth waves.
+private func crops(_ count: Int, side: Int = 128) -> ImageFolder {
+  ImageFolder(
+    items: (0..<count).map { index in
+      var image = ByteImage(width: side, height: side, channels: 3)
+      for y in 0..<side {
+        for x in 0..<side {
+          for channel in 0..<3 {
+            let angle = Float(x * (channel + 1)) / 23 + Float(index)
+            image[x, y, channel] = UInt8(unit: 0.5 + 0.4 * sin(angle) * cos(Float(y) / 17))
+          }
+        }
+      }
+      return ImageFolder.Item(name: "\(index).png", image: image)
+    }, mode: .color)
+}
+
+@Suite struct FaceBatchTests {
+  /// The changes, one at a time.
+  private static let switches: [(String, FaceAugmentation)] = {
+    let none = FaceAugmentation.none
+    var list: [(String, FaceAugmentation)] = []
+    func add(_ name: String, _ change: (inout FaceAugmentation) -> Void) {
+      var value = none
+      change(&value)
+      list.append((name, value))
+    }
+    add("rotation") { $0.rotation = 10 }
+    add("zoom") { $0.zoom = 0.05 }
+    add("shift") { $0.shift = 0.05 }
+    add("flip") { $0.flipProbability = 1 }
+    add("warp") { $0.warp = 5 }
+    add("lightness") { $0.lightness = 0.3 }
+    add("chroma") { $0.chroma = 0.08 }
+    return list
+  }()
+
+  @Test(arguments: [(64, 128), (128, 256), (40, 96)])
+  func withoutChangesInputAndTargetAreTheResizedMiddle(side: Int, crop: Int) throws {
+    let folder = crops(3, side: crop)
+    let batches = try FaceBatches(
+      faces: folder, side: side, batchSize: 4, augmentation: .none, seed: 1)
+    let batch = batches.unchanged([2])
+    #expect(batch.input.shape == [1, side, side, 3])
+    // Pixel i of the network reads the crop's middle 160 / 256 at its own centre.
+    let middle = Double(crop) * 160 / 256
+    let map = AffineMap.scaling(
+      middle / Double(side), x: (Double(crop) - middle) / 2, y: (Double(crop) - middle) / 2)
+    let expected = folder.items[2].image.floats.sampled(through: map, width: side, height: side)
+    for tensor in [batch.input, batch.target] {
+      let error = zip(tensor.elements, expected.samples).reduce(Float(0)) {
+        max($0, abs($1.0 - $1.1))
+      }
+      #expect(error < 1e-4)
+    }
+  }
+
+  @Test func theOriginalsSamplingPlaces() {
+    var augmentation = FaceAugmentation.none
+    augmentation.alignment = .original
+    var generator = RandomGenerator(seed: 1)
+    let variation = FaceVariation(augmentation, crop: 256, using: &generator)
+    // cv2.resize of linspace(48, 208, 5) to 80, [8:72]: 49.25 + 2.5 i; warpAffine: 48 + 2.5 i.
+    let input = variation.inputPlaces(side: 64)
+    let target = variation.targetPlaces(side: 64)
+    for index in [0, 1, 31, 63] {
+      #expect(abs(input[index].x - (49.25 + 2.5 * Float(index))) < 1e-4)
+      #expect(abs(input[index * 64].y - (49.25 + 2.5 * Float(index))) < 1e-4)
+      #expect(abs(target[index].x - (48 + 2.5 * Float(index))) < 1e-4)
+    }
+  }
+
+  @Test func theTargetFollowsTheWarpOnTheWhole() {
+    var augmentation = FaceAugmentation.none
+    augmentation.warp = 5
+    var distances: [Float] = []
+    for seed in UInt64(0)..<200 {
+      var generator = RandomGenerator(seed: seed)
+      let variation = FaceVariation(augmentation, crop: 256, using: &generator)
+      let deviation = zip(variation.gridX, variation.gridY).enumerated().map { index, point in
+        let x = point.0 - (48 + 40 * Double(index % 5))
+        let y = point.1 - (48 + 40 * Double(index / 5))
+        return x * x + y * y
+      }
+      distances.append(Float(deviation.reduce(0, +) / 50))
+      let input = variation.inputPlaces(side: 64)
+      let target = variation.targetPlaces(side: 64)
+      let mean = zip(input, target).reduce(SIMD2<Float>.zero) { $0 + $1.0 - $1.1 } / 4096
+      #expect(abs(mean.x) < 3 && abs(mean.y) < 3)
+    }
+    let variance = distances.reduce(0, +) / 200
+    #expect(abs(variance - 25) < 1.5, "normal noise of deviation 5: \(variance)")
+  }
+
+  @Test(arguments: switches.indices)
+  func eachSwitchChangesWhatItSays(index: Int) throws {
+    let (name, augmentation) = Self.switches[index]
+    let folder = crops(2)
+    func batch(_ value: FaceAugmentation) throws -> FaceBatch {
+      try FaceBatches(faces: folder, side: 64, batchSize: 3, augmentation: value, seed: 7)
+        .batch(step: 5)
+    }
+    let (plain, changed) = (try batch(.none), try batch(augmentation))
+    #expect(changed.input != plain.input, "\(name)")
+    #expect(changed.target != plain.target, "\(name)")
+    #expect(changed.input.elements.allSatisfy { (0...1).contains($0) })
+    let difference = zip(changed.input.elements, changed.target.elements).reduce(Float(0)) {
+      max($0, abs($1.0 - $1.1))
+    }
+    // Only the warp tells input and target apart.
+    #expect(name == "warp" ? difference > 0.05 : difference < 1e-3, "\(name): \(difference)")
+    if name == "flip" {
+      let row = (0..<64).map { plain.target.elements[$0 * 3] }
+      let mirrored = (0..<64).map { changed.target.elements[(63 - $0) * 3] }
+      #expect(zip(row, mirrored).allSatisfy { abs($0 - $1) < 1e-4 })
+    }
+  }
+
+  @Test func theSameSeedGivesTheSameBytes() throws {
+    let folder = crops(4)
+    func batches(seed: UInt64 = 3, stream: UInt64 = 0) throws -> FaceBatches {
+      try FaceBatches(faces: folder, side: 64, batchSize: 5, seed: seed, stream: stream)
+    }
+    let source = try batches()
+    let later = source.batch(step: 9)
+    _ = source.batch(step: 1)
+    #expect(source.batch(step: 9) == later, "a function of the step alone")
+    #expect(try batches().batch(step: 9) == later)
+    #expect(source.batch(step: 10) != later)
+    #expect(try batches(seed: 4).batch(step: 9) != later)
+    #expect(try batches(stream: 1).batch(step: 9) != later)
+  }
+
+  @Test func masksGoWithTheirFaces() throws {
+    let folder = crops(2)
+    let masks = folder.items.map { $0.image.channel(0) }
+    let batch = try FaceBatches(
+      faces: folder, masks: masks, side: 64, batchSize: 2, augmentation: FaceAugmentation(),
+      seed: 2
+    ).batch(step: 0)
+    let mask = try #require(batch.mask)
+    #expect(mask.shape == [2, 64, 64, 1])
+    for pixel in 0..<mask.count {
+      #expect(mask.elements[pixel] == batch.target.elements[pixel * 3])
+    }
+  }
+
+  @Test func unusableFacesAreRefused() {
+    let folder = crops(2)
+    func text(_ body: () throws -> FaceBatches) -> String {
+      do {
+        _ = try body()
+        return "(no error)"
+      } catch { return "\(error)" }
+    }
+    let wide = folder.appending([
+      .init(name: "wide.png", image: ByteImage(width: 130, height: 128, channels: 3))
+    ])
+    #expect(
+      text { try FaceBatches(faces: wide, batchSize: 1, seed: 0) }
+        == "wide.png: expected a square face of 128x128 like 0.png; received 130x128")
+    #expect(
+      text { try FaceBatches(faces: folder, masks: [], batchSize: 1, seed: 0) }
+        == "expected 2 masks; received 0")
+    #expect(
+      text { try FaceBatches(faces: ImageFolder(items: [], mode: .color), batchSize: 1, seed: 0) }
+        == "there are no faces")
+    #expect(
+      text {
+        try FaceBatches(
+          faces: folder, batchSize: 1, augmentation: FaceAugmentation(zoom: 2), seed: 0)
+      } == "the zoom of faces must be in 0.0...0.9; received 2.0")
+  }
+}

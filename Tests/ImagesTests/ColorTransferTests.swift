@@ -1,0 +1,231 @@
+// Colour transfer, Lab, masks and blurs: what must hold for every picture.
+
+import AtelierImages
+import Foundation
+import Testing
+
+/// A colour picture of floats: waves with some noise, other colours for other seeds.
+func colorPicture(_ width: Int, _ height: Int, seed: UInt64) -> FloatImage {
+  var generator = Generator(seed: seed)
+  let phase = Float(seed % 7)
+  var image = FloatImage(width: width, height: height, channels: 3)
+  for y in 0..<height {
+    for x in 0..<width {
+      for channel in 0..<3 {
+        let wave = sin(Float(x) / 9 + phase * Float(channel + 1)) * cos(Float(y) / 7 + phase)
+        image[x, y, channel] =
+          0.5 + 0.3 * wave + Float.random(in: -0.1...0.1, using: &generator)
+      }
+    }
+  }
+  return image
+}
+
+/// The largest difference of two pictures of one size.
+func largestDifference(_ first: FloatImage, _ second: FloatImage) -> Float {
+  zip(first.samples, second.samples).reduce(0) { max($0, abs($1.0 - $1.1)) }
+}
+
+@Suite("Colour transfer")
+struct ColorTransferTests {
+  @Test("a picture given its own colours stays", arguments: ColorTransfer.allCases)
+  func identity(_ transfer: ColorTransfer) throws {
+    let image = colorPicture(40, 31, seed: 3)
+    let mask = FaceMask.ellipse.picture(width: 40, height: 31)
+    for mask in [nil, mask] {
+      let result = try transfer.apply(to: image, matching: image, mask: mask)
+      var inside = result
+      // Beyond the mask a histogram need not know a value.
+      if let mask, transfer == .histogram {
+        for pixel in 0..<mask.pixelCount where mask.samples[pixel] == 0 {
+          for channel in 0..<3 {
+            inside.samples[pixel * 3 + channel] = image.samples[pixel * 3 + channel]
+          }
+        }
+      }
+      #expect(largestDifference(inside, image) < 1e-4)
+    }
+    let bytes = image.bytes
+    let again = try transfer.apply(to: bytes.floats, matching: bytes.floats)
+    #expect(again.bytes == bytes)
+  }
+
+  @Test("histograms become the reference's")
+  func histogram() throws {
+    var image = colorPicture(64, 50, seed: 1)
+    for index in image.samples.indices { image.samples[index] = 0.7 * image.samples[index] + 0.2 }
+    let reference = colorPicture(64, 50, seed: 2).bytes.floats
+    let result = try ColorTransfer.histogram.apply(to: image, matching: reference)
+    for channel in 0..<3 {
+      let received = result.channel(channel).samples.sorted()
+      let expected = reference.channel(channel).samples.sorted()
+      let error = zip(received, expected).reduce(Float(0)) { max($0, abs($1.0 - $1.1)) }
+      let before = image.channel(channel).samples.sorted()
+      let start = zip(before, expected).reduce(Float(0)) { max($0, abs($1.0 - $1.1)) }
+      #expect(start > 0.03)
+      // The tails have few pixels, so a quantile may fall between two of them.
+      #expect(error < 0.03, "channel \(channel)")
+      let mean = zip(received, expected).reduce(Float(0)) { $0 + abs($1.0 - $1.1) }
+      #expect(mean / Float(received.count) < 1.5 / 1024, "channel \(channel)")
+    }
+  }
+
+  @Test("means, and in Lab deviations, become the reference's within the mask")
+  func moments() throws {
+    let image = colorPicture(48, 40, seed: 4)
+    let reference = colorPicture(48, 40, seed: 5)
+    let mask = FaceCompositor(feather: 0.1).refinedMask(width: 48, height: 40)
+    func moments(_ picture: FloatImage, lab: Bool) -> [Float] {
+      var picture = picture
+      if lab { picture.samples.withUnsafeMutableBufferPointer { LabColor.fromRGB($0) } }
+      return (0..<3).flatMap { channel -> [Float] in
+        var (sum, square, mass) = (0.0, 0.0, 0.0)
+        for pixel in 0..<mask.pixelCount {
+          let (weight, value) = (
+            Double(mask.samples[pixel]), Double(picture.samples[pixel * 3 + channel])
+          )
+          sum += weight * value
+          square += weight * value * value
+          mass += weight
+        }
+        let mean = sum / mass
+        return [Float(mean), Float((square / mass - mean * mean).squareRoot())]
+      }
+    }
+    let moved = try ColorTransfer.mean.apply(to: image, matching: reference, mask: mask)
+    let (a, b) = (moments(moved, lab: false), moments(reference, lab: false))
+    for channel in 0..<3 { #expect(abs(a[2 * channel] - b[2 * channel]) < 1e-4) }
+    let matched = try ColorTransfer.reinhard.apply(to: image, matching: reference, mask: mask)
+    // Some colours leave the gamut and are clipped, so Lab's statistics come near, not exactly.
+    for (received, expected) in zip(moments(matched, lab: true), moments(reference, lab: true)) {
+      #expect(abs(received - expected) < 2)
+    }
+  }
+
+  @Test("sizes that do not fit are refused in one line")
+  func errors() {
+    let image = colorPicture(8, 8, seed: 1)
+    let error = #expect(throws: ImageError.self) {
+      try ColorTransfer.mean.apply(to: image, matching: colorPicture(8, 9, seed: 1))
+    }
+    #expect(
+      error?.description
+        == "colour transfer's reference: expected 8x8 with 3 channels, received 8x9 with 3")
+  }
+
+  @Test("Lab of known colours, and back")
+  func lab() {
+    let colors: [[Float]] = [[1, 1, 1], [0, 0, 0], [1, 0, 0], [0, 0, 1], [0.5, 0.5, 0.5]]
+    // CIE L*a*b* of sRGB under D65, as skimage.color.rgb2lab has them.
+    let expected: [[Float]] = [
+      [100, 0, 0], [0, 0, 0], [53.24, 80.09, 67.20], [32.30, 79.19, -107.86], [53.39, 0, 0],
+    ]
+    for (color, lab) in zip(colors, expected) {
+      var values = color
+      values.withUnsafeMutableBufferPointer { LabColor.fromRGB($0) }
+      for (a, b) in zip(values, lab) { #expect(abs(a - b) < 0.05, "\(color): \(values)") }
+    }
+    let image = colorPicture(30, 30, seed: 8)
+    var turned = image
+    turned.samples.withUnsafeMutableBufferPointer {
+      LabColor.fromRGB($0)
+      LabColor.toRGB($0)
+    }
+    #expect(largestDifference(turned, image) < 5e-5)
+    var same = image
+    same.samples.withUnsafeMutableBufferPointer { LabColor.adjust($0, lightness: 0, a: 0, b: 0) }
+    #expect(same == turned)
+    var brighter = image
+    brighter.samples.withUnsafeMutableBufferPointer {
+      LabColor.adjust($0, lightness: 0.2, a: 0, b: 0)
+    }
+    #expect(brighter.samples.reduce(0, +) > image.samples.reduce(0, +))
+  }
+}
+
+@Suite("Masks and blurs")
+struct MaskTests {
+  private static let shapes: [FaceMask] = [.box, .ellipse, .learned]
+
+  private func learned() -> FloatImage {
+    var generator = Generator(seed: 6)
+    return FloatImage(
+      width: 20, height: 20, channels: 1,
+      samples: (0..<400).map { _ in Float.random(in: -0.2...1.2, using: &generator) })
+  }
+
+  @Test("refined masks are within [0, 1] and fade towards the border", arguments: shapes)
+  func range(_ shape: FaceMask) {
+    for (erosion, feather): (Float, Float) in [(0, 0), (0.1, 0.05), (-0.05, 0.1), (0.3, 0)] {
+      let settings = FaceCompositor(mask: shape, erosion: erosion, feather: feather)
+      let mask = settings.refinedMask(width: 50, height: 44, learned: learned())
+      #expect(mask.size == PixelSize(width: 50, height: 44))
+      #expect(mask.samples.allSatisfy { (0...1).contains($0) })
+      guard shape != .learned else { continue }
+      #expect(mask[25, 22, 0] > 1 - 1e-5)
+      for x in 25..<49 { #expect(mask[x + 1, 22, 0] <= mask[x, 22, 0] + 1e-6) }
+      if feather > 0 {
+        for y in 0..<44 { #expect(mask[0, y, 0] < 0.05 && mask[49, y, 0] < 0.05) }
+      }
+    }
+  }
+
+  @Test("a mask that is nowhere larger stays nowhere larger; feathers stay within their mask")
+  func monotone() {
+    let large = FaceMask.learned.picture(width: 40, height: 40, learned: learned())
+    var small = large
+    for index in small.samples.indices { small.samples[index] *= 0.7 }
+    for radius in [1, 3, 8] {
+      let (a, b) = (small.feathered(radius: radius), large.feathered(radius: radius))
+      #expect(zip(a.samples, b.samples).allSatisfy { $0 <= $1 })
+      #expect(zip(b.samples, large.samples).allSatisfy { $0 <= $1 + 1e-6 })
+      let (eroded, dilated) = (large.eroded(radius: radius), large.dilated(radius: radius))
+      #expect(zip(eroded.samples, large.samples).allSatisfy { $0 <= $1 })
+      #expect(zip(dilated.samples, large.samples).allSatisfy { $0 >= $1 })
+    }
+  }
+
+  @Test("erosion and dilation are minimum and maximum of a square", arguments: [1, 2, 5, 30])
+  func morphology(radius: Int) {
+    let mask = FaceMask.learned.picture(width: 23, height: 17, learned: learned())
+    let (eroded, dilated) = (mask.eroded(radius: radius), mask.dilated(radius: radius))
+    for y in 0..<17 {
+      for x in 0..<23 {
+        var (low, high): (Float, Float) = (1, 0)
+        for j in y - radius...y + radius {
+          for i in x - radius...x + radius {
+            let isInside = (0..<23).contains(i) && (0..<17).contains(j)
+            let value = isInside ? mask[i, j, 0] : 0
+            (low, high) = (min(low, value), max(high, value))
+          }
+        }
+        #expect(eroded[x, y, 0] == low)
+        #expect(dilated[x, y, 0] == high)
+      }
+    }
+    #expect(mask.eroded(radius: -radius) == dilated)
+  }
+
+  @Test("blurs keep a flat picture and the sum inside; sharpening raises contrast")
+  func blurs() {
+    for kernel in [BlurKernel.gaussian(sigma: 1.7), .box(radius: 3), .raisedCosine(radius: 4)] {
+      #expect(abs(kernel.weights.reduce(0, +) - 1) < 1e-6)
+      let flat = FloatImage(width: 9, height: 12, channels: 3, filledWith: 0.25)
+      #expect(largestDifference(flat.blurred(kernel), flat) < 1e-6)
+      var dot = FloatImage(width: 31, height: 29, channels: 1)
+      dot[15, 14, 0] = 1
+      let spread = dot.blurred(kernel, border: .zero)
+      #expect(abs(spread.samples.reduce(0, +) - 1) < 1e-5)
+      #expect(spread[15 + kernel.radius, 14, 0] > 0)
+      #expect(spread[min(30, 16 + kernel.radius), 14, 0] == 0)
+      #expect(abs(spread[13, 14, 0] - spread[15, 12, 0]) < 1e-7)
+    }
+    let image = colorPicture(20, 20, seed: 3)
+    #expect(image.unsharpMasked(amount: 0) == image)
+    func variance(_ picture: FloatImage) -> Float {
+      let mean = picture.samples.reduce(0, +) / Float(picture.samples.count)
+      return picture.samples.reduce(0) { $0 + ($1 - mean) * ($1 - mean) }
+    }
+    #expect(variance(image.unsharpMasked(amount: 0.8)) > 1.05 * variance(image))
+  }
+}

@@ -1,0 +1,194 @@
+// Face-swap networks: exact sizes, shared names, and one graph's numbers in the others.
+
+import AtelierEngine
+import AtelierZoo
+import Foundation
+import TestSupport
+import Testing
+
+@Suite("Face swap")
+struct FaceSwapTests {
+  private func weights(_ graph: Graph, prefix: String = "") -> Int {
+    graph.parameters.filter { $0.role == .weight && $0.name.hasPrefix(prefix) }
+      .reduce(0) { $0 + $1.shape.count }
+  }
+
+  @Test("the original has 82,062,470 parameters")
+  func original() throws {
+    let graph = try FaceSwapNetwork(.original).reconstructionGraph(batch: 1)
+    #expect(weights(graph) == 82_062_470)
+    #expect(weights(graph, prefix: FaceSwapNetwork.encoderPrefix) == 69_662_976)
+    for face in SwapFace.allCases {
+      #expect(weights(graph, prefix: face.parameterPrefix) == 6_199_747)
+    }
+    let code = try #require(graph.nodes.first { $0.name == "encoder/up512/shuffle" })
+    #expect(graph.shapes(of: code).outputs == [[2, 8, 8, 512]])
+  }
+
+  @Test("half: the original's formula with half the widths")
+  func half() throws {
+    func convolution(_ input: Int, _ output: Int, _ kernel: Int) -> Int {
+      kernel * kernel * input * output + output
+    }
+    func count(_ width: Int) -> Int {
+      let downs = [3, width, 2 * width, 4 * width, 8 * width]
+      var encoder = (0..<4).reduce(0) { $0 + convolution(downs[$1], downs[$1 + 1], 5) }
+      let deep = 8 * width
+      encoder += 16 * deep * deep + deep + 16 * deep * deep + 16 * deep
+      encoder += convolution(deep, 16 * width, 3)
+      let ups = [4 * width, 2 * width, width, width / 2]
+      let decoder =
+        (0..<3).reduce(0) { $0 + convolution(ups[$1], 4 * ups[$1 + 1], 3) }
+        + convolution(width / 2, 3, 5)
+      return encoder + 2 * decoder
+    }
+    #expect(count(128) == 82_062_470)
+    #expect(weights(try FaceSwapNetwork(.half).reconstructionGraph(batch: 1)) == count(64))
+  }
+
+  @Test("slim: under 10 MB, with and without mask", arguments: [64, 128])
+  func slim(side: Int) throws {
+    let plain = weights(try FaceSwapNetwork(.slim, side: side).reconstructionGraph(batch: 1))
+    let masked = weights(
+      try FaceSwapNetwork(.slim, side: side, hasMask: true).reconstructionGraph(batch: 1))
+    #expect(plain > 1_000_000)
+    #expect(masked * 4 < 10_000_000)
+    #expect(masked - plain == 2 * (9 * 16 + 1), "one more output channel a decoder")
+  }
+
+  @Test("sides that a design does not take, and no face, are refused")
+  func errors() {
+    func text(_ body: () throws -> Graph) -> String {
+      do {
+        _ = try body()
+        return "(no error)"
+      } catch { return "\(error)" }
+    }
+    #expect(
+      text { try FaceSwapNetwork(.original, side: 128).previewGraph(batch: 1) }
+        == "original takes faces of 64 pixels; received 128")
+    #expect(
+      text { try FaceSwapNetwork(.slim, side: 96).conversionGraph(batch: 1, to: .a) }
+        == "slim takes faces of 64 or 128 pixels; received 96")
+    #expect(
+      text { try FaceSwapNetwork(.slim).trainingGraph(batch: 1, faces: []) }
+        == "a face swap trains on a, b or both; received []")
+  }
+
+  @Test("one store serves all graphs, which agree", arguments: [false, true])
+  func oneStore(hasMask: Bool) throws {
+    let network = FaceSwapNetwork(.slim, hasMask: hasMask)
+    let training = try network.trainingGraph(batch: 2)
+    let store = try ParameterStore(for: [training], seed: 3)
+    let faces = SwapFace.allCases.map { face in
+      Tensor.uniform([2, 64, 64, 3], in: 0...1, seed: face == .a ? 1 : 2)
+    }
+    let both = try Program(network.reconstructionGraph(batch: 2), parameters: store)
+    try both.setInput("a", faces[0])
+    try both.setInput("b", faces[1])
+    try both.run()
+    let preview = try Program(network.previewGraph(batch: 2), parameters: store)
+    try preview.setInput("input", faces[0])
+    try preview.run()
+    for face in SwapFace.allCases {
+      let conversion = try Program(
+        network.conversionGraph(batch: 2, to: face), parameters: store)
+      try conversion.setInput("input", faces[0])
+      try conversion.run()
+      let output = try conversion.output("output")
+      #expect(output.shape == [2, 64, 64, 3])
+      #expect(output.elements.allSatisfy { $0 > 0 && $0 < 1 })
+      #expect(try preview.output("output_\(face.rawValue)") == output)
+      if face == .a {
+        expectClose(
+          try both.output("output_a").elements, output.elements, tolerance: 1e-6)
+      }
+      guard hasMask else { continue }
+      #expect(try conversion.output("mask").shape == [2, 64, 64, 1])
+      #expect(
+        try preview.output("mask_\(face.rawValue)") == (try conversion.output("mask")))
+    }
+    #expect(
+      try preview.output("output_a").elements != (try preview.output("output_b").elements))
+  }
+
+  @Test("the joined training graph has the separate one's loss and gradients")
+  func joined() throws {
+    let network = FaceSwapNetwork(.slim, hasMask: true)
+    let graphs = try [true, false].map {
+      try network.trainingGraph(batch: 1, loss: .mixed, joins: $0)
+    }
+    #expect(graphs[0].nodes.count < graphs[1].nodes.count)
+    #expect(graphs[0].parameters.map(\.name) == graphs[1].parameters.map(\.name))
+    let store = try ParameterStore(for: graphs, seed: 5)
+    let programs = try graphs.map { try Program($0, parameters: store) }
+    for program in programs {
+      for (index, input) in program.inputs.enumerated() {
+        try program.setInput(
+          input.name, Tensor.uniform(input.shape, in: 0...1, seed: UInt64(index + 1)))
+      }
+      try program.run()
+    }
+    let losses = try programs.map { try $0.scalar("loss") }
+    #expect(abs(losses[0] - losses[1]) < 1e-5 * losses[0])
+    #expect(try programs[0].scalar("loss_a") > 0)
+    #expect(programs[0].trainedEntries == programs[1].trainedEntries)
+    for entry in programs[0].trainedEntries {
+      let gradients = try programs.map { try #require($0.gradient(of: entry.name)).elements }
+      expectClose(gradients[0], gradients[1], tolerance: 1e-2, entry.name)
+    }
+  }
+
+  @Test("sequential mode: B's step has no gradient of the frozen encoder")
+  func sequential() throws {
+    let network = FaceSwapNetwork(.slim)
+    let first = try network.trainingGraph(batch: 1, faces: [.a])
+    let second = try network.trainingGraph(batch: 1, faces: [.b], isEncoderFrozen: true)
+    let store = try ParameterStore(for: [first, second], seed: 1)
+    let names = try [first, second].map { graph in
+      try Program(graph, parameters: store).trainedEntries.map(\.name)
+    }
+    #expect(names[0].contains { $0.hasPrefix("encoder/") })
+    #expect(names[0].contains { $0.hasPrefix("a/") })
+    #expect(!names[0].contains { $0.hasPrefix("b/") })
+    #expect(names[1].allSatisfy { $0.hasPrefix("b/") })
+    #expect(!names[1].isEmpty)
+    #expect(second.inputs.map(\.name) == ["b", "target_b"])
+  }
+
+  @Test("steps against the gradient lower the loss")
+  func learning() throws {
+    let graph = try FaceSwapNetwork(.slim).trainingGraph(batch: 2)
+    let store = try ParameterStore(for: [graph], seed: 1)
+    let program = try Program(graph, parameters: store)
+    for (index, name) in ["a", "b"].enumerated() {
+      let face = Tensor.uniform([2, 64, 64, 3], in: 0.6...0.8, seed: UInt64(index))
+      try program.setInput(name, face)
+      try program.setInput("target_\(name)", face)
+    }
+    var losses: [Float] = []
+    for _ in 0..<16 {
+      try program.run()
+      losses.append(try program.scalar("loss"))
+      for entry in program.trainedEntries {
+        for index in entry.range {
+          let gradient = program.gradients[index]
+          store.pointer[index] -= gradient == 0 ? 0 : (gradient > 0 ? 2e-4 : -2e-4)
+        }
+      }
+      store.touch()
+    }
+    #expect(losses.allSatisfy { $0.isFinite })
+    #expect((losses.min() ?? 1) < 0.9 * losses[0], "\(losses)")
+  }
+
+  @Test("a description survives JSON, and each design says what it is")
+  func description() throws {
+    for design in FaceSwapNetwork.Design.allCases {
+      #expect(!design.summary.isEmpty)
+      let network = FaceSwapNetwork(design, hasMask: true)
+      let data = try JSONEncoder().encode(network)
+      #expect(try JSONDecoder().decode(FaceSwapNetwork.self, from: data) == network)
+    }
+  }
+}
