@@ -15,9 +15,9 @@ public struct AlignedFace: Sendable, Hashable {
   /// What the crop was laid by.
   public let basis: Basis
   /// From the picture to the crop, both in pixels.
-  public let matrix: AffineTransform2D
+  public let matrix: AffineMap
   /// From the crop to the picture, for pasting back.
-  public let inverse: AffineTransform2D
+  public let inverse: AffineMap
 }
 
 /// Where the parts of a face lie in a crop.
@@ -47,21 +47,22 @@ public struct FaceAligner: Sendable, Hashable {
   public func alignment(of face: FoundFace) -> AlignedFace? {
     let side = Self.faceShare * Double(size)
     let margin = (Double(size) - side) / 2
-    let left = SIMD2(margin + Self.eyeColumns.left * side, margin + Self.eyeRow * side)
-    let right = SIMD2(margin + Self.eyeColumns.right * side, margin + Self.eyeRow * side)
-    let matrix: AffineTransform2D?
+    let left = PlanePoint(margin + Self.eyeColumns.left * side, margin + Self.eyeRow * side)
+    let right = PlanePoint(margin + Self.eyeColumns.right * side, margin + Self.eyeRow * side)
+    let matrix: AffineMap?
     if let eyes = face.eyes {
-      matrix = .similarity(from: (eyes.left, eyes.right), to: (left, right))
+      matrix = .similarity(
+        from: [eyes.left, eyes.right].map { PlanePoint($0.x, $0.y) }, to: [left, right])
     } else {
       // A square about the box's middle, so that nothing is squeezed.
       let extent = max(face.box.width, face.box.height)
       let (x, y) = (face.box.centerX - extent / 2, face.box.centerY - extent / 2)
       let row = y + Self.eyeRow * extent
       matrix = .similarity(
-        from: (
-          SIMD2(x + Self.eyeColumns.left * extent, row),
-          SIMD2(x + Self.eyeColumns.right * extent, row)
-        ), to: (left, right))
+        from: [
+          PlanePoint(x + Self.eyeColumns.left * extent, row),
+          PlanePoint(x + Self.eyeColumns.right * extent, row),
+        ], to: [left, right])
     }
     guard let matrix, let inverse = matrix.inverse else { return nil }
     return AlignedFace(

@@ -3,28 +3,28 @@
 import AtelierImages
 import Testing
 
-struct AffineTransformTests {
+struct WarpTests {
   @Test func `a similarity carries its points exactly`() throws {
     // A quarter turn clockwise, doubled: exact in binary.
     let map = try #require(
-      AffineTransform2D.similarity(
-        from: (SIMD2(1, 2), SIMD2(3, 2)), to: (SIMD2(10, 20), SIMD2(10, 24))))
-    #expect(map == AffineTransform2D(0, -2, 14, 2, 0, 18))
-    #expect(map(SIMD2(3, 2)) == SIMD2(10, 24))
+      AffineMap.similarity(
+        from: [PlanePoint(1, 2), PlanePoint(3, 2)], to: [PlanePoint(10, 20), PlanePoint(10, 24)]))
+    #expect(map == AffineMap(a: 0, b: -2, c: 14, d: 2, e: 0, f: 18))
+    #expect(map(PlanePoint(3, 2)) == PlanePoint(10, 24))
     #expect(map.determinant == 4)
     let inverse = try #require(map.inverse)
-    #expect(inverse(SIMD2(10, 24)) == SIMD2(3, 2))
-    #expect(inverse(map(SIMD2(-5, 8))) == SIMD2(-5, 8))
+    #expect(inverse(PlanePoint(10, 24)) == PlanePoint(3, 2))
+    #expect(inverse(map(PlanePoint(-5, 8))) == PlanePoint(-5, 8))
   }
 
   @Test func `points without extent have no similarity`() {
-    let point = SIMD2(1.0, 1.0)
-    let other = SIMD2(2.0, 1.0)
-    #expect(AffineTransform2D.similarity(from: (point, point), to: (point, other)) == nil)
-    #expect(AffineTransform2D.similarity(from: (point, other), to: (point, point)) == nil)
+    let point = PlanePoint(1, 1)
+    let other = PlanePoint(2, 1)
+    #expect(AffineMap.similarity(from: [point, point], to: [point, other]) == nil)
+    #expect(AffineMap.similarity(from: [point, other], to: [point, point])?.inverse == nil)
     #expect(
-      AffineTransform2D.similarity(from: (point, SIMD2(.nan, 0)), to: (point, other)) == nil)
-    #expect(AffineTransform2D(1, 2, 0, 2, 4, 0).inverse == nil)
+      AffineMap.similarity(from: [point, PlanePoint(.nan, 0)], to: [point, other]) == nil)
+    #expect(AffineMap(a: 1, b: 2, c: 0, d: 2, e: 4, f: 0).inverse == nil)
   }
 
   @Test func `warps by whole pixels, halves and turns are exact`() throws {
@@ -33,16 +33,16 @@ struct AffineTransformTests {
     let same = try #require(image.warped(by: .identity, width: 4, height: 2))
     #expect(same == image)
     let shifted = try #require(
-      image.warped(by: AffineTransform2D(1, 0, 1, 0, 1, 0), width: 4, height: 2))
+      image.warped(by: AffineMap(a: 1, b: 0, c: 1, d: 0, e: 1, f: 0), width: 4, height: 2))
     #expect(shifted.samples == [0, 0, 10, 20, 40, 40, 50, 60])
     let halved = try #require(
-      image.warped(by: AffineTransform2D(0.5, 0, 0, 0, 0.5, 0), width: 2, height: 1))
+      image.warped(by: AffineMap(a: 0.5, b: 0, c: 0, d: 0, e: 0.5, f: 0), width: 2, height: 1))
     #expect(halved.samples == [25, 45])
     let turned = try #require(
-      image.warped(by: AffineTransform2D(0, -1, 2, 1, 0, 0), width: 2, height: 4))
+      image.warped(by: AffineMap(a: 0, b: -1, c: 2, d: 1, e: 0, f: 0), width: 2, height: 4))
     #expect(turned.samples == [40, 0, 50, 10, 60, 20, 70, 30])
     let between = try #require(
-      image.warped(by: AffineTransform2D(1, 0, 0.5, 0, 1, 0), width: 4, height: 1))
+      image.warped(by: AffineMap(a: 1, b: 0, c: 0.5, d: 0, e: 1, f: 0), width: 4, height: 1))
     #expect(between.samples == [0, 5, 15, 25])
   }
 
