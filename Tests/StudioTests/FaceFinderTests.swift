@@ -32,16 +32,16 @@ struct FaceFinderTests {
     let aligner = FaceAligner(size: 256)
     let alignment = try #require(aligner.alignment(of: face))
     #expect(alignment.basis == .eyes)
-    #expect(alignment.matrix(SIMD2(100, 80)) == SIMD2(96, 112))
-    #expect(alignment.matrix(SIMD2(132, 80)) == SIMD2(160, 112))
-    #expect(alignment.inverse(SIMD2(160, 112)) == SIMD2(132, 80))
+    #expect(alignment.matrix(PlanePoint(100, 80)) == PlanePoint(96, 112))
+    #expect(alignment.matrix(PlanePoint(132, 80)) == PlanePoint(160, 112))
+    #expect(alignment.inverse(PlanePoint(160, 112)) == PlanePoint(132, 80))
     var without = face
     without.eyes = nil
     #expect(!without.isConfirmed)
     let byBox = try #require(aligner.alignment(of: without))
     #expect(byBox.basis == .box)
-    #expect(length(byBox.matrix(SIMD2(76, 48)) - SIMD2(48, 48)) < 1e-9)
-    #expect(length(byBox.matrix(SIMD2(156, 128)) - SIMD2(208, 208)) < 1e-9)
+    #expect(distance(byBox.matrix(PlanePoint(76, 48)), PlanePoint(48, 48)) < 1e-9)
+    #expect(distance(byBox.matrix(PlanePoint(156, 128)), PlanePoint(208, 208)) < 1e-9)
     without.box.width = 0
     without.box.height = 0
     #expect(aligner.alignment(of: without) == nil)
@@ -49,8 +49,8 @@ struct FaceFinderTests {
     #expect(crop.size == PixelSize(width: 256, height: 256))
   }
 
-  private func length(_ vector: SIMD2<Double>) -> Double {
-    (vector * vector).sum().squareRoot()
+  private func distance(_ a: PlanePoint, _ b: PlanePoint) -> Double {
+    ((a.x - b.x) * (a.x - b.x) + (a.y - b.y) * (a.y - b.y)).squareRoot()
   }
 
   /// Every 57th frame of the speakers: all faces, no others, the same on one thread and two.
