@@ -84,19 +84,23 @@ extension Kernels {
   ///
   /// - Parameters:
   ///   - g: The sizes of the convolution.
-  ///   - input: The input [N, H, W, C].
+  ///   - input: The input [N, H, W, C], or the first of two tensors that `loading` joins.
+  ///   - loading: How the input is put together; `convolutionLoads` says what is possible.
   ///   - packedWeights: The weights, packed for the forward pass.
   ///   - epilogue: What is done to each sum before it is stored.
   ///   - output: The output [N, H', W', K].
+  ///   - moments: Where mean [K], sum of squared deviations [K] and number of the output's pixels
+  ///     are written for each of `convolutionMomentParts`; nil when nobody needs them.
   ///   - workspace: Memory of `convolutionWorkspaceCount` floats; may be nil when that is 0.
   public func convolutionForward(
-    _ g: ConvolutionGeometry, input: UnsafePointer<Float>, packedWeights: UnsafePointer<Float>,
+    _ g: ConvolutionGeometry, input: UnsafePointer<Float>,
+    loading: ConvolutionLoading = ConvolutionLoading(), packedWeights: UnsafePointer<Float>,
     epilogue: ConvolutionEpilogue, output: UnsafeMutablePointer<Float>,
-    workspace: UnsafeMutablePointer<Float>?
+    moments: UnsafeMutablePointer<Float>? = nil, workspace: UnsafeMutablePointer<Float>?
   ) {
     run(
-      g, pass: .forward, source: input, packed: packedWeights, epilogue: epilogue, result: output,
-      workspace: workspace)
+      g, pass: .forward, source: input, loading: loading, packed: packedWeights,
+      epilogue: epilogue, result: output, rest: nil, moments: moments, workspace: workspace)
   }
 
   /// The adjoint of `convolutionForward`, which is also the forward pass of a transposed
@@ -109,31 +113,41 @@ extension Kernels {
   ///   - epilogue: What is done to each sum before it is stored; its channels are the C input
   ///   channels.
   ///   - inputGradient: The gradient of the input [N, H, W, C]; every pixel is written.
+  ///   - rest: Where its last channels lie, when that is elsewhere; `inputGradientSplits` says
+  ///     whether that is possible.
   ///   - workspace: Memory of `convolutionWorkspaceCount` floats; may be nil when that is 0.
   public func convolutionInputGradient(
     _ g: ConvolutionGeometry, outputGradient: UnsafePointer<Float>,
     packedWeights: UnsafePointer<Float>, epilogue: ConvolutionEpilogue,
-    inputGradient: UnsafeMutablePointer<Float>, workspace: UnsafeMutablePointer<Float>?
+    inputGradient: UnsafeMutablePointer<Float>, rest: ConvolutionRest? = nil,
+    workspace: UnsafeMutablePointer<Float>?
   ) {
     run(
-      g, pass: .inputGradient, source: outputGradient, packed: packedWeights, epilogue: epilogue,
-      result: inputGradient, workspace: workspace)
+      g, pass: .inputGradient, source: outputGradient, loading: ConvolutionLoading(),
+      packed: packedWeights, epilogue: epilogue, result: inputGradient, rest: rest,
+      moments: nil, workspace: workspace)
   }
 
   /// Runs a pass with the algorithm that its packed weights were made for.
   private func run(
     _ g: ConvolutionGeometry, pass: ConvolutionPass, source: UnsafePointer<Float>,
-    packed: UnsafePointer<Float>, epilogue: ConvolutionEpilogue,
-    result: UnsafeMutablePointer<Float>, workspace: UnsafeMutablePointer<Float>?
+    loading: ConvolutionLoading, packed: UnsafePointer<Float>, epilogue: ConvolutionEpilogue,
+    result: UnsafeMutablePointer<Float>, rest: ConvolutionRest?,
+    moments: UnsafeMutablePointer<Float>?, workspace: UnsafeMutablePointer<Float>?
   ) {
+    precondition(
+      (loading.isPlain && rest == nil) || partsFit(g, pass: pass, restStart: rest?.start ?? 0),
+      "this convolution reads and writes whole tensors")
+    precondition(
+      moments == nil || convolutionMomentParts(g) != nil, "this convolution gives no moments")
     if let plan = DeepPlan(g, pass: pass, table: convolutionTable.pointee) {
       runDeep(
         plan, source: source, weights: packed, epilogue: epilogue, result: result,
         workspace: workspace)
     } else if let plan = WinogradPlan(g, pass: pass, table: convolutionTable.pointee) {
       runWinograd(
-        plan, source: source, packed: packed, epilogue: epilogue, result: result,
-        workspace: workspace)
+        plan, source: source, loading: loading, packed: packed, epilogue: epilogue,
+        result: result, rest: rest, moments: moments, workspace: workspace)
     } else {
       runDirect(
         g, pass: pass, source: source, packed: packed, epilogue: epilogue, result: result,

@@ -102,13 +102,15 @@ extension Kernels {
   ///
   /// - Parameters:
   ///   - g: The sizes of the convolution.
-  ///   - input: The input [N, H, W, C] of the forward pass.
+  ///   - input: The input [N, H, W, C] of the forward pass, or the first of two tensors.
+  ///   - loading: How the input is put together; `weightGradientLoads` says what is possible.
   ///   - outputGradient: The gradient of the output [N, H', W', K].
   ///   - weightGradient: The gradient of the weights [kh, kw, C / groups, K].
   ///   - biasGradient: The sums of `outputGradient` over all pixels [K], or nil.
   ///   - workspace: Memory of `convolutionWeightGradientWorkspaceCount` floats.
   public func convolutionWeightGradient(
-    _ g: ConvolutionGeometry, input: UnsafePointer<Float>, outputGradient: UnsafePointer<Float>,
+    _ g: ConvolutionGeometry, input: UnsafePointer<Float>,
+    loading: ConvolutionLoading = ConvolutionLoading(), outputGradient: UnsafePointer<Float>,
     weightGradient: UnsafeMutablePointer<Float>, biasGradient: UnsafeMutablePointer<Float>?,
     workspace: UnsafeMutablePointer<Float>?
   ) {
@@ -116,6 +118,9 @@ extension Kernels {
     guard let workspace else {
       preconditionFailure("the weight gradient needs a workspace")
     }
+    precondition(
+      loading.isPlain || weightGradientLoads(g, restStart: loading.restStart),
+      "this weight gradient reads whole tensors")
     if let plan = DeepGradientPlan(g, table: table) {
       runDeepGradient(
         plan, input: input, outputGradient: outputGradient, weightGradient: weightGradient,
@@ -124,7 +129,8 @@ extension Kernels {
     }
     if let plan = WinogradGradientPlan(g, table: table) {
       runWinogradGradient(
-        plan, input: input, outputGradient: outputGradient, weightGradient: weightGradient,
+        plan, input: input, loading: loading, outputGradient: outputGradient,
+        weightGradient: weightGradient,
         biasGradient: biasGradient, workspace: workspace)
       return
     }

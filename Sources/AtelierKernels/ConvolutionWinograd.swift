@@ -93,7 +93,8 @@ struct WinogradPlan {
       pad_x: forward ? g.paddingLeft : 2 - g.paddingLeft / stride,
       tiles_y: tilesHigh, tiles_x: tilesWide, tile_batch: 0, stride: stride,
       kernel: g.kernelHeight, src_step: forward ? stride : 1, dst_step: forward ? 1 : stride,
-      dst_y0: forward ? 0 : padY, dst_x0: forward ? 0 : padX)
+      dst_y0: forward ? 0 : padY, dst_x0: forward ? 0 : padX, split: 0, src_rest: nil,
+      dst_rest: nil, scale: nil, shift: nil, slope: 1)
   }
 
   /// Channels of the source, those of all phases together.
@@ -153,24 +154,29 @@ extension Kernels {
 
   /// Runs all parts of a pass in Winograd's form.
   func runWinograd(
-    _ plan: WinogradPlan, source: UnsafePointer<Float>, packed: UnsafePointer<Float>,
-    epilogue: ConvolutionEpilogue, result: UnsafeMutablePointer<Float>,
-    workspace: UnsafeMutablePointer<Float>?
+    _ plan: WinogradPlan, source: UnsafePointer<Float>, loading: ConvolutionLoading,
+    packed: UnsafePointer<Float>, epilogue: ConvolutionEpilogue,
+    result: UnsafeMutablePointer<Float>, rest: ConvolutionRest?,
+    moments: UnsafeMutablePointer<Float>?, workspace: UnsafeMutablePointer<Float>?
   ) {
     guard let workspace else { preconditionFailure("this convolution needs a workspace") }
     let table = convolutionTable.pointee
     let ending = ck_conv_epilogue(epilogue)
     let scratch = Self.paddedScratch(plan.scratch)
     let tiles = plan.sizes.batch * plan.sizes.tiles_y * plan.sizes.tiles_x
-    pool.parallelFor(lanes: plan.parts) { index, lane in
-      var sizes = plan.sizes
+    var bound = plan.sizes
+    loading.bind(&bound)
+    if let rest { (bound.split, bound.dst_rest) = (rest.start, rest.tensor) }
+    pool.parallelFor(lanes: plan.parts) { [bound] index, lane in
+      var sizes = bound
       var ending = ending
-      let first = index / plan.blockParts * sizes.tile_batch
+      let batch = index / plan.blockParts
+      let first = batch * sizes.tile_batch
       let block = index % plan.blockParts * plan.blocksPerPart
       table.winograd_tiles(
         &sizes, &ending, first, min(first + sizes.tile_batch, tiles), block,
         min(block + plan.blocksPerPart, plan.blocks), source, packed, result,
-        workspace + lane * scratch)
+        workspace + lane * scratch, moments.map { $0 + batch * (2 * sizes.dst_c + 1) })
     }
   }
 }
@@ -252,7 +258,7 @@ struct WinogradGradientPlan {
 extension Kernels {
   /// Runs the weight gradient in Winograd's form.
   func runWinogradGradient(
-    _ plan: WinogradGradientPlan, input: UnsafePointer<Float>,
+    _ plan: WinogradGradientPlan, input: UnsafePointer<Float>, loading: ConvolutionLoading,
     outputGradient: UnsafePointer<Float>, weightGradient: UnsafeMutablePointer<Float>,
     biasGradient: UnsafeMutablePointer<Float>?, workspace: UnsafeMutablePointer<Float>
   ) {
@@ -260,8 +266,10 @@ extension Kernels {
     let biases = workspace + plan.tileParts * plan.partialCount
     let buffers = biases + plan.tileParts * plan.biasCount
     let tiles = plan.sizes.batch * plan.sizes.tiles_y * plan.sizes.tiles_x
-    pool.parallelFor(lanes: plan.parts) { index, lane in
-      var sizes = plan.sizes
+    var bound = plan.sizes
+    loading.bind(&bound)
+    pool.parallelFor(lanes: plan.parts) { [bound] index, lane in
+      var sizes = bound
       let channel = index % plan.channelParts * plan.channelsPerPart
       let block = index / plan.channelParts % plan.blockParts * plan.blocksPerPart
       let part = index / plan.channelParts / plan.blockParts

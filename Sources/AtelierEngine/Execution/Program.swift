@@ -285,8 +285,14 @@ private struct Binding {
   /// The store's indices of running statistics that training forms move.
   func movedStatistics() -> [Int] {
     plan.graph.nodes.flatMap { node -> [Int] in
-      guard (node.operation as? BatchNormalizationOperation)?.isTraining == true else { return [] }
-      return node.inputs.suffix(2).compactMap { value in
+      let moved: Range<Int>
+      switch node.operation {
+      case let normalization as BatchNormalizationOperation where normalization.isTraining:
+        moved = 3..<5
+      case is BatchStatistics: moved = 1..<3
+      default: return []
+      }
+      return node.inputs[moved].compactMap { value in
         if case .parameter(let index) = plan.graph.values[value].source {
           indices[index]
         } else {

@@ -1,6 +1,6 @@
 // The one list of operations: model files and the contract tests read it.
 
-/// All operations that a graph can hold.
+/// All operations that a graph can hold (`BatchStatistics` apart, which only plans make).
 public enum OperationRegistry {
   /// Every operation type, by family.
   public static let all: [any Operation.Type] = [

@@ -18,6 +18,15 @@ public struct ConvolutionOperation: Operation {
   public var epilogue: FusedEpilogue
   /// The epsilon of a batch normalization in inference form that is folded into the weights; nil when there is none.
   public var foldedNormalization: Float?
+  /// What is done to the input while it is loaded; its inputs follow all others.
+  public var loading: InputLoading?
+  /// When set, a second output gives mean [K], squared deviations [K] and number of pixels of so many parts of the result.
+  public var momentParts: Int?
+
+  // What plans add does not stand in model files.
+  private enum CodingKeys: String, CodingKey {
+    case attributes, epilogue, foldedNormalization
+  }
 
   /// Makes a convolution.
   public init(_ attributes: ConvolutionAttributes = .init(), epilogue: FusedEpilogue = .init()) {
@@ -28,8 +37,8 @@ public struct ConvolutionOperation: Operation {
   /// The result [N, H', W', K], or [N, K] for a dense layer.
   public func outputShapes(_ inputs: [Shape]) throws(ShapeError) -> [Shape] {
     let first = 2 + epilogue.inputCount
-    try expectInputs(inputs, first + (foldedNormalization == nil ? 0 : 4))
-    let geometry = try attributes.geometry(input: inputs[0], weights: inputs[1])
+    try expectInputs(inputs, loadingStart + (loading?.inputCount ?? 0))
+    let geometry = try attributes.geometry(input: loaded(inputs), weights: inputs[1])
     let result: Shape =
       inputs[0].rank == 2
       ? [inputs[0].batch, geometry.outputChannels]
@@ -37,18 +46,29 @@ public struct ConvolutionOperation: Operation {
         geometry.batch, geometry.outputHeight, geometry.outputWidth, geometry.outputChannels,
       ]
     try epilogue.check(inputs[2..<first], result: result)
-    try epilogue.checkFolded(inputs[first...], result: result)
+    try epilogue.checkFolded(inputs[first..<loadingStart], result: result)
+    if let momentParts { return [result, [momentParts, 2 * result.channels + 1]] }
     return [result]
   }
 
-  func geometry(_ shapes: NodeShapes) -> ConvolutionGeometry {
+  /// Where the inputs of `loading` start.
+  private var loadingStart: Int { 2 + epilogue.inputCount + (foldedNormalization == nil ? 0 : 4) }
+
+  /// The shape of the input that is convolved.
+  private func loaded(_ inputs: [Shape]) throws(ShapeError) -> Shape {
+    try loading?.shape(of: inputs[0], inputs[loadingStart...]) ?? inputs[0]
+  }
+
+  /// The sizes of the convolution, of the pieces of its input together.
+  public func geometry(_ shapes: NodeShapes) -> ConvolutionGeometry {
     checked { () throws(ShapeError) in
-      try attributes.geometry(input: shapes.inputs[0], weights: shapes.inputs[1])
+      try attributes.geometry(input: loaded(shapes.inputs), weights: shapes.inputs[1])
     }
   }
 
   public func workspaceCount(_ shapes: NodeShapes, _ kernels: Kernels) -> Int {
-    kernels.convolutionWorkspaceCount(geometry(shapes), pass: .forward)
+    (loading?.workspaceCount(shapes.inputs[0]) ?? 0)
+      + kernels.convolutionWorkspaceCount(geometry(shapes), pass: .forward)
   }
 
   public func preparedCount(_ shapes: NodeShapes, _ kernels: Kernels) -> Int {
@@ -57,16 +77,19 @@ public struct ConvolutionOperation: Operation {
 
   public func prepare(_ context: borrowing ExecutionContext) {
     PackedWeights(geometry(context.shapes), .forward, foldedNormalization)
-      .prepare(context, bias: epilogue.hasBias ? 2 : nil)
+      .prepare(context, bias: epilogue.hasBias ? 2 : nil, end: loadingStart)
   }
 
   public func run(_ context: borrowing ExecutionContext) {
     let geometry = geometry(context.shapes)
     let packing = PackedWeights(geometry, .forward, foldedNormalization)
+    let reserved = loading?.workspaceCount(context.shapes.inputs[0]) ?? 0
     context.kernels.convolutionForward(
-      geometry, input: context.input(0), packedWeights: packing.weights(context),
-      epilogue: packing.bound(epilogue, context), output: context.output,
-      workspace: context.workspace)
+      geometry, input: context.input(0),
+      loading: loading?.bound(context, first: loadingStart) ?? ConvolutionLoading(),
+      packedWeights: packing.weights(context), epilogue: packing.bound(epilogue, context),
+      output: context.output, moments: momentParts == nil ? nil : context.output(1),
+      workspace: context.workspace.map { $0 + reserved })
   }
 
   public func differentiate(
@@ -114,6 +137,13 @@ public struct TransposedConvolutionOperation: Operation {
   public var epilogue: FusedEpilogue
   /// The epsilon of a batch normalization in inference form that is folded into the weights; nil when there is none.
   public var foldedNormalization: Float?
+  /// When set, the channels from here on are a second output: the gradient of a concatenation.
+  public var restStart: Int?
+
+  // What plans add does not stand in model files.
+  private enum CodingKeys: String, CodingKey {
+    case attributes, outputPadding, epilogue, foldedNormalization
+  }
 
   /// Makes a transposed convolution.
   public init(
@@ -137,10 +167,17 @@ public struct TransposedConvolutionOperation: Operation {
       : [geometry.batch, geometry.inputHeight, geometry.inputWidth, geometry.inputChannels]
     try epilogue.check(inputs[2..<first], result: result)
     try epilogue.checkFolded(inputs[first...], result: result)
-    return [result]
+    guard let restStart else { return [result] }
+    guard restStart > 0, restStart < result.channels else {
+      throw ShapeError("\(result.channels) channels cannot be cut at \(restStart)")
+    }
+    return [restStart, result.channels - restStart].map {
+      Shape(result.dimensions.dropLast() + [$0])
+    }
   }
 
-  func geometry(_ shapes: NodeShapes) -> ConvolutionGeometry {
+  /// The sizes of the convolution whose adjoint this is.
+  public func geometry(_ shapes: NodeShapes) -> ConvolutionGeometry {
     checked { () throws(ShapeError) in
       try attributes.adjointGeometry(
         input: shapes.inputs[0], weights: shapes.inputs[1], outputPadding: outputPadding)
@@ -157,7 +194,7 @@ public struct TransposedConvolutionOperation: Operation {
 
   public func prepare(_ context: borrowing ExecutionContext) {
     PackedWeights(geometry(context.shapes), .inputGradient, foldedNormalization)
-      .prepare(context, bias: epilogue.hasBias ? 2 : nil)
+      .prepare(context, bias: epilogue.hasBias ? 2 : nil, end: context.shapes.inputs.count)
   }
 
   public func run(_ context: borrowing ExecutionContext) {
@@ -166,7 +203,12 @@ public struct TransposedConvolutionOperation: Operation {
     context.kernels.convolutionInputGradient(
       geometry, outputGradient: context.input(0), packedWeights: packing.weights(context),
       epilogue: packing.bound(epilogue, context), inputGradient: context.output,
-      workspace: context.workspace)
+      rest: restStart.map { start in
+        guard let tensor = context.output(1) else {
+          preconditionFailure("layer \(context.name) is cut although nobody reads its second part")
+        }
+        return ConvolutionRest(start: start, tensor: tensor)
+      }, workspace: context.workspace)
   }
 
   public func differentiate(
@@ -214,6 +256,13 @@ public struct ConvolutionWeightGradient: Operation {
   public var weights: Shape
   /// Whether the bias gradient is asked for too.
   public var hasBias: Bool
+  /// What is done to the input while it is loaded; its inputs follow the gradient.
+  public var loading: InputLoading?
+
+  // What plans add does not stand in model files.
+  private enum CodingKeys: String, CodingKey {
+    case attributes, weights, hasBias
+  }
 
   init(_ attributes: ConvolutionAttributes, weights: Shape, hasBias: Bool) {
     self.attributes = attributes
@@ -223,8 +272,8 @@ public struct ConvolutionWeightGradient: Operation {
 
   /// The shapes of the weights and of the bias.
   public func outputShapes(_ inputs: [Shape]) throws(ShapeError) -> [Shape] {
-    try expectInputs(inputs, 2)
-    let geometry = try attributes.geometry(input: inputs[0], weights: weights)
+    try expectInputs(inputs, 2 + (loading?.inputCount ?? 0))
+    let geometry = try attributes.geometry(input: loaded(inputs), weights: weights)
     let output: Shape = [
       geometry.batch, geometry.outputHeight, geometry.outputWidth, geometry.outputChannels,
     ]
@@ -234,21 +283,31 @@ public struct ConvolutionWeightGradient: Operation {
     return hasBias ? [weights, [geometry.outputChannels]] : [weights]
   }
 
-  private func geometry(_ shapes: NodeShapes) -> ConvolutionGeometry {
+  /// The shape of the convolution's input.
+  private func loaded(_ inputs: [Shape]) throws(ShapeError) -> Shape {
+    try loading?.shape(of: inputs[0], inputs[2...]) ?? inputs[0]
+  }
+
+  /// The sizes of the convolution.
+  public func geometry(_ shapes: NodeShapes) -> ConvolutionGeometry {
     checked { () throws(ShapeError) in
-      try attributes.geometry(input: shapes.inputs[0], weights: weights)
+      try attributes.geometry(input: loaded(shapes.inputs), weights: weights)
     }
   }
 
   public func workspaceCount(_ shapes: NodeShapes, _ kernels: Kernels) -> Int {
-    kernels.convolutionWeightGradientWorkspaceCount(geometry(shapes))
+    (loading?.workspaceCount(shapes.inputs[0]) ?? 0)
+      + kernels.convolutionWeightGradientWorkspaceCount(geometry(shapes))
   }
 
   public func run(_ context: borrowing ExecutionContext) {
+    let reserved = loading?.workspaceCount(context.shapes.inputs[0]) ?? 0
     context.kernels.convolutionWeightGradient(
-      geometry(context.shapes), input: context.input(0), outputGradient: context.input(1),
-      weightGradient: context.output, biasGradient: hasBias ? context.output(1) : nil,
-      workspace: context.workspace)
+      geometry(context.shapes), input: context.input(0),
+      loading: loading?.bound(context, first: 2) ?? ConvolutionLoading(),
+      outputGradient: context.input(1), weightGradient: context.output,
+      biasGradient: hasBias ? context.output(1) : nil,
+      workspace: context.workspace.map { $0 + reserved })
   }
 
   public func multiplyAdds(_ shapes: NodeShapes) -> Int { geometry(shapes).multiplyAdds }
@@ -306,14 +365,15 @@ private struct PackedWeights {
     return epsilon == nil ? context.input(1) : UnsafePointer(context.prepared + channels)
   }
 
-  func prepare(_ context: borrowing ExecutionContext, bias: Int?) {
+  /// Packs the weights; the vectors of a folded normalization end before input `end`.
+  func prepare(_ context: borrowing ExecutionContext, bias: Int?, end: Int) {
     let packed = context.prepared
     guard let epsilon else {
       context.kernels.packConvolutionWeights(
         geometry, pass: pass, weights: context.input(1), outputScale: nil, packed: packed)
       return
     }
-    let first = context.shapes.inputs.count - 4
+    let first = end - 4
     let (gamma, beta) = (context.input(first), context.input(first + 1))
     let (mean, variance) = (context.input(first + 2), context.input(first + 3))
     let shift = packed + packedCount(context.kernels)

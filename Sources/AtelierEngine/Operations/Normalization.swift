@@ -17,6 +17,13 @@ public struct BatchNormalizationOperation: Operation {
   public var activation: Activation = .identity
   /// Whether the batch's own statistics are used; a graph of a model says false, a plan for training sets it.
   public var isTraining = false
+  /// True when the moments of x's parts follow the inputs, told by the convolution before; then x is read once.
+  public var hasMoments: Bool?
+
+  // What plans add does not stand in model files.
+  private enum CodingKeys: String, CodingKey {
+    case epsilon, momentum, activation, isTraining
+  }
 
   /// Makes a batch normalization in inference form.
   public init(epsilon: Float = 1e-5, momentum: Float = 0.1) {
@@ -26,13 +33,14 @@ public struct BatchNormalizationOperation: Operation {
 
   /// x's shape, [C], [C].
   public func outputShapes(_ inputs: [Shape]) throws(ShapeError) -> [Shape] {
-    try expectInputs(inputs, 5)
+    try expectInputs(inputs, hasMoments == true ? 6 : 5)
     guard inputs[0].rank >= 2 else { throw ShapeError("expected a batch; received \(inputs[0])") }
+    if hasMoments == true { try expectMoments(inputs[5], of: inputs[0]) }
     guard activation.negativeSlope != nil else {
       throw ShapeError("a normalization takes in (leaky) ReLU alone; received \(activation)")
     }
     let vector: Shape = [inputs[0].channels]
-    for shape in inputs.dropFirst() { try expectEqual(vector, shape, "channel vectors") }
+    for shape in inputs[1..<5] { try expectEqual(vector, shape, "channel vectors") }
     return [inputs[0], vector, vector]
   }
 
@@ -49,21 +57,14 @@ public struct BatchNormalizationOperation: Operation {
     let mean = context.output(1) ?? context.scratch + channels
     let inverse = context.output(2) ?? context.scratch + 2 * channels
     if isTraining {
-      context.kernels.batchStatistics(
-        context.input(0), mean: mean, variance: variance, pixels: pixels, channels: channels)
-      let (runningMean, runningVariance) = (context.mutableInput(3), context.mutableInput(4))
-      let unbiased = Float(pixels) / Float(max(pixels - 1, 1))
-      for channel in 0..<channels {
-        runningMean[channel] += momentum * (mean[channel] - runningMean[channel])
-        runningVariance[channel] +=
-          momentum * (variance[channel] * unbiased - runningVariance[channel])
-      }
+      moveStatistics(
+        context, mean: mean, variance: variance, inverse: inverse, running: 3,
+        moments: hasMoments == true ? 5 : nil, momentum: momentum, epsilon: epsilon)
     } else {
       mean.update(from: context.input(3), count: channels)
-      variance.update(from: context.input(4), count: channels)
-    }
-    for channel in 0..<channels {
-      inverse[channel] = 1 / (variance[channel] + epsilon).squareRoot()
+      for channel in 0..<channels {
+        inverse[channel] = 1 / (context.input(4)[channel] + epsilon).squareRoot()
+      }
     }
     context.kernels.batchNormalizationForward(
       context.input(0), mean: UnsafePointer(mean), inverseDeviation: UnsafePointer(inverse),

@@ -102,6 +102,17 @@ private struct Fusion {
     return graph.nodes[index].inputs[2]
   }
 
+  /// Whether the gradient of a batch normalization follows that can do this activation gradient without reading a mask.
+  private func isLeftToNormalization(_ index: Int, _ gradient: ActivationGradient) -> Bool {
+    let node = graph.nodes[index]
+    guard uses[node.outputs[0]] == 1, let next = reader[node.outputs[0]],
+      let normalization = graph.nodes[next].operation as? BatchNormalizationGradient,
+      normalization.activation == .identity, gradient.activation.negativeSlope != nil,
+      graph.nodes[next].inputs[0] == node.outputs[0]
+    else { return false }
+    return beta(of: node.inputs[1], gradient.activation, x: graph.nodes[next].inputs[1]) != nil
+  }
+
   /// Fuses into a (transposed) convolution.
   private mutating func fuse(
     _ index: Int, _ next: Int, _ epilogue: FusedEpilogue, isFolded: Bool,
@@ -134,7 +145,7 @@ private struct Fusion {
       return replace(
         index, by: change(changed, nil), inputs: head + [other] + tail, removing: next)
     case let gradient as ActivationGradient
-    where follower.inputs[0] == output && !isFolded:
+    where follower.inputs[0] == output && !isFolded && !isLeftToNormalization(next, gradient):
       guard let slope = gradient.activation.negativeSlope, slope < 1,
         isComputed(follower.inputs[1], before: index)
       else { return false }

@@ -101,13 +101,11 @@ extension KernelCase {
     let (inputs, outputs) = (shapes.inputs, shapes.outputs)
     switch node.operation {
     case let operation as ConvolutionOperation:
-      self = .convolution(operation.attributes.sizes(inputs[0], outputs[0], weights: inputs[1]))
+      self = .convolution(operation.geometry(shapes))
     case let operation as TransposedConvolutionOperation:
-      self = .inputGradient(
-        operation.attributes.sizes(outputs[0], inputs[0], weights: inputs[1]))
+      self = .inputGradient(operation.geometry(shapes))
     case let operation as ConvolutionWeightGradient:
-      self = .weightGradient(
-        operation.attributes.sizes(inputs[0], inputs[1], weights: operation.weights))
+      self = .weightGradient(operation.geometry(shapes))
     case let operation as MaxPoolOperation:
       self = .maxPool(operation.attributes.sizes(inputs[0], pooled: outputs[0]))
     case let operation as MaxUnpoolOperation:
@@ -152,32 +150,6 @@ extension Workload {
     }
     let moved = training.parameterGradients.map { training.parameters[$0.parameter].shape.count }
     return cases + [.adam(count: moved.reduce(0, +))]
-  }
-}
-
-extension ConvolutionAttributes {
-  /// The sizes of a convolution from `image` to `result`, which fit already.
-  fileprivate func sizes(
-    _ image: Shape, _ result: Shape, weights: Shape
-  ) -> ConvolutionGeometry {
-    guard weights.rank == 4 else {
-      return ConvolutionGeometry(
-        batch: 1, inputHeight: 1, inputWidth: image.batch, inputChannels: weights[0],
-        outputHeight: 1, outputWidth: image.batch, outputChannels: weights[1], kernelHeight: 1,
-        kernelWidth: 1)
-    }
-    return ConvolutionGeometry(
-      batch: image.batch, inputHeight: image.height, inputWidth: image.width,
-      inputChannels: image.channels, outputHeight: result.height, outputWidth: result.width,
-      outputChannels: weights[3], kernelHeight: weights[0], kernelWidth: weights[1],
-      strideHeight: stride.height, strideWidth: stride.width,
-      paddingTop: padding.leading(
-        image.height, result.height, window: (weights[0] - 1) * dilation.height + 1,
-        stride: stride.height, isVertical: true),
-      paddingLeft: padding.leading(
-        image.width, result.width, window: (weights[1] - 1) * dilation.width + 1,
-        stride: stride.width, isVertical: false),
-      dilationHeight: dilation.height, dilationWidth: dilation.width, groups: groups)
   }
 }
 

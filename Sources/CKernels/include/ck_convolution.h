@@ -70,6 +70,15 @@ typedef struct ck_winograd {
   long stride, kernel, src_step, dst_step;
   /// Rows and columns of phase 0 that lie before the result.
   long dst_y0, dst_x0;
+  /// When not 0, the channels from `split` on lie in a tensor of their own: those of the source in
+  /// `src_rest`, or those of the result in `dst_rest`. A multiple of the vector; stride 1 alone.
+  long split;
+  const float *src_rest;
+  float *dst_rest;
+  /// Unless NULL, source values are normalized as they are loaded: x * scale + shift of their
+  /// channel, and what is then negative times `slope` (at most 1). Zeros around the source stay.
+  const float *scale, *shift;
+  float slope;
 } ck_winograd;
 
 /// The functions of one instruction set.
@@ -117,10 +126,11 @@ typedef struct ck_convolution_table {
   void (*winograd_weights)(const ck_winograd *, const float *weights, long tap_pitch, long step_c,
                            long step_k, int flipped, const float *scale, long kb, float *packed);
   /// Computes result tiles t0..<t1 and channel blocks kb0..<kb1 from packed weights
-  /// [kb][36][c][width].
+  /// [kb][36][c][width]. Unless NULL, `moments` gets the mean [dst_c], the sum of squared deviations
+  /// [dst_c] and the number of the values stored for each channel (dst_step 1, no curved activation).
   void (*winograd_tiles)(const ck_winograd *, const ck_conv_epilogue *, long t0, long t1, long kb0,
                          long kb1, const float *src, const float *packed, float *dst,
-                         float *scratch);
+                         float *scratch, float *moments);
   /// The weight gradient of tiles t0..<t1 in the transformed domain, for source channels c0..<c1
   /// and blocks kb0..<kb1.
   void (*winograd_gradient_tiles)(const ck_winograd *, long t0, long t1, long c0, long c1, long kb0,

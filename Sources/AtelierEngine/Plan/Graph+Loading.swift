@@ -1,0 +1,167 @@
+// The second round of fusion: concatenations, their gradients, batch normalizations and their
+// statistics, which the convolutions around them do while they load and store.
+
+import AtelierKernels
+
+extension Graph {
+  /// The graph with every concatenation, cut, normalization and sum of statistics moved into the convolutions around it, where all of
+  /// them can do it on this machine's kernels.
+  ///
+  /// What moves is no longer written to memory and read again: a normalized image is worked out by each reader from the image before.
+  func loadingTogether(_ kernels: Kernels) -> Graph {
+    var fusion = LoadingFusion(graph: self, kernels: kernels)
+    for index in nodes.indices {
+      switch nodes[index].operation {
+      case is ConcatenateOperation: fusion.joinLoads(of: index)
+      case let normalization as BatchNormalizationOperation where normalization.isTraining:
+        fusion.normalizeLoads(of: index, normalization)
+      case let convolution as TransposedConvolutionOperation:
+        fusion.cutStores(of: index, convolution)
+      default: break
+      }
+    }
+    for index in nodes.indices where !fusion.isRemoved[index] { fusion.tellMoments(to: index) }
+    let result = fusion.graph
+    return result.reordered(result.nodes.indices.filter { !fusion.isRemoved[$0] })
+  }
+}
+
+/// The state of the second round; nodes keep their numbers.
+private struct LoadingFusion {
+  var graph: Graph
+  var isRemoved: [Bool]
+  private let kernels: Kernels
+  private let readers: [[Int]]
+  private let wanted: Set<ValueID>
+
+  init(graph: Graph, kernels: Kernels) {
+    self.graph = graph
+    self.kernels = kernels
+    isRemoved = [Bool](repeating: false, count: graph.nodes.count)
+    var readers = [[Int]](repeating: [], count: graph.values.count)
+    for (index, node) in graph.nodes.enumerated() {
+      for input in node.inputs { readers[input].append(index) }
+    }
+    self.readers = readers
+    wanted = Set(graph.wanted)
+  }
+
+  /// Lets the readers of a concatenation of two images read both.
+  mutating func joinLoads(of index: Int) {
+    let node = graph.nodes[index]
+    guard node.inputs.count == 2, node.inputs[0] != node.inputs[1] else { return }
+    let start = graph.values[node.inputs[0]].shape.channels
+    guard canLoad(node.outputs[0], restStart: start) else { return }
+    var loading = InputLoading()
+    loading.restStart = start
+    move(node.outputs[0], loading, first: node.inputs[0], following: [node.inputs[1]])
+    isRemoved[index] = true
+  }
+
+  /// Lets the readers of a batch normalization work it out for themselves.
+  mutating func normalizeLoads(of index: Int, _ normalization: BatchNormalizationOperation) {
+    let node = graph.nodes[index]
+    guard let slope = normalization.activation.negativeSlope, slope <= 1,
+      graph.values[node.outputs[0]].shape.rank == 4, canLoad(node.outputs[0], restStart: 0)
+    else { return }
+    var loading = InputLoading()
+    loading.normalizedSlope = slope
+    move(
+      node.outputs[0], loading, first: node.inputs[0],
+      following: [node.outputs[1], node.outputs[2], node.inputs[1], node.inputs[2]])
+    graph.nodes[index].operation = BatchStatistics(
+      epsilon: normalization.epsilon, momentum: normalization.momentum)
+    graph.nodes[index].inputs = [node.inputs[0], node.inputs[3], node.inputs[4]]
+    graph.nodes[index].outputs = [node.outputs[1], node.outputs[2]]
+    for (output, value) in graph.nodes[index].outputs.enumerated() {
+      graph.values[value].source = .node(index, output: output)
+    }
+  }
+
+  /// Lets the convolution before a batch normalization tell the moments of what it stores.
+  mutating func tellMoments(to index: Int) {
+    let node = graph.nodes[index]
+    let normalization = node.operation as? BatchNormalizationOperation
+    guard normalization?.isTraining == true || node.operation is BatchStatistics,
+      case .node(let source, output: 0) = graph.values[node.inputs[0]].source,
+      var convolution = graph.nodes[source].operation as? ConvolutionOperation,
+      convolution.epilogue.activation.negativeSlope != nil,
+      let parts = kernels.convolutionMomentParts(
+        convolution.geometry(graph.shapes(of: graph.nodes[source])))
+    else { return }
+    if convolution.momentParts == nil {
+      let channels = graph.values[node.inputs[0]].shape.channels
+      graph.nodes[source].outputs.append(graph.values.count)
+      graph.values.append(
+        Graph.Value(shape: [parts, 2 * channels + 1], source: .node(source, output: 1)))
+      convolution.momentParts = parts
+      graph.nodes[source].operation = convolution
+    }
+    if var normalization {
+      normalization.hasMoments = true
+      graph.nodes[index].operation = normalization
+    } else if var statistics = node.operation as? BatchStatistics {
+      statistics.hasMoments = true
+      graph.nodes[index].operation = statistics
+    }
+    graph.nodes[index].inputs.append(graph.nodes[source].outputs[1])
+  }
+
+  /// Lets an input gradient store the two parts of a concatenation's gradient apart.
+  mutating func cutStores(of index: Int, _ operation: TransposedConvolutionOperation) {
+    let output = graph.nodes[index].outputs[0]
+    let shapes = graph.shapes(of: graph.nodes[index])
+    let parts = readers[output].compactMap { reader -> (node: Int, slice: ChannelSlice)? in
+      (graph.nodes[reader].operation as? ChannelSlice).map { (reader, $0) }
+    }.sorted { $0.slice.start < $1.slice.start }
+    guard parts.count == 2, readers[output].count == 2, !wanted.contains(output),
+      operation.restStart == nil, !operation.epilogue.hasAddend,
+      operation.epilogue.maskSlope == nil, operation.epilogue.activation == .identity,
+      parts[0].slice.start == 0, parts[0].slice.count == parts[1].slice.start,
+      parts[1].slice.start + parts[1].slice.count == shapes.outputs[0].channels,
+      kernels.inputGradientSplits(operation.geometry(shapes), restStart: parts[1].slice.start)
+    else { return }
+    var cut = operation
+    cut.restStart = parts[1].slice.start
+    graph.nodes[index].operation = cut
+    graph.nodes[index].outputs = parts.map { graph.nodes[$0.node].outputs[0] }
+    for (output, value) in graph.nodes[index].outputs.enumerated() {
+      graph.values[value].source = .node(index, output: output)
+    }
+    for part in parts { isRemoved[part.node] = true }
+  }
+
+  /// Whether all readers of a value are convolutions and weight gradients that can put it together while they load it.
+  private func canLoad(_ value: ValueID, restStart: Int) -> Bool {
+    guard !wanted.contains(value), !readers[value].isEmpty else { return false }
+    return readers[value].allSatisfy { reader in
+      let node = graph.nodes[reader]
+      guard node.inputs[0] == value, !node.inputs.dropFirst().contains(value) else { return false }
+      let shapes = graph.shapes(of: node)
+      switch node.operation {
+      case let operation as ConvolutionOperation where operation.loading == nil:
+        return kernels.convolutionLoads(operation.geometry(shapes), restStart: restStart)
+      case let operation as ConvolutionWeightGradient where operation.loading == nil:
+        return kernels.weightGradientLoads(operation.geometry(shapes), restStart: restStart)
+      default: return false
+      }
+    }
+  }
+
+  /// Gives every reader of `value` the loading instead.
+  private mutating func move(
+    _ value: ValueID, _ loading: InputLoading, first: ValueID, following: [ValueID]
+  ) {
+    for reader in readers[value] {
+      if var operation = graph.nodes[reader].operation as? ConvolutionOperation {
+        operation.loading = loading
+        graph.nodes[reader].operation = operation
+      } else if var operation = graph.nodes[reader].operation as? ConvolutionWeightGradient {
+        operation.loading = loading
+        graph.nodes[reader].operation = operation
+      }
+      graph.nodes[reader].inputs[0] = first
+      graph.nodes[reader].inputs += following
+    }
+  }
+}
