@@ -30,7 +30,8 @@ final class WorkProgress {
     let text = Self.line(unit, done, total, seconds: now.timeIntervalSince(start))
     switch style {
     case .terminal(let columns):
-      Console.write("\r" + String(text.prefix(max(columns - 1, 1))) + "\u{1B}[K")
+      let bar = total.map { ProgressText.bar(Double(done) / Double(max($0, 1)), width: 16) + "▏ " }
+      Console.write("\r" + String(((bar ?? "") + text).prefix(max(columns - 1, 1))) + "\u{1B}[K")
       isLineOpen = true
     case .plain(let seconds):
       guard now.timeIntervalSince(last ?? start) >= seconds else { return }
@@ -48,17 +49,14 @@ final class WorkProgress {
   /// Counts, rate and time left.
   static func line(_ unit: String, _ done: Int, _ total: Int?, seconds: Double) -> String {
     let rate = seconds > 0 ? Double(done) / seconds : 0
-    var parts = ["\(done) \(unit)"]
+    var parts = ["\(done) \(unit)", "\(ProgressText.number(rate, digits: 3)) \(unit)/s"]
     if let total, total > 0 {
       let share = min(1, Double(done) / Double(total))
-      parts = [
-        "\(ProgressText.bar(share, width: 16))▏ \(done)/\(total) \(unit) (\(Int(share * 100))%)"
-      ]
+      parts[0] = "\(done)/\(total) \(unit) (\(Int(share * 100))%)"
       if rate > 0, total >= done {
         parts.append("\(ProgressText.duration(Double(total - done) / rate)) left")
       }
     }
-    parts.insert("\(ProgressText.number(rate, digits: 3)) \(unit)/s", at: 1)
     return parts.joined(separator: " · ")
   }
 }

@@ -165,7 +165,7 @@ public final class FaceSwapper {
   /// The faces of each frame; those of a film are searched near those of the first frame.
   private func locate(_ frames: [SwapFrame]) -> [[LocatedFace]] {
     var located = [[LocatedFace]](repeating: [], count: frames.count)
-    var former: [PlaneBox] = []
+    var former: [PlaneBox]?
     var first = 0
     if let frame = frames.first, frame.frame != nil {
       located[0] = locator.faces(in: frame.image, of: frame.path, frame: frame.frame, pool: pool)

@@ -76,10 +76,12 @@ public struct FaceFinder: Sendable {
   ///   - smallest: The smallest face's width in pixels; nil for a tenth of the picture's shorter
   ///     side, at least 20.
   ///   - findsEyes: Whether eyes are searched too.
+  ///   - isThorough: Whether finer steps and another cascade follow where nothing is found, which
+  ///     takes several times as long.
   ///   - pool: The threads that share the work.
   /// - Returns: The faces.
   public func faces(
-    in image: ByteImage, smallest: Double? = nil, findsEyes: Bool = true,
+    in image: ByteImage, smallest: Double? = nil, findsEyes: Bool = true, isThorough: Bool = true,
     pool: ThreadPool = .shared
   ) -> [FoundFace] {
     let gray = DetectionPicture.gray(image)
@@ -91,7 +93,7 @@ public struct FaceFinder: Sendable {
     let passes: [(detector: CascadeDetector, step: Double, neighbors: Int)] = [
       (main, 1.1, 3), (main, 1.04, 3), (second, 1.05, 6),
     ]
-    for pass in passes {
+    for pass in isThorough ? passes : Array(passes.prefix(1)) {
       let options = DetectionOptions(
         scaleFactor: pass.step, minimumNeighbors: pass.neighbors, smallest: least)
       let found = pass.detector.detections(gray: padded, size: size, options: options, pool: pool)

@@ -24,7 +24,7 @@ struct ContactSheet {
   static func cell(
     _ crop: ByteImage, sharpness: Double, confidence: Double, basis: AlignedFace.Basis
   ) -> PictureGrid.Cell {
-    let figures = String(format: "%.2f  %.2f", sharpness, confidence)
+    let figures = String(format: "%.3f  %.2f", sharpness, confidence)
     return PictureGrid.Cell(
       crop.resized(width: side, height: side, filter: .area),
       caption: figures + (basis == .box ? " box" : ""))

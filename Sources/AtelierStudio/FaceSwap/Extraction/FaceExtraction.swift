@@ -94,7 +94,7 @@ public final class FaceExtraction {
     let stem: String
     var frame: Int?
     var image: ByteImage?
-    var former: [PlaneBox] = []
+    var former: [PlaneBox]?
   }
 
   /// What became of it.

@@ -92,18 +92,24 @@ public struct FaceLocator: Sendable {
   ///   - image: The picture or the film's frame.
   ///   - path: Its file.
   ///   - frame: The frame's number in a film, from 0; nil for a picture.
-  ///   - former: The boxes of a frame shortly before, near which the search begins.
+  ///   - former: The faces of a film's frame shortly before, near which the search begins, and
+  ///     which is less thorough where there were none; nil without such a frame.
   ///   - pool: The threads that share the work.
   /// - Returns: Those that meet the options.
   public func faces(
-    in image: ByteImage, of path: String, frame: Int? = nil, former: [PlaneBox] = [],
+    in image: ByteImage, of path: String, frame: Int? = nil, former: [PlaneBox]? = nil,
     pool: ThreadPool = .shared
   ) -> [LocatedFace] {
     let found: [LocatedFace]
     switch origin {
     case .search(let finder):
-      let near = former.isEmpty ? nil : finder.faces(in: image, near: former, pool: pool)
-      let faces = near ?? finder.faces(in: image, smallest: options.smallest, pool: pool)
+      let near = former.flatMap {
+        $0.isEmpty ? nil : finder.faces(in: image, near: $0, pool: pool)
+      }
+      let faces =
+        near
+        ?? finder.faces(
+          in: image, smallest: options.smallest, isThorough: former?.isEmpty != true, pool: pool)
       found = faces.filter(\.isConfirmed).compactMap { located($0, confidence: $0.confidence) }
     case .boxes(let table, let finder):
       found = table.boxes(of: path, frame: frame).compactMap { box in
