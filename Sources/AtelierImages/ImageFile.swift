@@ -103,8 +103,10 @@ public enum ImageFile {
   ) throws -> [String: String] {
     guard try anymap(path, limits) == nil else { return [:] }
     let reader = try CodecReader(path: path, limits: limits)
+    // A JPEG's comments stand before the picture and are gone behind it.
+    let first = reader.information.format == .jpeg ? reader.texts : [:]
     _ = try bytes(reader)
-    return reader.texts
+    return first.merging(reader.texts) { before, _ in before }
   }
 
   // MARK: - Readers

@@ -132,9 +132,10 @@ public struct FaceCompositor: Sendable, Hashable, Codable {
       width: face.width * factor, height: face.height * factor, learned: learned)
     var framed = FloatImage(width: mask.width + 2, height: mask.height + 2, channels: 1)
     framed.paste(mask, x: 1, y: 1)
+    // One reading a pixel: pixels whose centre is beyond the mask stay untouched.
     return framed.sampled(
       through: map.followed(by: .scaling(Double(factor), x: 1, y: 1)), width: size.width,
-      height: size.height)
+      height: size.height, isAntialiased: false)
   }
 
   private static func mix(

@@ -35,6 +35,23 @@ public struct FaceAlignments: Sendable, Codable, Equatable {
     public var sharpness: Double
     /// How sure the detector was, in [0, 1]; 1 for boxes from a file.
     public var confidence: Double
+
+    /// A face; see the properties.
+    public init(
+      source: String, frame: Int?, face: Int, crop: String?, box: PlaneBox, eyes: EyePair?,
+      basis: AlignedFace.Basis, matrix: AffineMap, sharpness: Double, confidence: Double
+    ) {
+      self.source = source
+      self.frame = frame
+      self.face = face
+      self.crop = crop
+      self.box = box
+      self.eyes = eyes
+      self.basis = basis
+      self.matrix = matrix
+      self.sharpness = sharpness
+      self.confidence = confidence
+    }
   }
 
   /// The format's version.

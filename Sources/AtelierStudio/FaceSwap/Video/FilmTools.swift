@@ -14,6 +14,18 @@ public struct FilmInformation: Sendable, Hashable {
   public let pixelAspect: String?
   /// The sound's codec; nil for a silent film.
   public let sound: String?
+
+  /// Describes a film.
+  public init(
+    rate: String, framesPerSecond: Double, frameCount: Int? = nil, pixelAspect: String? = nil,
+    sound: String? = nil
+  ) {
+    self.rate = rate
+    self.framesPerSecond = framesPerSecond
+    self.frameCount = frameCount
+    self.pixelAspect = pixelAspect
+    self.sound = sound
+  }
 }
 
 /// The programs that read and write films.
@@ -60,6 +72,7 @@ public struct FilmTools: Sendable, Hashable {
   /// What a film's header says.
   ///
   /// - Parameter path: The film.
+  /// - Returns: Rate, length, pixel shape and sound.
   /// - Throws: `StudioError` when ffprobe finds no pictures in it.
   public func information(_ path: String) throws -> FilmInformation {
     let probe = try ChildProcess(
@@ -72,15 +85,17 @@ public struct FilmTools: Sendable, Hashable {
       ], input: .nothing, output: .pipe)
     let text = try probe.allOutput(limit: 16 << 20)
     let status = probe.wait()
-    guard status == 0, let found = try? JSONDecoder().decode(Probe.self, from: text),
+    let decoder = JSONDecoder()
+    decoder.keyDecodingStrategy = .convertFromSnakeCase
+    guard status == 0, let found = try? decoder.decode(Probe.self, from: text),
       let picture = found.streams.first(where: {
-        $0.codec_type == "video" && $0.disposition?.attached_pic ?? 0 == 0
+        $0.codecType == "video" && $0.disposition?.attachedPic ?? 0 == 0
       })
     else {
       throw StudioError(
         .data, "\(path): expected a film, received what ffprobe cannot read\(probe.lastWords)")
     }
-    let rates = [picture.avg_frame_rate, picture.r_frame_rate].compactMap { $0 }
+    let rates = [picture.avgFrameRate, picture.rFrameRate].compactMap { $0 }
     guard
       let rate = rates.first(where: { Self.number($0).map { $0 > 0.01 && $0 <= 1000 } == true }),
       let frames = Self.number(rate)
@@ -88,16 +103,16 @@ public struct FilmTools: Sendable, Hashable {
       throw StudioError(.data, "\(path): expected a film with a frame rate, received none")
     }
     let seconds = (picture.duration ?? found.format?.duration).flatMap(Double.init)
-    let aspect = picture.sample_aspect_ratio.flatMap { text -> String? in
+    let aspect = picture.sampleAspectRatio.flatMap { text -> String? in
       let parts = text.split(separator: ":").compactMap { Int($0) }
       return parts.count == 2 && parts[0] > 0 && parts[1] > 0 && parts[0] != parts[1] ? text : nil
     }
     return FilmInformation(
       rate: rate, framesPerSecond: frames,
-      frameCount: picture.nb_frames.flatMap { Int($0) }
+      frameCount: picture.nbFrames.flatMap { Int($0) }
         ?? seconds.flatMap { $0 > 0 && $0 < 1e7 ? Int(($0 * frames).rounded()) : nil },
       pixelAspect: aspect,
-      sound: found.streams.first { $0.codec_type == "audio" }.map { $0.codec_name ?? "unknown" })
+      sound: found.streams.first { $0.codecType == "audio" }.map { $0.codecName ?? "unknown" })
   }
 
   /// A file as an argument: a name with a colon or a leading stroke is no protocol or option.
@@ -112,17 +127,17 @@ public struct FilmTools: Sendable, Hashable {
     return parts[0] / parts[1]
   }
 
-  /// What ffprobe prints, by its own names.
+  /// What ffprobe prints.
   private struct Probe: Decodable {
     struct Stream: Decodable {
-      struct Disposition: Decodable { let attached_pic: Int? }
-      let codec_type: String
-      let codec_name: String?
-      let avg_frame_rate: String?
-      let r_frame_rate: String?
-      let nb_frames: String?
+      struct Disposition: Decodable { let attachedPic: Int? }
+      let codecType: String
+      let codecName: String?
+      let avgFrameRate: String?
+      let rFrameRate: String?
+      let nbFrames: String?
       let duration: String?
-      let sample_aspect_ratio: String?
+      let sampleAspectRatio: String?
       let disposition: Disposition?
     }
     struct Format: Decodable { let duration: String? }
