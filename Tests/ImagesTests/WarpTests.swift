@@ -36,6 +36,9 @@ struct WarpTests {
     #expect(shifted.samples == [0, 0, 10, 20, 40, 40, 50, 60])
     let halved = image.sampled(through: .scaling(2), width: 2, height: 1)
     #expect(halved.samples == [25, 45])
+    // The mean of 4×4 readings: the first row once, the last one and what is below it three times.
+    let mean = image.sampled(through: .scaling(4), width: 1, height: 1)
+    #expect(mean.samples == [45])
     let single = image.sampled(
       through: .scaling(4), width: 1, height: 1, isAntialiased: false)
     #expect(single.samples == [55])
