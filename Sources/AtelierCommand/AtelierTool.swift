@@ -1,6 +1,7 @@
 // The entry of the command line: the tree of commands, and where every error ends.
 
 import ArgumentParser
+import Atelier
 import Foundation
 
 /// The command `atelier`.
@@ -14,15 +15,17 @@ struct AtelierTool: ParsableCommand {
         atelier denoise photo.png -o clean.png
         atelier denoise train --data photos --network unet --run mine --minutes 30
         atelier denoise evaluate --model mine.safetensors --data test --sigma 25
+        atelier swap extract clip.mp4 -o faces/a
         atelier model summary autoencoder --size 96x96
 
       EXIT CODES
         0 done, 64 wrong usage, 65 damaged data, 66 missing input, 70 fault inside,
         73 a result cannot be written, 130 interrupted (a training is saved first).
       """,
-    version: "0.1.0",
+    version: StudioVersion.current,
     subcommands: [
-      DenoiseCommand.self, ModelCommand.self, SamplesCommand.self, BenchCommand.self,
+      DenoiseCommand.self, SwapCommand.self, ModelCommand.self, SamplesCommand.self,
+      BenchCommand.self,
     ])
 
   /// Parses, runs, and turns whatever is thrown into one line on standard error.

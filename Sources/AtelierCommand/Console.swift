@@ -10,8 +10,11 @@ enum Console {
   }
 
   /// A remark: a line on standard error.
-  static func remark(_ text: String) {
-    FileHandle.standardError.write(Data((text + "\n").utf8))
+  static func remark(_ text: String) { write(text + "\n") }
+
+  /// A text on standard error as it is.
+  static func write(_ text: String) {
+    FileHandle.standardError.write(Data(text.utf8))
   }
 
   /// An error: a line on standard error that names the tool.

@@ -84,9 +84,7 @@ struct DenoiseRunCommand: ParsableCommand {
     // A model that cannot be read is one error, not one a picture.
     if model != nil { _ = try shelf.denoiser(isGray: true) }
     var results: [DenoisedPicture] = []
-    var failures = plan.missing.map {
-      PictureFailure(file: $0.name, error: $0.message, code: .missingInput)
-    }
+    var failures = PictureFailure.list(plan, [])
     for (index, task) in plan.tasks.enumerated() {
       do {
         let result = try denoise(task, shelf)
@@ -104,7 +102,7 @@ struct DenoiseRunCommand: ParsableCommand {
   }
 
   /// Reads, denoises and writes one picture.
-  private func denoise(_ task: PictureTask, _ shelf: DenoiserShelf) throws -> DenoisedPicture {
+  private func denoise(_ task: MediaFile, _ shelf: DenoiserShelf) throws -> DenoisedPicture {
     let start = Date()
     let noisy = try StoredPicture(reading: task.input)
     let format = try ImageFile.format(forWriting: task.output)
@@ -143,7 +141,7 @@ struct DenoiseRunCommand: ParsableCommand {
   }
 
   private func write(
-    _ result: StoredPicture, before: StoredPicture, _ task: PictureTask
+    _ result: StoredPicture, before: StoredPicture, _ task: MediaFile
   ) throws {
     let software = ["Software": "Atelier"]
     do {
@@ -201,10 +199,7 @@ struct DenoiseRunCommand: ParsableCommand {
         for result in results { Console.print("  \(result.comparison ?? "")") }
       }
     }
-    for failure in failures { Console.complain(failure.error) }
-    guard let first = failures.first else { return }
-    let code = failures.contains { $0.code == .missingInput } ? .missingInput : first.code
-    throw ExitCode(code.rawValue)
+    try PictureFailure.complain(failures)
   }
 }
 
@@ -229,15 +224,6 @@ struct DenoisedPicture: Encodable {
     case psnrBefore = "psnr_before"
     case psnrAfter = "psnr_after"
   }
-}
-
-/// A picture that could not be denoised.
-struct PictureFailure: Encodable {
-  let file: String
-  let error: String
-  let code: Failure.Code
-
-  enum CodingKeys: String, CodingKey { case file, error }
 }
 
 /// All of a call, for `--json`.

@@ -1,26 +1,12 @@
 // Which pictures are read and where each result goes, settled before any work begins.
 
+import ArgumentParser
 import Atelier
 import Foundation
 
-/// One picture to read and the file to write.
-struct PictureTask: Equatable {
-  /// The name for people: the path as given, or below the given folder.
-  let name: String
-  /// The file to read.
-  let input: String
-  /// The file to write.
-  let output: String
-
-  /// The file of the picture that shows before and after, beside the result.
-  var comparison: String {
-    (output as NSString).deletingPathExtension + "-compare.png"
-  }
-}
-
-/// The pictures of one call.
+/// The pictures, and where a command takes them the films, of one call.
 struct PicturePlan {
-  let tasks: [PictureTask]
+  let tasks: [MediaFile]
   /// Inputs that are not there, with the reason.
   let missing: [(name: String, message: String)]
 
@@ -28,9 +14,14 @@ struct PicturePlan {
   ///
   /// - Parameters:
   ///   - inputs: Files and folders.
-  ///   - output: A file when there is one input file and the name ends as a picture's; or a folder.
+  ///   - output: A file when there is one input file and the name ends as a picture's, or for a
+  ///     film as a film's; or a folder.
+  ///   - extensions: The files that a folder's listing takes.
   /// - Throws: `StudioError` when a result would overwrite an input or another result.
-  init(inputs: [String], output: String) throws {
+  init(
+    inputs: [String], output: String, extensions: Set<String> = ImageFolder.extensions
+  ) throws {
+    let takesFilms = !extensions.isDisjoint(with: FilmTools.extensions)
     var found: [(name: String, path: String)] = []
     var missing: [(name: String, message: String)] = []
     var hasFolder = false
@@ -46,20 +37,24 @@ struct PicturePlan {
         continue
       }
       hasFolder = true
-      let files = try ImageFolder.list(URL(fileURLWithPath: input))
+      let files = try ImageFolder.list(URL(fileURLWithPath: input), extensions: extensions)
       // Results of an earlier call may lie below the folder that is read.
       let fresh = files.filter { !Self.canonical($0.url.path).hasPrefix(target + "/") }
       guard !fresh.isEmpty else {
-        missing.append((input, "\(input): the folder holds no PNG or JPEG"))
+        let kinds = takesFilms ? "picture or film" : "PNG or JPEG"
+        missing.append((input, "\(input): the folder holds no \(kinds)"))
         continue
       }
       found += fresh.map { ($0.name, (input as NSString).appendingPathComponent($0.name)) }
     }
-    let isFile = inputs.count == 1 && !hasFolder && Self.isPictureName(output)
+    let isFilm = takesFilms && FilmTools.isFilm(found.first?.path ?? "")
+    let isFile = inputs.count == 1 && !hasFolder && Self.isFileName(output, isFilm: isFilm)
     tasks = found.map { name, path in
       let place =
-        isFile ? output : (output as NSString).appendingPathComponent(Self.resultName(name))
-      return PictureTask(name: name, input: path, output: place)
+        isFile
+        ? output
+        : (output as NSString).appendingPathComponent(Self.resultName(name, takesFilms))
+      return MediaFile(name: name, input: path, output: place)
     }
     self.missing = missing
     try checkOutputs()
@@ -81,19 +76,22 @@ struct PicturePlan {
     }
   }
 
-  /// Whether a name ends as a picture's that can be written, and is no folder.
-  private static func isPictureName(_ path: String) -> Bool {
+  /// Whether a name ends as a picture's or a film's that can be written, and is no folder.
+  private static func isFileName(_ path: String, isFilm: Bool) -> Bool {
     var isFolder: ObjCBool = false
     if FileManager.default.fileExists(atPath: path, isDirectory: &isFolder), isFolder.boolValue {
       return false
     }
-    return ["png", "jpg", "jpeg"].contains((path as NSString).pathExtension.lowercased())
+    let extensions = isFilm ? FilmTools.writtenExtensions : ["png", "jpg", "jpeg"]
+    return extensions.contains((path as NSString).pathExtension.lowercased())
   }
 
-  /// The result's name: the input's, as PNG where the input's format is not written.
-  private static func resultName(_ name: String) -> String {
-    ["png", "jpg", "jpeg"].contains((name as NSString).pathExtension.lowercased())
-      ? name : (name as NSString).deletingPathExtension + ".png"
+  /// The result's name: the input's, as PNG or MP4 where the input's format is not written.
+  private static func resultName(_ name: String, _ takesFilms: Bool) -> String {
+    let isFilm = takesFilms && FilmTools.isFilm(name)
+    let written = isFilm ? FilmTools.writtenExtensions : ["png", "jpg", "jpeg"]
+    return written.contains((name as NSString).pathExtension.lowercased())
+      ? name : (name as NSString).deletingPathExtension + (isFilm ? ".mp4" : ".png")
   }
 
   /// A path that is equal for equal files, also through links and for files that are not there yet.
@@ -105,5 +103,31 @@ struct PicturePlan {
     let folder = url.deletingLastPathComponent()
     guard folder.path != url.path else { return url.path }
     return canonical(folder.path) + "/" + url.lastPathComponent
+  }
+}
+
+/// A picture or film that could not be read or converted.
+struct PictureFailure: Encodable {
+  let file: String
+  let error: String
+  let code: Failure.Code
+
+  enum CodingKeys: String, CodingKey { case file, error }
+
+  /// The inputs of a plan that are not there, and what failed later.
+  static func list(_ plan: PicturePlan, _ failures: [MediaFailure]) -> [PictureFailure] {
+    plan.missing.map { PictureFailure(file: $0.name, error: $0.message, code: .missingInput) }
+      + failures.map {
+        let failure = Failure($0.error)
+        return PictureFailure(file: $0.file, error: failure.message, code: failure.code)
+      }
+  }
+
+  /// Says what failed, a line each, and ends with the fitting code if there is any.
+  static func complain(_ failures: [PictureFailure]) throws {
+    for failure in failures { Console.complain(failure.error) }
+    guard let first = failures.first else { return }
+    let code = failures.contains { $0.code == .missingInput } ? .missingInput : first.code
+    throw ExitCode(code.rawValue)
   }
 }

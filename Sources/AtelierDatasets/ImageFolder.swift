@@ -112,23 +112,27 @@ public struct ImageFolder: Sendable {
 
   /// The PNG and JPEG files below a folder, sorted; for a file, the file itself.
   ///
-  /// - Parameter url: A folder or a file. Hidden files are left out.
+  /// - Parameters:
+  ///   - url: A folder or a file. Hidden files are left out.
+  ///   - extensions: Other extensions to take, in lower case.
   /// - Returns: Names relative to the folder, and places.
   /// - Throws: `DatasetError` when there is nothing at `url`.
-  public static func list(_ url: URL) throws -> [(name: String, url: URL)] {
+  public static func list(
+    _ url: URL, extensions: Set<String> = extensions
+  ) throws -> [(name: String, url: URL)] {
     var isFolder: ObjCBool = false
     guard FileManager.default.fileExists(atPath: url.path, isDirectory: &isFolder) else {
       throw DatasetError("\(url.path): no such file or folder")
     }
     guard isFolder.boolValue else { return [(url.lastPathComponent, url)] }
     var names: [String] = []
-    try collect(url, prefix: "", depth: 0, into: &names)
+    try collect(url, extensions, prefix: "", depth: 0, into: &names)
     names.sort { $0.utf8.lexicographicallyPrecedes($1.utf8) }
     return names.map { ($0, url.appendingPathComponent($0)) }
   }
 
   private static func collect(
-    _ folder: URL, prefix: String, depth: Int, into names: inout [String]
+    _ folder: URL, _ extensions: Set<String>, prefix: String, depth: Int, into names: inout [String]
   ) throws {
     // Links can make a folder contain itself.
     guard depth < 32 else { throw DatasetError("\(folder.path): folders are nested too deeply") }
@@ -143,7 +147,8 @@ public struct ImageFolder: Sendable {
         continue
       }
       if isFolder.boolValue {
-        try collect(url, prefix: prefix + entry + "/", depth: depth + 1, into: &names)
+        try collect(
+          url, extensions, prefix: prefix + entry + "/", depth: depth + 1, into: &names)
       } else if extensions.contains(url.pathExtension.lowercased()) {
         names.append(prefix + entry)
       }

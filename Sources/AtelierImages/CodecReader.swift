@@ -181,9 +181,22 @@ final class CodecReader {
     }
   }
 
-  /// The text chunks of a PNG, those behind the picture only after `finish`.
+  /// The text chunks of a PNG, those behind the picture only after `finish`; the comments of a JPEG,
+  /// by what stands before their colon, or `Comment`.
   var texts: [String: String] {
     var texts: [String: String] = [:]
+    var (index, isXMP, count) = (Int32(0), Int32(0), 0)
+    while let bytes = ci_reader_jpeg_text(reader, index, &isXMP, &count) {
+      let text = String(decoding: UnsafeBufferPointer(start: bytes, count: count), as: UTF8.self)
+      if isXMP != 0 {
+        texts[ImageWriteOptions.xmpKey] = text
+      } else if let colon = text.range(of: ": ") {
+        texts[String(text[..<colon.lowerBound])] = String(text[colon.upperBound...])
+      } else {
+        texts["Comment"] = text
+      }
+      index += 1
+    }
     for index in 0..<ci_reader_text_count(reader) {
       var key: UnsafePointer<CChar>?
       var value: UnsafePointer<CChar>?

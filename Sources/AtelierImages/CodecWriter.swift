@@ -9,9 +9,9 @@ public struct ImageWriteOptions: Sendable, Equatable {
   public var quality: Int
   /// PNG effort, 0 (none) to 9.
   public var compression: Int
-  /// Text chunks of a PNG; a JPEG keeps none.
+  /// Text chunks of a PNG, comments `key: value` of a JPEG; `xmpKey` is an XMP packet in both.
   ///
-  /// Keys are 1 to 79 printable ASCII characters.
+  /// Keys are 1 to 79 printable ASCII characters; in a JPEG a text takes at most 65,000 bytes.
   public var metadata: [String: String]
 
   /// Quality 92, compression 6 and no metadata where not said otherwise.
@@ -20,6 +20,9 @@ public struct ImageWriteOptions: Sendable, Equatable {
     self.compression = compression
     self.metadata = metadata
   }
+
+  /// The key of an XMP packet (Adobe XMP specification, part 3).
+  public static let xmpKey = "XML:com.adobe.xmp"
 
   /// Quality 92, compression 6, no metadata.
   public static let standard = ImageWriteOptions()
@@ -69,7 +72,46 @@ final class CodecWriter {
       throw ImageError(
         .unsupported, name: name, expected: "PNG or JPEG to write", received: "PNM")
     }
+    try checkMetadata(options.metadata)
+    if format == .png { try writePNGTexts(options.metadata) }
     try check(ci_writer_begin(writer))
+    if format == .jpeg { try writeJPEGTexts(options.metadata) }
+  }
+
+  private func checkMetadata(_ metadata: [String: String]) throws {
+    for (key, value) in metadata {
+      let printable = key.utf8.allSatisfy { 32...126 ~= $0 }
+      guard 1...79 ~= key.utf8.count, printable, key.first != " ", key.last != " " else {
+        throw ImageError(
+          .argument, name: name, expected: "metadata keys of 1 to 79 printable ASCII characters",
+          received: "\"\(key)\"")
+      }
+      guard !value.utf8.contains(0) else {
+        throw ImageError(
+          .argument, name: name, expected: "metadata without zero bytes",
+          received: "one in the value of \"\(key)\"")
+      }
+    }
+  }
+
+  private func writePNGTexts(_ metadata: [String: String]) throws {
+    for (key, value) in metadata.sorted(by: { $0.key < $1.key }) {
+      let isPlain = key != ImageWriteOptions.xmpKey && value.utf8.allSatisfy { $0 < 128 }
+      try check(ci_writer_text(writer, key, value, isPlain ? 0 : 1))
+    }
+  }
+
+  private func writeJPEGTexts(_ metadata: [String: String]) throws {
+    for (key, value) in metadata.sorted(by: { $0.key < $1.key }) {
+      let isXMP = key == ImageWriteOptions.xmpKey
+      let text = isXMP ? value : "\(key): \(value)"
+      guard text.utf8.count <= CI_JPEG_TEXT else {
+        throw ImageError(
+          .argument, name: name, expected: "metadata of at most \(CI_JPEG_TEXT) bytes a text",
+          received: "\(text.utf8.count) for \"\(key)\"")
+      }
+      try check(ci_writer_jpeg_text(writer, text, text.utf8.count, isXMP ? 1 : 0))
+    }
   }
 
   private func preparePNG(
@@ -88,21 +130,6 @@ final class CodecWriter {
         palette.isEmpty ? nil : $0.baseAddress, Int32(palette.count), effort)
     }
     try check(status)
-    for (key, value) in options.metadata.sorted(by: { $0.key < $1.key }) {
-      let printable = key.utf8.allSatisfy { 32...126 ~= $0 }
-      guard 1...79 ~= key.utf8.count, printable, key.first != " ", key.last != " " else {
-        throw ImageError(
-          .argument, name: name, expected: "metadata keys of 1 to 79 printable ASCII characters",
-          received: "\"\(key)\"")
-      }
-      guard !value.utf8.contains(0) else {
-        throw ImageError(
-          .argument, name: name, expected: "metadata without zero bytes",
-          received: "one in the value of \"\(key)\"")
-      }
-      let isPlain = value.utf8.allSatisfy { $0 < 128 }
-      try check(ci_writer_text(writer, key, value, isPlain ? 0 : 1))
-    }
   }
 
   private func prepareJPEG(

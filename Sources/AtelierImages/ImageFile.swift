@@ -94,7 +94,8 @@ public enum ImageFile {
     try information(path, limits: limits).size
   }
 
-  /// The text chunks of a PNG; empty for other formats.
+  /// The text chunks of a PNG and the comments of a JPEG, XMP packets under
+  /// `ImageWriteOptions.xmpKey`; empty for other formats.
   ///
   /// The whole file is read, and must be sound.
   public static func metadata(
@@ -102,9 +103,10 @@ public enum ImageFile {
   ) throws -> [String: String] {
     guard try anymap(path, limits) == nil else { return [:] }
     let reader = try CodecReader(path: path, limits: limits)
-    guard reader.information.format == .png else { return [:] }
+    // A JPEG's comments stand before the picture and are gone behind it.
+    let first = reader.information.format == .jpeg ? reader.texts : [:]
     _ = try bytes(reader)
-    return reader.texts
+    return first.merging(reader.texts) { before, _ in before }
   }
 
   // MARK: - Readers

@@ -6,6 +6,8 @@ public protocol ImageSample: Sendable, Equatable {
   static var full: Self { get }
   /// The value of black.
   static var zero: Self { get }
+  /// The stored value.
+  var number: Float { get }
   /// The value as a fraction of `full`.
   var unit: Float { get }
   /// The nearest sample to a fraction; integers clamp to [0, 1] and round half up, NaN is 0.
@@ -17,6 +19,9 @@ public protocol ImageSample: Sendable, Equatable {
 extension UInt8: ImageSample {
   /// 255.
   public static var full: UInt8 { 255 }
+
+  /// The stored value.
+  @inlinable public var number: Float { Float(self) }
 
   /// The value over 255.
   @inlinable public var unit: Float { Float(self) / 255 }
@@ -38,6 +43,9 @@ extension UInt16: ImageSample {
   /// 65535.
   public static var full: UInt16 { 65535 }
 
+  /// The stored value.
+  @inlinable public var number: Float { Float(self) }
+
   /// The value over 65535.
   @inlinable public var unit: Float { Float(self) / 65535 }
 
@@ -56,6 +64,9 @@ extension UInt16: ImageSample {
 extension Float: ImageSample {
   /// 1.
   public static var full: Float { 1 }
+
+  /// The value itself.
+  @inlinable public var number: Float { self }
 
   /// The value itself.
   @inlinable public var unit: Float { self }

@@ -17,6 +17,16 @@ public final class ProgressListener: TrainingListener {
     case terminal(columns: Int)
     /// A line of its own every so many seconds.
     case plain(seconds: Double)
+
+    /// What suits standard error: a redrawn line on a terminal, a plain line every ten seconds
+    /// elsewhere.
+    public static var current: Style {
+      var size = winsize()
+      let isTerminal = isatty(STDERR_FILENO) == 1
+      let isSized = ioctl(STDERR_FILENO, UInt(TIOCGWINSZ), &size) == 0 && size.ws_col > 20
+      return isTerminal
+        ? .terminal(columns: isSized ? Int(size.ws_col) : 80) : .plain(seconds: 10)
+    }
   }
 
   private let style: Style
@@ -44,12 +54,8 @@ public final class ProgressListener: TrainingListener {
   /// Makes a listener that writes to standard error: a redrawn line on a terminal, a plain line
   /// every ten seconds elsewhere.
   public convenience init() {
-    var size = winsize()
-    let isTerminal = isatty(STDERR_FILENO) == 1
-    let isSized = ioctl(STDERR_FILENO, UInt(TIOCGWINSZ), &size) == 0 && size.ws_col > 20
     self.init(
-      style: isTerminal
-        ? .terminal(columns: isSized ? Int(size.ws_col) : 80) : .plain(seconds: 10),
+      style: .current,
       write: { FileHandle.standardError.write(Data($0.utf8)) },
       clock: { Date().timeIntervalSinceReferenceDate })
   }

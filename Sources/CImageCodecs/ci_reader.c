@@ -246,6 +246,7 @@ static int jpeg_header(ci_reader *reader) {
     jpeg_mem_src(&reader->jpeg, reader->bytes, (unsigned long)reader->header.file_bytes);
   }
   jpeg_save_markers(&reader->jpeg, JPEG_APP0 + 1, 0xffff);
+  jpeg_save_markers(&reader->jpeg, JPEG_COM, 0xffff);
   jpeg_read_header(&reader->jpeg, TRUE);
   ci_header *header = &reader->header;
   header->width = reader->jpeg.image_width;
@@ -442,4 +443,19 @@ void ci_reader_text(const ci_reader *reader, int index, const char **key, const 
   *key = texts[index].key;
   *value = texts[index].text ? texts[index].text : "";
   *is_utf8 = texts[index].compression >= PNG_ITXT_COMPRESSION_NONE;
+}
+
+const uint8_t *ci_reader_jpeg_text(const ci_reader *reader, int index, int *is_xmp, size_t *count) {
+  static const char head[] = "http://ns.adobe.com/xap/1.0/";
+  if (reader->header.format != CI_FORMAT_JPEG) return NULL;
+  for (jpeg_saved_marker_ptr marker = reader->jpeg.marker_list; marker; marker = marker->next) {
+    *is_xmp = marker->marker == JPEG_APP0 + 1 && marker->data_length >= sizeof head &&
+              memcmp(marker->data, head, sizeof head) == 0;
+    if (!*is_xmp && marker->marker != JPEG_COM) continue;
+    if (index-- > 0) continue;
+    size_t skipped = *is_xmp ? sizeof head : 0;
+    *count = marker->data_length - skipped;
+    return marker->data + skipped;
+  }
+  return NULL;
 }

@@ -239,6 +239,22 @@ int ci_writer_begin(ci_writer *writer) {
   return CI_OK;
 }
 
+int ci_writer_jpeg_text(ci_writer *writer, const char *text, size_t count, int is_xmp) {
+  static const char head[] = "http://ns.adobe.com/xap/1.0/";
+  if (count > CI_JPEG_TEXT) return fail(writer, CI_SYSTEM, "a text too long for a JPEG");
+  if (setjmp(writer->jpeg_jump)) return CI_SYSTEM;
+  const char *parts[] = {head, text};
+  size_t counts[] = {is_xmp ? sizeof head : 0, count};
+  jpeg_write_m_header(&writer->jpeg, is_xmp ? JPEG_APP0 + 1 : JPEG_COM,
+                      (unsigned int)(counts[0] + counts[1]));
+  for (int part = 0; part < 2; part++) {
+    for (size_t index = 0; index < counts[part]; index++) {
+      jpeg_write_m_byte(&writer->jpeg, parts[part][index]);
+    }
+  }
+  return CI_OK;
+}
+
 int ci_writer_write_rows(ci_writer *writer, const void *rows, size_t stride, uint32_t count) {
   const uint8_t *bytes = rows;
   if (writer->format == CI_FORMAT_PNG) {

@@ -104,7 +104,7 @@ struct MistakeCase: CustomTestStringConvertible {
 struct HelpAndErrorTests {
   static let commands = [
     "", "denoise", "denoise run", "denoise train", "denoise evaluate", "denoise compare", "model",
-    "model summary", "model plan", "samples", "bench",
+    "model summary", "model plan", "samples", "bench", "swap", "swap extract", "swap run",
   ]
 
   /// Set ATELIER_RECORD=1 to write the snapshots anew, and read what changed.

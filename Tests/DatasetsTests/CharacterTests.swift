@@ -159,7 +159,7 @@ private func distance(_ a: SIMD2<Float>, _ b: SIMD2<Float>) -> Float {
       let share = picture.mask.samples.reduce(0, +) / Float(96 * 96)
       #expect((0.08...0.6).contains(share), "the mask covers \(share)")
       let box = picture.box
-      let nose = picture.landmarks.noseTip
+      let nose = SIMD2<Double>(picture.landmarks.noseTip)
       #expect(nose.x > box.x && nose.x < box.x + box.width)
       #expect(nose.y > box.y && nose.y < box.y + box.height)
     }

@@ -30,19 +30,22 @@ struct WarpTests {
   @Test func `warps by whole pixels, halves and turns are exact`() throws {
     let image = ByteImage(
       width: 4, height: 2, channels: 1, samples: [0, 10, 20, 30, 40, 50, 60, 70])
-    let same = try #require(image.warped(by: .identity, width: 4, height: 2))
+    let same = image.sampled(through: .identity, width: 4, height: 2)
     #expect(same == image)
-    let shifted = try #require(
-      image.warped(by: AffineMap(a: 1, b: 0, c: 1, d: 0, e: 1, f: 0), width: 4, height: 2))
+    let shifted = image.sampled(through: .scaling(1, x: -1), width: 4, height: 2)
     #expect(shifted.samples == [0, 0, 10, 20, 40, 40, 50, 60])
-    let halved = try #require(
-      image.warped(by: AffineMap(a: 0.5, b: 0, c: 0, d: 0, e: 0.5, f: 0), width: 2, height: 1))
+    let halved = image.sampled(through: .scaling(2), width: 2, height: 1)
     #expect(halved.samples == [25, 45])
-    let turned = try #require(
-      image.warped(by: AffineMap(a: 0, b: -1, c: 2, d: 1, e: 0, f: 0), width: 2, height: 4))
+    // The mean of 4×4 readings: the first row once, the last one and what is below it three times.
+    let mean = image.sampled(through: .scaling(4), width: 1, height: 1)
+    #expect(mean.samples == [45])
+    let single = image.sampled(
+      through: .scaling(4), width: 1, height: 1, isAntialiased: false)
+    #expect(single.samples == [55])
+    let turned = image.sampled(
+      through: AffineMap(a: 0, b: 1, c: 0, d: -1, e: 0, f: 2), width: 2, height: 4)
     #expect(turned.samples == [40, 0, 50, 10, 60, 20, 70, 30])
-    let between = try #require(
-      image.warped(by: AffineMap(a: 1, b: 0, c: 0.5, d: 0, e: 1, f: 0), width: 4, height: 1))
+    let between = image.sampled(through: .scaling(1, x: -0.5), width: 4, height: 1)
     #expect(between.samples == [0, 5, 15, 25])
   }
 

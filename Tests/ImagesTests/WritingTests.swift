@@ -76,6 +76,29 @@ struct WritingTests {
     #expect(try sampling(89) == 0x22)
   }
 
+  @Test("texts of a JPEG come back, XMP apart from comments")
+  func jpegTexts() throws {
+    try Fixture.inTemporaryFolder { folder in
+      let path = "\(folder)/a.jpg"
+      let texts = [
+        "Software": "Atelier", "Comment": "drawn: by nobody, süß",
+        ImageWriteOptions.xmpKey: "<x:xmpmeta xmlns:x=\"adobe:ns:meta/\"/>",
+      ]
+      let image = ByteImage(width: 9, height: 7, channels: 3, filledWith: 80)
+      try ImageFile.write(image, to: path, options: ImageWriteOptions(metadata: texts))
+      #expect(try ImageFile.metadata(path) == texts)
+      let bytes = [UInt8](try Data(contentsOf: URL(fileURLWithPath: path)))
+      let head = Array("http://ns.adobe.com/xap/1.0/\0<x:xmpmeta".utf8)
+      #expect(bytes.indices.contains { bytes[$0...].starts(with: head) })
+      #expect(throws: ImageError.self) {
+        try ImageFile.write(
+          image, to: path,
+          options: ImageWriteOptions(metadata: ["k": String(repeating: "v", count: 65_000)]))
+      }
+      #expect(try ImageFile.metadata(path) == texts)
+    }
+  }
+
   @Test("metadata round trip")
   func metadata() throws {
     let texts = ["Title": "plain", "Note": "gr\u{fc}n \u{3c3} = 25", "Empty": ""]

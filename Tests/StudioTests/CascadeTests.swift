@@ -53,7 +53,7 @@ struct CascadeTests {
     #expect(cascade.name == "hand" && cascade.width == 4 && !cascade.isBinaryPattern)
     // (2 · 1600 − 1600) / 400 = 4 against the threshold 3.9; the leaf 2 exceeds 1.5 by 0.5.
     let bright = windows(cascade, picture(4, (0..<16).map { $0 % 4 < 2 ? 200 : 0 }))
-    #expect(bright.map(\.box) == [DetectionBox(x: 0, y: 0, width: 4, height: 4)])
+    #expect(bright.map(\.box) == [PlaneBox(x: 0, y: 0, width: 4, height: 4)])
     #expect(abs((bright.first?.score ?? 0) - 0.50001) < 1e-6)
     #expect(windows(cascade, picture(4, (0..<16).map { $0 % 4 < 2 ? 0 : 200 })).isEmpty)
     // The same picture with a deviation of 10 or less has nothing to see.
@@ -97,14 +97,14 @@ struct CascadeTests {
   @Test func `windows close together are one detection`() {
     func window(_ x: Double, _ size: Double) -> Detection {
       Detection(
-        box: DetectionBox(x: x, y: x, width: size, height: size), neighbors: 1, score: Float(x))
+        box: PlaneBox(x: x, y: x, width: size, height: size), neighbors: 1, score: Float(x))
     }
     let near = [window(10, 20), window(12, 20), window(100, 40), window(14, 20)]
     let groups = DetectionGrouping.groups(near, minimumNeighbors: 1)
     // The one at 100 stands alone; 10 and 14 touch through 12.
     #expect(
       groups == [
-        Detection(box: DetectionBox(x: 12, y: 12, width: 20, height: 20), neighbors: 3, score: 14)
+        Detection(box: PlaneBox(x: 12, y: 12, width: 20, height: 20), neighbors: 3, score: 14)
       ])
     #expect(DetectionGrouping.groups(near, minimumNeighbors: 0).count == 2)
     #expect(DetectionGrouping.groups(near, minimumNeighbors: 3).isEmpty)

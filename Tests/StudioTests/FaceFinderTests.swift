@@ -27,7 +27,7 @@ struct FaceFinderTests {
   @Test func `eyes are laid onto fixed points and back`() throws {
     let eyes = EyePair(leftX: 100, leftY: 80, rightX: 132, rightY: 80)
     let face = FoundFace(
-      box: DetectionBox(x: 76, y: 48, width: 80, height: 80), eyes: eyes, neighbors: 8)
+      box: PlaneBox(x: 76, y: 48, width: 80, height: 80), eyes: eyes, neighbors: 8)
     #expect(face.confidence == 0.5 && face.isConfirmed)
     let aligner = FaceAligner(size: 256)
     let alignment = try #require(aligner.alignment(of: face))
@@ -71,7 +71,7 @@ struct FaceFinderTests {
     for (_, line) in lines {
       let fields = line.split(separator: ",").map(String.init)
       let place = try fields[4...6].map { try #require(Double($0)) }
-      let box = DetectionBox(x: place[0], y: place[1], width: place[2], height: place[2])
+      let box = PlaneBox(x: place[0], y: place[1], width: place[2], height: place[2])
       let image = try ImageFile.read("\(folder)/\(fields[0])/\(fields[1])")
       let faces = finder.faces(in: image, pool: pools[0])
       #expect(faces == finder.faces(in: image, pool: pools[1]))

@@ -28,18 +28,6 @@ public struct FaceLandmarks: Hashable, Codable, Sendable {
   }
 }
 
-/// An upright rectangle in pixels.
-public struct FaceBox: Hashable, Codable, Sendable {
-  /// The left edge.
-  public var x: Float
-  /// The upper edge.
-  public var y: Float
-  /// The width.
-  public var width: Float
-  /// The height.
-  public var height: Float
-}
-
 /// A drawn face and what is known of it.
 public struct CharacterPicture: Sendable {
   /// The picture, [size, size, 3], sRGB-coded values in [0, 1].
@@ -49,7 +37,7 @@ public struct CharacterPicture: Sendable {
   /// Where the parts of the face are.
   public let landmarks: FaceLandmarks
   /// The face from mid-forehead to chin; depends on the pose only.
-  public let box: FaceBox
+  public let box: PlaneBox
 }
 
 /// Draws one fictional character in any pose; making one takes a moment, drawing is fast.
@@ -131,7 +119,7 @@ public struct CharacterRenderer: Sendable {
   ///   - pose: The head; values outside their ranges are clamped.
   ///   - size: The pixels per side.
   /// - Returns: The box in pixels.
-  public static func box(_ pose: CharacterPose, size: Int) -> FaceBox {
+  public static func box(_ pose: CharacterPose, size: Int) -> PlaneBox {
     let camera = CharacterCamera(pose.clamped, samples: size)
     var low = Point(repeating: .infinity)
     var high = Point(repeating: -.infinity)
@@ -150,7 +138,9 @@ public struct CharacterRenderer: Sendable {
     let nose = camera.projected(camera.turned(Place(0, -0.275, 1.08)))
     low = pointwiseMin(low, nose)
     high = pointwiseMax(high, nose)
-    return FaceBox(x: low.x, y: low.y, width: high.x - low.x, height: high.y - low.y)
+    let extent = high - low
+    return PlaneBox(
+      x: Double(low.x), y: Double(low.y), width: Double(extent.x), height: Double(extent.y))
   }
 
   /// The face's vertices as an expression has them, with their normals, in head space.

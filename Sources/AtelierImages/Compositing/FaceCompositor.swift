@@ -110,7 +110,8 @@ public struct FaceCompositor: Sendable, Hashable, Codable {
       1, x: Double(columns.lowerBound), y: Double(rows.lowerBound)
     ).followed(by: map)
     let weights = sampledMask(face.size, learned, local, background.size)
-    var layer = sampledFace(face, local, background.size)
+    var layer = face.sampled(
+      through: local, width: background.width, height: background.height, interpolation: .bicubic)
     layer = try colorTransfer.apply(to: layer, matching: background, mask: weights)
     layer = layer.unsharpMasked(amount: sharpening, sigma: sharpeningSigma)
     if blending == .seamless {
@@ -119,24 +120,6 @@ public struct FaceCompositor: Sendable, Hashable, Codable {
     }
     Self.mix(layer, weights, into: &frame, x: columns.lowerBound, y: rows.lowerBound)
     return true
-  }
-
-  private func sampledFace(
-    _ face: FloatImage, _ map: AffineMap, _ size: PixelSize
-  ) -> FloatImage {
-    var (source, local) = (face, map)
-    if map.scale > 2 {
-      // The frame shows the face at less than half its size; an area mean first, so nothing aliases.
-      let width = max(1, Int((Double(face.width) / map.scale).rounded(.up)))
-      let height = max(1, Int((Double(face.height) / map.scale).rounded(.up)))
-      source = face.resized(width: width, height: height, filter: .area)
-      local = map.followed(
-        by: AffineMap(
-          a: Double(width) / Double(face.width), b: 0, c: 0, d: 0,
-          e: Double(height) / Double(face.height), f: 0))
-    }
-    return source.sampled(
-      through: local, width: size.width, height: size.height, interpolation: .bicubic)
   }
 
   /// The refined mask as the frame sees it; 0 beyond the crop.
@@ -149,9 +132,10 @@ public struct FaceCompositor: Sendable, Hashable, Codable {
       width: face.width * factor, height: face.height * factor, learned: learned)
     var framed = FloatImage(width: mask.width + 2, height: mask.height + 2, channels: 1)
     framed.paste(mask, x: 1, y: 1)
+    // One reading a pixel: pixels whose centre is beyond the mask stay untouched.
     return framed.sampled(
       through: map.followed(by: .scaling(Double(factor), x: 1, y: 1)), width: size.width,
-      height: size.height)
+      height: size.height, isAntialiased: false)
   }
 
   private static func mix(

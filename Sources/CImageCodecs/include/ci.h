@@ -64,7 +64,11 @@ int ci_reader_text_count(const ci_reader *reader);
 void ci_reader_text(const ci_reader *reader, int index, const char **key, const char **value,
                     int *is_utf8);
 
-// Writing: create, open, prepare, (texts), begin, rows, finish, destroy.
+// The comments (COM) and XMP packets (APP1) of a JPEG, not ended by a zero byte; NULL behind the
+// last one.
+const uint8_t *ci_reader_jpeg_text(const ci_reader *reader, int index, int *is_xmp, size_t *count);
+
+// Writing: create, open, prepare, (texts of a PNG), begin, (texts of a JPEG), rows, finish, destroy.
 ci_writer *ci_writer_create(void);
 void ci_writer_destroy(ci_writer *writer);
 const char *ci_writer_message(const ci_writer *writer);
@@ -78,6 +82,9 @@ int ci_writer_prepare_jpeg(ci_writer *writer, uint32_t width, uint32_t height, i
                            int quality, int full_chroma);
 int ci_writer_text(ci_writer *writer, const char *key, const char *value, int is_utf8);
 int ci_writer_begin(ci_writer *writer);
+// A comment or an XMP packet of at most CI_JPEG_TEXT bytes.
+enum { CI_JPEG_TEXT = 65000 };
+int ci_writer_jpeg_text(ci_writer *writer, const char *text, size_t count, int is_xmp);
 int ci_writer_write_rows(ci_writer *writer, const void *rows, size_t stride, uint32_t count);
 int ci_writer_finish(ci_writer *writer);
 // What was written to memory; valid until destroy.

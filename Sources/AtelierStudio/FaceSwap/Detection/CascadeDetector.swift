@@ -153,7 +153,7 @@ public struct CascadeDetector: Sendable {
 
   private func window(x: Int, y: Int, factor: Double, score: Float) -> Detection {
     Detection(
-      box: DetectionBox(
+      box: PlaneBox(
         x: Double(x) * factor, y: Double(y) * factor, width: Double(cascade.width) * factor,
         height: Double(cascade.height) * factor), neighbors: 1, score: score)
   }

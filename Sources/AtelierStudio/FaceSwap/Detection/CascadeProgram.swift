@@ -3,7 +3,7 @@
 /// A cascade that can be evaluated at any window of planes with one stride.
 struct CascadeProgram {
   /// Four corners of a rectangle, as offsets from the window's first sum.
-  private struct Corners {
+  fileprivate struct Corners {
     var first: Int32 = 0
     var second: Int32 = 0
     var third: Int32 = 0
@@ -23,7 +23,7 @@ struct CascadeProgram {
   }
 
   /// A node over a Haar feature; children as in `Cascade.Node`, but indices of the whole program.
-  private struct HaarNode {
+  fileprivate struct HaarNode {
     var one: Corners
     var two: Corners
     var three: Corners
@@ -36,7 +36,7 @@ struct CascadeProgram {
   }
 
   /// A node over a binary pattern: the place of its first corner and the way to the next ones.
-  private struct PatternNode {
+  fileprivate struct PatternNode {
     var origin: Int32
     var columnStep: Int32
     var rowStep: Int32
@@ -46,7 +46,7 @@ struct CascadeProgram {
     var patterns: Int32
   }
 
-  private struct Stage {
+  fileprivate struct Stage {
     var threshold: Float
     var trees: Range<Int>
   }
@@ -141,9 +141,18 @@ struct CascadeProgram {
     case accepted(Float)
   }
 
-  /// Evaluates windows of planes that outlive the call.
+  /// Evaluates windows of planes that outlive the call; all pointers, because this is where the
+  /// time goes.
   struct Evaluator {
-    fileprivate let program: CascadeProgram
+    fileprivate let stages: UnsafeBufferPointer<Stage>
+    fileprivate let roots: UnsafePointer<Int32>
+    fileprivate let leaves: UnsafePointer<Float>
+    fileprivate let haarNodes: UnsafePointer<HaarNode>?
+    fileprivate let patternNodes: UnsafePointer<PatternNode>?
+    fileprivate let patterns: UnsafePointer<UInt32>?
+    fileprivate let inner: Corners
+    fileprivate let innerArea: Double
+    fileprivate let stride: Int
     fileprivate let sums: UnsafePointer<UInt32>
     fileprivate let squares: UnsafePointer<UInt32>
     fileprivate let tilted: UnsafePointer<UInt32>
@@ -154,14 +163,42 @@ struct CascadeProgram {
     _ planes: IntegralPlanes, _ body: (Evaluator) throws -> Result
   ) rethrows -> Result {
     precondition(planes.stride == stride, "planes of another stride")
-    return try planes.sums.withUnsafeBufferPointer { sums in
-      try planes.squares.withUnsafeBufferPointer { squares in
-        try planes.tilted.withUnsafeBufferPointer { tilted in
-          guard let first = sums.baseAddress else { preconditionFailure("empty planes") }
-          return try body(
-            Evaluator(
-              program: self, sums: first, squares: squares.baseAddress ?? first,
-              tilted: tilted.baseAddress ?? first))
+    return try withPointers { stages, roots, leaves in
+      try planes.sums.withUnsafeBufferPointer { sums in
+        try planes.squares.withUnsafeBufferPointer { squares in
+          try planes.tilted.withUnsafeBufferPointer { tilted in
+            try haarNodes.withUnsafeBufferPointer { haarNodes in
+              try patternNodes.withUnsafeBufferPointer { patternNodes in
+                try patterns.withUnsafeBufferPointer { patterns in
+                  guard let first = sums.baseAddress else { preconditionFailure("empty planes") }
+                  return try body(
+                    Evaluator(
+                      stages: stages, roots: roots, leaves: leaves,
+                      haarNodes: isPattern ? nil : haarNodes.baseAddress,
+                      patternNodes: patternNodes.baseAddress, patterns: patterns.baseAddress,
+                      inner: inner, innerArea: Double(innerArea), stride: stride, sums: first,
+                      squares: squares.baseAddress ?? first, tilted: tilted.baseAddress ?? first))
+                }
+              }
+            }
+          }
+        }
+      }
+    }
+  }
+
+  private func withPointers<Result>(
+    _ body: (
+      UnsafeBufferPointer<Stage>, UnsafePointer<Int32>, UnsafePointer<Float>
+    ) throws -> Result
+  ) rethrows -> Result {
+    try stages.withUnsafeBufferPointer { stages in
+      try roots.withUnsafeBufferPointer { roots in
+        try leaves.withUnsafeBufferPointer { leaves in
+          guard let root = roots.baseAddress, let leaf = leaves.baseAddress else {
+            preconditionFailure("a cascade without trees")
+          }
+          return try body(stages, root, leaf)
         }
       }
     }
@@ -171,52 +208,21 @@ struct CascadeProgram {
 extension CascadeProgram.Evaluator {
   /// The verdict about the window whose left upper corner is pixel (x, y).
   /// - Precondition: the window lies inside of the planes.
-  @inline(__always)
   func verdict(x: Int, y: Int) -> CascadeProgram.Verdict {
-    program.verdict(at: y * program.planeStride + x, sums, squares, tilted)
-  }
-}
-
-extension CascadeProgram {
-  fileprivate var planeStride: Int { stride }
-
-  fileprivate func verdict(
-    at place: Int, _ sums: UnsafePointer<UInt32>, _ squares: UnsafePointer<UInt32>,
-    _ tilted: UnsafePointer<UInt32>
-  ) -> Verdict {
+    let place = y * stride + x
     let sums = sums + place
     let tilted = tilted + place
-    var factor: Float = 1
-    if !isPattern {
-      let sum = Double(inner.unsigned(sums))
-      let squared = Double(inner.unsigned(squares + place))
-      let spread = (Double(innerArea) * squared - sum * sum).squareRoot()
-      // As OpenCV: below a deviation of 10 there is nothing to see.
-      guard spread > Double(innerArea) * 10 else { return .rejectedAtOnce }
-      factor = Float(1 / spread)
-    }
-    var margin: Float = 0
-    for index in stages.indices {
-      var total: Float = 0
-      for tree in stages[index].trees {
-        let leaf =
-          isPattern ? patternLeaf(roots[tree], sums) : haarLeaf(roots[tree], sums, tilted, factor)
-        total += leaves[leaf]
-      }
-      margin = total - stages[index].threshold
-      if !(margin >= 0) { return index == 0 ? .rejectedAtOnce : .rejected }
-    }
-    return .accepted(margin)
-  }
-
-  @inline(__always)
-  private func haarLeaf(
-    _ root: Int32, _ sums: UnsafePointer<UInt32>, _ tilted: UnsafePointer<UInt32>, _ factor: Float
-  ) -> Int {
-    haarNodes.withUnsafeBufferPointer { nodes in
-      var index = root
+    guard let haarNodes else { return patternVerdict(sums) }
+    let sum = Double(inner.unsigned(sums))
+    let squared = Double(inner.unsigned(squares + place))
+    let spread = (innerArea * squared - sum * sum).squareRoot()
+    // As OpenCV: below a deviation of 10 there is nothing to see.
+    guard spread > innerArea * 10 else { return .rejectedAtOnce }
+    let factor = Float(1 / spread)
+    return decide { tree in
+      var index = roots[tree]
       repeat {
-        let node = nodes.baseAddress.unsafelyUnwrapped + Int(index)
+        let node = haarNodes + Int(index)
         let base = node.pointee.isTilted ? tilted : sums
         var value =
           node.pointee.weights.x * node.pointee.one.sum(base)
@@ -228,13 +234,14 @@ extension CascadeProgram {
     }
   }
 
-  @inline(__always)
-  private func patternLeaf(_ root: Int32, _ sums: UnsafePointer<UInt32>) -> Int {
-    patternNodes.withUnsafeBufferPointer { nodes in
-      var index = root
+  private func patternVerdict(_ sums: UnsafePointer<UInt32>) -> CascadeProgram.Verdict {
+    guard let patternNodes, let patterns else { return .rejectedAtOnce }
+    return decide { tree in
+      var index = roots[tree]
       repeat {
-        let node = nodes[Int(index)]
-        let code = Self.pattern(sums + Int(node.origin), Int(node.columnStep), Int(node.rowStep))
+        let node = patternNodes[Int(index)]
+        let code = CascadeProgram.pattern(
+          sums + Int(node.origin), Int(node.columnStep), Int(node.rowStep))
         let word = patterns[Int(node.patterns) + code >> 5]
         index = (word >> UInt32(code & 31)) & 1 != 0 ? node.left : node.right
       } while index >= 0
@@ -242,10 +249,32 @@ extension CascadeProgram {
     }
   }
 
+  /// Asks the stages one after the other; `leaf` gives the leaf that a tree comes to.
+  @inline(__always)
+  private func decide(_ leaf: (_ tree: Int) -> Int) -> CascadeProgram.Verdict {
+    var margin: Float = 0
+    var index = 0
+    for stage in stages {
+      var total: Float = 0
+      var tree = stage.trees.lowerBound
+      let end = stage.trees.upperBound
+      while tree < end {
+        total += leaves[leaf(tree)]
+        tree &+= 1
+      }
+      margin = total - stage.threshold
+      if !(margin >= 0) { return index == 0 ? .rejectedAtOnce : .rejected }
+      index &+= 1
+    }
+    return .accepted(margin)
+  }
+}
+
+extension CascadeProgram {
   /// The eight blocks around the middle one, clockwise from the left upper, the first in bit 7: set
   /// where a block is at least as bright.
   @inline(__always)
-  private static func pattern(
+  fileprivate static func pattern(
     _ corner: UnsafePointer<UInt32>, _ column: Int, _ row: Int
   ) -> Int {
     @inline(__always)

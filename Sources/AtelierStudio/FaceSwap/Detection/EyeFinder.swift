@@ -40,7 +40,7 @@ struct EyeFinder: Sendable {
 
   /// The most plausible pair in a face's box; nil without one.
   func eyes(
-    gray: [UInt8], size: PixelSize, box: DetectionBox, pool: ThreadPool
+    gray: [UInt8], size: PixelSize, box: PlaneBox, pool: ThreadPool
   ) -> EyePair? {
     let left = Int(max(0, box.x.rounded(.down)))
     let right = Int(min(Double(size.width), (box.x + box.width).rounded(.up)))
@@ -66,7 +66,7 @@ struct EyeFinder: Sendable {
           let box = detection.box
           let across = Double(old.width) / Double(new.width)
           let down = Double(old.height) / Double(new.height)
-          detection.box = DetectionBox(
+          detection.box = PlaneBox(
             x: Double(left) + box.x * across, y: Double(top) + box.y * down,
             width: box.width * across, height: box.height * down)
           return detection
@@ -78,7 +78,7 @@ struct EyeFinder: Sendable {
 
   /// The plausible pair with the most accepted windows: one eye in each half, 0.25 to 0.6 of the
   /// box's width apart, at most 30 degrees aslant, in its upper part and of like size.
-  static func pair(of candidates: [Detection], in box: DetectionBox) -> EyePair? {
+  static func pair(of candidates: [Detection], in box: PlaneBox) -> EyePair? {
     var best: (pair: EyePair, neighbors: Int)?
     for left in candidates where left.box.centerX < box.centerX {
       for right in candidates where right.box.centerX > box.centerX {

@@ -18,6 +18,18 @@ public struct AlignedFace: Sendable, Hashable {
   public let matrix: AffineMap
   /// From the crop to the picture, for pasting back.
   public let inverse: AffineMap
+
+  /// An alignment by its map.
+  ///
+  /// - Parameters:
+  ///   - basis: What the crop was laid by.
+  ///   - matrix: From the picture to the crop; nil comes out when it has no inverse.
+  public init?(basis: Basis, matrix: AffineMap) {
+    guard let inverse = matrix.inverse else { return nil }
+    self.basis = basis
+    self.matrix = matrix
+    self.inverse = inverse
+  }
 }
 
 /// Where the parts of a face lie in a crop.
@@ -64,9 +76,17 @@ public struct FaceAligner: Sendable, Hashable {
           PlanePoint(x + Self.eyeColumns.right * extent, row),
         ], to: [left, right])
     }
-    guard let matrix, let inverse = matrix.inverse else { return nil }
-    return AlignedFace(
-      basis: face.eyes == nil ? .box : .eyes, matrix: matrix, inverse: inverse)
+    return matrix.flatMap { AlignedFace(basis: face.eyes == nil ? .box : .eyes, matrix: $0) }
+  }
+
+  /// From what a network sees to the crop: the face itself, brow to chin, as `side` by `side` pixels.
+  ///
+  /// - Parameter side: The network's side in pixels, at least 1.
+  /// - Returns: The map; it has an inverse.
+  public func faceMap(side: Int) -> AffineMap {
+    let face = Self.faceShare * Double(size)
+    let margin = (Double(size) - face) / 2
+    return .scaling(face / Double(side), x: margin, y: margin)
   }
 
   /// The crop of a face.
@@ -76,9 +96,6 @@ public struct FaceAligner: Sendable, Hashable {
   ///   - alignment: Where the face lies, from `alignment(of:)`.
   /// - Returns: `size` by `size` pixels; beyond the picture's edges its outermost pixels.
   public func crop(_ image: ByteImage, _ alignment: AlignedFace) -> ByteImage {
-    guard let crop = image.warped(by: alignment.matrix, width: size, height: size) else {
-      preconditionFailure("an alignment has an inverse")
-    }
-    return crop
+    image.sampled(through: alignment.inverse, width: size, height: size)
   }
 }

@@ -1,67 +1,18 @@
-// Rectangles that a cascade has accepted, and the grouping of those that mean the same thing.
+// Windows that a cascade has accepted, and the grouping of those that mean the same thing.
 
-/// An upright rectangle in a picture.
-///
-/// Coordinates run over the picture's area: the left edge of the first pixel is 0, its centre 0.5.
-public struct DetectionBox: Sendable, Hashable, Codable {
-  /// The left edge, in pixels.
-  public var x: Double
-  /// The top edge, in pixels.
-  public var y: Double
-  /// The width, in pixels.
-  public var width: Double
-  /// The height, in pixels.
-  public var height: Double
-
-  /// A rectangle by its left upper corner and its size.
-  public init(x: Double, y: Double, width: Double, height: Double) {
-    self.x = x
-    self.y = y
-    self.width = width
-    self.height = height
-  }
-
-  /// The column of its centre.
-  public var centerX: Double { x + width / 2 }
-  /// The row of its centre.
-  public var centerY: Double { y + height / 2 }
-  /// Its area in square pixels.
-  public var area: Double { width * height }
-
-  /// The area that both cover over the area that either covers, in [0, 1].
-  public func intersectionOverUnion(_ other: DetectionBox) -> Double {
-    let common = intersection(other)
-    let union = area + other.area - common
-    return union > 0 ? common / union : 0
-  }
-
-  /// The area that both cover, in square pixels.
-  public func intersection(_ other: DetectionBox) -> Double {
-    let wide = min(x + width, other.x + other.width) - max(x, other.x)
-    let high = min(y + height, other.y + other.height) - max(y, other.y)
-    return max(0, wide) * max(0, high)
-  }
-
-  /// The same rectangle after scaling about its centre, then moving by parts of its old size.
-  func corrected(scale: Double, right: Double, down: Double) -> DetectionBox {
-    DetectionBox(
-      x: centerX + right * width - scale * width / 2,
-      y: centerY + down * height - scale * height / 2,
-      width: scale * width, height: scale * height)
-  }
-}
+import AtelierImages
 
 /// What a detector has found at one place.
 public struct Detection: Sendable, Hashable {
   /// The mean of the windows that were accepted there.
-  public var box: DetectionBox
+  public var box: PlaneBox
   /// How many windows were accepted there.
   public var neighbors: Int
   /// By how much the best of them passed the last stage.
   public var score: Float
 
   /// A detection.
-  public init(box: DetectionBox, neighbors: Int, score: Float) {
+  public init(box: PlaneBox, neighbors: Int, score: Float) {
     self.box = box
     self.neighbors = neighbors
     self.score = score
@@ -120,7 +71,7 @@ package enum DetectionGrouping {
   }
 
   private static func areSimilar(
-    _ one: DetectionBox, _ other: DetectionBox, tolerance: Double
+    _ one: PlaneBox, _ other: PlaneBox, tolerance: Double
   ) -> Bool {
     let sides = min(one.width, other.width) + min(one.height, other.height)
     let distance = tolerance * sides / 2
@@ -130,7 +81,7 @@ package enum DetectionGrouping {
   }
 
   /// For each box the index of the first box that it is connected with through similar ones.
-  private static func components(_ boxes: [DetectionBox], tolerance: Double) -> [Int] {
+  private static func components(_ boxes: [PlaneBox], tolerance: Double) -> [Int] {
     var parents = Array(boxes.indices)
     func root(_ index: Int) -> Int {
       var index = index

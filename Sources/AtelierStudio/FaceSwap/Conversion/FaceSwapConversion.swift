@@ -1,0 +1,321 @@
+// The conversion of files: pictures and films in, swapped ones out, each with its provenance.
+
+import AtelierImages
+import AtelierInterchange
+import AtelierKernels
+import AtelierZoo
+import Foundation
+
+/// What is converted, and how results are written.
+public struct FaceSwapConversionRequest: Sendable {
+  /// The pictures and films, with their results.
+  public var files: [MediaFile]
+  /// What results say about themselves.
+  public var provenance: Provenance
+  /// Whether before and after are written side by side, too.
+  public var compares = false
+  /// Where the first picture with a face is shown under every blending; nil for nowhere.
+  public var grid: String?
+  /// The quality of JPEG results, 1 to 100.
+  public var quality = 92
+  /// The constant rate factor of films, 0 to 51.
+  public var rateFactor = 18
+
+  /// A request that writes the results alone.
+  public init(files: [MediaFile], provenance: Provenance) {
+    self.files = files
+    self.provenance = provenance
+  }
+}
+
+/// What became of one file.
+public struct ConvertedFile: Sendable, Encodable {
+  /// The file that was read.
+  public let file: String
+  /// The file that was written.
+  public let output: String
+  /// The file with before and after.
+  public var comparison: String?
+  /// Its frames; 1 for a picture.
+  public var frames = 0
+  /// Faces that were swapped.
+  public var faces = 0
+  /// Frames without a face, which are as they were.
+  public var framesWithoutFace = 0
+  /// Seconds from begin to end.
+  public var seconds = 0.0
+
+  enum CodingKeys: String, CodingKey {
+    case file, output, comparison, frames, faces, seconds
+    case framesWithoutFace = "frames_without_face"
+  }
+}
+
+/// Converts files.
+public final class FaceSwapConversion {
+  /// The frames of a film that are worked on at once, at most.
+  private static let mostFrames = 16
+  /// The most samples of frames that are held at once.
+  private static let mostSamples = 96 << 20
+
+  private let swapper: FaceSwapper
+  private let request: FaceSwapConversionRequest
+  private let progress: (_ done: Int, _ total: Int?) -> Void
+  private let isInterrupted: () -> Bool
+  private var done = 0
+  private var total: Int?
+  private var hasGrid = false
+
+  /// Makes ready to convert.
+  ///
+  /// - Parameters:
+  ///   - request: What, and how results are written.
+  ///   - swapper: Swaps frames.
+  ///   - progress: Called now and then with the frames done and, where it is known, their number.
+  ///   - isInterrupted: Asked now and then whether to end with what is there.
+  public init(
+    _ request: FaceSwapConversionRequest, swapper: FaceSwapper,
+    progress: @escaping (_ done: Int, _ total: Int?) -> Void = { _, _ in },
+    isInterrupted: @escaping () -> Bool = { false }
+  ) {
+    self.request = request
+    self.swapper = swapper
+    self.progress = progress
+    self.isInterrupted = isInterrupted
+  }
+
+  /// Whether the caller ended it early.
+  public private(set) var wasInterrupted = false
+
+  /// Converts all files; one that cannot be read does not stop the others.
+  ///
+  /// - Returns: What became of each, and the files that could not be read.
+  /// - Throws: When results cannot be written, or ffmpeg is needed and missing.
+  public func run() throws -> (files: [ConvertedFile], failures: [MediaFailure]) {
+    let films = request.files.filter(\.isFilm)
+    let tools = films.isEmpty ? nil : try FilmTools()
+    let lengths = films.map { (try? tools?.information($0.input))?.frameCount }
+    if !lengths.contains(nil) {
+      total = request.files.count - films.count + lengths.reduce(0) { $0 + ($1 ?? 0) }
+    }
+    var files: [ConvertedFile] = []
+    var failures: [MediaFailure] = []
+    var waiting: [MediaFile] = []
+    func settle() throws {
+      guard !waiting.isEmpty else { return }
+      let (converted, failed) = try convert(pictures: waiting)
+      files += converted
+      failures += failed
+      waiting = []
+    }
+    for file in request.files where !wasInterrupted {
+      if let tools, file.isFilm {
+        try settle()
+        do {
+          if let converted = try convert(film: file, tools) { files.append(converted) }
+        } catch let error as StudioError where error.kind == .data {
+          failures.append(MediaFailure(file: file.input, error: error))
+        }
+      } else {
+        waiting.append(file)
+        // Large pictures are done one by one.
+        let samples = ((try? ImageFile.size(file.input)).map { 4 * $0.width * $0.height } ?? 0)
+        if waiting.count == Self.mostFrames || samples > Self.mostSamples / Self.mostFrames {
+          try settle()
+        }
+      }
+    }
+    if !wasInterrupted { try settle() }
+    return (files, failures)
+  }
+
+  // MARK: - Pictures
+
+  private func convert(
+    pictures: [MediaFile]
+  ) throws -> (files: [ConvertedFile], failures: [MediaFailure]) {
+    let start = Date()
+    var failures: [MediaFailure] = []
+    var frames: [SwapFrame] = []
+    var tasks: [MediaFile] = []
+    for picture in pictures {
+      do {
+        let image = try ImageFile.read(picture.input)
+        guard try ImageFile.format(forWriting: picture.output) != .jpeg || !image.hasAlpha else {
+          throw StudioError(
+            .data,
+            "\(picture.input): the picture has transparency, which \(picture.output) cannot hold; "
+              + "name a .png")
+        }
+        frames.append(SwapFrame(image, path: picture.input))
+        tasks.append(picture)
+      } catch {
+        failures.append(MediaFailure(file: picture.input, error: error))
+      }
+    }
+    let results = try swapper.swap(frames)
+    var files: [ConvertedFile] = []
+    for (index, task) in tasks.enumerated() {
+      var file = ConvertedFile(file: task.input, output: task.output)
+      file.frames = 1
+      let before = frames[index].image
+      if let (image, faces) = results[index] {
+        file.faces = faces.count
+        try write(image, to: task.output)
+        try writeGrid(before, faces, name: task.name)
+      } else {
+        file.framesWithoutFace = 1
+        try copy(task, before)
+      }
+      if request.compares {
+        let after = results[index]?.image ?? before
+        try write(
+          Comparison.pair(before: before.rgb, after: after.rgb), to: task.comparison)
+        file.comparison = task.comparison
+      }
+      files.append(file)
+    }
+    for index in files.indices {
+      files[index].seconds = Date().timeIntervalSince(start) / Double(files.count)
+    }
+    advance(by: pictures.count)
+    return (files, failures)
+  }
+
+  private func advance(by count: Int) {
+    done += count
+    progress(done, total)
+    wasInterrupted = isInterrupted()
+  }
+
+  private func makeFolder(of path: String) throws {
+    let folder = (path as NSString).deletingLastPathComponent
+    if folder.isEmpty { return }
+    try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
+  }
+
+  private func write(_ image: ByteImage, to path: String) throws {
+    do {
+      try makeFolder(of: path)
+      try ImageFile.write(
+        image, to: path,
+        options: .init(
+          quality: request.quality, compression: 4, metadata: request.provenance.pictureMetadata))
+    } catch { throw Self.unwritable(path, error) }
+  }
+
+  /// Lets a picture without a face through: the file as it is, where the format stays.
+  private func copy(_ task: MediaFile, _ image: ByteImage) throws {
+    do {
+      try makeFolder(of: task.output)
+      if try ImageFile.information(task.input).format
+        == ImageFile.format(forWriting: task.output)
+      {
+        try AtomicFile.write(
+          try Data(contentsOf: URL(fileURLWithPath: task.input)),
+          to: URL(fileURLWithPath: task.output))
+      } else {
+        try ImageFile.write(image, to: task.output, options: .init(quality: request.quality))
+      }
+    } catch { throw Self.unwritable(task.output, error) }
+  }
+
+  private static func unwritable(_ path: String, _ error: any Error) -> StudioError {
+    StudioError(.cannotCreate, "\(path): cannot be written: \(error)")
+  }
+
+  private func writeGrid(_ frame: ByteImage, _ faces: [SwappedFace], name: String) throws {
+    guard let path = request.grid, !hasGrid else { return }
+    hasGrid = true
+    let picture = try BlendingGrid.render(
+      frame, faces: faces, compositor: swapper.compositor,
+      title: "\(name) to \(request.provenance.face.rawValue)")
+    try write(picture, to: path)
+  }
+
+  // MARK: - Films
+
+  /// The film's result and comparison as they are written.
+  private struct Writers {
+    let result: FilmWriter
+    let comparison: FilmWriter?
+  }
+
+  private func convert(film: MediaFile, _ tools: FilmTools) throws -> ConvertedFile? {
+    let start = Date()
+    var file = ConvertedFile(file: film.input, output: film.output)
+    let reader = try FilmReader(film.input, tools: tools)
+    defer { reader.stop() }
+    var writers: Writers?
+    var part: [SwapFrame] = []
+    while let image = try reader.next() {
+      if let first = part.first, first.image.size != image.size {
+        throw StudioError(
+          .data,
+          "\(film.input): expected frames of one size, received \(first.image.size) and "
+            + "\(image.size)")
+      }
+      part.append(SwapFrame(image, path: film.input, frame: file.frames + part.count))
+      if writers == nil { writers = try makeWriters(film, image.size, reader.information, tools) }
+      let room = max(2, Self.mostSamples / image.samples.count)
+      if part.count >= min(room, Self.mostFrames), let writers {
+        try convert(&part, writers, film, &file)
+      }
+      if wasInterrupted { break }
+    }
+    guard let writers else { return nil }
+    guard !wasInterrupted else {
+      writers.result.abandon()
+      writers.comparison?.abandon()
+      return nil
+    }
+    try convert(&part, writers, film, &file)
+    try writers.result.finish()
+    try writers.comparison?.finish()
+    if writers.comparison != nil { file.comparison = film.comparison }
+    file.seconds = Date().timeIntervalSince(start)
+    return file
+  }
+
+  private func makeWriters(
+    _ film: MediaFile, _ size: PixelSize, _ information: FilmInformation, _ tools: FilmTools
+  ) throws -> Writers {
+    do { try makeFolder(of: film.output) } catch { throw Self.unwritable(film.output, error) }
+    var options = FilmWriter.Options()
+    options.rateFactor = request.rateFactor
+    options.metadata = request.provenance.filmMetadata
+    let result = try FilmWriter(
+      film.output, size: size, like: film.input, information, tools: tools, options: options)
+    guard request.compares else { return Writers(result: result, comparison: nil) }
+    return Writers(
+      result: result,
+      comparison: try FilmWriter(
+        film.comparison, size: PixelSize(width: 2 * size.width, height: size.height),
+        like: film.input, information, tools: tools, options: options))
+  }
+
+  private func convert(
+    _ part: inout [SwapFrame], _ writers: Writers, _ film: MediaFile, _ file: inout ConvertedFile
+  ) throws {
+    guard !part.isEmpty else { return }
+    let results = try swapper.swap(part)
+    for (frame, result) in zip(part, results) {
+      let after = result?.image ?? frame.image
+      try writers.result.write(after)
+      if let comparison = writers.comparison {
+        var pair = ByteImage(width: 2 * after.width, height: after.height, channels: 3)
+        pair.paste(frame.image, x: 0, y: 0)
+        pair.paste(after, x: after.width, y: 0)
+        try comparison.write(pair)
+      }
+      file.faces += result?.faces.count ?? 0
+      file.framesWithoutFace += result == nil ? 1 : 0
+      if let faces = result?.faces {
+        try writeGrid(frame.image, faces, name: "\(film.name) frame \(frame.frame ?? 0)")
+      }
+    }
+    file.frames += part.count
+    advance(by: part.count)
+    part.removeAll()
+  }
+}

@@ -1,0 +1,184 @@
+// The swap of whole frames: faces found, drawn as the other person, and laid back into the frame.
+
+import AtelierEngine
+import AtelierImages
+import AtelierKernels
+import AtelierZoo
+
+/// A frame to swap.
+public struct SwapFrame: Sendable {
+  /// The picture or the film's frame.
+  public var image: ByteImage
+  /// Its file.
+  public var path: String
+  /// The frame's number in a film, from 0; nil for a picture.
+  public var frame: Int?
+
+  /// A frame.
+  public init(_ image: ByteImage, path: String, frame: Int? = nil) {
+    self.image = image
+    self.path = path
+    self.frame = frame
+  }
+}
+
+/// A face of a frame as the other person.
+public struct SwappedFace: Sendable {
+  /// The face in the frame.
+  public let located: LocatedFace
+  /// The other person, RGB in [0, 1], of the network's side.
+  public let picture: FloatImage
+  /// The learned mask; nil when the network has none.
+  public let mask: FloatImage?
+  /// From the frame to `picture`, in pixels.
+  public let map: AffineMap
+}
+
+/// Swaps the faces of frames; used by one thread at a time.
+public final class FaceSwapper {
+  /// How faces are found.
+  public let locator: FaceLocator
+  /// How faces are laid into their frames.
+  public var compositor: FaceCompositor
+  private let converter: FaceSwapConverter
+  private let pool: ThreadPool
+
+  /// Makes ready to swap.
+  ///
+  /// - Parameters:
+  ///   - model: The trained model.
+  ///   - face: Whose face is drawn.
+  ///   - locator: How faces are found.
+  ///   - compositor: How faces are laid into their frames.
+  ///   - batch: The faces that go through the network at once, at least 1.
+  ///   - pool: The threads that share the work.
+  /// - Throws: When the network cannot be planned, or the mask is to be learned and the model has none.
+  public init(
+    _ model: FaceSwapModel, to face: SwapFace, locator: FaceLocator, compositor: FaceCompositor,
+    batch: Int = 1, pool: ThreadPool = .shared
+  ) throws {
+    guard compositor.mask != .learned || model.network.hasMask else {
+      throw StudioError(
+        .usage, "the model has no mask head, so its mask cannot be learned; take box or ellipse")
+    }
+    self.locator = locator
+    self.compositor = compositor
+    self.pool = pool
+    converter = try model.converter(to: face, batch: batch, threads: pool)
+  }
+
+  /// Swaps the faces of frames.
+  ///
+  /// - Parameter frames: Pictures, or frames of one film in their order.
+  /// - Returns: For each frame the result, RGB or RGB with alpha, and its faces; nil without a face.
+  /// - Throws: When a matrix has no inverse.
+  public func swap(_ frames: [SwapFrame]) throws -> [(image: ByteImage, faces: [SwappedFace])?] {
+    let drawn = try draw(frames)
+    var results = [ByteImage?](repeating: nil, count: frames.count)
+    var errors = [(any Error)?](repeating: nil, count: frames.count)
+    results.withUnsafeMutableBufferPointer { results in
+      errors.withUnsafeMutableBufferPointer { errors in
+        pool.parallelFor(frames.count) { index in
+          guard !drawn[index].isEmpty else { return }
+          do {
+            results[index] = try composite(drawn[index], into: frames[index].image)
+          } catch { errors[index] = error }
+        }
+      }
+    }
+    if let error = errors.compactMap(\.self).first { throw error }
+    return zip(results, drawn).map { result, faces in result.map { ($0, faces) } }
+  }
+
+  /// Lays faces into their frame.
+  ///
+  /// - Parameters:
+  ///   - faces: The faces.
+  ///   - frame: The frame; gray ones become RGB.
+  /// - Returns: The result.
+  /// - Throws: When a matrix has no inverse.
+  public func composite(_ faces: [SwappedFace], into frame: ByteImage) throws -> ByteImage {
+    var result = frame.isGray ? frame.withChannels(frame.hasAlpha ? 4 : 3) : frame
+    // The most certain one last, on top of the others.
+    for face in faces.reversed() {
+      try compositor.composite(
+        face.picture, learnedMask: face.mask, into: &result, map: face.map)
+    }
+    return result
+  }
+
+  /// Finds the faces of frames and draws them as the other person.
+  ///
+  /// - Parameter frames: Pictures, or frames of one film in their order.
+  /// - Returns: The faces of each frame, the most certain first.
+  /// - Throws: When the network does not take the crops.
+  public func draw(_ frames: [SwapFrame]) throws -> [[SwappedFace]] {
+    let located = locate(frames)
+    let side = converter.network.side
+    let places = located.indices.flatMap { frame in
+      located[frame].indices.map { (frame: frame, face: $0) }
+    }
+    guard !places.isEmpty else { return located.map { _ in [] } }
+    let count = side * side * 3
+    var crops = [Float](repeating: 0, count: places.count * count)
+    let inner = locator.aligner.faceMap(side: side)
+    crops.withUnsafeMutableBufferPointer { crops in
+      pool.parallelFor(places.count) { index in
+        let place = places[index]
+        let image = frames[place.frame].image
+        // Through the crop, as in training: what the network saw there was read from crops.
+        let crop = locator.aligner.crop(
+          image.hasAlpha ? image.flattened() : image,
+          located[place.frame][place.face].alignment)
+        let face = crop.rgb.floats.sampled(
+          through: inner, width: side, height: side, isAntialiased: false)
+        for (offset, value) in face.samples.enumerated() { crops[index * count + offset] = value }
+      }
+    }
+    let shape = Shape.image(batch: places.count, height: side, width: side, channels: 3)
+    let decoded = try converter.decode(Tensor(shape, crops))
+    guard let outward = inner.inverse else {
+      preconditionFailure("the middle of a crop has a size")
+    }
+    var faces = [[SwappedFace]](repeating: [], count: frames.count)
+    for (index, place) in places.enumerated() {
+      let face = located[place.frame][place.face]
+      faces[place.frame].append(
+        SwappedFace(
+          located: face,
+          picture: Self.picture(decoded.pictures, index, side, channels: 3),
+          mask: decoded.masks.map { Self.picture($0, index, side, channels: 1) },
+          map: face.alignment.matrix.followed(by: outward)))
+    }
+    return faces
+  }
+
+  private static func picture(
+    _ tensor: Tensor, _ index: Int, _ side: Int, channels: Int
+  ) -> FloatImage {
+    let count = side * side * channels
+    return FloatImage(
+      width: side, height: side, channels: channels,
+      samples: Array(tensor.elements[index * count..<(index + 1) * count]))
+  }
+
+  /// The faces of each frame; those of a film are searched near those of the first frame.
+  private func locate(_ frames: [SwapFrame]) -> [[LocatedFace]] {
+    var located = [[LocatedFace]](repeating: [], count: frames.count)
+    var former: [PlaneBox]?
+    var first = 0
+    if let frame = frames.first, frame.frame != nil {
+      located[0] = locator.faces(in: frame.image, of: frame.path, frame: frame.frame, pool: pool)
+      former = located[0].map(\.box)
+      first = 1
+    }
+    located.withUnsafeMutableBufferPointer { located in
+      pool.parallelFor(frames.count - first) { part in
+        let frame = frames[first + part]
+        located[first + part] = locator.faces(
+          in: frame.image, of: frame.path, frame: frame.frame, former: former, pool: pool)
+      }
+    }
+    return located
+  }
+}

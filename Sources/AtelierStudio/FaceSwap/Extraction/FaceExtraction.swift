@@ -1,0 +1,307 @@
+// Faces out of pictures and films: aligned crops, alignments.json and contact sheets.
+
+import AtelierImages
+import AtelierKernels
+import Foundation
+
+/// What is extracted, and where to.
+public struct FaceExtractionRequest: Sendable {
+  /// The pictures and films.
+  public var sources: [MediaFile]
+  /// How faces are found and laid into crops.
+  public var locator: FaceLocator
+  /// The folder of the crops and of `alignments.json`.
+  public var folder: String
+  /// The least sharpness of a crop; see `Image.sharpness`.
+  public var leastSharpness = 0.0
+  /// Of films each so many-th frame.
+  public var frameStep = 1
+  /// Whether contact sheets are written, beside the folder.
+  public var writesSheets = true
+
+  /// A request for all faces.
+  ///
+  /// - Parameters:
+  ///   - sources: The pictures and films.
+  ///   - locator: How faces are found and laid into crops.
+  ///   - folder: The folder of the crops.
+  public init(sources: [MediaFile], locator: FaceLocator, folder: String) {
+    self.sources = sources
+    self.locator = locator
+    self.folder = folder
+  }
+}
+
+/// What an extraction found.
+public struct FaceExtractionReport: Sendable, Encodable {
+  /// Pictures and frames that were looked at.
+  public var pictures = 0
+  /// Those without a face.
+  public var withoutFace = 0
+  /// Crops that were written.
+  public var faces = 0
+  /// Crops that were laid by the eyes.
+  public var laidByEyes = 0
+  /// Crops that were laid by the box, because no plausible pair of eyes was found.
+  public var laidByBox = 0
+  /// Faces left out because they were not sharp enough.
+  public var tooBlurred = 0
+  /// Seconds from begin to end.
+  public var seconds = 0.0
+  /// Whether the caller ended it early.
+  public var isInterrupted = false
+  /// The file of the alignments.
+  public var alignments = ""
+  /// The contact sheets.
+  public var sheets: [String] = []
+
+  /// Pictures a second.
+  public var rate: Double { seconds > 0 ? Double(pictures) / seconds : 0 }
+
+  enum CodingKeys: String, CodingKey {
+    case pictures, faces, seconds, alignments, sheets
+    case withoutFace = "without_face"
+    case laidByEyes = "laid_by_eyes"
+    case laidByBox = "laid_by_box"
+    case tooBlurred = "too_blurred"
+    case isInterrupted = "interrupted"
+  }
+}
+
+/// Extracts faces.
+public final class FaceExtraction {
+  /// The frames of a film, or pictures, that are worked on at once, for each thread.
+  private static let partPerThread = 8
+  /// The most samples of frames that are held at once.
+  private static let mostSamples = 128 << 20
+
+  private let request: FaceExtractionRequest
+  private let pool: ThreadPool
+  private let progress: (_ done: Int, _ total: Int?) -> Void
+  private let isInterrupted: () -> Bool
+
+  private var report = FaceExtractionReport()
+  private var entries: [FaceAlignments.Entry] = []
+  private var failures: [MediaFailure] = []
+  private var sheet: ContactSheet
+  /// The stems of crops that are taken.
+  private var stems: Set<String> = []
+  private var total: Int?
+
+  /// One picture or frame.
+  private struct Item {
+    let source: MediaFile
+    let stem: String
+    var frame: Int?
+    var image: ByteImage?
+    var former: [PlaneBox]?
+  }
+
+  /// What became of it.
+  private struct Outcome {
+    var entries: [FaceAlignments.Entry] = []
+    var cells: [PictureGrid.Cell] = []
+    var tooBlurred = 0
+    var found: [PlaneBox] = []
+    var error: (any Error)?
+  }
+
+  private init(
+    _ request: FaceExtractionRequest, _ pool: ThreadPool,
+    _ progress: @escaping (Int, Int?) -> Void, _ isInterrupted: @escaping () -> Bool
+  ) {
+    self.request = request
+    self.pool = pool
+    self.progress = progress
+    self.isInterrupted = isInterrupted
+    sheet = ContactSheet(stem: "\(URL(fileURLWithPath: request.folder).standardized.path)-sheet")
+  }
+
+  /// Extracts faces; a file that cannot be read does not stop the others.
+  ///
+  /// - Parameters:
+  ///   - request: What, and where to.
+  ///   - pool: The threads that share the work; pictures are worked on side by side.
+  ///   - progress: Called now and then with the pictures done and, where it is known, their number.
+  ///   - isInterrupted: Asked now and then whether to end with what is there.
+  /// - Returns: What was found, and the files that could not be read.
+  /// - Throws: When results cannot be written, or ffmpeg is needed and missing.
+  public static func run(
+    _ request: FaceExtractionRequest, pool: ThreadPool = .shared,
+    progress: @escaping (_ done: Int, _ total: Int?) -> Void = { _, _ in },
+    isInterrupted: @escaping () -> Bool = { false }
+  ) throws -> (report: FaceExtractionReport, failures: [MediaFailure]) {
+    let extraction = FaceExtraction(request, pool, progress, isInterrupted)
+    try extraction.run()
+    return (extraction.report, extraction.failures)
+  }
+
+  private func run() throws {
+    let start = Date()
+    let films = request.sources.filter(\.isFilm)
+    let tools = films.isEmpty ? nil : try FilmTools()
+    let lengths = films.map { try? tools?.information($0.input).frameCount }
+    if lengths.allSatisfy({ $0 ?? nil != nil }) {
+      let frames = lengths.reduce(0) { $0 + (($1 ?? nil) ?? 0) / request.frameStep }
+      total = request.sources.count - films.count + frames
+    }
+    try FileManager.default.createDirectory(
+      atPath: request.folder, withIntermediateDirectories: true)
+    var waiting: [Item] = []
+    for source in request.sources where !report.isInterrupted {
+      let item = Item(source: source, stem: stem(for: source))
+      if let tools, source.isFilm {
+        try settle(&waiting)
+        try extract(film: item, tools)
+      } else {
+        waiting.append(item)
+        if waiting.count == Self.partPerThread * pool.threads { try settle(&waiting) }
+      }
+    }
+    try settle(&waiting)
+    try sheet.finish()
+    report.sheets = sheet.files
+    let place = URL(fileURLWithPath: request.folder).appendingPathComponent("alignments.json")
+    try FaceAlignments(
+      software: StudioVersion.software, cropSize: request.locator.aligner.size, faces: entries
+    ).write(to: place)
+    report.alignments = (request.folder as NSString).appendingPathComponent("alignments.json")
+    report.seconds = Date().timeIntervalSince(start)
+  }
+
+  /// The crops' common name: the source's without its extension, and a number where that is taken.
+  private func stem(for source: MediaFile) -> String {
+    let base = (source.name as NSString).deletingPathExtension
+    var stem = base
+    var number = 2
+    while !stems.insert(stem).inserted {
+      stem = "\(base)~\(number)"
+      number += 1
+    }
+    return stem
+  }
+
+  private func extract(film: Item, _ tools: FilmTools) throws {
+    do {
+      let reader = try FilmReader(film.source.input, tools: tools)
+      var part: [Item] = []
+      var index = 0
+      while !report.isInterrupted, let image = try reader.next() {
+        defer { index += 1 }
+        guard index.isMultiple(of: request.frameStep) else { continue }
+        var item = film
+        item.frame = index
+        item.image = image
+        part.append(item)
+        let room = max(pool.threads, Self.mostSamples / image.samples.count)
+        if part.count >= min(room, Self.partPerThread * pool.threads) { try settle(&part) }
+      }
+      if report.isInterrupted { reader.stop() }
+      try settle(&part)
+    } catch let error as StudioError where error.kind == .data {
+      failures.append(MediaFailure(file: film.source.input, error: error))
+    }
+  }
+
+  /// Works on pictures side by side and takes over what was found, in their order.
+  private func settle(_ items: inout [Item]) throws {
+    guard !items.isEmpty, !report.isInterrupted else { return items.removeAll() }
+    var outcomes = [Outcome](repeating: Outcome(), count: items.count)
+    var first = 0
+    if items[0].frame != nil, request.frameStep == 1 {
+      // The others of a film's part are searched near the faces of its first frame.
+      outcomes[0] = outcome(items[0])
+      for index in items.indices { items[index].former = outcomes[0].found }
+      first = 1
+    }
+    outcomes.withUnsafeMutableBufferPointer { outcomes in
+      pool.parallelFor(items.count - first) { part in
+        outcomes[first + part] = outcome(items[first + part])
+      }
+    }
+    for (item, outcome) in zip(items, outcomes) {
+      if let error = outcome.error {
+        guard Self.concernsInput(error) else { throw error }
+        failures.append(MediaFailure(file: item.source.input, error: error))
+        continue
+      }
+      try take(outcome)
+    }
+    items.removeAll()
+    progress(report.pictures + failures.count, total)
+    report.isInterrupted = isInterrupted()
+  }
+
+  /// Whether an error is that of one picture alone.
+  private static func concernsInput(_ error: any Error) -> Bool {
+    if let error = error as? StudioError { return error.kind != .cannotCreate }
+    return error is ImageError
+  }
+
+  private func take(_ outcome: Outcome) throws {
+    report.pictures += 1
+    report.withoutFace += outcome.entries.isEmpty && outcome.tooBlurred == 0 ? 1 : 0
+    report.tooBlurred += outcome.tooBlurred
+    report.faces += outcome.entries.count
+    let byEyes = outcome.entries.count { $0.basis == .eyes }
+    report.laidByEyes += byEyes
+    report.laidByBox += outcome.entries.count - byEyes
+    entries += outcome.entries
+    if request.writesSheets {
+      for cell in outcome.cells { try sheet.append(cell) }
+    }
+  }
+
+  /// Finds and writes the faces of a picture; runs on any thread.
+  private func outcome(_ item: Item) -> Outcome {
+    var outcome = Outcome()
+    do {
+      let image = try item.image ?? ImageFile.read(item.source.input)
+      let colored = image.hasAlpha ? image.flattened() : image
+      let faces = request.locator.faces(
+        in: colored, of: item.source.input, frame: item.frame, former: item.former, pool: pool)
+      outcome.found = faces.map(\.box)
+      for (number, face) in faces.enumerated() {
+        let crop = request.locator.aligner.crop(colored, face.alignment)
+        let sharpness = crop.sharpness
+        guard sharpness >= request.leastSharpness else {
+          outcome.tooBlurred += 1
+          continue
+        }
+        let name = Self.cropName(item.stem, item.frame, number)
+        try write(crop, name)
+        outcome.entries.append(
+          FaceAlignments.Entry(
+            source: item.source.input, frame: item.frame, face: number, crop: name, box: face.box,
+            eyes: face.eyes, basis: face.alignment.basis, matrix: face.alignment.matrix,
+            sharpness: sharpness, confidence: face.confidence))
+        if request.writesSheets {
+          outcome.cells.append(
+            ContactSheet.cell(
+              crop, sharpness: sharpness, confidence: face.confidence,
+              basis: face.alignment.basis))
+        }
+      }
+    } catch {
+      outcome.error = error
+    }
+    return outcome
+  }
+
+  private static func cropName(_ stem: String, _ frame: Int?, _ face: Int) -> String {
+    frame.map { "\(stem)-" + String(format: "%06d", $0) + "-\(face).png" } ?? "\(stem)-\(face).png"
+  }
+
+  private func write(_ crop: ByteImage, _ name: String) throws {
+    let path = (request.folder as NSString).appendingPathComponent(name)
+    do {
+      try FileManager.default.createDirectory(
+        atPath: (path as NSString).deletingLastPathComponent, withIntermediateDirectories: true)
+      try ImageFile.write(
+        crop, to: path,
+        options: .init(compression: 3, metadata: ["Software": StudioVersion.software]))
+    } catch {
+      throw StudioError(.cannotCreate, "\(path): cannot be written: \(error)")
+    }
+  }
+}

@@ -1,0 +1,181 @@
+// Where faces come from besides the search: boxes, alignments, aligned crops; each good and damaged.
+
+import AtelierImages
+import AtelierStudio
+import Foundation
+import Testing
+
+struct BoxTableTests {
+  private func boxes(_ text: String) throws -> BoxTable {
+    try BoxTable(text: text, name: "boxes.csv")
+  }
+
+  @Test func `columns are found by name, pictures by the end of their path`() throws {
+    let table = try boxes(
+      """
+      folder,file,clip,frame,x,y,size,source
+      a,one.jpg,c,3,10,20,30,detected
+      a,one.jpg,c,3,50,20,30,detected
+      b,one.jpg,c,4,1,2,3,"by hand, twice"
+      b,film.mp4,c,7,4,5,6,x
+
+      """)
+    #expect(table.count == 4)
+    let first = PlaneBox(x: 10, y: 20, width: 30, height: 30)
+    #expect(
+      table.boxes(of: "/data/a/one.jpg") == [
+        first, first.corrected(scale: 1, right: 4 / 3, down: 0),
+      ])
+    #expect(table.boxes(of: "b/./one.jpg") == [PlaneBox(x: 1, y: 2, width: 3, height: 3)])
+    // Two pictures of this name: neither is meant. One film of its name: it is.
+    #expect(table.boxes(of: "/else/one.jpg").isEmpty)
+    #expect(table.boxes(of: "/else/film.mp4", frame: 7).count == 1)
+    #expect(table.boxes(of: "/else/film.mp4", frame: 8).isEmpty)
+    let plain = try boxes("\u{FEFF}HEIGHT,width,y,x,file\r\n4,3,2,1,p.png\r\n")
+    #expect(plain.boxes(of: "p.png") == [PlaneBox(x: 1, y: 2, width: 3, height: 4)])
+  }
+
+  @Test(arguments: [
+    ("", "line 1: expected the columns file, x, y and size (or width and height), received "),
+    ("file,x,y\n", "line 1: expected the columns file, x, y and size"),
+    ("file,x,y,size\na,1,2\n", "line 2: expected 4 fields, received 3"),
+    ("file,x,y,size\na,1,2,3\nb,1,2,0\n", "line 3: expected a box of numbers with a positive size"),
+    ("file,x,y,size\na,1,2,inf\n", "line 2: expected a box of numbers with a positive size"),
+    ("file,x,y,size\na,1,2,three\n", "received a,1,2,three"),
+  ])
+  func `damaged tables name the line`(_ text: String, _ part: String) {
+    let line = errorLine { _ = try boxes(text) }
+    #expect(line?.hasPrefix("boxes.csv line ") == true)
+    #expect(line?.contains(part) == true, "\(line ?? "no error")")
+  }
+}
+
+struct FaceAlignmentsTests {
+  private let entry = FaceAlignments.Entry(
+    source: "clips/a.mp4", frame: 12, face: 0, crop: "a-000012-0.png",
+    box: PlaneBox(x: 1, y: 2, width: 30, height: 30),
+    eyes: EyePair(leftX: 9, leftY: 14, rightX: 22, rightY: 15), basis: .eyes,
+    matrix: AffineMap(a: 2, b: 0.5, c: -3, d: -0.5, e: 2, f: 7), sharpness: 0.02, confidence: 0.9)
+
+  @Test func `a list comes back, and its faces lie as they did`() throws {
+    try withScratchFolder { folder in
+      let file = folder.appending(path: "alignments.json")
+      let list = FaceAlignments(software: "test", cropSize: 256, faces: [entry])
+      try list.write(to: file)
+      let read = try FaceAlignments(contentsOf: file)
+      #expect(read == list)
+      let image = ByteImage(width: 40, height: 40, channels: 3)
+      let locator = FaceLocator(.alignments(read))
+      let faces = locator.faces(in: image, of: "/elsewhere/a.mp4", frame: 12)
+      #expect(faces.map(\.alignment.matrix) == [entry.matrix])
+      #expect(faces.map(\.box) == [entry.box] && faces[0].confidence == 0.9)
+      #expect(locator.faces(in: image, of: "/elsewhere/a.mp4", frame: 13).isEmpty)
+      #expect(locator.faces(in: image, of: "/elsewhere/a.mp4").isEmpty)
+      // Crops of half the size: the same place at half the scale.
+      let small = FaceLocator(.alignments(read), aligner: FaceAligner(size: 128))
+        .faces(in: image, of: "a.mp4", frame: 12)
+      #expect(small[0].alignment.matrix == entry.matrix.followed(by: .scaling(0.5)))
+      var strict = FaceLocator.Options()
+      strict.leastConfidence = 0.95
+      #expect(
+        FaceLocator(.alignments(read), options: strict)
+          .faces(in: image, of: "a.mp4", frame: 12).isEmpty)
+    }
+  }
+
+  @Test func `damaged lists are refused in one line`() throws {
+    try withScratchFolder { folder in
+      let file = folder.appending(path: "a.json")
+      let good = FaceAlignments(software: "test", cropSize: 256, faces: [entry])
+      try good.write(to: file)
+      let text = try String(contentsOf: file, encoding: .utf8)
+      let cases: [(String, String, String)] = [
+        ("\"version\" : 1", "\"version\" : 2", "expected alignments of version 1, received 2"),
+        ("\"crop_size\" : 256", "\"crop_size\" : 9999", "expected a crop_size in 32...1024"),
+        ("\"face\" : 0", "\"face\" : \"x\"", "received another kind of value at faces.0.face"),
+        ("    0.5,", "    4e400,", "expected alignments as JSON"),
+        ("{", "[", "received no JSON"),
+      ]
+      for (old, new, expected) in cases {
+        let damaged = text.replacingOccurrences(of: old, with: new)
+        #expect(damaged != text, "\(old)")
+        try Data(damaged.utf8).write(to: file)
+        let line = errorLine { _ = try FaceAlignments(contentsOf: file) }
+        #expect(line?.contains(expected) == true, "\(line ?? "no error")")
+        #expect(line?.contains("\n") == false)
+      }
+      var flat = good
+      flat.faces[0].matrix = AffineMap(a: 1, b: 2, c: 0, d: 2, e: 4, f: 0)
+      try flat.write(to: file)
+      let line = errorLine { _ = try FaceAlignments(contentsOf: file) }
+      #expect(line?.contains("expected matrices with an inverse") == true)
+      let missing = errorLine {
+        _ = try FaceAlignments(contentsOf: folder.appending(path: "none.json"))
+      }
+      #expect(missing?.hasSuffix("none.json: expected a file of alignments, received none") == true)
+    }
+  }
+}
+
+struct FilmToolsTests {
+  @Test func `a missing program is one line that says what to install`() {
+    let line = errorLine { _ = try FilmTools(environment: ["PATH": "/none:/nowhere"]) }
+    #expect(
+      line
+        == "films need the program ffmpeg, which is not installed or not in PATH; install ffmpeg "
+        + "(apt-get install ffmpeg), or give single pictures")
+  }
+
+  @Test func `what is no film is refused by name`() throws {
+    guard let tools = try? FilmTools() else {
+      print("SKIPPED: reading films (install the program ffmpeg)")
+      return
+    }
+    try withScratchFolder { folder in
+      let file = folder.appending(path: "a.mp4")
+      try Data("no film at all".utf8).write(to: file)
+      let line = errorLine { _ = try FilmReader(file.path, tools: tools) }
+      #expect(
+        line?.hasPrefix("\(file.path): expected a film, received what ffprobe cannot read") == true)
+    }
+  }
+
+  /// Odd sides, a rate that is no whole number, and no sound; frames come back in their order.
+  @Test func `frames go into a film and out of it`() throws {
+    guard let tools = try? FilmTools() else {
+      print("SKIPPED: writing films (install the program ffmpeg)")
+      return
+    }
+    try withScratchFolder { folder in
+      let path = folder.appending(path: "a.mkv").path
+      let information = FilmInformation(
+        rate: "30000/1001", framesPerSecond: 30_000.0 / 1001, frameCount: nil,
+        pixelAspect: "16:15", sound: nil)
+      var options = FilmWriter.Options()
+      options.metadata = ["comment": "a = b; c"]
+      let writer = try FilmWriter(
+        path, size: PixelSize(width: 37, height: 25), like: path, information, tools: tools,
+        options: options)
+      let levels: [UInt8] = [20, 200, 90, 150, 40]
+      for level in levels {
+        try writer.write(ByteImage(width: 37, height: 25, channels: 3, filledWith: level))
+      }
+      #expect(!FileManager.default.fileExists(atPath: path))
+      try writer.finish()
+      let reader = try FilmReader(path, tools: tools)
+      #expect(reader.information.pixelAspect == "16:15" && reader.information.sound == nil)
+      #expect(abs(reader.information.framesPerSecond - 29.97) < 0.01)
+      var read: [ByteImage] = []
+      while let frame = try reader.next() { read.append(frame) }
+      #expect(read.map(\.size) == levels.map { _ in PixelSize(width: 37, height: 25) })
+      for (frame, level) in zip(read, levels) {
+        #expect(abs(Int(frame[18, 12, 1]) - Int(level)) <= 3)
+      }
+      // What is given up leaves nothing behind.
+      let other = try FilmWriter(
+        path + ".mp4", size: PixelSize(width: 8, height: 8), like: path, information, tools: tools)
+      other.abandon()
+      #expect(try FileManager.default.contentsOfDirectory(atPath: folder.path) == ["a.mkv"])
+    }
+  }
+}
