@@ -14,6 +14,7 @@ struct AtelierTool: ParsableCommand {
         atelier denoise photo.png -o clean.png
         atelier denoise train --data photos --network unet --run mine --minutes 30
         atelier denoise evaluate --model mine.safetensors --data test --sigma 25
+        atelier classify train --data fashion-mnist --network course --run shirts
         atelier model summary autoencoder --size 96x96
 
       EXIT CODES
@@ -22,7 +23,8 @@ struct AtelierTool: ParsableCommand {
       """,
     version: "0.1.0",
     subcommands: [
-      DenoiseCommand.self, ModelCommand.self, SamplesCommand.self, BenchCommand.self,
+      DenoiseCommand.self, ClassifyCommand.self, ModelCommand.self, SamplesCommand.self,
+      BenchCommand.self,
     ])
 
   /// Parses, runs, and turns whatever is thrown into one line on standard error.
