@@ -38,13 +38,15 @@ let package = Package(
     .systemLibrary(
       name: "CJPEG", pkgConfig: "libjpeg",
       providers: [.apt(["libjpeg-dev"]), .brew(["jpeg-turbo"])]),
+    .systemLibrary(
+      name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"]), .brew(["zlib"])]),
     .target(name: "CImageCodecs", dependencies: ["CPNG", "CJPEG"]),
     module("AtelierKernels", ["CKernels", "COpenBLAS"]),
     module("AtelierEngine", ["AtelierKernels"]),
     module("AtelierImages", ["CImageCodecs"]),
     module("AtelierInterchange", ["AtelierEngine"]),
     module("AtelierTraining", ["AtelierEngine", "AtelierInterchange", "AtelierKernels"]),
-    module("AtelierDatasets", ["AtelierEngine", "AtelierImages"]),
+    module("AtelierDatasets", ["AtelierEngine", "AtelierImages", "CZlib"]),
     module("AtelierZoo", ["AtelierEngine"]),
     module(
       "AtelierStudio",

@@ -16,6 +16,7 @@ struct AtelierTool: ParsableCommand {
         atelier denoise train --data photos --network unet --run mine --minutes 30
         atelier denoise evaluate --model mine.safetensors --data test --sigma 25
         atelier swap extract clip.mp4 -o faces/a
+        atelier classify train --data fashion-mnist --network course --run shirts
         atelier model summary autoencoder --size 96x96
 
       EXIT CODES
@@ -24,7 +25,8 @@ struct AtelierTool: ParsableCommand {
       """,
     version: StudioVersion.current,
     subcommands: [
-      DenoiseCommand.self, SwapCommand.self, ModelCommand.self, SamplesCommand.self,
+      DenoiseCommand.self, SwapCommand.self, ClassifyCommand.self, ModelCommand.self,
+      SamplesCommand.self,
       BenchCommand.self,
     ])
 

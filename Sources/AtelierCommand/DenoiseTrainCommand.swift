@@ -62,7 +62,8 @@ struct DenoiseTrainCommand: ParsableCommand {
       request, in: folder, isResuming: resume,
       listeners: global.quiet ? [] : [ProgressListener()], interrupt: interrupt,
       kernels: arithmetic.kernels(global))
-    try finish(report, interrupt)
+    try TrainingEnding(command: "denoise", run: runPath, export: export, global: global)
+      .tell(report, interrupt)
   }
 
   private func newRequest(_ folder: URL) throws -> DenoisingTrainingRequest {
@@ -119,60 +120,5 @@ struct DenoiseTrainCommand: ParsableCommand {
       }
     }
     return architecture
-  }
-
-  /// What the end of a training looks like as JSON.
-  private struct Ending: Encodable {
-    let run: String
-    let reason: String
-    let step: Int
-    let seconds: Double
-    let best: Double?
-    let bestStep: Int?
-    let bestModel: String?
-    let lastModel: String?
-
-    enum CodingKeys: String, CodingKey {
-      case run, reason, step, seconds, best
-      case bestStep = "best_step"
-      case bestModel = "best_model"
-      case lastModel = "last_model"
-    }
-  }
-
-  private func finish(_ report: StopReport, _ interrupt: InterruptFlag) throws {
-    let best = present("best.safetensors")
-    let last = present("last.safetensors")
-    if global.json {
-      try Console.print(
-        json: Ending(
-          run: runPath, reason: report.reason.rawValue, step: report.step, seconds: report.seconds,
-          best: report.best, bestStep: report.bestStep, bestModel: best, lastModel: last))
-    }
-    if report.reason == .interrupted {
-      Console.remark("saved at step \(report.step); this goes on with it:")
-      Console.remark("  atelier denoise train --run \(Reading.quoted(runPath)) --resume")
-      throw ExitCode(128 + (interrupt.signalNumber ?? 2))
-    }
-    guard report.reason != .notFinite else {
-      throw StudioError(
-        .data,
-        "the training gave up at step \(report.step): values were not finite; "
-          + "try a smaller --learning-rate"
-      )
-    }
-    if let best { global.say("best model: \(best)") }
-    if let last { global.say("last model: \(last)") }
-    if let export, let model = best ?? last {
-      let data = try Data(contentsOf: URL(fileURLWithPath: model))
-      try AtomicFile.write(data, to: URL(fileURLWithPath: export))
-      global.say("exported:   \(export)")
-    }
-  }
-
-  /// The path of a file in the run folder, nil when it is not there.
-  private func present(_ name: String) -> String? {
-    let path = (runPath as NSString).appendingPathComponent(name)
-    return FileManager.default.fileExists(atPath: path) ? path : nil
   }
 }

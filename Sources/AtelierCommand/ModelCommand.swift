@@ -22,13 +22,13 @@ struct ModelCommand: ParsableCommand {
 struct ModelOptions: ParsableArguments {
   @Argument(
     help: ArgumentHelp(
-      "A model file, or a name: "
-        + DenoiserArchitecture.catalogue.map(\.name).joined(separator: ", ") + ".",
+      "A model file, or a name: " + Self.names.joined(separator: ", ") + ".",
       valueName: "model"))
   var model: String
 
   @Option(
-    help: ArgumentHelp("The images' size (default: 96x96, a file's own).", valueName: "HxW"),
+    help: ArgumentHelp(
+      "The images' size (default: 96x96, classifiers 28x28, a file's own).", valueName: "HxW"),
     transform: Reading.size)
   var size: PixelSize?
 
@@ -57,8 +57,21 @@ struct ModelOptions: ParsableArguments {
     }
   }
 
+  /// The architectures that have a name here.
+  private static let names =
+    DenoiserArchitecture.catalogue.map(\.name) + ClassifierNetwork.allCases.map(\.rawValue)
+
   /// The graph for the asked size, its title, and the information of a file.
   func load() throws -> (graph: Graph, title: String, information: ModelInformation?) {
+    if let network = ClassifierNetwork(rawValue: model) {
+      guard widths == nil, unpool == nil else {
+        throw StudioError(.usage, "\(model) has no --widths and no --unpool")
+      }
+      let graph = try ClassifierArchitecture(
+        network, height: size?.height ?? 28, width: size?.width ?? 28, channels: channels ?? 1
+      ).graph(batch: batch)
+      return (graph, model, nil)
+    }
     guard DenoiserArchitecture.catalogue.contains(where: { $0.name == model }) else {
       return try loadFile()
     }
@@ -77,9 +90,10 @@ struct ModelOptions: ParsableArguments {
         .usage, "--channels, --widths and --unpool describe an architecture, not a file: \(model)")
     }
     guard FileManager.default.fileExists(atPath: model) else {
-      let names = DenoiserArchitecture.catalogue.map(\.name).joined(separator: ", ")
       throw StudioError(
-        .missingInput, "\(model): expected a model file or one of \(names); there is no such file")
+        .missingInput,
+        "\(model): expected a model file or one of \(Self.names.joined(separator: ", ")); "
+          + "there is no such file")
     }
     let read = try ModelFile.read(from: URL(fileURLWithPath: model))
     if let size { try check(size, read.information.granularity) }
@@ -151,6 +165,9 @@ struct ModelSummaryCommand: ParsableCommand {
     Console.print(graph.summary(title: title))
     guard let information else { return }
     Console.print("\n task: \(information.task); input: \(information.preprocessing)")
+    if !information.classNames.isEmpty {
+      Console.print(" classes: \(information.classNames.joined(separator: ", "))")
+    }
     for (name, text) in information.training.sorted(by: { $0.key < $1.key }) {
       Console.print(" trained with \(name): \(text)")
     }

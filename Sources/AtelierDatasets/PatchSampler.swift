@@ -200,4 +200,8 @@ enum Stream {
   static let noise: UInt64 = 2
   static let secondNoise: UInt64 = 3
   static let faces: UInt64 = 4
+  static let split: UInt64 = 5
+  static let epochs: UInt64 = 6
+  static let augmentation: UInt64 = 7
+  static let biasedPictures: UInt64 = 8
 }

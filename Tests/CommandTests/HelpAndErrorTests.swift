@@ -74,7 +74,42 @@ struct MistakeCase: CustomTestStringConvertible {
     MistakeCase(
       "model summary none", 66,
       "atelier: none: expected a model file or one of autoencoder, unet, residual-unet, dncnn, "
-        + "ffdnet; there is no such file"),
+        + "ffdnet, lenet, lenet-5, course, resnet-20; there is no such file"),
+    MistakeCase(
+      "model summary course --widths 3", 64, "atelier: course has no --widths and no --unpool"),
+    MistakeCase(
+      "classify train --data empty --run r", 64,
+      "atelier: a training needs a network: give --network, one of lenet, lenet-5, course, "
+        + "resnet-20"),
+    MistakeCase(
+      "classify train --network vgg --data empty --run r", 64,
+      "atelier: expected a network, one of lenet, lenet-5, course, resnet-20; received vgg"),
+    MistakeCase(
+      "classify train --network course --run r", 64,
+      "atelier: a training needs pictures with classes: give --data"),
+    MistakeCase(
+      "classify train --network course --data none --run r", 66,
+      "atelier: none: no such file or folder"),
+    MistakeCase(
+      "classify train --network course --data empty --run r", 65,
+      "atelier: empty: expected IDX files, CIFAR's .bin files or one folder a class; there are none"
+    ),
+    MistakeCase(
+      "classify train --network course --data empty --run r --weight-decay 1 --optimizer sgd", 64,
+      "atelier: --weight-decay is for --optimizer adamw alone (see atelier classify train --help)"),
+    MistakeCase(
+      "classify train --run r --resume --batch 3 --flip", 64,
+      "atelier: --resume goes on with the run's own settings; leave out --flip, --batch"),
+    MistakeCase(
+      "classify good.png --model bad.safetensors", 65,
+      "atelier: bad.safetensors at byte 0: expected at least 8 bytes, received 5"),
+    MistakeCase(
+      "classify good.png", 64,
+      "atelier: Missing expected argument '--model <file> ...' (see atelier classify run --help)"),
+    MistakeCase(
+      "classify evaluate --model bad.safetensors --data good.png --part half", 64,
+      "atelier: --part takes test or training; received half "
+        + "(see atelier classify evaluate --help)"),
     MistakeCase(
       "model summary autoencoder --size 33x32", 64,
       "atelier: autoencoder takes heights and widths that are multiples of 8; received 33x32"),
@@ -103,8 +138,10 @@ struct MistakeCase: CustomTestStringConvertible {
 @Suite(.enabled(if: CommandTool.isBuilt, "the executable atelier was not built"))
 struct HelpAndErrorTests {
   static let commands = [
-    "", "denoise", "denoise run", "denoise train", "denoise evaluate", "denoise compare", "model",
-    "model summary", "model plan", "samples", "bench", "swap", "swap extract", "swap run",
+    "", "denoise", "denoise run", "denoise train", "denoise evaluate", "denoise compare",
+    "swap", "swap extract", "swap run", "classify", "classify run", "classify train",
+    "classify evaluate", "classify explain", "model", "model summary", "model plan", "samples",
+    "bench",
   ]
 
   /// Set ATELIER_RECORD=1 to write the snapshots anew, and read what changed.

@@ -259,6 +259,12 @@ enum LayerCases {
     LayerCase(
       "group normalization one group", normal([1, 4, 3, 6]), GroupNormalization(groups: 1)),
     LayerCase("instance normalization", normal([3, 4, 5, 3]), InstanceNormalization()),
+    LayerCase(
+      "standardization of gray", normal([3, 4, 5, 1]),
+      Standardization(mean: [0.3], deviation: [0.2])),
+    LayerCase(
+      "standardization of colour", normal([2, 4, 5, 3]),
+      Standardization(mean: [0.5, -0.25, 0], deviation: [0.25, 2, 1])),
   ]
 
   private static let networks: [LayerCase] = [

@@ -4,7 +4,7 @@ import AtelierKernels
 
 /// The graph while layers are being called; it remembers the first error, so that calls need no `try`.
 public final class GraphBuilder {
-  private(set) var graph = Graph()
+  fileprivate(set) var graph = Graph()
   private(set) var firstError: ShapeError?
   private var usedNames: [String: Int] = [:]
   /// The parameters of each layer value, so that calling it again shares them.
@@ -284,5 +284,72 @@ extension Graph {
     builder.removeOutputs()
     body(builder, symbols)
     return try builder.finish()
+  }
+}
+
+extension GraphBuilder {
+  /// Appends a network that exists already, such as the model of a file, to the one being traced.
+  ///
+  /// Its parameters join under their own names, behind `prefix`; a name that is there already is the
+  /// same parameter, so two calls of one network share it.
+  ///
+  /// - Parameters:
+  ///   - network: The network, in the form (`specialized`) that it is to run in.
+  ///   - inputs: A tensor for each of its inputs by name; other sizes than its own are allowed where
+  ///     its layers take them.
+  ///   - prefix: What stands before the names of its layers and parameters.
+  ///   - isTrainable: Whether its weights may move; nil leaves that to the network.
+  ///   - tap: Gets each layer's name and first result, and gives what later layers read instead.
+  /// - Returns: Its outputs by name; empty after an error, which the builder keeps.
+  public func call(
+    _ network: Graph, _ inputs: [String: SymbolicTensor], prefix: String = "",
+    isTrainable: Bool? = nil,
+    tap: (_ layer: String, SymbolicTensor) -> SymbolicTensor = { $1 }
+  ) -> [String: SymbolicTensor] {
+    var values = [ValueID?](repeating: nil, count: network.values.count)
+    for (value, description) in network.values.enumerated() {
+      switch description.source {
+      case .input(let name):
+        guard let tensor = inputs[name] else {
+          fail("the network that is called has an input \(name), for which nothing was given")
+          return [:]
+        }
+        values[value] = tensor.value
+      case .parameter(let index):
+        values[value] = joined(network.parameters[index], prefix, isTrainable)
+      case .node: break
+      }
+    }
+    for node in network.nodes {
+      let results = apply(
+        node.operation, node.inputs.compactMap { values[$0] },
+        name: uniqueName(prefix + node.name, type: ""), layerType: node.layerType)
+      if firstError != nil { return [:] }
+      for (value, result) in zip(node.outputs, results) { values[value] = result.value }
+      if let first = results.first { values[node.outputs[0]] = tap(node.name, first).value }
+    }
+    return Dictionary(
+      uniqueKeysWithValues: network.outputs.compactMap { output in
+        values[output.value].map { (output.name, symbol($0)) }
+      })
+  }
+
+  /// The value of a parameter of a network that is called.
+  private func joined(
+    _ parameter: Graph.Parameter, _ prefix: String, _ isTrainable: Bool?
+  ) -> ValueID {
+    var parameter = parameter
+    parameter.name = prefix + parameter.name
+    if let isTrainable, parameter.role == .weight { parameter.isTrainable = isTrainable }
+    guard let index = graph.parameters.firstIndex(where: { $0.name == parameter.name }) else {
+      return graph.appendParameter(parameter)
+    }
+    if graph.parameters[index].shape != parameter.shape {
+      fail(
+        "parameter \(parameter.name) is there with shape \(graph.parameters[index].shape); "
+          + "received \(parameter.shape)")
+    }
+    return graph.values.firstIndex { $0.source == .parameter(index) }
+      ?? graph.appendParameter(parameter)
   }
 }

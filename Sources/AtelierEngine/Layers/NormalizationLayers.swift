@@ -1,4 +1,4 @@
-// Batch, group and instance normalization layers.
+// Batch, group and instance normalization layers, and standardization by known numbers.
 
 /// Batch normalization over all axes but the last, with learnt scale and shift and running statistics.
 public struct BatchNormalization: Layer {
@@ -92,4 +92,51 @@ public struct InstanceNormalization: Layer {
 
   /// The normalized tensor, of the same shape.
   public func callAsFunction(_ input: SymbolicTensor) -> SymbolicTensor { layer(input) }
+}
+
+/// (x − mean) / deviation, channel by channel, with numbers that are known beforehand.
+///
+/// A network that begins with it carries its data's normalization in its own graph. The numbers are
+/// constants: nothing learns them, and they do not count as parameters.
+public struct Standardization: Layer {
+  /// One mean a channel.
+  public var mean: [Float]
+  /// One deviation a channel, each above 0.
+  public var deviation: [Float]
+  /// The layer's name.
+  public var name: String?
+
+  /// Describes the layer.
+  public init(mean: [Float], deviation: [Float], name: String? = nil) {
+    self.mean = mean
+    self.deviation = deviation
+    self.name = name
+  }
+
+  /// [..., C] gives the same shape.
+  public func callAsFunction(_ input: SymbolicTensor) -> SymbolicTensor {
+    let channels = input.shape.channels
+    guard mean.count == channels, deviation.count == channels,
+      deviation.allSatisfy({ $0 > 0 && $0 < .infinity }), mean.allSatisfy(\.isFinite)
+    else {
+      input.builder.fail(
+        "layer \(name ?? "standardization"): expected \(channels) means and deviations above 0; "
+          + "received \(mean) and \(deviation)")
+      return input
+    }
+    let scales = deviation.map { 1 / $0 }
+    let shifts = zip(mean, scales).map { -$0 * $1 }
+    let call = name ?? "standardization"
+    if channels == 1 {
+      return input.applying(
+        AffineOperation(scale: scales[0], shift: shifts[0]), name: call,
+        layerType: "Standardization")
+    }
+    let weight = input.constant("\(call)_scale", [1, 1, 1, channels], .values(scales))
+    let bias = input.constant("\(call)_shift", [channels], .values(shifts))
+    return input.applying(
+      ConvolutionOperation(
+        ConvolutionAttributes(groups: channels), epilogue: FusedEpilogue(hasBias: true)),
+      with: [weight, bias], name: call, layerType: "Standardization")
+  }
 }

@@ -78,7 +78,7 @@ public enum Workload: String, Sendable, Hashable, Codable, CaseIterable {
     case .noiseGenerator:
       return try Graph.trace { builder in
         let input = builder.input("input", [128, 28, 28, 1])
-        builder.output("output", BenchNoiseGenerator().call(input))
+        builder.output("output", 0.3 * NoiseGenerator()(input))
       }
     case .vgg16Transfer:
       return try Graph.trace { builder in
@@ -104,7 +104,10 @@ public enum Workload: String, Sendable, Hashable, Codable, CaseIterable {
       guard let image = symbols["input"], let noise = symbols["output"] else { return }
       let labels = builder.input("target", [128])
       let attacked = (image + noise).clamped(0...1)
-      let error = Loss.crossEntropy()(BenchClassifier().call(attacked), labels)
+      let logits = builder.scope("classifier") {
+        CourseClassifier(classes: 10, isTrainable: false)(attacked)
+      }
+      let error = Loss.crossEntropy()(logits, labels)
       builder.output("loss", -1 * error.clamped(-1...20))
     }.differentiated()
   }
@@ -179,63 +182,6 @@ private struct BenchUNet {
       x = block(concatenate(grown, skip), widths[level], "up\(level)")
     }
     return Convolution2D(filters: 12, kernel: 1, name: "head")(x)
-  }
-}
-
-/// E: an encoder–decoder that draws noise of at most 0.3.
-private struct BenchNoiseGenerator {
-  private func normalized(_ x: SymbolicTensor, _ name: String) -> SymbolicTensor {
-    BatchNormalization(name: "\(name)/norm")(x)
-  }
-
-  private func convolution(
-    _ x: SymbolicTensor, _ filters: Int, _ stride: Extent, _ name: String
-  ) -> SymbolicTensor {
-    Convolution2D(
-      filters: filters, kernel: 3, stride: stride, padding: .symmetric(1), hasBias: false,
-      name: name)(x)
-  }
-
-  private func relu(_ x: SymbolicTensor, _ name: String) -> SymbolicTensor {
-    Activate(.relu, name: "\(name)/relu")(normalized(x, name))
-  }
-
-  func call(_ image: SymbolicTensor) -> SymbolicTensor {
-    var x = relu(convolution(image, 16, 1, "head1"), "head1")
-    x = relu(convolution(x, 32, 2, "head2"), "head2")
-    x = relu(convolution(x, 64, 2, "head3"), "head3")
-    for index in 1...4 {
-      let inner = relu(convolution(x, 64, 1, "res\(index)a"), "res\(index)a")
-      x = x + normalized(convolution(inner, 64, 1, "res\(index)b"), "res\(index)b")
-    }
-    for filters in [32, 16] {
-      let grown = TransposedConvolution2D(
-        filters: filters, kernel: 3, stride: 2, padding: .symmetric(1), outputPadding: 1,
-        hasBias: false, name: "tail\(filters)")(x)
-      x = relu(grown, "tail\(filters)")
-    }
-    let drawn = Convolution2D(filters: 1, kernel: 3, activation: .tanh, name: "image")(x)
-    return 0.3 * drawn
-  }
-}
-
-/// E's frozen classifier of 28×28 digits.
-private struct BenchClassifier {
-  func call(_ image: SymbolicTensor) -> SymbolicTensor {
-    var x = image
-    for (index, filters) in [16, 32, 64].enumerated() {
-      if index > 0 { x = MaxPool2D()(x) }
-      x = Convolution2D(
-        filters: filters, kernel: 3, activation: .relu, isTrainable: false,
-        name: "classifier/conv\(filters)")(x)
-    }
-    x = Flatten()(x)
-    for (index, units) in [512, 512, 10].enumerated() {
-      x = Dense(
-        units: units, activation: index < 2 ? .relu : .identity, isTrainable: false,
-        name: "classifier/dense\(index + 1)")(x)
-    }
-    return x
   }
 }
 

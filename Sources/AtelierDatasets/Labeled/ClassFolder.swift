@@ -1,0 +1,93 @@
+// One folder a class: pictures of any size, brought to one size.
+
+import AtelierImages
+import Foundation
+
+extension LabeledImages {
+  /// Reads a folder that holds one folder of pictures for each class, whose names are the classes.
+  ///
+  /// Each picture is cut to the target's proportions at its middle and resized.
+  ///
+  /// - Parameters:
+  ///   - folder: The folder of class folders; hidden ones are left out.
+  ///   - size: The size that every picture is brought to.
+  ///   - mode: Gray or colour.
+  ///   - memoryLimit: The most bytes that the pixels may take.
+  /// - Throws: `DatasetError` that names the folder or file and what is wrong with it.
+  public init(
+    classFolders folder: URL, size: PixelSize, mode: ColorMode,
+    memoryLimit: Int = LabeledImages.memoryLimit
+  ) throws {
+    let names = try Self.classFolders(in: folder)
+    guard names.count >= 2 else {
+      throw DatasetError(
+        "\(folder.relativePath): expected one folder for each of two or more classes, received "
+          + (names.isEmpty ? "none" : names.joined(separator: ", ")))
+    }
+    let files = try names.map { try ImageFolder.list(folder.appendingPathComponent($0)) }
+    for (name, list) in zip(names, files) where list.isEmpty {
+      throw DatasetError("\(folder.relativePath)/\(name): the folder holds no PNG or JPEG")
+    }
+    let count = files.reduce(0) { $0 + $1.count }
+    let stride = size.width * size.height * mode.channels
+    let (bytes, isTooLarge) = count.multipliedReportingOverflow(by: stride)
+    guard !isTooLarge, bytes <= memoryLimit else {
+      throw DatasetError(
+        "\(folder.relativePath): \(count) pictures of \(size) take more than \(memoryLimit) bytes; "
+          + "use a smaller size")
+    }
+    var pixels: [UInt8] = []
+    pixels.reserveCapacity(bytes)
+    var labels: [Int] = []
+    for (label, list) in files.enumerated() {
+      for file in list {
+        do {
+          pixels += try ImageFile.read(file.url).fitted(to: size, channels: mode.channels).samples
+        } catch let error as ImageError {
+          throw DatasetError("not usable as a picture of a class: \(error)")
+        }
+        labels.append(label)
+      }
+    }
+    try self.init(
+      name: folder.lastPathComponent, size: size, channels: mode.channels, pixels: pixels,
+      labels: labels, classNames: names)
+  }
+
+  /// The names of the folders in a folder, sorted by their bytes.
+  static func classFolders(in folder: URL) throws -> [String] {
+    guard let entries = try? FileManager.default.contentsOfDirectory(atPath: folder.path) else {
+      throw DatasetError("\(folder.relativePath): expected a folder that can be listed")
+    }
+    return entries.filter { name in
+      var isFolder: ObjCBool = false
+      let path = folder.appendingPathComponent(name).path
+      return !name.hasPrefix(".")
+        && FileManager.default.fileExists(atPath: path, isDirectory: &isFolder)
+        && isFolder.boolValue
+    }.sorted { $0.utf8.lexicographicallyPrecedes($1.utf8) }
+  }
+}
+
+extension Image where Sample == UInt8 {
+  /// The picture as a classifier takes it: alpha over white, cut at its middle to the proportions of
+  /// `size`, resized, in `channels` channels.
+  ///
+  /// - Parameters:
+  ///   - size: The size wanted.
+  ///   - channels: 1 or 3.
+  /// - Returns: A picture of exactly that size.
+  public func fitted(to size: PixelSize, channels: Int) -> ByteImage {
+    let opaque = flattened().withChannels(channels)
+    if opaque.size == size { return opaque }
+    // The largest part of the target's proportions; products compare the ratios without division.
+    let isWide = width * size.height > height * size.width
+    let part = PixelSize(
+      width: isWide ? max(1, height * size.width / size.height) : width,
+      height: isWide ? height : max(1, width * size.height / size.width))
+    return opaque.centerCropped(width: part.width, height: part.height)
+      .resized(
+        width: size.width, height: size.height,
+        filter: part.width < size.width ? .bilinear : .area)
+  }
+}

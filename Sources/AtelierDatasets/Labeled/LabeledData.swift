@@ -1,0 +1,135 @@
+// Which files of a folder are a set with classes: IDX, CIFAR or one folder a class.
+
+import AtelierImages
+import Foundation
+
+/// The parts that published sets are cut into.
+public enum DataPart: String, Sendable, Hashable, Codable, CaseIterable {
+  /// What is learnt from.
+  case training
+  /// What is measured on.
+  case test
+
+  /// The beginnings of file and folder names of this part.
+  var prefixes: [String] {
+    switch self {
+    case .training: ["train", "data_batch"]
+    case .test: ["t10k", "test", "val"]
+    }
+  }
+}
+
+/// How pictures of any size become those of a set; files of one size keep theirs.
+public struct PictureForm: Sendable, Hashable, Codable {
+  /// The size of pictures from class folders.
+  public var width: Int
+  /// The size of pictures from class folders.
+  public var height: Int
+  /// Gray or colour, for pictures from class folders.
+  public var mode: ColorMode
+
+  /// Describes a form.
+  public init(width: Int = 64, height: Int = 64, mode: ColorMode = .color) {
+    self.width = width
+    self.height = height
+    self.mode = mode
+  }
+
+  /// Width and height.
+  public var size: PixelSize { PixelSize(width: width, height: height) }
+}
+
+extension LabeledImages {
+  /// Reads the set at a place, whatever its kind.
+  ///
+  /// A folder with IDX files (`train-images…`, `t10k-images…`, their labels beside them), a folder
+  /// with CIFAR's binary files, a folder of class folders or of `train` and `test` with class
+  /// folders below; or one IDX file of pictures or one CIFAR file. A file `classes.txt` beside the
+  /// data, one name a line, names the classes of IDX files.
+  ///
+  /// - Parameters:
+  ///   - url: The folder or file.
+  ///   - part: Which part of a published set; a set without parts is taken whole.
+  ///   - form: The size and colours of pictures from class folders.
+  /// - Returns: The set.
+  /// - Throws: `DatasetError` that names the place and what was expected there.
+  public static func read(
+    _ url: URL, part: DataPart, form: PictureForm = .init()
+  ) throws -> LabeledImages {
+    var isFolder: ObjCBool = false
+    guard FileManager.default.fileExists(atPath: url.path, isDirectory: &isFolder) else {
+      throw DatasetError("\(url.relativePath): no such file or folder")
+    }
+    guard isFolder.boolValue else {
+      return isIDXImages(url.lastPathComponent)
+        ? try idx(url) : try LabeledImages(cifar: [url])
+    }
+    let names = try FileManager.default.contentsOfDirectory(atPath: url.path)
+      .sorted { $0.utf8.lexicographicallyPrecedes($1.utf8) }
+    func belongs(_ name: String) -> Bool {
+      part.prefixes.contains { name.lowercased().hasPrefix($0) }
+    }
+    let pictures = names.filter(isIDXImages)
+    if !pictures.isEmpty {
+      guard let name = pictures.first(where: belongs) else {
+        throw DatasetError(
+          "\(url.relativePath): expected the IDX pictures of the \(part.rawValue) part, received "
+            + pictures.joined(separator: ", "))
+      }
+      return try idx(url.appendingPathComponent(name))
+    }
+    let binaries = names.filter { $0.hasSuffix(".bin") || $0.hasSuffix(".bin.gz") }
+    if !binaries.isEmpty {
+      let files = binaries.filter(belongs).map { url.appendingPathComponent($0) }
+      guard !files.isEmpty else {
+        throw DatasetError(
+          "\(url.relativePath): expected the CIFAR files of the \(part.rawValue) part, received "
+            + binaries.joined(separator: ", "))
+      }
+      return try LabeledImages(cifar: files)
+    }
+    let folders = try classFolders(in: url)
+    guard !folders.isEmpty else {
+      throw DatasetError(
+        "\(url.relativePath): expected IDX files, CIFAR's .bin files or one folder a class; "
+          + "there are none")
+    }
+    let parts = DataPart.allCases.flatMap(\.prefixes)
+    let isParted = folders.allSatisfy { name in
+      parts.contains { name.lowercased().hasPrefix($0) }
+    }
+    guard isParted else {
+      return try LabeledImages(classFolders: url, size: form.size, mode: form.mode)
+    }
+    guard let folder = folders.first(where: belongs) else {
+      throw DatasetError(
+        "\(url.relativePath): expected a folder of the \(part.rawValue) part, received "
+          + folders.joined(separator: ", "))
+    }
+    return try LabeledImages(
+      classFolders: url.appendingPathComponent(folder), size: form.size, mode: form.mode)
+  }
+
+  /// Whether a name is that of an IDX file of pictures.
+  private static func isIDXImages(_ name: String) -> Bool {
+    name.contains("idx3") || (name.contains("images") && name.contains("ubyte"))
+  }
+
+  /// Reads an IDX file of pictures with the labels beside it, whose name says `labels` and `idx1`.
+  private static func idx(_ images: URL) throws -> LabeledImages {
+    let name = images.lastPathComponent.replacingOccurrences(of: "images", with: "labels")
+      .replacingOccurrences(of: "idx3", with: "idx1")
+    let folder = images.deletingLastPathComponent()
+    let stem = name.hasSuffix(".gz") ? String(name.dropLast(3)) : name
+    let found = [name, stem, stem + ".gz"].map { folder.appendingPathComponent($0) }
+      .first { FileManager.default.fileExists(atPath: $0.path) }
+    guard let found, found.path != images.path else {
+      throw DatasetError(
+        "\(images.relativePath): expected its labels beside it as \(name); there is no such file")
+    }
+    let set = try LabeledImages(images: images, labels: found)
+    let list = folder.appendingPathComponent("classes.txt")
+    guard let names = try ClassNames.read(list) else { return set }
+    return try set.naming(names)
+  }
+}

@@ -1,0 +1,204 @@
+// Pictures of one size with a class each: what a classifier is trained and measured on.
+
+import AtelierEngine
+import AtelierImages
+
+/// A set of pictures of one size in memory, each with a class.
+public struct LabeledImages: Sendable {
+  /// What the set is called in messages and protocols.
+  public let name: String
+  /// Columns and rows of every picture.
+  public let size: PixelSize
+  /// 1 gray, 3 RGB.
+  public let channels: Int
+  /// The bytes of all pictures one after the other, each [height, width, channels].
+  public let pixels: [UInt8]
+  /// The class of each picture, an index into `classNames`.
+  public let labels: [Int]
+  /// The names of the classes in the order of their indices.
+  public private(set) var classNames: [String]
+
+  /// How many bytes the pixels of a set may take.
+  public static let memoryLimit = 2 << 30
+
+  /// Puts a set together.
+  ///
+  /// - Parameters:
+  ///   - name: What the set is called.
+  ///   - size: Columns and rows of every picture.
+  ///   - channels: 1 or 3.
+  ///   - pixels: count · height · width · channels bytes.
+  ///   - labels: One class index a picture.
+  ///   - classNames: The names; at least two.
+  /// - Throws: `DatasetError` when the numbers do not fit together or a label has no name.
+  public init(
+    name: String, size: PixelSize, channels: Int, pixels: [UInt8], labels: [Int],
+    classNames: [String]
+  ) throws(DatasetError) {
+    guard !labels.isEmpty, size.width > 0, size.height > 0, channels == 1 || channels == 3,
+      pixels.count == labels.count * size.width * size.height * channels
+    else {
+      throw DatasetError(
+        "\(name): expected bytes for \(labels.count) pictures of \(size) with \(channels) channels; "
+          + "received \(pixels.count)")
+    }
+    guard classNames.count >= 2, Set(classNames).count == classNames.count else {
+      throw DatasetError(
+        "\(name): expected at least two classes of different names; received \(classNames)")
+    }
+    if let index = labels.firstIndex(where: { !classNames.indices.contains($0) }) {
+      throw DatasetError(
+        "\(name): picture \(index) has label \(labels[index]); there are \(classNames.count) "
+          + "classes")
+    }
+    self.name = name
+    self.size = size
+    self.channels = channels
+    self.pixels = pixels
+    self.labels = labels
+    self.classNames = classNames
+  }
+
+  /// The number of pictures.
+  public var count: Int { labels.count }
+  /// Bytes of one picture.
+  public var pictureLength: Int { size.width * size.height * channels }
+
+  /// One picture.
+  ///
+  /// Precondition: `index` is in 0..<count.
+  public func image(_ index: Int) -> ByteImage {
+    ByteImage(
+      width: size.width, height: size.height, channels: channels,
+      samples: Array(pixels[index * pictureLength..<(index + 1) * pictureLength]))
+  }
+
+  /// Pictures as fractions of full white.
+  ///
+  /// Precondition: indices are in 0..<count.
+  ///
+  /// - Parameter indices: Which pictures, in the order wanted.
+  /// - Returns: A tensor [indices, height, width, channels].
+  public func tensor(_ indices: some Collection<Int>) -> Tensor {
+    let length = pictureLength
+    var elements = [Float](repeating: 0, count: indices.count * length)
+    elements.withUnsafeMutableBufferPointer { target in
+      pixels.withUnsafeBufferPointer { source in
+        for (place, index) in indices.enumerated() {
+          precondition(index >= 0 && index < count, "a picture that the set does not have")
+          for sample in 0..<length {
+            target[place &* length &+ sample] = Float(source[index &* length &+ sample]) / 255
+          }
+        }
+      }
+    }
+    return Tensor(
+      .image(batch: indices.count, height: size.height, width: size.width, channels: channels),
+      elements)
+  }
+
+  /// Mean and deviation of each channel over all pictures, as fractions of full white.
+  public var statistics: (mean: [Float], deviation: [Float]) {
+    var sums = [Int](repeating: 0, count: channels)
+    var squares = [Int](repeating: 0, count: channels)
+    pixels.withUnsafeBufferPointer { source in
+      for channel in 0..<channels {
+        var (sum, square) = (0, 0)
+        for index in stride(from: channel, to: source.count, by: channels) {
+          let value = Int(source[index])
+          sum &+= value
+          square &+= value &* value
+        }
+        (sums[channel], squares[channel]) = (sum, square)
+      }
+    }
+    let number = Double(pixels.count / channels)
+    let means = sums.map { Double($0) / number }
+    let deviations = zip(squares, means).map { square, mean in
+      // Pictures of one colour have no deviation to divide by.
+      max((Double(square) / number - mean * mean).squareRoot(), 1)
+    }
+    return (means.map { Float($0 / 255) }, deviations.map { Float($0 / 255) })
+  }
+
+  /// Some of the pictures.
+  ///
+  /// - Parameters:
+  ///   - indices: Which ones, in the order wanted; at least one.
+  ///   - suffix: What is added to the name.
+  /// - Returns: A set with the same classes.
+  /// - Throws: `DatasetError` when there are none.
+  public func selecting(_ indices: [Int], suffix: String) throws(DatasetError) -> LabeledImages {
+    var chosen: [UInt8] = []
+    chosen.reserveCapacity(indices.count * pictureLength)
+    for index in indices { chosen += pixels[index * pictureLength..<(index + 1) * pictureLength] }
+    return try LabeledImages(
+      name: name + suffix, size: size, channels: channels, pixels: chosen,
+      labels: indices.map { labels[$0] }, classNames: classNames)
+  }
+
+  /// The set cut in two at random, the same way for the same seed.
+  ///
+  /// - Parameters:
+  ///   - count: How many pictures the second part gets, at least 1 and less than all.
+  ///   - seed: Decides which ones.
+  /// - Returns: Both parts, each in the set's order.
+  /// - Throws: `DatasetError` when a part would be empty.
+  public func split(
+    holdingOut count: Int, seed: UInt64
+  ) throws(DatasetError) -> (rest: LabeledImages, held: LabeledImages) {
+    guard count > 0, count < self.count else {
+      throw DatasetError(
+        "\(name): \(count) of \(self.count) pictures cannot be held out for validation")
+    }
+    var generator = RandomGenerator(seed: seed, Stream.split)
+    let order = generator.permutation(self.count)
+    return (
+      try selecting(order.dropFirst(count).sorted(), suffix: " without validation"),
+      try selecting(order.prefix(count).sorted(), suffix: " validation")
+    )
+  }
+
+  /// The same pictures under other class names.
+  ///
+  /// - Parameter names: As many as there are classes.
+  /// - Returns: The renamed set.
+  /// - Throws: `DatasetError` when their number differs or two are equal.
+  public func naming(_ names: [String]) throws(DatasetError) -> LabeledImages {
+    guard names.count == classNames.count else {
+      throw DatasetError(
+        "\(name): expected \(classNames.count) class names, received \(names.count)")
+    }
+    return try LabeledImages(
+      name: name, size: size, channels: channels, pixels: pixels, labels: labels, classNames: names
+    )
+  }
+
+  /// The same pictures with classes in the order of other names.
+  ///
+  /// Sets that were numbered alike count as one order: names 0, 1, 2… are no names, so these sets
+  /// keep their numbers.
+  ///
+  /// - Parameter names: The names of a model's outputs.
+  /// - Returns: The set with labels that are indices into `names`.
+  /// - Throws: `DatasetError` when a class of the set has no such name.
+  public func ordered(as names: [String]) throws(DatasetError) -> LabeledImages {
+    if names == classNames { return self }
+    let isNumbered = classNames == Self.numberNames(classNames.count)
+    var places: [Int] = []
+    for (index, name) in classNames.enumerated() {
+      guard let place = isNumbered ? index : names.firstIndex(of: name), place < names.count else {
+        throw DatasetError(
+          "\(self.name): its class '\(name)' is none of the model's, which are "
+            + names.prefix(12).joined(separator: ", ") + (names.count > 12 ? ", …" : ""))
+      }
+      places.append(place)
+    }
+    return try LabeledImages(
+      name: name, size: size, channels: channels, pixels: pixels,
+      labels: labels.map { places[$0] }, classNames: names)
+  }
+
+  /// The names 0, 1, 2… of sets that give numbers alone.
+  static func numberNames(_ count: Int) -> [String] { (0..<count).map(String.init) }
+}

@@ -1,0 +1,190 @@
+// A classifying model at work, alone or with others whose probabilities are averaged.
+
+import AtelierDatasets
+import AtelierEngine
+import AtelierImages
+import AtelierInterchange
+import AtelierKernels
+
+/// One class of a picture with its probability.
+public struct Prediction: Sendable, Hashable, Codable {
+  /// The class's index.
+  public var index: Int
+  /// The class's name.
+  public var name: String
+  /// The probability, in 0...1.
+  public var probability: Float
+
+  enum CodingKeys: String, CodingKey {
+    case index = "class"
+    case name, probability
+  }
+}
+
+/// One or several classifying models, ready for pictures.
+///
+/// Used by one thread at a time. Several models are an ensemble: their probabilities are averaged.
+public final class Classifier {
+  /// The models, at least one.
+  public let models: [Model]
+  /// The names of the classes, in the order of the outputs.
+  public let classNames: [String]
+  /// The size of the pictures that the models take.
+  public let size: PixelSize
+  /// 1 gray, 3 RGB.
+  public let channels: Int
+  /// Pictures that a program takes at once.
+  private static let batch = 250
+
+  private let stores: [ParameterStore]
+  private let kernels: Kernels
+  private var programs: [Int: [Program]] = [:]
+
+  /// Takes models of the task `classify` with the same classes and the same pictures.
+  ///
+  /// - Parameters:
+  ///   - models: What `ModelFile.read` gave, at least one.
+  ///   - kernels: Instruction set and threads.
+  /// - Throws: `StudioError` when a model does something else or they do not fit together.
+  public init(_ models: [Model], kernels: Kernels = Kernels()) throws {
+    guard let first = models.first else {
+      throw StudioError(.usage, "a classifier needs at least one model")
+    }
+    let shape = try Self.inputShape(first)
+    for model in models.dropFirst() {
+      let other = try Self.inputShape(model)
+      guard other == shape, model.information.classNames == first.information.classNames else {
+        throw StudioError(
+          .data,
+          "expected models of one kind for an ensemble, received "
+            + "\(shape) with \(first.information.classNames.count) classes and "
+            + "\(other) with \(model.information.classNames.count)")
+      }
+    }
+    self.models = models
+    self.kernels = kernels
+    classNames = first.information.classNames
+    size = PixelSize(width: shape.width, height: shape.height)
+    channels = shape.channels
+    stores = try models.map { try $0.store() }
+  }
+
+  /// The shape of a model's input, [1, height, width, channels].
+  ///
+  /// - Throws: `StudioError` when the model does not classify pictures.
+  static func inputShape(_ model: Model) throws -> Shape {
+    guard model.information.task == "classify" else {
+      throw StudioError(
+        .data,
+        "expected a model that classifies, received one for the task \(model.information.task)")
+    }
+    guard let input = model.graph.input(named: "input"), model.graph.inputs.count == 1,
+      let output = model.graph.output(named: "output")
+    else { throw StudioError(.data, "the model has no input and output of these names") }
+    let shape = model.graph.values[input].shape
+    let logits = model.graph.values[output].shape
+    let names = model.information.classNames
+    guard shape.rank == 4, shape.channels == 1 || shape.channels == 3, logits.rank == 2,
+      logits.batch == shape.batch, logits.channels == names.count, names.count >= 2
+    else {
+      throw StudioError(
+        .data,
+        "expected a model from gray or RGB images to \(names.count) named classes, received "
+          + "\(shape) to \(logits)")
+    }
+    return shape.withBatch(1)
+  }
+
+  /// The probability of every class for pictures of the models' own size.
+  ///
+  /// - Parameter images: [N, height, width, channels] in [0, 1].
+  /// - Returns: [N, classes]; rows sum to 1. Of several models the mean.
+  /// - Throws: `StudioError` when the shape is another.
+  public func probabilities(_ images: Tensor) throws -> Tensor {
+    try run(images, output: "probabilities")
+  }
+
+  /// The logits of every class, of several models their mean.
+  ///
+  /// - Parameter images: [N, height, width, channels] in [0, 1].
+  /// - Returns: [N, classes].
+  /// - Throws: `StudioError` when the shape is another.
+  public func logits(_ images: Tensor) throws -> Tensor { try run(images, output: "output") }
+
+  private func run(_ images: Tensor, output: String) throws -> Tensor {
+    let wanted = Shape.image(
+      batch: images.shape.batch, height: size.height, width: size.width, channels: channels)
+    guard images.shape == wanted, images.count > 0 else {
+      throw StudioError(.data, "the model takes \(wanted); received \(images.shape)")
+    }
+    let (count, length, classes) = (wanted.batch, wanted.count / wanted.batch, classNames.count)
+    var result = Tensor([count, classes])
+    let batch = min(count, Self.batch)
+    let programs = try programs(batch)
+    for first in stride(from: 0, to: count, by: batch) {
+      let used = min(batch, count - first)
+      for program in programs {
+        try program.withInput("input") { target in
+          for index in 0..<used * length { target[index] = images.elements[first * length + index] }
+          for index in used * length..<batch * length { target[index] = 0 }
+        }
+        try program.run()
+        try program.withOutput(output) { values in
+          for index in 0..<used * classes {
+            result.elements[first * classes + index] += values[index] / Float(programs.count)
+          }
+        }
+      }
+    }
+    return result
+  }
+
+  private func programs(_ batch: Int) throws -> [Program] {
+    if let known = programs[batch] { return known }
+    // Sets come in one size and single pictures in another; more need not be kept.
+    if programs.count >= 2 { programs.removeAll() }
+    let made = try zip(models, stores).map { model, store in
+      try Program(
+        try model.graph.classifying(batch: batch), parameters: store, kernels: kernels)
+    }
+    programs[batch] = made
+    return made
+  }
+
+  /// The likeliest classes of a picture of any size.
+  ///
+  /// - Parameters:
+  ///   - image: 1 to 4 channels; cut at its middle to the models' proportions and resized.
+  ///   - top: How many classes at most.
+  /// - Returns: The classes, the likeliest first.
+  /// - Throws: `StudioError` never in practice; the picture is brought to the right shape.
+  public func classify(_ image: ByteImage, top: Int = 5) throws -> [Prediction] {
+    let fitted = image.fitted(to: size, channels: channels)
+    let tensor = Tensor(
+      .image(height: size.height, width: size.width, channels: channels), fitted.floats.samples)
+    let row = try probabilities(tensor).elements
+    return Self.ranked(row).prefix(max(top, 1)).map {
+      Prediction(index: $0, name: classNames[$0], probability: row[$0])
+    }
+  }
+
+  /// Class indices by falling value; of equal ones the lower index first.
+  static func ranked(_ row: some Collection<Float>) -> [Int] {
+    let values = Array(row)
+    return values.indices.sorted { values[$0] != values[$1] ? values[$0] > values[$1] : $0 < $1 }
+  }
+}
+
+extension Graph {
+  /// The graph of a classifier for a batch, for inference, with `output` (logits) and
+  /// `probabilities`.
+  func classifying(batch: Int) throws(ShapeError) -> Graph {
+    guard let input = input(named: "input") else { throw ShapeError("there is no input") }
+    return try reshaped(["input": values[input].shape.withBatch(batch)]).specialized(for: .infer)
+      .extended { builder, symbols in
+        guard let logits = symbols["output"] else { return }
+        builder.output("output", logits)
+        builder.output("probabilities", Softmax(name: "probabilities")(logits))
+      }
+  }
+}
