@@ -1,0 +1,165 @@
+// A trained face swap as a file, and its networks at work: crops of one person in, the other person out.
+
+import AtelierEngine
+import AtelierInterchange
+import AtelierKernels
+import AtelierZoo
+import Foundation
+
+/// A trained face swap: one encoder and the decoders of both people.
+///
+/// The file is a model file whose graph draws each input by both decoders; the metadata names the design, so that a conversion
+/// plans the one decoder that it needs.
+public struct FaceSwapModel: Sendable {
+  /// The task in the metadata of model files.
+  public static let task = "face-swap"
+
+  /// The graph, the weights and what is known of the training.
+  public let model: Model
+  /// The design, the side of a face in pixels, and whether the decoders draw a mask.
+  public let network: FaceSwapNetwork
+  private let name: String
+
+  /// Reads a model file.
+  ///
+  /// - Parameter url: The file.
+  /// - Throws: `SafetensorsError` when it cannot be read, `StudioError` that names the file when it is a model of something else.
+  public init(contentsOf url: URL) throws {
+    try self.init(try ModelFile.read(from: url), name: url.relativePath)
+  }
+
+  /// Takes a model that is in memory.
+  ///
+  /// - Parameters:
+  ///   - model: What `ModelFile.read` gave.
+  ///   - name: What messages call it.
+  /// - Throws: `StudioError` when it is no face swap.
+  public init(_ model: Model, name: String) throws {
+    guard model.information.task == Self.task else {
+      throw StudioError(
+        .data,
+        "\(name): expected a model of the task \(Self.task); received one of the task "
+          + "\(model.information.task) (\(model.information.architecture))")
+    }
+    let network = try Self.network(of: model, name: name)
+    let graph = try network.previewGraph(batch: 1)
+    for parameter in graph.parameters
+    where model.parameters[parameter.name]?.shape != parameter.shape {
+      let received = model.parameters[parameter.name].map { "shape \($0.shape)" } ?? "none"
+      throw StudioError(
+        .data,
+        "\(name): expected the parameter \(parameter.name) of shape \(parameter.shape), as "
+          + "\(model.information.architecture) has it; received \(received)")
+    }
+    self.model = model
+    self.network = network
+    self.name = name
+  }
+
+  /// The network that a model's metadata and graph name.
+  private static func network(of model: Model, name: String) throws -> FaceSwapNetwork {
+    let architecture = model.information.architecture
+    guard let design = FaceSwapNetwork.Design(rawValue: architecture) else {
+      let known = FaceSwapNetwork.Design.allCases.map(\.rawValue).joined(separator: ", ")
+      throw StudioError(
+        .data, "\(name): expected a network, one of \(known); received \(architecture)")
+    }
+    guard let input = model.graph.input(named: "input"),
+      model.graph.values[input].shape.rank == 4
+    else { throw StudioError(.data, "\(name): expected a model with an input of pictures") }
+    let side = model.graph.values[input].shape.height
+    guard design.sides.contains(side) else {
+      throw StudioError(
+        .data, "\(name): expected faces of \(design.sides) pixels; received \(side)")
+    }
+    let hasMask = SwapFace.allCases.contains {
+      model.graph.output(named: "mask_\($0.rawValue)") != nil
+    }
+    return FaceSwapNetwork(design, side: side, hasMask: hasMask)
+  }
+
+  /// Plans the way to one person.
+  ///
+  /// - Parameters:
+  ///   - face: Whose decoder draws.
+  ///   - batch: The crops that run at once, at least 1.
+  ///   - threads: The threads that share the work.
+  /// - Returns: A converter with weights of its own, for one thread at a time.
+  /// - Throws: `ShapeError` when there is no memory for so many crops.
+  public func converter(
+    to face: SwapFace, batch: Int = 1, threads: ThreadPool = .shared
+  ) throws -> FaceSwapConverter {
+    guard batch > 0 else {
+      throw StudioError(.usage, "a conversion needs at least one crop at once; received \(batch)")
+    }
+    let graph = try network.conversionGraph(batch: batch, to: face).specialized(for: .infer)
+    let names = Set(graph.parameters.map(\.name))
+    let store = try ParameterStore(
+      for: [graph], seed: 0, startingFrom: model.parameters.filter { names.contains($0.key) })
+    return FaceSwapConverter(
+      face: face, network: network,
+      program: try Program(graph, parameters: store, kernels: Kernels(pool: threads)))
+  }
+}
+
+/// What a decoder drew of some crops.
+public struct DecodedFaces: Sendable {
+  /// The faces, [crops, side, side, 3], values in [0, 1].
+  public let pictures: Tensor
+  /// The learned masks, [crops, side, side, 1], 1 inside the face; nil when the network has no mask head.
+  public let masks: Tensor?
+}
+
+/// Encoder and one decoder, planned and ready; used by one thread at a time.
+public final class FaceSwapConverter {
+  /// Whose decoder draws.
+  public let face: SwapFace
+  /// The design, the side of a face, whether there is a mask.
+  public let network: FaceSwapNetwork
+  private let program: Program
+
+  /// Takes a program with the input `input` and the outputs `output` and, with a mask, `mask`.
+  init(face: SwapFace, network: FaceSwapNetwork, program: Program) {
+    self.face = face
+    self.network = network
+    self.program = program
+  }
+
+  /// The crops that run at once.
+  public var batch: Int { program.inputs.first?.shape.batch ?? 1 }
+
+  /// Draws crops of anyone as this converter's person.
+  ///
+  /// - Parameter crops: Faces, [n, side, side, 3], values in [0, 1]; any n, which runs in parts of `batch`.
+  /// - Returns: As many faces.
+  /// - Throws: `ShapeError` when the crops have another size.
+  public func decode(_ crops: Tensor) throws -> DecodedFaces {
+    let side = network.side
+    let expected = Shape.image(batch: crops.shape.batch, height: side, width: side, channels: 3)
+    guard crops.shape == expected else {
+      throw ShapeError("a face swap takes crops of shape \(expected); received \(crops.shape)")
+    }
+    let count = crops.shape.batch
+    let area = side * side
+    var pictures: [Float] = []
+    var masks: [Float] = []
+    pictures.reserveCapacity(count * area * 3)
+    for first in stride(from: 0, to: count, by: batch) {
+      let present = min(batch, count - first)
+      try program.withInput("input") { input in
+        // What is left of a former part stays behind the last crops; nobody reads its faces.
+        let part = crops.elements[first * area * 3..<(first + present) * area * 3]
+        _ = input.update(fromContentsOf: part)
+      }
+      try program.run()
+      try program.withOutput("output") { pictures += $0.prefix(present * area * 3) }
+      if network.hasMask {
+        try program.withOutput("mask") { masks += $0.prefix(present * area) }
+      }
+    }
+    return DecodedFaces(
+      pictures: Tensor(expected, pictures),
+      masks: network.hasMask
+        ? Tensor(.image(batch: count, height: side, width: side, channels: 1), masks) : nil)
+  }
+}
