@@ -22,7 +22,8 @@ struct AtelierTool: ParsableCommand {
       """,
     version: "0.1.0",
     subcommands: [
-      DenoiseCommand.self, ModelCommand.self, SamplesCommand.self, BenchCommand.self,
+      DenoiseCommand.self, SwapCommand.self, ModelCommand.self, SamplesCommand.self,
+      BenchCommand.self,
     ])
 
   /// Parses, runs, and turns whatever is thrown into one line on standard error.

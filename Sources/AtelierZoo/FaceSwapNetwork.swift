@@ -130,7 +130,7 @@ public struct FaceSwapNetwork: Sendable, Hashable, Codable {
   ///
   /// Inputs: `a` and `b`, the warped faces; `target_a` and `target_b`, what they should become; with a mask `target_mask_a` and
   /// `target_mask_b` [N, side, side, 1]. Outputs: `loss`, the sum over the people, `loss_a` and `loss_b`, the pictures' parts
-  /// alone, and those of `reconstructionGraph`. Joint mode trains both; sequential mode trains `[.a]`, then `[.b]` with a frozen
+  /// alone, `error_a` and `error_b`, the pictures' mean absolute errors, and those of `reconstructionGraph`. Joint mode trains both; sequential mode trains `[.a]`, then `[.b]` with a frozen
   /// encoder, on the same store.
   ///
   /// - Parameters:
@@ -153,9 +153,12 @@ public struct FaceSwapNetwork: Sendable, Hashable, Codable {
       func add(_ term: SymbolicTensor) { total = total.map { $0 + term } ?? term }
       for face in faces.map(\.rawValue) {
         guard let picture = symbols["output_\(face)"] else { continue }
-        let error = loss.loss(picture, builder.input("target_\(face)", picture.shape))
+        let wanted = builder.input("target_\(face)", picture.shape)
+        let error = loss.loss(picture, wanted)
         builder.output("output_\(face)", picture)
         builder.output("loss_\(face)", error)
+        builder.output(
+          "error_\(face)", loss == .absolute ? error : Loss.absoluteError(picture, wanted))
         add(error)
         guard let mask = symbols["mask_\(face)"] else { continue }
         let target = builder.input("target_mask_\(face)", mask.shape)
