@@ -6,10 +6,10 @@ import ArgumentParser
 struct SwapCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "swap",
-    abstract: "Train a face swap.",
+    abstract: "Train and measure face swaps.",
     discussion: """
       EXAMPLES
         atelier swap train --a anna --b ben --network slim --run mine --minutes 60
       """,
-    subcommands: [SwapTrainCommand.self])
+    subcommands: [SwapTrainCommand.self, SwapEvaluateCommand.self])
 }
