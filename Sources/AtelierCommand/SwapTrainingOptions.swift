@@ -52,6 +52,15 @@ struct SwapTrainingOptions: ParsableArguments {
     transform: Reading.faceLoss)
   var loss: FaceSwapLoss?
 
+  @Option(
+    help: ArgumentHelp(
+      "Weight of the cycle: a swap swapped back must be the face (default: 0).",
+      valueName: "weight"))
+  var cycle: Float?
+
+  @Option(help: ArgumentHelp("Steps before the cycle begins (default: 500).", valueName: "steps"))
+  var cycleStart: Int?
+
   @Option(help: ArgumentHelp("Crops of each person a step (default: 16).", valueName: "n"))
   var batch: Int?
 
@@ -106,7 +115,8 @@ struct SwapTrainingOptions: ParsableArguments {
   func validate() throws {
     let counts = [
       ("--characters", characters, 1, 100_000), ("--batch", batch, 1, 1024),
-      ("--steps", steps, 0, Int.max), ("--timelapse", timelapse, 0, 32),
+      ("--cycle-start", cycleStart, 0, Int.max), ("--steps", steps, 0, Int.max),
+      ("--timelapse", timelapse, 0, 32),
       ("--validate-every", validateEvery, 1, Int.max),
       ("--preview-every", previewEvery, 1, Int.max), ("--save-every", saveEvery, 1, Int.max),
     ]
@@ -123,6 +133,9 @@ struct SwapTrainingOptions: ParsableArguments {
       if let value, !(value > 0 && value.isFinite) {
         throw ValidationError("\(name) takes a number above 0; received \(value)")
       }
+    }
+    if let cycle, !(cycle >= 0 && cycle <= 100) {
+      throw ValidationError("--cycle takes 0 to 100; received \(cycle)")
     }
     if let beta1, !(0..<1).contains(beta1) {
       throw ValidationError("--beta1 takes 0 to below 1; received \(beta1)")
@@ -146,6 +159,8 @@ struct SwapTrainingOptions: ParsableArguments {
     request.characterPoses = characters
     request.mode = mode ?? request.mode
     request.loss = loss ?? request.loss
+    request.cycleWeight = cycle ?? request.cycleWeight
+    request.cycleStart = cycleStart ?? request.cycleStart
     request.batch = batch ?? request.batch
     request.learningRate = learningRate ?? request.learningRate
     request.decay = decay ?? request.decay
@@ -176,7 +191,8 @@ struct SwapTrainingOptions: ParsableArguments {
       ("--a", !a.isEmpty), ("--b", !b.isEmpty), ("--validation-a", !validationA.isEmpty),
       ("--validation-b", !validationB.isEmpty), ("--characters", characters != nil),
       ("--network", network != nil), ("--side", side != nil), ("--mask", mask),
-      ("--mode", mode != nil), ("--loss", loss != nil), ("--batch", batch != nil),
+      ("--mode", mode != nil), ("--loss", loss != nil), ("--cycle", cycle != nil),
+      ("--cycle-start", cycleStart != nil), ("--batch", batch != nil),
       ("--learning-rate", learningRate != nil), ("--decay", decay != nil),
       ("--beta1", beta1 != nil), ("--encoder-from", encoderFrom != nil),
       ("--freeze-encoder", freezeEncoder), ("--goal", goal != nil),

@@ -18,6 +18,8 @@ final class FaceSwapSession {
   private let kernels: Kernels
   private let training: Program
   private let preview: Program
+  /// Draws a step's faces by the other's decoder, under the name of whose faces they are.
+  private var swaps: [SwapFace: Program] = [:]
   /// The graph of model files.
   private let graph: Graph
 
@@ -47,11 +49,17 @@ final class FaceSwapSession {
     graph = try network.previewGraph(batch: 1)
     let trained = try network.trainingGraph(
       batch: request.batch, faces: stage.faces, isEncoderFrozen: stage.isEncoderFrozen,
-      loss: request.loss, maskWeight: request.maskWeight)
+      loss: request.loss, maskWeight: request.maskWeight, cycleWeight: request.cycleWeight)
     let shown = try network.previewGraph(batch: Self.previewBatch).specialized(for: .infer)
     store = try ParameterStore(for: [trained, shown], seed: request.seed, startingFrom: start)
     training = try Program(trained, parameters: store, kernels: kernels, seed: request.seed)
     preview = try Program(shown, parameters: store, kernels: kernels)
+    guard request.cycleWeight > 0 else { return }
+    for face in stage.faces {
+      let graph = try network.conversionGraph(batch: request.batch, to: face.other)
+      swaps[face] = try Program(
+        graph.specialized(for: .infer), parameters: store, kernels: kernels)
+    }
   }
 
   /// Trains in a folder, from its state when it has one.
@@ -107,12 +115,30 @@ final class FaceSwapSession {
     let loop = try TrainingLoop(
       [TrainingStep(program: training, optimizer: optimizer, kernels: kernels)], source: source,
       configuration: configuration, folder: folder, kernels: kernels)
+    if request.cycleWeight > 0 {
+      loop.derivedInputs = { [unowned self] step, batch in try swapped(batch, step: step) }
+    }
     loop.validate = { [unowned self] _ in try measured() }
     loop.writeModel = { [unowned self] _, file, metrics in
       try ModelFile.write(
         model(step: file.step, metrics: metrics), to: URL(fileURLWithPath: file.path))
     }
     return loop
+  }
+
+  /// What the other's decoder draws of a step's un-warped faces; before the cycle begins, the faces.
+  private func swapped(_ batch: [String: Tensor], step: Int) throws -> [String: Tensor] {
+    var tensors: [String: Tensor] = [:]
+    for face in stage.faces {
+      guard let faces = batch["target_\(face.rawValue)"], let swap = swaps[face] else { continue }
+      let name = "swapped_\(face.rawValue)"
+      tensors[name] = faces
+      guard step >= request.cycleStart else { continue }
+      try swap.setInput("input", faces)
+      try swap.run()
+      tensors[name] = try swap.output("output")
+    }
+    return tensors
   }
 
   // MARK: - Measuring
@@ -240,7 +266,7 @@ final class FaceSwapSession {
     var training = [
       "a": name(of: .a), "b": name(of: .b), "mode": request.mode.rawValue, "stage": stage.name,
       "steps": String(step), "batch": "\(request.batch) of each person",
-      "loss": request.loss.rawValue, "seed": String(request.seed),
+      "loss": request.loss.rawValue, "cycle": "\(request.cycleWeight)", "seed": String(request.seed),
       "optimizer": "Adam \(request.learningRate), beta1 \(request.beta1), \(request.decay.rawValue)",
       "augmentation":
         "rotation \(augmentation.rotation), zoom \(augmentation.zoom), shift \(augmentation.shift), "

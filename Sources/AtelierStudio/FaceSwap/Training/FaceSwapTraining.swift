@@ -37,6 +37,10 @@ public enum FaceSwapTraining {
     listeners: [any TrainingListener] = [], progress: ProgressListener? = nil,
     interrupt: InterruptFlag = InterruptFlag(), kernels: Kernels = Kernels()
   ) throws -> FaceSwapTrainingReport {
+    guard request.cycleWeight == 0 || request.mode == .joint else {
+      throw StudioError(
+        .usage, "the cycle needs both decoders at once: --cycle is for joint mode alone")
+    }
     let faces = try FaceSwapFaces(request, pool: kernels.pool)
     let stages = request.stages
     // Before the folder is made, so that a request that cannot run leaves none behind.

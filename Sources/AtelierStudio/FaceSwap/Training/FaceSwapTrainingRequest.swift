@@ -42,6 +42,13 @@ public struct FaceSwapTrainingRequest: Sendable, Hashable, Codable {
   public var loss = FaceSwapLoss.absolute
   /// The factor of the mask's absolute error, for networks with a mask head.
   public var maskWeight: Float = 0.5
+  /// The factor of the cycle's loss, joint mode alone; 0 trains as the original.
+  ///
+  /// In each step the other's decoder draws the faces, and the swap of what it drew must be the faces again. Without this, nothing
+  /// but the shared encoder says that a code means the same pose to both decoders.
+  public var cycleWeight: Float = 0
+  /// The steps before the cycle begins; until then its inputs are the faces themselves.
+  public var cycleStart = 500
   /// Crops of each person a step.
   public var batch = 16
   /// Adam's base learning rate.
