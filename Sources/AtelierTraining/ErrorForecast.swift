@@ -40,6 +40,8 @@ public struct ErrorForecast: Sendable, Hashable, Codable {
   private static let spacing = 1.04
   /// Errors before the smoothed one means anything.
   private static let warmUp = 50
+  /// Errors before the curve is drawn on: the fall of the first steps promises too much.
+  private static let least = 300
 
   /// Follows an error to a goal, which is above 0.
   public init(goal: Double) { self.goal = goal }
@@ -70,9 +72,9 @@ public struct ErrorForecast: Sendable, Hashable, Codable {
     if let reachedSeconds, let reachedStep {
       return .reached(seconds: reachedSeconds, step: reachedStep)
     }
-    guard let first = points.first, let last = points.last, last.seconds > first.seconds else {
-      return .unknown
-    }
+    guard let first = points.first, let last = points.last, last.seconds > first.seconds,
+      count >= Self.least
+    else { return .unknown }
     let middle = (log(first.seconds) + log(last.seconds)) / 2
     let used = points.filter { log($0.seconds) >= middle }
     guard used.count >= 8, let line = Self.line(used) else { return .unknown }

@@ -7,13 +7,13 @@ import Foundation
 ///
 /// All is relative to the clip itself, so that two people can be compared: the head's place is its shift against the mean face, and
 /// the mouth's opening is how much of the mouth's region is darker than that person's darkest tenth there.
-struct FaceMotion {
+package struct FaceMotion {
   /// The shift to the right, pixels.
-  let x: [Double]
+  package let x: [Double]
   /// The shift downwards, pixels.
-  let y: [Double]
+  package let y: [Double]
   /// The share of dark pixels where the mouth is.
-  let mouth: [Double]
+  package let mouth: [Double]
 
   /// The largest shift that is looked for, pixels of 64.
   private static let reach = 5
@@ -21,7 +21,7 @@ struct FaceMotion {
   /// Measures the frames of one person.
   ///
   /// - Parameter frames: Aligned faces as networks see them, [n, side, side, 3], in order.
-  init(_ frames: Tensor) {
+  package init(_ frames: Tensor) {
     let gray = GrayFrames(frames)
     // The mean of unshifted frames is blurred by the very motion that is measured, so it is taken twice.
     var shifts = [SIMD2<Double>](repeating: .zero, count: gray.count)
@@ -35,7 +35,7 @@ struct FaceMotion {
   }
 
   /// How well another motion follows this one: correlation of each series, in −1...1; nil for a series that does not move.
-  func correlations(with other: FaceMotion) -> (x: Double?, y: Double?, mouth: Double?) {
+  package func correlations(with other: FaceMotion) -> (x: Double?, y: Double?, mouth: Double?) {
     (
       Correlation.pearson(x, other.x), Correlation.pearson(y, other.y),
       Correlation.pearson(mouth, other.mouth)
