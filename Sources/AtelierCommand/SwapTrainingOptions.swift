@@ -78,6 +78,9 @@ struct SwapTrainingOptions: ParsableArguments {
   @Option(help: ArgumentHelp("Adam's beta1 (default: 0.5; slim 0.9).", valueName: "beta"))
   var beta1: Double?
 
+  @Option(help: ArgumentHelp("Start with the weights of this model.", valueName: "file"))
+  var startFrom: String?
+
   @Option(help: ArgumentHelp("Start with the encoder of this model.", valueName: "file"))
   var encoderFrom: String?
 
@@ -165,6 +168,7 @@ struct SwapTrainingOptions: ParsableArguments {
     request.learningRate = learningRate ?? request.learningRate
     request.decay = decay ?? request.decay
     request.beta1 = beta1 ?? request.beta1
+    request.startFrom = startFrom
     request.encoderFrom = encoderFrom
     request.freezesEncoder = freezeEncoder
     request.goal = goal ?? request.goal
@@ -194,7 +198,8 @@ struct SwapTrainingOptions: ParsableArguments {
       ("--mode", mode != nil), ("--loss", loss != nil), ("--cycle", cycle != nil),
       ("--cycle-start", cycleStart != nil), ("--batch", batch != nil),
       ("--learning-rate", learningRate != nil), ("--decay", decay != nil),
-      ("--beta1", beta1 != nil), ("--encoder-from", encoderFrom != nil),
+      ("--beta1", beta1 != nil), ("--start-from", startFrom != nil),
+      ("--encoder-from", encoderFrom != nil),
       ("--freeze-encoder", freezeEncoder), ("--goal", goal != nil),
       ("--timelapse", timelapse != nil), ("--seed", seed != nil),
     ]

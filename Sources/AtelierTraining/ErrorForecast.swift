@@ -119,9 +119,11 @@ public struct ErrorForecast: Sendable, Hashable, Codable {
   static func words(_ seconds: Double) -> String {
     let minutes = Int((seconds / 60).rounded())
     if seconds < 90 { return "\(Int(seconds.rounded())) s" }
-    if minutes < 90 { return "\(minutes) min" }
+    if minutes < 60 { return "\(minutes) min" }
     let tens = Int((seconds / 600).rounded()) * 10
-    if tens < 48 * 60 { return tens % 60 == 0 ? "\(tens / 60) h" : "\(tens / 60) h \(tens % 60) min" }
+    if tens < 48 * 60 {
+      return tens % 60 == 0 ? "\(tens / 60) h" : "\(tens / 60) h \(tens % 60) min"
+    }
     return "\(Int((seconds / 86400).rounded())) days"
   }
 

@@ -115,17 +115,16 @@ struct FaceMotionTests {
     let clip = try clip()
     let motion = FaceMotion(clip.frames)
     for (axis, found) in [motion.x, motion.y].enumerated() {
-      let true_ = clip.shifts.map { $0[axis] }
-      let mean = true_.reduce(0, +) / Double(true_.count)
+      let known = clip.shifts.map { $0[axis] }
+      let mean = known.reduce(0, +) / Double(known.count)
       let offset = found.reduce(0, +) / Double(found.count) - mean
-      for (one, other) in zip(found, true_) {
+      for (one, other) in zip(found, known) {
         #expect(abs(one - other - offset) < 0.5, "axis \(axis)")
       }
     }
     let own = motion.correlations(with: motion)
     #expect(own.x.map { abs($0 - 1) < 1e-9 } == true)
-    let known = FaceMotion(clip.frames)
-    let followed = try #require(Self.correlation(known.mouth, clip.openings))
+    let followed = try #require(Self.correlation(motion.mouth, clip.openings))
     #expect(followed > 0.85)
     // Nothing moves in a still.
     let still = FaceMotion(

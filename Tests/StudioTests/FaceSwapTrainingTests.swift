@@ -175,6 +175,15 @@ struct FaceSwapTrainingTests {
       try train(request, in: moved)
       let after = try parameters(moved)
       #expect(after["encoder/narrow/weight"] != given["encoder/narrow/weight"])
+      // A whole model as the start: no step leaves all of it.
+      request.encoderFrom = nil
+      request.startFrom = source.appending(path: "last.safetensors").path
+      request.steps = 0
+      request.network.hasMask = false
+      let again = folder.appending(path: "again")
+      try train(request, in: again)
+      let started = try parameters(again)
+      #expect(started == given.filter { !$0.key.contains("/mask/") })
       let card = try ModelFile.read(from: moved.appending(path: "last.safetensors")).information
       #expect(card.training["encoder"] == "given, trained on")
     }
@@ -231,7 +240,7 @@ struct FaceSwapTrainingTests {
         try swapModel(FaceSwapNetwork(.slim, side: 128)).model, to: wide)
       #expect(
         try line { $0.encoderFrom = wide.path }?.hasSuffix(
-          "expected an encoder of slim at 64 pixels; received slim at 128") == true)
+          "expected a model of slim at 64 pixels; received slim at 128") == true)
     }
   }
 

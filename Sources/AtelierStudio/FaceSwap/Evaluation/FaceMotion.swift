@@ -6,13 +6,14 @@ import Foundation
 /// The movement of one face through the frames of a clip.
 ///
 /// All is relative to the clip itself, so that two people can be compared: the head's place is its shift against the mean face, and
-/// the mouth's opening is how much of the mouth's region is darker than that person's darkest tenth there.
+/// the mouth's opening is the contrast of the mouth's region, in which an open mouth shows its dark inside, teeth and both lips. On
+/// drawn faces, whose opening is known, it follows that better than counting dark pixels, which a beard outweighs.
 package struct FaceMotion {
   /// The shift to the right, pixels.
   package let x: [Double]
   /// The shift downwards, pixels.
   package let y: [Double]
-  /// The share of dark pixels where the mouth is.
+  /// The deviation of the luminance where the mouth is.
   package let mouth: [Double]
 
   /// The largest shift that is looked for, pixels of 64.
@@ -154,25 +155,26 @@ private struct GrayFrames {
     return Double(both) / Double(one * other).squareRoot()
   }
 
-  /// The share of dark pixels in the mouth's region of each frame.
+  /// The deviation of the luminance in the mouth's region of each frame.
   ///
   /// The aligner puts the eyes at 0.4 of the side; mouths lie a little more than the eyes' distance below.
   func openings(_ shifts: [SIMD2<Double>]) -> [Double] {
     let rows = side * 11 / 16..<side * 31 / 32
     let columns = side * 11 / 32..<side * 21 / 32
-    let regions = (0..<count).map { frame in
+    let pixels = Float(rows.count * columns.count)
+    return (0..<count).map { frame in
       let (dx, dy) = (Int(shifts[frame].x.rounded()), Int(shifts[frame].y.rounded()))
-      return rows.flatMap { row in
-        columns.map { column in
-          light[frame][min(max(row + dy, 0), side - 1) * side + column + dx]
+      var (sum, squares) = (Float(0), Float(0))
+      for row in rows {
+        let line = min(max(row + dy, 0), side - 1) * side + dx
+        for column in columns {
+          let value = light[frame][line + column]
+          sum += value
+          squares += value * value
         }
       }
-    }
-    let all = regions.flatMap { $0 }.sorted()
-    guard !all.isEmpty else { return [] }
-    let dark = all[all.count / 10]
-    return regions.map { region in
-      Double(region.reduce(0) { $0 + ($1 < dark ? 1 : 0) }) / Double(region.count)
+      let mean = sum / pixels
+      return Double(max(squares / pixels - mean * mean, 0).squareRoot())
     }
   }
 }

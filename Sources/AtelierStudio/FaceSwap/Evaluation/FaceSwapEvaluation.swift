@@ -75,8 +75,10 @@ public enum FaceSwapEvaluation {
               swapped: try $0.share(swapped, calledBy: face.other))
           }, motion: motion(material, moved)))
       pictures.append(
-        ("\(face.rawValue)-to-\(face.other.rawValue).png",
-          sheet(face, material, own: restored, swapped: swapped, back: back)))
+        (
+          "\(face.rawValue)-to-\(face.other.rawValue).png",
+          sheet(face, material, own: restored, swapped: swapped, back: back)
+        ))
     }
     let report = FaceSwapReport(
       protocol: text(faces, side: side), network: model.network.design.rawValue, side: side,
@@ -180,7 +182,7 @@ public enum FaceSwapEvaluation {
       "\(side)x\(side) pixels, no augmentation; PSNR and SSIM (11x11 Gaussian 1.5, valid region) of "
       + "8-bit RGB, means over faces; cycle: swapped, swapped back, against the input; motion: "
       + "correlation of input and swap over the frames, head by its shift against the mean face, "
-      + "mouth by the share of its region below that person's darkest tenth; "
+      + "mouth by the contrast of its region; "
     let classifier =
       "identity: a classifier of four convolutions, 400 steps on training crops, recoloured, gray "
       + "outside an ellipse"

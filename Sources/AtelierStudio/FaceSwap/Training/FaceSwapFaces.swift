@@ -56,9 +56,10 @@ struct FaceSwapFaces {
       let batches = try batches(try folder(own), of: face, request)
       training[face] = batches
       let measured = held.isEmpty ? batches : try Self.batches(try folder(held), of: face, request)
-      validation[face] = measured.unchanged(
-        spread(measured.faces.items.count, validationCount)
-      ).target
+      validation[face] =
+        measured.unchanged(
+          spread(measured.faces.items.count, validationCount)
+        ).target
     }
     return FaceSwapFaces(training: training, validation: validation, truth: nil)
   }

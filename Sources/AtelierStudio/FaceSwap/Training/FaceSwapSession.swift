@@ -266,8 +266,10 @@ final class FaceSwapSession {
     var training = [
       "a": name(of: .a), "b": name(of: .b), "mode": request.mode.rawValue, "stage": stage.name,
       "steps": String(step), "batch": "\(request.batch) of each person",
-      "loss": request.loss.rawValue, "cycle": "\(request.cycleWeight)", "seed": String(request.seed),
-      "optimizer": "Adam \(request.learningRate), beta1 \(request.beta1), \(request.decay.rawValue)",
+      "loss": request.loss.rawValue, "cycle": "\(request.cycleWeight)",
+      "seed": String(request.seed),
+      "optimizer":
+        "Adam \(request.learningRate), beta1 \(request.beta1), \(request.decay.rawValue)",
       "augmentation":
         "rotation \(augmentation.rotation), zoom \(augmentation.zoom), shift \(augmentation.shift), "
         + "flip \(augmentation.flipProbability), warp \(augmentation.warp), lightness "
@@ -276,6 +278,7 @@ final class FaceSwapSession {
         + ", \(augmentation.alignment.rawValue)",
       "notice": "a face swap makes synthetic pictures: label them, and ask who is shown",
     ]
+    if request.startFrom != nil { training["start"] = "a trained model" }
     if request.encoderFrom != nil {
       training["encoder"] = request.freezesEncoder ? "given, frozen" : "given, trained on"
     }

@@ -45,7 +45,7 @@ public enum FaceSwapTraining {
     let stages = request.stages
     // Before the folder is made, so that a request that cannot run leaves none behind.
     _ = try request.network.previewGraph(batch: 1)
-    var start = try isResuming ? [:] : encoder(request)
+    var start = try isResuming ? [:] : self.start(request)
     let folder = try open(request, run, isResuming)
     let firstURL = run.appending(path: "first")
     for (index, stage) in stages.enumerated() {
@@ -82,24 +82,36 @@ public enum FaceSwapTraining {
     return folder
   }
 
-  /// The encoder that the request starts with; empty when it starts with none.
-  private static func encoder(_ request: FaceSwapTrainingRequest) throws -> [String: Tensor] {
-    guard let path = request.encoderFrom else {
-      guard !request.freezesEncoder else {
-        throw StudioError(
-          .usage, "a frozen encoder must come from somewhere: give --encoder-from, too")
-      }
-      return [:]
+  /// The weights that the request starts with; empty when it starts with none.
+  private static func start(_ request: FaceSwapTrainingRequest) throws -> [String: Tensor] {
+    guard !request.freezesEncoder || request.encoderFrom ?? request.startFrom != nil else {
+      throw StudioError(
+        .usage, "a frozen encoder must come from somewhere: give --encoder-from, too")
     }
+    var tensors = try request.startFrom.map { try weights($0, for: request.network) } ?? [:]
+    if let path = request.encoderFrom {
+      let encoder = try weights(path, for: request.network).filter {
+        $0.key.hasPrefix(FaceSwapNetwork.encoderPrefix)
+      }
+      tensors.merge(encoder) { $1 }
+    }
+    return tensors
+  }
+
+  /// The weights of a model of the same design; a mask head that the network has not is left out.
+  private static func weights(
+    _ path: String, for wanted: FaceSwapNetwork
+  ) throws -> [String: Tensor] {
     let model = try FaceSwapModel(contentsOf: URL(fileURLWithPath: path))
-    let (given, wanted) = (model.network, request.network)
+    let given = model.network
     guard given.design == wanted.design, given.side == wanted.side else {
       throw StudioError(
         .data,
-        "\(path): expected an encoder of \(wanted.design.rawValue) at \(wanted.side) pixels; "
+        "\(path): expected a model of \(wanted.design.rawValue) at \(wanted.side) pixels; "
           + "received \(given.design.rawValue) at \(given.side)")
     }
-    return model.model.parameters.filter { $0.key.hasPrefix(FaceSwapNetwork.encoderPrefix) }
+    let names = Set(try wanted.previewGraph(batch: 1).parameters.map(\.name))
+    return model.model.parameters.filter { names.contains($0.key) }
   }
 
   /// Reads the request of a run folder.

@@ -63,6 +63,8 @@ public struct FaceSwapTrainingRequest: Sendable, Hashable, Codable {
   public var gradientLimit: Double?
   /// The decay of the moving average of the weights, which is what is saved; nil for none.
   public var averageDecay: Double?
+  /// A model whose weights, encoder and decoders, this training starts with.
+  public var startFrom: String?
   /// A model whose encoder this training starts with.
   public var encoderFrom: String?
   /// Whether the encoder stays as it starts.
