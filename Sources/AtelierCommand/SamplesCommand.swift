@@ -8,9 +8,10 @@ import Foundation
 struct SamplesCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "samples",
-    abstract: "Draw the project's sample pictures: clean/NAME.png and noisy/NAME.png.",
+    abstract: "Draw the project's sample pictures.",
     discussion: """
-      The same seed gives the same pictures; seed 1 gives those of the folder Samples.
+      Scenes come as clean/NAME.png and noisy/NAME.png; the two fictional people as \
+      characters/NAME.png, both in the same poses, with boxes.csv. The same seed gives the same pictures; seed 1 gives those of the folder Samples.
 
       EXAMPLES
         atelier samples -o out/samples
@@ -30,24 +31,34 @@ struct SamplesCommand: ParsableCommand {
   /// A sample as `--json` prints it.
   private struct Entry: Encodable {
     let name: String
-    let clean: String
-    let noisy: String
-    let sigma: Float
+    var clean: String?
+    var noisy: String?
+    var sigma: Float?
+    var picture: String?
   }
 
   func run() throws {
     let files: [(clean: URL, noisy: URL)]
+    let people: [URL]
     do {
       files = try SampleScenes.write(to: URL(fileURLWithPath: output), seed: seed)
+      people = try SampleCharacters.write(to: URL(fileURLWithPath: output), seed: seed)
     } catch {
       throw StudioError(.cannotCreate, "\(output): cannot be written: \(Failure(error).message)")
     }
-    let entries = zip(SampleScenes.samples, files).map {
+    let scenes = zip(SampleScenes.samples, files).map {
       Entry(name: $0.name, clean: $1.clean.path, noisy: $1.noisy.path, sigma: $0.sigma)
     }
-    guard !global.json else { return try Console.print(json: entries) }
-    for entry in entries {
-      global.say("\(entry.name): sigma \(NumberText.fixed(Double(entry.sigma), 0))  \(entry.noisy)")
+    let faces = zip(SampleCharacters.samples(seed: seed), people).map {
+      Entry(name: $0.name, picture: $1.path)
+    }
+    guard !global.json else { return try Console.print(json: scenes + faces) }
+    for (sample, file) in zip(SampleScenes.samples, files) {
+      let sigma = NumberText.fixed(Double(sample.sigma), 0)
+      global.say("\(sample.name): sigma \(sigma)  \(file.noisy.path)")
+    }
+    for (sample, file) in zip(SampleCharacters.samples(seed: seed), people) {
+      global.say("\(sample.name): \(sample.character.name)  \(file.path)")
     }
   }
 }

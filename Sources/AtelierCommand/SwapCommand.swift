@@ -6,15 +6,19 @@ import ArgumentParser
 struct SwapCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "swap",
-    abstract: "Swap faces: extract them, and convert pictures and films.",
+    abstract: "Swap faces: extract, train, convert pictures and films, measure.",
     discussion: """
       Swap only faces of people who have agreed to it. Every result says in its metadata that it \
       is synthetic, and by which model.
 
       EXAMPLES
         atelier swap extract clip.mp4 photos/ -o faces/a
-        atelier swap clip.mp4 --model swap.safetensors --to b -o swapped.mp4
+        atelier swap train --a faces/a --b faces/b --network half --run mine --minutes 60
+        atelier swap clip.mp4 --model mine/best.safetensors --to b -o swapped.mp4
+        atelier swap evaluate --model mine/best.safetensors --a held/a --b held/b
       """,
-    subcommands: [SwapExtractCommand.self, SwapRunCommand.self],
+    subcommands: [
+      SwapExtractCommand.self, SwapTrainCommand.self, SwapRunCommand.self, SwapEvaluateCommand.self,
+    ],
     defaultSubcommand: SwapRunCommand.self)
 }

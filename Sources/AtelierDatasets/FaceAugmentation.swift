@@ -29,6 +29,9 @@ public struct FaceAugmentation: Sendable, Hashable, Codable {
   public var lightness: Double
   /// The largest shift of Lab's a and b, as part of 127.
   public var chroma: Double
+  /// Whether the target has the input's colours; when it keeps its own, the network learns to draw a person's true colours
+  /// whatever the light on the input, and its code knows shapes alone.
+  public var recolorsTarget: Bool
   /// Where the pixels of input and target lie.
   public var alignment: Alignment
 
@@ -42,10 +45,12 @@ public struct FaceAugmentation: Sendable, Hashable, Codable {
   ///   - warp: The deviation of the grid's points in pixels of a crop of 256.
   ///   - lightness: The largest change of lightness; 0.3 in the followers.
   ///   - chroma: The largest shift of a and b; 0.08 in the followers.
+  ///   - recolorsTarget: Whether the target has the input's colours.
   ///   - alignment: Where the pixels of input and target lie.
   public init(
     rotation: Double = 10, zoom: Double = 0.05, shift: Double = 0.05, flipProbability: Double = 0.4,
-    warp: Double = 5, lightness: Double = 0, chroma: Double = 0, alignment: Alignment = .centered
+    warp: Double = 5, lightness: Double = 0, chroma: Double = 0, recolorsTarget: Bool = true,
+    alignment: Alignment = .centered
   ) {
     self.rotation = rotation
     self.zoom = zoom
@@ -54,6 +59,7 @@ public struct FaceAugmentation: Sendable, Hashable, Codable {
     self.warp = warp
     self.lightness = lightness
     self.chroma = chroma
+    self.recolorsTarget = recolorsTarget
     self.alignment = alignment
   }
 

@@ -136,7 +136,8 @@ public struct FaceBatches: Sendable {
       let (face, variation) = choice(index)
       let image = faces.items[face].image
       let places = variation.targetPlaces(side: side)
-      write(image, places, variation, into: &target, at: index)
+      write(
+        image, places, augmentation.recolorsTarget ? variation : nil, into: &target, at: index)
       write(image, variation.inputPlaces(side: side), variation, into: &input, at: index)
       if let masks {
         mask.withUnsafeMutableBufferPointer { buffer in
@@ -154,7 +155,7 @@ public struct FaceBatches: Sendable {
   }
 
   private func write(
-    _ image: ByteImage, _ places: [SIMD2<Float>], _ variation: FaceVariation,
+    _ image: ByteImage, _ places: [SIMD2<Float>], _ colors: FaceVariation?,
     into elements: inout [Float], at index: Int
   ) {
     let count = side * side * 3
@@ -162,9 +163,8 @@ public struct FaceBatches: Sendable {
       let pixels = UnsafeMutableBufferPointer(
         rebasing: buffer[index * count..<(index + 1) * count])
       FaceSampling.read(image, places, into: pixels)
-      if variation.lightness != 0 || variation.a != 0 || variation.b != 0 {
-        LabColor.adjust(
-          pixels, lightness: variation.lightness, a: variation.a, b: variation.b)
+      if let colors, colors.lightness != 0 || colors.a != 0 || colors.b != 0 {
+        LabColor.adjust(pixels, lightness: colors.lightness, a: colors.a, b: colors.b)
       }
     }
   }

@@ -29,6 +29,9 @@ public final class ProgressListener: TrainingListener {
     }
   }
 
+  /// Gives one more part of the line, such as a forecast; asked whenever the line is shown.
+  public var remark: (() -> String?)?
+
   private let style: Style
   private let write: (String) -> Void
   private let clock: () -> Double
@@ -144,6 +147,7 @@ public final class ProgressListener: TrainingListener {
     }
     parts.append("loss \(ProgressText.number(report.smoothedLoss))")
     if let metric { parts.append("\(metric.name) \(ProgressText.number(metric.value))") }
+    if let remark = remark?() { parts.append(remark) }
     return parts
   }
 

@@ -33,6 +33,10 @@ public final class TrainingLoop {
   public var listeners: [any TrainingListener] = []
   /// Measures the model in the store; averaged weights are in it meanwhile.
   public var validate: ((ParameterStore) throws -> [String: Double])?
+  /// Computes further inputs of a step from its batch and the weights as they are, such as pictures that the network itself drew.
+  ///
+  /// It runs on the training's thread and must depend on the step, the batch and the weights alone.
+  public var derivedInputs: ((_ step: Int, _ batch: [String: Tensor]) throws -> [String: Tensor])?
   /// Writes model files into the run folder; called for `last` and `best`.
   public var writeModel: ModelWriter?
   /// Asks the loop to save and stop.
@@ -200,6 +204,10 @@ public final class TrainingLoop {
     let index = counters.step
     let progress = self.progress ?? 0
     counters.step += 1
+    var batch = batch
+    if let derivedInputs {
+      batch.merge(try derivedInputs(index, batch)) { $1 }
+    }
     var values: [String: Double] = [:]
     var loss = 0.0
     var squares = 0.0

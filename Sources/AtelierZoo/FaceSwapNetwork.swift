@@ -104,12 +104,14 @@ public struct FaceSwapNetwork: Sendable, Hashable, Codable {
   ///   - batch: Faces of each person at once.
   ///   - faces: Whose; both share one run of the encoder.
   ///   - isEncoderFrozen: Whether training leaves the encoder as it is.
+  ///   - cycles: Whether each person's autoencoder also runs on the inputs `swapped_a` and `swapped_b`, which give the outputs
+  ///     `cycle_a` and `cycle_b`.
   ///   - joins: Whether the shared encoder runs once on all faces; results are the same.
   /// - Returns: The graph.
   /// - Throws: `ShapeError` when the design does not take the side or `faces` is empty.
   public func reconstructionGraph(
     batch: Int, faces: [SwapFace] = SwapFace.allCases, isEncoderFrozen: Bool = false,
-    joins: Bool = true
+    cycles: Bool = false, joins: Bool = true
   ) throws(ShapeError) -> Graph {
     guard !faces.isEmpty, Set(faces).count == faces.count else {
       throw ShapeError("a face swap trains on a, b or both; received \(faces.map(\.rawValue))")
@@ -121,6 +123,9 @@ public struct FaceSwapNetwork: Sendable, Hashable, Codable {
         let drawn = parts.decoder(face)(code)
         builder.output("output_\(face.rawValue)", drawn.picture)
         if let mask = drawn.mask { builder.output("mask_\(face.rawValue)", mask) }
+        guard cycles else { continue }
+        let swapped = parts.encoder(builder.input("swapped_\(face.rawValue)", shape(batch)))
+        builder.output("cycle_\(face.rawValue)", parts.decoder(face)(swapped).picture)
       }
     }
     return joins ? try graph.joiningSharedCalls() : graph
@@ -130,7 +135,7 @@ public struct FaceSwapNetwork: Sendable, Hashable, Codable {
   ///
   /// Inputs: `a` and `b`, the warped faces; `target_a` and `target_b`, what they should become; with a mask `target_mask_a` and
   /// `target_mask_b` [N, side, side, 1]. Outputs: `loss`, the sum over the people, `loss_a` and `loss_b`, the pictures' parts
-  /// alone, and those of `reconstructionGraph`. Joint mode trains both; sequential mode trains `[.a]`, then `[.b]` with a frozen
+  /// alone, `error_a` and `error_b`, the pictures' mean absolute errors, and those of `reconstructionGraph`. Joint mode trains both; sequential mode trains `[.a]`, then `[.b]` with a frozen
   /// encoder, on the same store.
   ///
   /// - Parameters:
@@ -139,24 +144,34 @@ public struct FaceSwapNetwork: Sendable, Hashable, Codable {
   ///   - isEncoderFrozen: Whether the encoder stays as it is.
   ///   - loss: Of picture and target.
   ///   - maskWeight: The factor of the mask's absolute error.
+  ///   - cycleWeight: The factor of the loss of `swapped_a` through A's autoencoder against `target_a`, where `swapped_a` is what
+  ///     B's decoder draws of A, and the same of B; 0 leaves these inputs out. It is back-translation: the encoder learns that the
+  ///     other's drawn face means the same pose (Lample and others: Unsupervised Machine Translation Using Monolingual Corpora
+  ///     Only, 2018).
   ///   - joins: Whether the shared encoder runs once on all faces.
   /// - Returns: The graph.
   /// - Throws: `ShapeError` when the design does not take the side or `faces` is empty.
   public func trainingGraph(
     batch: Int, faces: [SwapFace] = SwapFace.allCases, isEncoderFrozen: Bool = false,
-    loss: FaceSwapLoss = .absolute, maskWeight: Float = 0.5, joins: Bool = true
+    loss: FaceSwapLoss = .absolute, maskWeight: Float = 0.5, cycleWeight: Float = 0,
+    joins: Bool = true
   ) throws(ShapeError) -> Graph {
     let graph = try reconstructionGraph(
-      batch: batch, faces: faces, isEncoderFrozen: isEncoderFrozen, joins: joins)
+      batch: batch, faces: faces, isEncoderFrozen: isEncoderFrozen, cycles: cycleWeight > 0,
+      joins: joins)
     return try graph.specialized(for: .train).extended { builder, symbols in
       var total: SymbolicTensor?
       func add(_ term: SymbolicTensor) { total = total.map { $0 + term } ?? term }
       for face in faces.map(\.rawValue) {
         guard let picture = symbols["output_\(face)"] else { continue }
-        let error = loss.loss(picture, builder.input("target_\(face)", picture.shape))
+        let wanted = builder.input("target_\(face)", picture.shape)
+        let error = loss.loss(picture, wanted)
         builder.output("output_\(face)", picture)
         builder.output("loss_\(face)", error)
+        builder.output(
+          "error_\(face)", loss == .absolute ? error : Loss.absoluteError(picture, wanted))
         add(error)
+        if let cycle = symbols["cycle_\(face)"] { add(cycleWeight * loss.loss(cycle, wanted)) }
         guard let mask = symbols["mask_\(face)"] else { continue }
         let target = builder.input("target_mask_\(face)", mask.shape)
         builder.output("mask_\(face)", mask)

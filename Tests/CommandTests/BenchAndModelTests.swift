@@ -186,5 +186,14 @@ struct BenchAndModelTests {
         #expect(drawn == shipped, "\(kind)/\(sample.name)")
       }
     }
+    for name in SampleCharacters.samples().map({ "\($0.name).png" }) {
+      let drawn = try ImageFile.read(bench.path("drawn/characters/\(name)"))
+      let shipped = try ImageFile.read(
+        root.appendingPathComponent("Samples/characters/\(name)"))
+      #expect(drawn == shipped, "characters/\(name)")
+    }
+    #expect(
+      try Data(contentsOf: bench.path("drawn/characters/boxes.csv"))
+        == Data(contentsOf: root.appendingPathComponent("Samples/characters/boxes.csv")))
   }
 }

@@ -70,6 +70,26 @@ enum CommandTool {
     return try outcome(running)
   }
 
+  /// Returns when the run's state was replaced so many times, or the process ended.
+  static func waitForSaves(_ count: Int, of run: URL, while process: Process) {
+    func version() -> [String] {
+      let attributes = try? FileManager.default.attributesOfItem(
+        atPath: run.appendingPathComponent("state.safetensors").path)
+      return [FileAttributeKey.modificationDate, .systemFileNumber].map {
+        "\(attributes?[$0] ?? "none")"
+      }
+    }
+    let end = Date() + 30
+    var seen = version()
+    var left = count
+    while left > 0, process.isRunning, Date() < end {
+      Thread.sleep(forTimeInterval: 0.001)
+      let now = version()
+      if now != seen { left -= 1 }
+      seen = now
+    }
+  }
+
   /// What an ended process said.
   static func outcome(
     _ running: (process: Process, output: URL, errors: URL)

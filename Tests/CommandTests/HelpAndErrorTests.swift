@@ -131,6 +131,31 @@ struct MistakeCase: CustomTestStringConvertible {
       "bench --kernels carving --only A-autoencoder", 64,
       "atelier: no kernel of these workloads has 'carving' in name and shape"),
     MistakeCase(
+      "swap train --a sub --b sub --run r", 64,
+      "atelier: a training needs a limit: give --steps or --minutes"),
+    MistakeCase(
+      "swap train --a sub --steps 1 --run r", 64,
+      "atelier: a training needs faces of two people: give --a and --b, or --characters"),
+    MistakeCase(
+      "swap train --characters 4 --steps 1 --run r --mode both", 64,
+      "atelier: The value 'both' is invalid for '--mode <mode>': expected one of joint, "
+        + "sequential; received 'both' (see atelier swap train --help)"),
+    MistakeCase(
+      "swap train --characters 4 --steps 1 --run r --loss ssim", 64,
+      "atelier: The value 'ssim' is invalid for '--loss <loss>': expected mae, dssim or mixed; "
+        + "received 'ssim' (see atelier swap train --help)"),
+    MistakeCase(
+      "swap train --a sub --b empty --steps 1 --run r", 65, "atelier: no PNG or JPEG in "),
+    MistakeCase(
+      "swap train --run r --resume --cycle 1 --no-warp", 64,
+      "atelier: --resume goes on with the run's own settings; leave out --cycle, --no-warp"),
+    MistakeCase(
+      "swap evaluate --model bad.safetensors --characters", 65,
+      "atelier: bad.safetensors at byte 0: expected at least 8 bytes, received 5"),
+    MistakeCase(
+      "swap evaluate --model bad.safetensors", 64,
+      "atelier: expected either --characters or --a and --b (see atelier swap evaluate --help)"),
+    MistakeCase(
       "samples -o good.png/below", 73, "atelier: good.png/below: cannot be written: "),
   ]
 }
@@ -139,9 +164,9 @@ struct MistakeCase: CustomTestStringConvertible {
 struct HelpAndErrorTests {
   static let commands = [
     "", "denoise", "denoise run", "denoise train", "denoise evaluate", "denoise compare",
-    "swap", "swap extract", "swap run", "classify", "classify run", "classify train",
-    "classify evaluate", "classify explain", "model", "model summary", "model plan", "samples",
-    "bench",
+    "swap", "swap extract", "swap run", "swap train", "swap evaluate", "classify", "classify run",
+    "classify train", "classify evaluate", "classify explain", "model", "model summary",
+    "model plan", "samples", "bench",
   ]
 
   /// Set ATELIER_RECORD=1 to write the snapshots anew, and read what changed.

@@ -32,26 +32,6 @@ struct TrainingProcessTests {
     ]
   }
 
-  /// Returns when the run's state was replaced so many times, or the process ended.
-  private func waitForSaves(_ count: Int, of run: URL, while process: Process) {
-    func version() -> [String] {
-      let attributes = try? FileManager.default.attributesOfItem(
-        atPath: run.appendingPathComponent("state.safetensors").path)
-      return [FileAttributeKey.modificationDate, .systemFileNumber].map {
-        "\(attributes?[$0] ?? "none")"
-      }
-    }
-    let end = Date() + 30
-    var seen = version()
-    var left = count
-    while left > 0, process.isRunning, Date() < end {
-      Thread.sleep(forTimeInterval: 0.001)
-      let now = version()
-      if now != seen { left -= 1 }
-      seen = now
-    }
-  }
-
   private func bytes(_ bench: Workbench, _ run: String, _ name: String) throws -> Data {
     try Data(contentsOf: bench.path("\(run)/\(name).safetensors"))
   }
@@ -72,7 +52,8 @@ struct TrainingProcessTests {
         : arguments("killed", steps: Self.steps) + ["--quiet"]
       let running = try CommandTool.start(call, in: bench.folder)
       // A few saves and then some milliseconds: before the first save, between saves, within one.
-      waitForSaves(generator.index(below: 3), of: bench.path("killed"), while: running.process)
+      CommandTool.waitForSaves(
+        generator.index(below: 3), of: bench.path("killed"), while: running.process)
       Thread.sleep(forTimeInterval: Double(generator.uniform(0...0.03)))
       guard running.process.isRunning else { break }
       kill(running.process.processIdentifier, SIGKILL)

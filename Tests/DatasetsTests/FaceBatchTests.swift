@@ -125,6 +125,24 @@ private func crops(_ count: Int, side: Int = 128) -> ImageFolder {
     }
   }
 
+  @Test func aTargetThatKeepsItsColours() throws {
+    let folder = crops(2)
+    var augmentation = FaceAugmentation(warp: 0, lightness: 0.4, chroma: 0.1)
+    func batch() throws -> FaceBatch {
+      try FaceBatches(faces: folder, side: 64, batchSize: 3, augmentation: augmentation, seed: 7)
+        .batch(step: 5)
+    }
+    let both = try batch()
+    augmentation.recolorsTarget = false
+    let kept = try batch()
+    augmentation.lightness = 0
+    augmentation.chroma = 0
+    let plain = try batch()
+    #expect(kept.input == both.input)
+    #expect(kept.target == plain.target)
+    #expect(kept.target != both.target)
+  }
+
   @Test func theSameSeedGivesTheSameBytes() throws {
     let folder = crops(4)
     func batches(seed: UInt64 = 3, stream: UInt64 = 0) throws -> FaceBatches {

@@ -139,6 +139,45 @@ struct FaceSwapTests {
     }
   }
 
+  @Test("the cycle's loss is that of the swapped faces, and errors are absolute ones")
+  func cycle() throws {
+    let network = FaceSwapNetwork(.slim)
+    let plain = try network.trainingGraph(batch: 2, loss: .mixed)
+    let cycled = try network.trainingGraph(batch: 2, loss: .mixed, cycleWeight: 0.25)
+    #expect(cycled.inputs.map(\.name).contains("swapped_a"))
+    #expect(!plain.inputs.map(\.name).contains("swapped_a"))
+    let store = try ParameterStore(for: [plain, cycled], seed: 5)
+    #expect(weights(plain) == weights(cycled))
+    let shape = Shape([2, 64, 64, 3])
+    var tensors: [String: Tensor] = [:]
+    for (index, name) in ["a", "b", "target_a", "target_b"].enumerated() {
+      tensors[name] = Tensor.uniform(shape, in: 0...1, seed: UInt64(index + 1))
+    }
+    // Where the swapped faces are the faces, the cycle's loss is theirs again.
+    tensors["swapped_a"] = tensors["a"]
+    tensors["swapped_b"] = tensors["b"]
+    let programs = try [plain, cycled].map { try Program($0, parameters: store) }
+    for program in programs {
+      for input in program.inputs {
+        try program.setInput(input.name, try #require(tensors[input.name]))
+      }
+      try program.run()
+    }
+    let losses = try programs.map { try $0.scalar("loss") }
+    #expect(abs(losses[1] - 1.25 * losses[0]) < 1e-4 * losses[1])
+    let drawn = try programs[0].output("output_a").elements
+    let wanted = try #require(tensors["target_a"]).elements
+    let error = zip(drawn, wanted).reduce(0) { $0 + abs($1.0 - $1.1) } / Float(drawn.count)
+    #expect(abs(try programs[0].scalar("error_a") - error) < 1e-5)
+    #expect(try programs[0].scalar("loss_a") > error + 0.1, "the dissimilarity joins")
+    // Other swapped faces, another loss.
+    let other = try #require(tensors["b"])
+    try programs[1].setInput("swapped_a", other)
+    try programs[1].run()
+    #expect(try programs[1].scalar("loss") != losses[1])
+    #expect(try programs[1].scalar("loss_a") == programs[0].scalar("loss_a"))
+  }
+
   @Test("sequential mode: B's step has no gradient of the frozen encoder")
   func sequential() throws {
     let network = FaceSwapNetwork(.slim)

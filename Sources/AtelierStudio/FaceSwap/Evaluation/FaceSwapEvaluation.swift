@@ -1,0 +1,221 @@
+// The measure of a face swap: against true pictures where people are drawn, by other signs where they are real.
+
+import AtelierDatasets
+import AtelierEngine
+import AtelierImages
+import AtelierKernels
+import AtelierZoo
+import Foundation
+
+/// Measures face swaps.
+public enum FaceSwapEvaluation {
+  /// What is measured on.
+  public enum Faces: Sendable {
+    /// The two fictional people: poses that no training of any seed draws, and a clip of frames for the movement.
+    case characters(poses: Int, frames: Int, seed: UInt64)
+    /// Held-out crops of A and B in the order of a clip; with crops to train a classifier on, or none.
+    case crops(a: [URL], b: [URL], classifierA: [URL], classifierB: [URL], seed: UInt64)
+  }
+
+  /// What is measured of one person.
+  private struct Material {
+    /// The faces, [n, side, side, 3].
+    var faces: Tensor
+    /// The other person in the same poses.
+    var truth: Tensor?
+    /// The frames of a clip.
+    var clip: Tensor
+    /// The other person in the clip's poses, and how far the mouth is open in each.
+    var clipTruth: Tensor?
+    var openings: [Double]?
+  }
+
+  /// Measures a model in both directions.
+  ///
+  /// - Parameters:
+  ///   - model: The model.
+  ///   - faces: What is measured on.
+  ///   - kernels: Instruction set and threads.
+  /// - Returns: Figures, and pictures to look at.
+  /// - Throws: `StudioError`, `DatasetError` or `ShapeError`, one line each.
+  public static func run(
+    _ model: FaceSwapModel, on faces: Faces, kernels: Kernels = Kernels()
+  ) throws -> FaceSwapEvaluationResult {
+    let side = model.network.side
+    let materials = try materials(faces, side: side, pool: kernels.pool)
+    let classifier = try classifier(faces, side: side, kernels: kernels)
+    var converters: [SwapFace: FaceSwapConverter] = [:]
+    for face in SwapFace.allCases {
+      converters[face] = try model.converter(to: face, batch: 8, threads: kernels.pool)
+    }
+    var directions: [FaceSwapReport.Direction] = []
+    var pictures: [(name: String, picture: ByteImage)] = []
+    var seconds = 0.0
+    var count = 0
+    for face in SwapFace.allCases {
+      guard let material = materials[face], let own = converters[face],
+        let other = converters[face.other]
+      else { continue }
+      let begin = DispatchTime.now().uptimeNanoseconds
+      let swapped = try other.decode(material.faces).pictures
+      seconds += Double(DispatchTime.now().uptimeNanoseconds - begin) / 1e9
+      count += material.faces.shape.batch
+      let restored = try own.decode(material.faces).pictures
+      let back = try own.decode(swapped).pictures
+      let moved = try other.decode(material.clip).pictures
+      directions.append(
+        FaceSwapReport.Direction(
+          from: face.rawValue, to: face.other.rawValue,
+          reconstruction: try likeness(restored, material.faces),
+          truth: try material.truth.map { try likeness(swapped, $0) },
+          cycle: try likeness(back, material.faces),
+          identity: try classifier.map {
+            FaceSwapReport.Identity(
+              real: try $0.share(material.faces, calledBy: face),
+              swapped: try $0.share(swapped, calledBy: face.other))
+          }, motion: motion(material, moved)))
+      pictures.append(
+        (
+          "\(face.rawValue)-to-\(face.other.rawValue).png",
+          sheet(face, material, own: restored, swapped: swapped, back: back)
+        ))
+    }
+    let report = FaceSwapReport(
+      protocol: text(faces, side: side), network: model.network.design.rawValue, side: side,
+      directions: directions, secondsPerFace: seconds / Double(max(count, 1)))
+    return FaceSwapEvaluationResult(report: report, pictures: pictures)
+  }
+
+  // MARK: - Material
+
+  private static func materials(
+    _ faces: Faces, side: Int, pool: ThreadPool
+  ) throws -> [SwapFace: Material] {
+    switch faces {
+    case .characters(let poses, let frames, let seed):
+      return try drawn(poses: poses, frames: frames, seed: seed, side: side, pool: pool)
+    case .crops(let a, let b, _, _, _):
+      return try [SwapFace.a: a, .b: b].mapValues { urls in
+        let middles = try FaceSwapFaces.middles(ImageFolder(urls, mode: .color), side: side)
+        return Material(faces: middles, clip: middles)
+      }
+    }
+  }
+
+  private static func drawn(
+    poses: Int, frames: Int, seed: UInt64, side: Int, pool: ThreadPool
+  ) throws -> [SwapFace: Material] {
+    let source = CharacterCrops(side: side, seed: seed)
+    let clip = CharacterPose.clip(count: frames, seed: seed)
+    let people = SwapFace.allCases
+    let still = try source.crops(poses, of: people, from: .evaluation, pool: pool)
+    let moving = try source.crops(of: people, in: clip, pool: pool)
+    let tensors = try people.indices.map { index in
+      try [still, moving].map {
+        try FaceSwapFaces.middles($0[index], of: people[index], side: side)
+      }
+    }
+    var result: [SwapFace: Material] = [:]
+    for (index, face) in people.enumerated() {
+      let other = 1 - index
+      result[face] = Material(
+        faces: tensors[index][0], truth: tensors[other][0], clip: tensors[index][1],
+        clipTruth: tensors[other][1], openings: clip.map { Double($0.mouthOpening) })
+    }
+    return result
+  }
+
+  private static func classifier(
+    _ faces: Faces, side: Int, kernels: Kernels
+  ) throws -> FaceClassifier? {
+    let folders: [SwapFace: ImageFolder]
+    let seed: UInt64
+    switch faces {
+    case .characters(_, _, let number):
+      seed = number
+      let source = CharacterCrops(side: side, seed: seed)
+      var drawn: [SwapFace: ImageFolder] = [:]
+      for (stream, face) in SwapFace.allCases.enumerated() {
+        drawn[face] = ImageFolder(
+          try source.crops(
+            200, of: [face], from: .training, stream: UInt64(stream), pool: kernels.pool)[0],
+          of: face)
+      }
+      folders = drawn
+    case .crops(_, _, let a, let b, let number):
+      guard !a.isEmpty, !b.isEmpty else { return nil }
+      seed = number
+      folders = try [.a: ImageFolder(a, mode: .color), .b: ImageFolder(b, mode: .color)]
+    }
+    let batches = try folders.mapValues {
+      try FaceBatches(
+        faces: $0, side: side, batchSize: 16, augmentation: .standard, seed: seed &+ 1)
+    }
+    return try FaceClassifier(batches, seed: seed, kernels: kernels)
+  }
+
+  // MARK: - Figures
+
+  private static func likeness(
+    _ faces: Tensor, _ wanted: Tensor
+  ) throws -> FaceSwapReport.Likeness {
+    let (psnr, ssim) = try FaceFigures.likeness(faces, wanted)
+    return FaceSwapReport.Likeness(
+      faces: faces.shape.batch, mae: FaceFigures.meanAbsoluteError(faces, wanted), psnr: psnr,
+      ssim: ssim)
+  }
+
+  private static func motion(_ material: Material, _ moved: Tensor) -> FaceSwapReport.Motion? {
+    guard moved.shape.batch >= 8 else { return nil }
+    let swap = FaceMotion(moved)
+    let followed = FaceMotion(material.clip).correlations(with: swap)
+    return FaceSwapReport.Motion(
+      frames: moved.shape.batch, x: followed.x, y: followed.y, mouth: followed.mouth,
+      mouthCeiling: material.clipTruth.flatMap { truth in
+        material.openings.flatMap { Correlation.pearson(FaceMotion(truth).mouth, $0) }
+      },
+      mouthKnown: material.openings.flatMap { Correlation.pearson(swap.mouth, $0) })
+  }
+
+  private static func text(_ faces: Faces, side: Int) -> String {
+    let common =
+      "\(side)x\(side) pixels, no augmentation; PSNR and SSIM (11x11 Gaussian 1.5, valid region) of "
+      + "8-bit RGB, means over faces; cycle: swapped, swapped back, against the input; motion: "
+      + "correlation of input and swap over the frames, head by its shift against the mean face, "
+      + "mouth by the contrast of its region; "
+    let classifier =
+      "identity: a classifier of four convolutions, 400 steps on training crops, recoloured, gray "
+      + "outside an ellipse"
+    switch faces {
+    case .characters(let poses, let frames, let seed):
+      return common + "\(poses) random poses and a clip of \(frames) frames of the renderer, seed "
+        + "\(seed), none of them drawn in trainings, laid by the mean of both people's eyes; "
+        + classifier
+    case .crops(_, _, let a, let b, let seed):
+      return common + "held-out crops as given, in their order"
+        + (a.isEmpty || b.isEmpty ? "" : "; \(classifier), seed \(seed)")
+    }
+  }
+
+  // MARK: - Pictures
+
+  /// Input, reconstruction, swap, truth where it is known, swap of the swap.
+  private static func sheet(
+    _ face: SwapFace, _ material: Material, own: Tensor, swapped: Tensor, back: Tensor
+  ) -> ByteImage {
+    let (one, other) = (face.rawValue.uppercased(), face.other.rawValue.uppercased())
+    var titles = [one, "\(one) to \(one)", "\(one) to \(other)"]
+    var columns = [material.faces, own, swapped]
+    if let truth = material.truth {
+      titles.append("true \(other)")
+      columns.append(truth)
+    }
+    titles.append("and back")
+    columns.append(back)
+    let count = material.faces.shape.batch
+    let rows = (0..<min(count, 10)).map { $0 * count / min(count, 10) }
+    let shown = columns.map { $0.rows(rows).pictures }
+    let cells = rows.indices.map { row in shown.map { PictureGrid.Cell($0[row]) } }
+    return PictureGrid(columnTitles: titles, rows: cells, magnification: 2).render()
+  }
+}

@@ -1,0 +1,47 @@
+// Figures of batches of faces: absolute error, PSNR and SSIM, and the way from tensors to pictures.
+
+import AtelierEngine
+import AtelierImages
+
+extension Tensor {
+  /// The images of the batch at these places, in this order.
+  func rows(_ places: [Int]) -> Tensor {
+    let size = count / max(shape.batch, 1)
+    return Tensor(
+      shape.withBatch(places.count), places.flatMap { elements[$0 * size..<($0 + 1) * size] })
+  }
+
+  /// The images of a batch [n, height, width, channels] as 8-bit pictures, clipped and rounded.
+  var pictures: [ByteImage] {
+    let size = count / max(shape.batch, 1)
+    return (0..<shape.batch).map { index in
+      FloatImage(
+        width: shape.width, height: shape.height, channels: shape.channels,
+        samples: Array(elements[index * size..<(index + 1) * size])
+      ).bytes
+    }
+  }
+}
+
+/// Figures of two batches of faces of one shape.
+enum FaceFigures {
+  /// The mean absolute error of all values.
+  static func meanAbsoluteError(_ first: Tensor, _ second: Tensor) -> Double {
+    let sum = zip(first.elements, second.elements).reduce(0.0) { $0 + Double(abs($1.0 - $1.1)) }
+    return sum / Double(max(first.count, 1))
+  }
+
+  /// Means over the faces of PSNR in decibels and SSIM, both of 8-bit RGB.
+  ///
+  /// **Throws:** `ImageError` when the shapes differ.
+  static func likeness(_ first: Tensor, _ second: Tensor) throws -> (psnr: Double, ssim: Double) {
+    var sums = (psnr: 0.0, ssim: 0.0)
+    let pairs = zip(first.pictures, second.pictures)
+    for (one, other) in pairs {
+      sums.psnr += try Metrics.psnr(one, other)
+      sums.ssim += try Metrics.ssim(one, other)
+    }
+    let count = Double(max(first.shape.batch, 1))
+    return (sums.psnr / count, sums.ssim / count)
+  }
+}

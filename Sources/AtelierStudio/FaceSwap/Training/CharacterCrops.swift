@@ -1,0 +1,126 @@
+// The two fictional people as training and test data: crops of any pose, laid as the aligner lays real faces.
+
+import AtelierDatasets
+import AtelierEngine
+import AtelierImages
+import AtelierKernels
+import AtelierZoo
+
+/// A drawn face as a swap sees it.
+struct CharacterCrop: Sendable {
+  /// The crop, square, RGB.
+  let image: ByteImage
+  /// Where the face is, one channel of the same size.
+  let mask: ByteImage
+}
+
+/// Draws crops of the two fictional people.
+///
+/// The crop is laid by the mean of both people's eyes, so it depends on the pose alone: the crops of one pose show both people in
+/// the same place, and one is the true picture of the other's swap.
+struct CharacterCrops: Sendable {
+  /// Which poses are drawn; the sets of one seed have no pose in common.
+  enum PoseSet: UInt64 {
+    /// What a network learns from.
+    case training
+    /// What a training measures itself with.
+    case validation
+    /// What a finished model is judged by.
+    case evaluation
+  }
+
+  /// Who is A and who is B.
+  static let people: [SwapFace: FictionalCharacter] = [.a: .maeve, .b: .solomon]
+
+  /// Columns and rows of a crop.
+  let size: Int
+  private let seed: UInt64
+  private let renderers: [SwapFace: CharacterRenderer]
+
+  /// Prepares both people.
+  ///
+  /// - Parameters:
+  ///   - side: The network's side in pixels; crops are twice as large, because it sees their middle.
+  ///   - seed: The seed of the poses.
+  init(side: Int, seed: UInt64) {
+    size = 2 * side
+    self.seed = seed
+    renderers = Self.people.mapValues { CharacterRenderer($0) }
+  }
+
+  /// A pose of a set.
+  func pose(_ index: Int, of set: PoseSet, stream: UInt64 = 0) -> CharacterPose {
+    var generator = RandomGenerator(
+      seed: seed, 0x706F_7365, set.rawValue, stream, UInt64(bitPattern: Int64(index)))
+    return CharacterPose.random(using: &generator)
+  }
+
+  /// The crops of one pose.
+  ///
+  /// - Parameters:
+  ///   - pose: The pose.
+  ///   - faces: Who is drawn.
+  /// - Returns: A crop for each of `faces`.
+  /// - Throws: `DatasetError` when the side is out of the renderer's range.
+  func crops(_ pose: CharacterPose, of faces: [SwapFace]) throws -> [CharacterCrop] {
+    let marks = renderers.values.map { $0.landmarks(pose, size: size) }
+    func mean(_ place: (FaceLandmarks) -> SIMD2<Float>) -> SIMD2<Double> {
+      marks.reduce(SIMD2<Double>()) { $0 + SIMD2<Double>(place($1)) } / Double(marks.count)
+    }
+    let (left, right) = (mean(\.leftEye), mean(\.rightEye))
+    let eyes = EyePair(leftX: left.x, leftY: left.y, rightX: right.x, rightY: right.y)
+    let aligner = FaceAligner(size: size)
+    let face = FoundFace(box: DetectionBox(x: 0, y: 0, width: 1, height: 1), eyes: eyes)
+    guard let alignment = aligner.alignment(of: face) else {
+      throw DatasetError("a pose without two eyes cannot be laid into a crop")
+    }
+    return try faces.compactMap { face in
+      guard let picture = try renderers[face]?.picture(pose, size: size) else { return nil }
+      return CharacterCrop(
+        image: aligner.crop(picture.image.bytes, alignment),
+        mask: aligner.crop(picture.mask.bytes, alignment))
+    }
+  }
+
+  /// The crops of many poses, drawn on all threads.
+  ///
+  /// - Parameters:
+  ///   - count: The poses.
+  ///   - faces: Who is drawn in each of them.
+  ///   - set: Which poses.
+  ///   - stream: Another number gives other poses of the set.
+  ///   - pool: The threads.
+  /// - Returns: The crops of each of `faces`, pose by pose.
+  /// - Throws: `DatasetError` when the side is out of the renderer's range.
+  func crops(
+    _ count: Int, of faces: [SwapFace], from set: PoseSet, stream: UInt64 = 0, pool: ThreadPool
+  ) throws -> [[CharacterCrop]] {
+    try crops(of: faces, in: (0..<count).map { pose($0, of: set, stream: stream) }, pool: pool)
+  }
+
+  /// The crops of given poses, drawn on all threads.
+  func crops(
+    of faces: [SwapFace], in poses: [CharacterPose], pool: ThreadPool
+  ) throws -> [[CharacterCrop]] {
+    var drawn = [Result<[CharacterCrop], any Error>?](repeating: nil, count: poses.count)
+    drawn.withUnsafeMutableBufferPointer { places in
+      // Each part writes a place of its own.
+      nonisolated(unsafe) let places = places
+      pool.parallelFor(poses.count) { index in
+        places[index] = Result { try crops(poses[index], of: faces) }
+      }
+    }
+    let whole = try drawn.compactMap { try $0?.get() }
+    return faces.indices.map { face in whole.map { $0[face] } }
+  }
+}
+
+extension ImageFolder {
+  /// Crops as a folder of pictures.
+  init(_ crops: [CharacterCrop], of face: SwapFace) {
+    self.init(
+      items: crops.enumerated().map { index, crop in
+        Item(name: "\(face.rawValue) \(index)", image: crop.image)
+      }, mode: .color)
+  }
+}

@@ -1,0 +1,146 @@
+// The faces of a training: read or drawn, for learning and for measuring.
+
+import AtelierDatasets
+import AtelierEngine
+import AtelierImages
+import AtelierKernels
+import AtelierZoo
+import Foundation
+
+/// The faces of both people, ready for a training.
+struct FaceSwapFaces {
+  /// Augmented batches of each person.
+  let training: [SwapFace: FaceBatches]
+  /// Un-warped faces that are measured and shown, [n, side, side, 3].
+  let validation: [SwapFace: Tensor]
+  /// The true pictures of the swaps of `validation`: of B in A's poses under `.a`, of A in B's under `.b`; nil for crops that were
+  /// read.
+  let truth: [SwapFace: Tensor]?
+
+  /// How many faces of each person are measured at most.
+  private static let validationCount = 32
+
+  /// Reads or draws all faces.
+  ///
+  /// - Parameters:
+  ///   - request: What is trained.
+  ///   - pool: The threads that draw.
+  /// - Throws: `StudioError` or `DatasetError`, one line each.
+  init(_ request: FaceSwapTrainingRequest, pool: ThreadPool) throws {
+    if let poses = request.characterPoses {
+      self = try Self.drawn(request, poses: poses, pool: pool)
+    } else {
+      self = try Self.read(request)
+    }
+  }
+
+  private init(
+    training: [SwapFace: FaceBatches], validation: [SwapFace: Tensor], truth: [SwapFace: Tensor]?
+  ) {
+    self.training = training
+    self.validation = validation
+    self.truth = truth
+  }
+
+  private static func read(_ request: FaceSwapTrainingRequest) throws -> FaceSwapFaces {
+    var training: [SwapFace: FaceBatches] = [:]
+    var validation: [SwapFace: Tensor] = [:]
+    let paths: [(SwapFace, [String], [String])] = [
+      (.a, request.a, request.validationA), (.b, request.b, request.validationB),
+    ]
+    for (face, own, held) in paths {
+      guard !own.isEmpty else {
+        throw StudioError(
+          .usage, "a face swap needs crops of both people: give --\(face.rawValue)")
+      }
+      let batches = try batches(try folder(own), of: face, request)
+      training[face] = batches
+      let measured = held.isEmpty ? batches : try Self.batches(try folder(held), of: face, request)
+      validation[face] =
+        measured.unchanged(
+          spread(measured.faces.items.count, validationCount)
+        ).target
+    }
+    return FaceSwapFaces(training: training, validation: validation, truth: nil)
+  }
+
+  private static func folder(_ paths: [String]) throws -> ImageFolder {
+    try ImageFolder(paths.map { URL(fileURLWithPath: $0) }, mode: .color)
+  }
+
+  /// The batches of crops that were read; the mask head learns the ellipse about the face then.
+  private static func batches(
+    _ folder: ImageFolder, of face: SwapFace, _ request: FaceSwapTrainingRequest
+  ) throws -> FaceBatches {
+    var masks: [ByteImage]?
+    if request.network.hasMask {
+      masks = folder.items.map { facePart(of: $0.image.size) }
+    }
+    return try batches(folder, masks: masks, of: face, request)
+  }
+
+  private static func batches(
+    _ folder: ImageFolder, masks: [ByteImage]?, of face: SwapFace,
+    _ request: FaceSwapTrainingRequest
+  ) throws -> FaceBatches {
+    try FaceBatches(
+      faces: folder, masks: masks, side: request.network.side, batchSize: request.batch,
+      augmentation: request.augmentation, seed: request.seed, stream: face == .a ? 0 : 1)
+  }
+
+  /// The ellipse in the middle 160 of 256 pixels of a crop, where the aligner puts a face.
+  static func facePart(of size: PixelSize) -> ByteImage {
+    let (width, height) = (max(size.width * 5 / 8, 1), max(size.height * 5 / 8, 1))
+    var mask = ByteImage(width: size.width, height: size.height, channels: 1)
+    mask.paste(
+      FaceMask.ellipse.picture(width: width, height: height).bytes,
+      x: (size.width - width) / 2, y: (size.height - height) / 2)
+    return mask
+  }
+
+  private static func drawn(
+    _ request: FaceSwapTrainingRequest, poses: Int, pool: ThreadPool
+  ) throws -> FaceSwapFaces {
+    guard request.a.isEmpty, request.b.isEmpty else {
+      throw StudioError(.usage, "--characters draws both people; leave out --a and --b")
+    }
+    guard poses > 0 else {
+      throw StudioError(.usage, "--characters takes at least one pose; received \(poses)")
+    }
+    let source = CharacterCrops(side: request.network.side, seed: request.seed)
+    var training: [SwapFace: FaceBatches] = [:]
+    var validation: [SwapFace: Tensor] = [:]
+    var truth: [SwapFace: Tensor] = [:]
+    for (stream, face) in SwapFace.allCases.enumerated() {
+      let crops = try source.crops(
+        poses, of: [face], from: .training, stream: UInt64(stream), pool: pool)[0]
+      training[face] = try batches(
+        ImageFolder(crops, of: face), masks: request.network.hasMask ? crops.map(\.mask) : nil,
+        of: face, request)
+      let held = try source.crops(
+        validationCount, of: [face, face.other], from: .validation, stream: UInt64(stream),
+        pool: pool)
+      validation[face] = try middles(held[0], of: face, side: request.network.side)
+      truth[face] = try middles(held[1], of: face.other, side: request.network.side)
+    }
+    return FaceSwapFaces(training: training, validation: validation, truth: truth)
+  }
+
+  /// What a network sees of crops, [n, side, side, 3].
+  static func middles(_ crops: [CharacterCrop], of face: SwapFace, side: Int) throws -> Tensor {
+    try middles(ImageFolder(crops, of: face), side: side)
+  }
+
+  /// What a network sees of the crops of a folder, [n, side, side, 3].
+  static func middles(_ folder: ImageFolder, side: Int) throws -> Tensor {
+    let batches = try FaceBatches(
+      faces: folder, side: side, batchSize: 1, augmentation: .none, seed: 0)
+    return batches.unchanged(Array(folder.items.indices)).target
+  }
+
+  /// At most `limit` of `count` places, evenly spread.
+  private static func spread(_ count: Int, _ limit: Int) -> [Int] {
+    let taken = min(count, limit)
+    return (0..<taken).map { $0 * count / taken }
+  }
+}
