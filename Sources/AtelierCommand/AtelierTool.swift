@@ -25,9 +25,8 @@ struct AtelierTool: ParsableCommand {
       """,
     version: StudioVersion.current,
     subcommands: [
-      DenoiseCommand.self, SwapCommand.self, ClassifyCommand.self, ModelCommand.self,
-      SamplesCommand.self,
-      BenchCommand.self,
+      DenoiseCommand.self, SwapCommand.self, ClassifyCommand.self, AttackCommand.self,
+      ModelCommand.self, SamplesCommand.self, BenchCommand.self,
     ])
 
   /// Parses, runs, and turns whatever is thrown into one line on standard error.

@@ -109,4 +109,45 @@ struct ClassifyTests {
     #expect(wrong.status == 64)
     #expect(wrong.errors == "atelier: there is no class 'cat'; there are bright, dark\n")
   }
+
+  @Test func aTrainedNoiseIsMeasuredBesideOtherAttacks() throws {
+    let bench = try bench()
+    let trained = try bench.run(
+      "classify", "train", "--data", "data", "--network", "lenet-5", "--size", "16x16", "--run",
+      "run", "--batch", "8", "--steps", "30", "--quiet", "--hold-out", "0")
+    #expect(trained.status == 0, "\(trained.errors)")
+    let noise = try bench.run(
+      "attack", "train", "--victim", "run/last.safetensors", "--data", "data", "--run", "noise",
+      "--epsilon", "16/255", "--batch", "8", "--steps", "3", "--network", "unet", "--json")
+    #expect(noise.status == 0, "\(noise.errors)")
+    #expect(try object(noise)["step"] as? Int == 3)
+    let further = try bench.run(
+      "attack", "train", "--run", "noise", "--resume", "--steps", "5", "--quiet", "--json")
+    #expect(try object(further)["step"] as? Int == 5)
+    let measured = try bench.run(
+      "attack", "evaluate", "--victim", "run/last.safetensors", "--data", "data", "--generator",
+      "noise/last.safetensors", "--attacks", "random,fgsm,pgd-3x2,cw-1x2,square-5", "--epsilon",
+      "4/255,0.5", "--json")
+    #expect(measured.status == 0, "\(measured.errors)")
+    let rows = try #require(
+      try JSONSerialization.jsonObject(with: Data(measured.output.utf8)) as? [[String: Any]])
+    #expect(rows.count == 12)
+    let reports = rows.compactMap { $0["report"] as? [String: Any] }
+    #expect(
+      reports.compactMap { $0["attack"] as? String }
+        == [
+          "generator", "generator", "random noise", "random noise", "FGSM", "FGSM", "PGD-3 x 2",
+          "PGD-3 x 2", "CW-L2 1 x 2", "CW-L2 1 x 2", "Square 5", "Square 5",
+        ])
+    let steps = reports.compactMap { $0["largest_steps"] as? Int }
+    for (index, largest) in steps.enumerated() {
+      #expect(largest <= (index % 2 == 0 ? 4 : 127), "\(index)")
+    }
+    #expect(reports.allSatisfy { $0["count"] as? Int == 12 })
+    let text = try bench.run(
+      "attack", "evaluate", "--victim", "run/last.safetensors", "run/last.safetensors", "--data",
+      "data", "--attacks", "fgsm", "--per-class", "--first", "7")
+    #expect(text.output.contains("kept exactly after rounding to 8 bits"), "\(text.errors)")
+    #expect(text.output.contains("protocol: test, the first 7, all 7 pictures"))
+  }
 }

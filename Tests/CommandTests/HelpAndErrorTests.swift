@@ -104,6 +104,34 @@ struct MistakeCase: CustomTestStringConvertible {
       "classify good.png --model bad.safetensors", 65,
       "atelier: bad.safetensors at byte 0: expected at least 8 bytes, received 5"),
     MistakeCase(
+      "classify explain --story --model bad.safetensors -o out", 64,
+      "atelier: --story brings its own pictures and models (see atelier classify explain --help)"),
+    MistakeCase(
+      "attack train --run r", 64,
+      "atelier: a training needs a classifier and pictures: give --victim and --data"),
+    MistakeCase(
+      "attack train --victim bad.safetensors --data empty --run r", 65,
+      "atelier: bad.safetensors at byte 0: expected at least 8 bytes, received 5"),
+    MistakeCase(
+      "attack train --victim bad.safetensors --data empty --run r --epsilon 2", 64,
+      "atelier: --epsilon takes numbers above 0 and at most 1.0, such as 0.3 or 8/255; "
+        + "received '2' (see atelier attack train --help)"),
+    MistakeCase(
+      "attack train --victim bad.safetensors --data empty --run r --loss margin:x", 64,
+      "atelier: --loss takes margin:KAPPA or ce:LIMIT; received 'margin:x' "
+        + "(see atelier attack train --help)"),
+    MistakeCase(
+      "attack train --victim bad.safetensors --data empty --run r --network vgg", 64,
+      "atelier: expected a generator, one of encoder-decoder, unet, resnet; received vgg"),
+    MistakeCase(
+      "attack evaluate --victim bad.safetensors --data empty --attacks pgd", 64,
+      "atelier: The value 'pgd' is invalid for '--attacks <list>': expected random, fgsm, "
+        + "pgd-STEPS, pgd-STEPSxRESTARTS, cw, cw-SEARCHESxSTEPS, square or square-QUERIES; "
+        + "received 'pgd' (see atelier attack evaluate --help)"),
+    MistakeCase(
+      "attack evaluate --victim bad.safetensors --data empty", 64,
+      "atelier: give --generator, --attacks or both (see atelier attack evaluate --help)"),
+    MistakeCase(
       "classify good.png", 64,
       "atelier: Missing expected argument '--model <file> ...' (see atelier classify run --help)"),
     MistakeCase(
@@ -165,8 +193,8 @@ struct HelpAndErrorTests {
   static let commands = [
     "", "denoise", "denoise run", "denoise train", "denoise evaluate", "denoise compare",
     "swap", "swap extract", "swap run", "swap train", "swap evaluate", "classify", "classify run",
-    "classify train", "classify evaluate", "classify explain", "model", "model summary",
-    "model plan", "samples", "bench",
+    "classify train", "classify evaluate", "classify explain", "attack", "attack train",
+    "attack evaluate", "model", "model summary", "model plan", "samples", "bench",
   ]
 
   /// Set ATELIER_RECORD=1 to write the snapshots anew, and read what changed.

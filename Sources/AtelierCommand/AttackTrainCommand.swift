@@ -1,0 +1,214 @@
+// `atelier attack train`: a generator of noise against a frozen classifier.
+
+import ArgumentParser
+import Atelier
+import Foundation
+
+/// Trains a noise generator.
+struct AttackTrainCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "train",
+    abstract: "Train a generator whose noise makes a frozen classifier fail.",
+    discussion: """
+      The victim stays as it is; gradients go through it to the generator. The noise stays within \
+      --epsilon exactly, also after rounding to 8 bits. Ctrl-C saves; --resume goes on.
+
+      NETWORKS
+      \(networkList)
+
+      EXAMPLES
+        atelier attack train --victim m.safetensors --data mnist --run noise
+        atelier attack train --victim m.safetensors --data mnist --epsilon 0.2 \\
+          --loss margin:20 --epochs 8 --run noise
+        atelier attack train --victim m.safetensors --data mnist --universal --run u
+      """)
+
+  /// The networks with a line each; a paragraph of its own would be wrapped in the help.
+  private static var networkList: String {
+    NoiseNetwork.allCases.map { "  \($0.rawValue):\n    \($0.summary)" }.joined(separator: "\n")
+  }
+
+  @Option(name: .customLong("run"), help: ArgumentHelp("The run folder.", valueName: "folder"))
+  var runPath: String
+
+  @Flag(help: "Go on with the run; only limits may change.")
+  var resume = false
+
+  @Option(help: ArgumentHelp("The model file of the classifier.", valueName: "file"))
+  var victim: String?
+
+  @Option(help: ArgumentHelp("The training set, with classes.", valueName: "dir"))
+  var data: String?
+
+  @Option(
+    help: ArgumentHelp(
+      "The generator (default: encoder-decoder); see above.", valueName: "name"))
+  var network: String?
+
+  @Option(
+    help: ArgumentHelp(
+      "The limit, a fraction of white, such as 0.3 or 8/255 (default: 0.3).",
+      valueName: "number"))
+  var epsilon: String?
+
+  @Flag(name: .customLong("l2"), help: "Limit the noise's length (L2) instead of each sample.")
+  var isL2 = false
+
+  @Option(help: ArgumentHelp("Make everything look like this class number.", valueName: "class"))
+  var target: Int?
+
+  @Flag(help: "Go for the class that is least likely for each picture.")
+  var leastLikely = false
+
+  @Flag(help: "Learn one noise for all pictures.")
+  var universal = false
+
+  @Option(
+    help: ArgumentHelp(
+      "margin:KAPPA or ce:LIMIT (default: margin:5).", valueName: "loss"))
+  var loss: String?
+
+  @Option(help: ArgumentHelp("Pictures a step (default: 128).", valueName: "n"))
+  var batch: Int?
+
+  @Option(help: ArgumentHelp("The base learning rate (default: 0.001).", valueName: "rate"))
+  var learningRate: Double?
+
+  @Option(
+    help: ArgumentHelp(
+      "Hold out this many training pictures to validate on; 0 for none (default: a tenth, at most "
+        + "2000).", valueName: "n"))
+  var holdOut: Int?
+
+  @Option(
+    help: ArgumentHelp(
+      "Stop after so many epochs (default: 4, unless steps or minutes are given).",
+      valueName: "n"))
+  var epochs: Int?
+
+  @Option(help: ArgumentHelp("Stop at this step.", valueName: "n"))
+  var steps: Int?
+
+  @Option(help: ArgumentHelp("Stop after so many minutes of training.", valueName: "minutes"))
+  var minutes: Double?
+
+  @Option(help: ArgumentHelp("The seed of weights and orders (default: 1).", valueName: "seed"))
+  var seed: UInt64?
+
+  @Option(help: ArgumentHelp("Copy the best generator here at the end.", valueName: "file"))
+  var export: String?
+
+  @OptionGroup(title: "GENERAL OPTIONS") var arithmetic: PrecisionOptions
+  @OptionGroup(title: "GENERAL OPTIONS") var global: GlobalOptions
+
+  func validate() throws {
+    let counts = [
+      ("--batch", batch, 1), ("--epochs", epochs, 0), ("--steps", steps, 0),
+      ("--hold-out", holdOut, 0), ("--target", target, 0),
+    ]
+    for (name, value, least) in counts {
+      if let value, value < least {
+        throw ValidationError("\(name) takes at least \(least); received \(value)")
+      }
+    }
+    if let minutes, !(minutes >= 0 && minutes.isFinite) {
+      throw ValidationError("--minutes takes 0 or more; received \(minutes)")
+    }
+    if let learningRate, !(learningRate > 0 && learningRate.isFinite) {
+      throw ValidationError("--learning-rate takes a number above 0; received \(learningRate)")
+    }
+    if target != nil, leastLikely {
+      throw ValidationError("--target and --least-likely contradict")
+    }
+    if let epsilon { _ = try Reading.epsilons(epsilon, most: isL2 ? 1000 : 1) }
+    if let loss { _ = try Self.loss(loss) }
+  }
+
+  func run() throws {
+    let folder = URL(fileURLWithPath: runPath)
+    let request = try resume ? resumedRequest(folder) : newRequest(folder)
+    let interrupt = InterruptFlag.catchingSignals()
+    let report = try NoiseTraining.run(
+      request, in: folder, isResuming: resume,
+      listeners: global.quiet ? [] : [ProgressListener()], interrupt: interrupt,
+      kernels: arithmetic.kernels(global))
+    try TrainingEnding(command: "attack", run: runPath, export: export, global: global)
+      .tell(report, interrupt)
+  }
+
+  /// `margin:5` or `ce:20`.
+  private static func loss(_ text: String) throws -> AttackLoss {
+    let parts = text.split(separator: ":", omittingEmptySubsequences: false)
+    let number = parts.count == 2 ? Float(parts[1]) : nil
+    guard parts.count == 1 || number.map({ $0 >= 0 && $0.isFinite }) == true else {
+      throw ValidationError("--loss takes margin:KAPPA or ce:LIMIT; received '\(text)'")
+    }
+    switch parts[0] {
+    case "margin" where parts.count <= 2: return .margin(kappa: number ?? 5)
+    case "ce" where parts.count <= 2: return .crossEntropy(limit: number ?? 20)
+    default: throw ValidationError("--loss takes margin:KAPPA or ce:LIMIT; received '\(text)'")
+    }
+  }
+
+  private func newRequest(_ folder: URL) throws -> NoiseTrainingRequest {
+    guard let victim, let data else {
+      throw StudioError(
+        .usage, "a training needs a classifier and pictures: give --victim and --data")
+    }
+    let configuration = folder.appendingPathComponent("configuration.json").path
+    guard !FileManager.default.fileExists(atPath: configuration) else {
+      throw StudioError(
+        .cannotCreate,
+        "\(runPath): expected a new folder; it holds a run already (--resume goes on)")
+    }
+    try Reading.checkPresent([victim, data])
+    var request = NoiseTrainingRequest(data: data, victim: victim)
+    if let network {
+      guard let kind = NoiseNetwork(rawValue: network) else {
+        let names = NoiseNetwork.allCases.map(\.rawValue).joined(separator: ", ")
+        throw StudioError(.usage, "expected a generator, one of \(names); received \(network)")
+      }
+      request.network = kind
+    }
+    let radius = try epsilon.map { try Reading.epsilons($0, most: isL2 ? 1000 : 1)[0] }
+    request.budget = isL2 ? .two(radius ?? 2) : .infinity(radius ?? 0.3)
+    request.goal = Reading.goal(target: target, isLeastLikely: leastLikely)
+    request.loss = try loss.map(Self.loss) ?? request.loss
+    request.isUniversal = universal
+    request.holdOut = holdOut
+    request.batch = batch ?? request.batch
+    request.learningRate = learningRate ?? request.learningRate
+    request.seed = seed ?? request.seed
+    applyLimits(to: &request)
+    return request
+  }
+
+  private func applyLimits(to request: inout NoiseTrainingRequest) {
+    if epochs != nil || steps != nil || minutes != nil {
+      request.epochs = epochs
+      request.steps = steps
+      request.minutes = minutes
+    }
+  }
+
+  private func resumedRequest(_ folder: URL) throws -> NoiseTrainingRequest {
+    let given: [(String, Bool)] = [
+      ("--victim", victim != nil), ("--data", data != nil), ("--network", network != nil),
+      ("--epsilon", epsilon != nil), ("--l2", isL2), ("--target", target != nil),
+      ("--least-likely", leastLikely), ("--universal", universal), ("--loss", loss != nil),
+      ("--batch", batch != nil), ("--learning-rate", learningRate != nil),
+      ("--hold-out", holdOut != nil), ("--seed", seed != nil),
+    ]
+    let names = given.filter(\.1).map(\.0)
+    guard names.isEmpty else {
+      throw StudioError(
+        .usage,
+        "--resume goes on with the run's own settings; leave out \(names.joined(separator: ", "))")
+    }
+    try Reading.checkPresent([runPath])
+    var request = try NoiseTraining.request(of: folder)
+    try Reading.checkPresent([request.data, request.victim])
+    applyLimits(to: &request)
+    return request
+  }
+}

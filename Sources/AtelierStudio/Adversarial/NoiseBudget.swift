@@ -1,0 +1,158 @@
+// How much noise is allowed, kept exactly also after rounding to bytes.
+
+import AtelierEngine
+
+/// A limit on adversarial noise.
+public enum NoiseBudget: Sendable, Hashable, Codable {
+  /// No sample changes by more than this, a fraction of full white (L∞).
+  case infinity(Float)
+  /// The root of the sum of squared changes is at most this, in fractions of full white (L2).
+  case two(Float)
+
+  /// The number of the limit.
+  public var radius: Float {
+    switch self {
+    case .infinity(let radius), .two(let radius): radius
+    }
+  }
+
+  /// The same kind of limit with another number.
+  public func scaled(to radius: Float) -> NoiseBudget {
+    switch self {
+    case .infinity: .infinity(radius)
+    case .two: .two(radius)
+    }
+  }
+
+  /// The largest whole number of byte steps within an L∞ limit: 76 for 0.3.
+  ///
+  /// 8/255 as a float is a hair below eight steps, hence the small addition.
+  public static func byteSteps(_ epsilon: Float) -> Int {
+    max(0, Int((Double(epsilon) * 255 + 1e-3).rounded(.down)))
+  }
+
+  /// The bytes of a picture with noise added, exactly within the limit.
+  ///
+  /// - Parameters:
+  ///   - clean: The bytes of the clean picture.
+  ///   - noisy: The picture with noise as fractions of full white, as many values.
+  /// - Returns: Bytes, each within the limit of the clean ones: what is written to a file.
+  public func bytes(clean: ArraySlice<UInt8>, noisy: ArraySlice<Float>) -> [UInt8] {
+    precondition(clean.count == noisy.count, "as many noisy samples as clean ones")
+    switch self {
+    case .infinity(let epsilon):
+      let steps = Self.byteSteps(epsilon)
+      return zip(clean, noisy).map { original, value in
+        let low = max(Int(original) - steps, 0)
+        let high = min(Int(original) + steps, 255)
+        return UInt8(min(max(Self.byte(value), low), high))
+      }
+    case .two(let radius):
+      let limit = Double(radius) * 255
+      let nearest = zip(clean, noisy).map { Double(Self.byte($1)) - Double($0) }
+      let length = nearest.reduce(0) { $0 + $1 * $1 }.squareRoot()
+      // What is too long is shortened and cut towards zero, which never lengthens it again.
+      let factor = length > limit ? limit / length : 1
+      return zip(clean, nearest).map { original, change in
+        UInt8(Int(original) + Int((change * factor).rounded(.towardZero)))
+      }
+    }
+  }
+
+  /// The nearest byte value; what is not a number is black.
+  private static func byte(_ value: Float) -> Int {
+    value.isFinite ? Int((min(max(value, 0), 1) * 255).rounded()) : 0
+  }
+
+  /// Noisy pictures moved into the limit around clean ones and into [0, 1].
+  ///
+  /// - Parameters:
+  ///   - noisy: [N, …], changed in place.
+  ///   - clean: The clean pictures, of the same shape.
+  func project(_ noisy: inout Tensor, around clean: Tensor) {
+    let length = clean.count / max(clean.shape.batch, 1)
+    for row in 0..<clean.shape.batch {
+      let range = row * length..<(row + 1) * length
+      var factor: Float = 1
+      if case .two(let radius) = self {
+        let squares = range.reduce(Float(0)) {
+          let change = noisy.elements[$1] - clean.elements[$1]
+          return $0 + change * change
+        }
+        factor = squares > radius * radius ? radius / squares.squareRoot() : 1
+      }
+      for index in range {
+        let original = clean.elements[index]
+        var change = (noisy.elements[index] - original) * factor
+        if case .infinity(let epsilon) = self { change = min(max(change, -epsilon), epsilon) }
+        noisy.elements[index] = min(max(original + change, 0), 1)
+      }
+    }
+  }
+}
+
+/// What an attack is after.
+public enum AttackGoal: Sendable, Hashable, Codable {
+  /// Any class but the right one.
+  case untargeted
+  /// This class.
+  case targeted(Int)
+  /// The class that the victim finds least likely for the clean picture.
+  case leastLikely
+
+  /// Whether labels are classes to reach rather than to leave.
+  public var isTargeted: Bool { self != .untargeted }
+
+  /// What it means for one picture to be turned, for protocols.
+  public var success: String {
+    switch self {
+    case .untargeted: "taken for any other class"
+    case .targeted(let index): "taken for class \(index)"
+    case .leastLikely: "taken for the class that was least likely"
+    }
+  }
+
+  /// The classes that the losses get: the right ones (`labels`), or those to reach; `logits` are the
+  /// victim's of the clean pictures [N, classes], asked for by `leastLikely` alone.
+  func labels(_ labels: [Int], logits: () throws -> Tensor) rethrows -> [Int] {
+    switch self {
+    case .untargeted: return labels
+    case .targeted(let index): return labels.map { _ in index }
+    case .leastLikely:
+      let rows = try logits()
+      let classes = rows.shape.channels
+      return labels.indices.map { row in
+        let values = rows.elements[row * classes..<(row + 1) * classes]
+        return (0..<classes).min { values[row * classes + $0] < values[row * classes + $1] } ?? 0
+      }
+    }
+  }
+}
+
+/// What an attack makes small.
+public enum AttackLoss: Sendable, Hashable, Codable {
+  /// Minus the cross-entropy of the right class, at most `limit` nats a batch; targeted: the
+  /// cross-entropy of the class to reach.
+  case crossEntropy(limit: Float)
+  /// The margin of Carlini and Wagner (2017) with confidence κ.
+  case margin(kappa: Float)
+
+  /// Appends the loss to a graph.
+  ///
+  /// - Parameters:
+  ///   - logits: The victim's answer [N, classes].
+  ///   - labels: The classes that `AttackGoal.labels` gives [N].
+  ///   - isTargeted: Whether these are to be reached.
+  /// - Returns: A scalar that falls as the attack succeeds.
+  func callAsFunction(
+    _ logits: SymbolicTensor, _ labels: SymbolicTensor, isTargeted: Bool
+  ) -> SymbolicTensor {
+    switch self {
+    case .crossEntropy(let limit):
+      let error = Loss.crossEntropy()(logits, labels)
+      return isTargeted ? error : -1 * error.clamped(-1...limit)
+    case .margin(let kappa):
+      return Loss.margin(isTargeted: isTargeted, kappa: kappa)(logits, labels)
+    }
+  }
+}
