@@ -70,12 +70,12 @@ public enum SampleCharacters {
   }
 
   /// The square in which the eyes lie at 0.3 and 0.7 of the width and 0.4 of the height, in whole pixels.
-  private static func square(about marks: FaceLandmarks) -> FaceBox {
+  private static func square(about marks: FaceLandmarks) -> PlaneBox {
     let eyes = marks.rightEye - marks.leftEye
     let side = ((eyes * eyes).sum().squareRoot() / 0.4).rounded()
     let middle = (marks.leftEye + marks.rightEye) / 2
-    return FaceBox(
-      x: (middle.x - side / 2).rounded(), y: (middle.y - 0.4 * side).rounded(), width: side,
-      height: side)
+    return PlaneBox(
+      x: Double((middle.x - side / 2).rounded()), y: Double((middle.y - 0.4 * side).rounded()),
+      width: Double(side), height: Double(side))
   }
 }

@@ -70,7 +70,7 @@ struct CharacterCrops: Sendable {
     let (left, right) = (mean(\.leftEye), mean(\.rightEye))
     let eyes = EyePair(leftX: left.x, leftY: left.y, rightX: right.x, rightY: right.y)
     let aligner = FaceAligner(size: size)
-    let face = FoundFace(box: DetectionBox(x: 0, y: 0, width: 1, height: 1), eyes: eyes)
+    let face = FoundFace(box: PlaneBox(x: 0, y: 0, width: 1, height: 1), eyes: eyes)
     guard let alignment = aligner.alignment(of: face) else {
       throw DatasetError("a pose without two eyes cannot be laid into a crop")
     }
