@@ -97,6 +97,9 @@ private struct PlanBuilder {
     case fixed(Plan.Location)
   }
 
+  /// Floats of packed weights of a layer that a training keeps from step to step.
+  private static let mostKeptInTraining = 1_000_000
+
   let graph: Graph
   var buffers: [BufferLifetime] = []
   var slots: [Slot]
@@ -208,7 +211,9 @@ private struct PlanBuilder {
       let isParameter =
         node.inputs.count > 1
         && { if case .parameter = graph.values[node.inputs[1]].source { true } else { false } }()
-      let keep = ready > 0 && rests && isParameter
+      // A training lacks memory sooner than time: it packs large frozen weights anew in every step.
+      let keep =
+        ready > 0 && rests && isParameter && (moved.isEmpty || ready <= Self.mostKeptInTraining)
       prepared.append(ready > 0 ? buffers.count : nil)
       keeps.append(keep)
       if ready > 0 {
