@@ -19,7 +19,7 @@ struct AttackEvaluateCommand: ParsableCommand {
         square, square-QUERIES
 
       EXAMPLES
-        atelier attack evaluate --victim m.safetensors --data mnist --attacks fgsm,pgd-20
+        atelier attack evaluate --victim m.safetensors --data mnist --attacks fgsm
         atelier attack evaluate --victim a.safetensors b.safetensors --data mnist \\
           --generator g.safetensors --attacks random,fgsm,pgd-20 --epsilon 0.1,0.2,0.3
       """)

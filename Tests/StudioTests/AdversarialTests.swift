@@ -135,17 +135,20 @@ private func linearVictim(gain: Float = 8) throws -> Model {
       } == "the Square attack is for an L-infinity limit")
   }
 
-  @Test func theSameSeedGivesTheSameFigures() throws {
+  @Test func theSeedDecides() throws {
     let victim = try linearVictim(gain: 3)
-    let set = try halves(20)
-    for attack in [Attack.random, .pgd(steps: 3, restarts: 1), .square(queries: 20)] {
+    let set = try halves(40)
+    for attack in [Attack.random, .pgd(steps: 3, restarts: 1), .square(queries: 60)] {
       func run(_ seed: UInt64) throws -> AttackReport {
         var report = try AttackEvaluation.run(
-          attack, victim: victim, on: set, budget: .infinity(0.08), seed: seed)
+          attack, victim: victim, on: set, budget: .infinity(0.13), seed: seed)
         report.secondsPerImage = 0
         return report
       }
       #expect(try run(3) == run(3), "\(attack.name)")
+      guard case .square = attack else { continue }
+      // Some pictures are turned by some squares and not by others.
+      #expect(Set(try (1...6).map { try run($0).success }).count > 1)
     }
   }
 }
