@@ -103,7 +103,8 @@ struct FaceMotionTests {
       let picture = try renderer.render(
         CharacterPose(mouthOpening: Float(opening)), size: 160)
       let map = AffineMap.scaling(64.0 / 92, x: shift.x - 24, y: shift.y - 18)
-      let face = try #require(picture.warped(by: map, width: 64, height: 64))
+      let face = picture.sampled(
+        through: try #require(map.inverse), width: 64, height: 64)
       elements += face.floats.samples
       shifts.append(shift)
       openings.append(opening)
