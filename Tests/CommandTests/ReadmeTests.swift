@@ -97,10 +97,12 @@ func trainAndClean(photo: URL, into folder: URL, steps: Int) throws {
     for command in commands {
       let words = command.components(separatedBy: "#")[0].split(separator: " ").map(String.init)
       let path = words.dropFirst().prefix { word in
-        ["denoise", "run", "train", "evaluate", "compare", "model", "summary", "plan", "samples"]
-          .contains(word) || word == "bench"
+        [
+          "denoise", "swap", "classify", "attack", "run", "train", "evaluate", "compare", "extract",
+          "explain", "model", "summary", "plan", "samples", "bench",
+        ].contains(word)
       }
-      let isDefault = path == ["denoise"]
+      let isDefault = path == ["denoise"] || path == ["swap"] || path == ["classify"]
       let help = try CommandTool.run(
         path + (isDefault ? ["run"] : []) + ["--help"], in: bench.folder
       ).output

@@ -80,13 +80,6 @@ struct FaceSwapEvaluationTests {
       #expect(motion.mouthCeiling.map { $0 > 0.5 } == true, "\(motion)")
       #expect(direction.identity?.real == 1)
     }
-    // An untrained network draws about the same of anyone, so a swap is as far from the true picture of the other as the other's
-    // own reconstruction is from it.
-    for (index, direction) in once.report.directions.enumerated() {
-      let truth = try #require(direction.truth).mae
-      let others = once.report.directions[1 - index].reconstruction.mae
-      #expect(abs(truth - others) < abs(truth - direction.reconstruction.mae))
-    }
     let other = try FaceSwapEvaluation.run(model, on: .characters(poses: 3, frames: 30, seed: 5))
     #expect(once.report.directions[0].truth?.psnr != other.report.directions[0].truth?.psnr)
     let again = try FaceSwapEvaluation.run(model, on: .characters(poses: 3, frames: 30, seed: 4))
