@@ -18,7 +18,8 @@ struct SwapCommand: ParsableCommand {
         atelier swap evaluate --model mine/best.safetensors --a held/a --b held/b
       """,
     subcommands: [
-      SwapExtractCommand.self, SwapTrainCommand.self, SwapRunCommand.self, SwapEvaluateCommand.self,
+      SwapExtractCommand.self, SwapTrainCommand.self, SwapMatchCommand.self, SwapRunCommand.self,
+      SwapEvaluateCommand.self,
     ],
     defaultSubcommand: SwapRunCommand.self)
 }

@@ -1,4 +1,4 @@
-// Eigenvalues of small symmetric matrices, by the LAPACK that OpenBLAS brings.
+// Eigenvalues and eigenvectors of small symmetric matrices, by the LAPACK that OpenBLAS brings.
 
 import COpenBLAS
 
@@ -13,15 +13,36 @@ public enum SymmetricEigenvalues {
   ///   - size: Rows and columns, at least 1.
   /// - Returns: `size` numbers, smallest first.
   public static func of(_ matrix: [Double], size: Int) -> [Double] {
+    var matrix = matrix
+    return solve("N", &matrix, size)
+  }
+
+  /// The eigenvalues in ascending order with their eigenvectors.
+  ///
+  /// - Parameters:
+  ///   - matrix: size × size, symmetric.
+  ///   - size: Rows and columns, at least 1.
+  /// - Returns: The eigenvalues, and size × size numbers whose rows are the eigenvectors, of length 1, in the same order.
+  public static func withVectors(
+    of matrix: [Double], size: Int
+  ) -> (values: [Double], vectors: [Double]) {
+    var matrix = matrix
+    let values = solve("V", &matrix, size)
+    // LAPACK's columns are our rows.
+    return (values, matrix)
+  }
+
+  private static func solve(
+    _ job: String, _ matrix: inout [Double], _ size: Int
+  ) -> [Double] {
     precondition(size > 0 && matrix.count == size * size, "expected \(size)×\(size) numbers")
     openblas_set_num_threads(1)
-    var matrix = matrix
     var eigenvalues = [Double](repeating: 0, count: size)
     var work = [Double](repeating: 0, count: 34 * size)
     var order = Int32(size)
     var workCount = Int32(work.count)
     var information: Int32 = 0
-    dsyev_("N", "U", &order, &matrix, &order, &eigenvalues, &work, &workCount, &information)
+    dsyev_(job, "U", &order, &matrix, &order, &eigenvalues, &work, &workCount, &information)
     precondition(information == 0, "dsyev ends with \(information)")
     return eigenvalues
   }

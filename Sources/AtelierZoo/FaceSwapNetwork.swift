@@ -69,13 +69,18 @@ public struct FaceSwapNetwork: Sendable, Hashable, Codable {
   /// - Parameters:
   ///   - batch: Faces at once.
   ///   - face: Whose decoder draws.
+  ///   - matchesCodes: Whether the code goes through an affine map from the other person's codes to this one's, a dense layer
+  ///     `a/match` or `b/match`.
   /// - Returns: The graph with the encoder and this decoder alone.
   /// - Throws: `ShapeError` when the design does not take the side.
-  public func conversionGraph(batch: Int, to face: SwapFace) throws(ShapeError) -> Graph {
+  public func conversionGraph(
+    batch: Int, to face: SwapFace, matchesCodes: Bool = false
+  ) throws(ShapeError) -> Graph {
     let parts = try parts()
     return try Graph.trace { builder in
-      let code = parts.encoder(builder.input("input", shape(batch)))
-      let drawn = parts.decoder(face)(code)
+      let code = parts.narrowing(builder.input("input", shape(batch)))
+      let matched = matchesCodes ? parts.matching(face, code) : code
+      let drawn = parts.decoder(face)(parts.widening(matched))
       builder.output("output", drawn.picture)
       if let mask = drawn.mask { builder.output("mask", mask) }
     }
@@ -83,18 +88,38 @@ public struct FaceSwapNetwork: Sendable, Hashable, Codable {
 
   /// Draws each input by both decoders, as previews need it: input `input`, outputs `output_a`, `output_b` (and `mask_a`, `mask_b`).
   ///
-  /// - Parameter batch: Faces at once.
+  /// - Parameters:
+  ///   - batch: Faces at once.
+  ///   - matchesCodes: Whether there are also outputs `swap_a` and `swap_b`, drawn of matched codes.
   /// - Returns: The graph; the encoder runs once.
   /// - Throws: `ShapeError` when the design does not take the side.
-  public func previewGraph(batch: Int) throws(ShapeError) -> Graph {
+  public func previewGraph(
+    batch: Int, matchesCodes: Bool = false
+  ) throws(ShapeError) -> Graph {
     let parts = try parts()
     return try Graph.trace { builder in
-      let code = parts.encoder(builder.input("input", shape(batch)))
+      let code = parts.narrowing(builder.input("input", shape(batch)))
+      let wide = parts.widening(code)
       for face in SwapFace.allCases {
-        let drawn = parts.decoder(face)(code)
+        let drawn = parts.decoder(face)(wide)
         builder.output("output_\(face.rawValue)", drawn.picture)
         if let mask = drawn.mask { builder.output("mask_\(face.rawValue)", mask) }
+        guard matchesCodes else { continue }
+        let matched = parts.widening(parts.matching(face, code))
+        builder.output("swap_\(face.rawValue)", parts.decoder(face)(matched).picture)
       }
+    }
+  }
+
+  /// The codes of faces: input `input`, output `code` [N, units].
+  ///
+  /// - Parameter batch: Faces at once.
+  /// - Returns: The graph with the narrowing half of the encoder alone.
+  /// - Throws: `ShapeError` when the design does not take the side.
+  public func codeGraph(batch: Int) throws(ShapeError) -> Graph {
+    let parts = try parts()
+    return try Graph.trace { builder in
+      builder.output("code", parts.narrowing(builder.input("input", shape(batch))))
     }
   }
 

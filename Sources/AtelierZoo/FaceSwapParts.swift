@@ -11,16 +11,34 @@ struct DrawnFace {
 
 /// An encoder and two decoders; calling one again shares its parameters.
 struct FaceSwapParts {
-  let encoder: (SymbolicTensor) -> SymbolicTensor
+  /// From a face to its code, [N, units].
+  let narrowing: (SymbolicTensor) -> SymbolicTensor
+  /// From a code to what the decoders take.
+  let widening: (SymbolicTensor) -> SymbolicTensor
   private let decoders: [SwapFace: Decoder]
+  private let matchings: [SwapFace: Dense]
 
   typealias Decoder = (SymbolicTensor) -> DrawnFace
 
   private init(
-    encoder: @escaping (SymbolicTensor) -> SymbolicTensor, decoder: (SwapFace) -> Decoder
+    units: Int, narrowing: @escaping (SymbolicTensor) -> SymbolicTensor,
+    widening: @escaping (SymbolicTensor) -> SymbolicTensor, decoder: (SwapFace) -> Decoder
   ) {
-    self.encoder = encoder
+    self.narrowing = narrowing
+    self.widening = widening
     decoders = Dictionary(uniqueKeysWithValues: SwapFace.allCases.map { ($0, decoder($0)) })
+    matchings = Dictionary(
+      uniqueKeysWithValues: SwapFace.allCases.map { face in
+        (face, Dense(units: units, isTrainable: false, name: face.parameterPrefix + "match"))
+      })
+  }
+
+  /// The shared encoder.
+  func encoder(_ face: SymbolicTensor) -> SymbolicTensor { widening(narrowing(face)) }
+
+  /// The other person's code as a code of this one.
+  func matching(_ face: SwapFace, _ code: SymbolicTensor) -> SymbolicTensor {
+    matchings[face].map { $0(code) } ?? code
   }
 
   func decoder(_ face: SwapFace) -> Decoder {
@@ -68,10 +86,11 @@ struct FaceSwapParts {
     let narrow = Dense(units: deep, isTrainable: trains, name: "encoder/narrow")
     let wide = Dense(units: 16 * deep, isTrainable: trains, name: "encoder/wide")
     let up = upscale(width * 4, "encoder/up\(width * 4)", isTrainable: trains)
-    return FaceSwapParts { face in
+    return FaceSwapParts(units: deep) { face in
       let shrunk = downs.reduce(face) { $1($0) }
-      let code = wide(narrow(Flatten(name: "encoder/flatten")(shrunk)))
-      return up(Reshape([4, 4, deep], name: "encoder/reshape")(code))
+      return narrow(Flatten(name: "encoder/flatten")(shrunk))
+    } widening: { code in
+      up(Reshape([4, 4, deep], name: "encoder/reshape")(wide(code)))
     } decoder: { face in
       let ups = [width * 2, width, width / 2].map { upscale($0, "\(face.rawValue)/up\($0)") }
       let heads = heads(face, kernel: 5, padding: .symmetric(2), hasMask: hasMask)
@@ -107,14 +126,15 @@ struct FaceSwapParts {
     let wide = Dense(
       units: 4 * 4 * 128, activation: leaky, isTrainable: trains, name: "encoder/wide")
     let up = upscale(96, "encoder/up", isTrainable: trains)
-    return FaceSwapParts { face in
+    return FaceSwapParts(units: 192) { face in
       var x = face
       for (down, filters) in zip(downs, widths) {
         x = down(x)
         if filters == 64 { x = block(x) }
       }
-      let code = wide(narrow(Flatten(name: "encoder/flatten")(x)))
-      return up(Reshape([4, 4, 128], name: "encoder/reshape")(code))
+      return narrow(Flatten(name: "encoder/flatten")(x))
+    } widening: { code in
+      up(Reshape([4, 4, 128], name: "encoder/reshape")(wide(code)))
     } decoder: { face in
       let name = face.rawValue
       let levels = side == 128 ? [64, 32, 16, 16] : [64, 32, 16]

@@ -184,6 +184,9 @@ struct MistakeCase: CustomTestStringConvertible {
       "swap evaluate --model bad.safetensors", 64,
       "atelier: expected either --characters or --a and --b (see atelier swap evaluate --help)"),
     MistakeCase(
+      "swap match --model bad.safetensors --a sub -o out", 64,
+      "atelier: expected crops of both people: --a and --b (see atelier swap match --help)"),
+    MistakeCase(
       "samples -o good.png/below", 73, "atelier: good.png/below: cannot be written: "),
   ]
 }
@@ -192,7 +195,8 @@ struct MistakeCase: CustomTestStringConvertible {
 struct HelpAndErrorTests {
   static let commands = [
     "", "denoise", "denoise run", "denoise train", "denoise evaluate", "denoise compare",
-    "swap", "swap extract", "swap run", "swap train", "swap evaluate", "classify", "classify run",
+    "swap", "swap extract", "swap run", "swap train", "swap match", "swap evaluate", "classify",
+    "classify run",
     "classify train", "classify evaluate", "classify explain", "attack", "attack train",
     "attack evaluate", "model", "model summary", "model plan", "samples", "bench",
   ]

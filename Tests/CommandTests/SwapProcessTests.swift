@@ -88,6 +88,19 @@ struct SwapProcessTests {
     for name in ["a-to-b.png", "b-to-a.png"] {
       #expect(try ImageFile.size(bench.path("out/\(name)").path).width > 4 * 128)
     }
+    let matched = try bench.run(
+      "swap", "match", "--model", "run/last.safetensors", "--a", "a", "--b", "b", "-o",
+      "matched.safetensors")
+    #expect(matched.status == 0, "\(matched.errors)")
+    #expect(matched.output == "codes matched by 3 faces of a and 3 of b: matched.safetensors\n")
+    let again = try bench.run(
+      "swap", "evaluate", "--model", "matched.safetensors", "--a", "a", "--b", "b", "--json")
+    #expect(again.status == 0 && again.output != measured.output, "\(again.errors)")
+    // A training that starts there takes the weights alone.
+    let further = try bench.run(
+      "swap", "train", "--a", "a", "--b", "b", "--batch", "1", "--steps", "1", "--run", "more",
+      "--start-from", "matched.safetensors", "--quiet")
+    #expect(further.status == 0, "\(further.errors)")
     let table = try bench.run(
       "swap", "evaluate", "--model", "run/last.safetensors", "--a", "a", "--b", "b")
     #expect(table.output.contains("reconstruction error"))

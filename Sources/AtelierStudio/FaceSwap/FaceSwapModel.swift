@@ -18,6 +18,8 @@ public struct FaceSwapModel: Sendable {
   public let model: Model
   /// The design, the side of a face in pixels, and whether the decoders draw a mask.
   public let network: FaceSwapNetwork
+  /// Whether swaps map the other person's codes to those of the person that is drawn.
+  public let matchesCodes: Bool
   private let name: String
 
   /// Reads a model file.
@@ -42,7 +44,8 @@ public struct FaceSwapModel: Sendable {
           + "\(model.information.task) (\(model.information.architecture))")
     }
     let network = try Self.network(of: model, name: name)
-    let graph = try network.previewGraph(batch: 1)
+    let matchesCodes = model.graph.output(named: "swap_a") != nil
+    let graph = try network.previewGraph(batch: 1, matchesCodes: matchesCodes)
     for parameter in graph.parameters
     where model.parameters[parameter.name]?.shape != parameter.shape {
       let received = model.parameters[parameter.name].map { "shape \($0.shape)" } ?? "none"
@@ -53,6 +56,7 @@ public struct FaceSwapModel: Sendable {
     }
     self.model = model
     self.network = network
+    self.matchesCodes = matchesCodes
     self.name = name
   }
 
@@ -82,17 +86,20 @@ public struct FaceSwapModel: Sendable {
   ///
   /// - Parameters:
   ///   - face: Whose decoder draws.
+  ///   - source: Who is in the crops; nil stands for the other person.
   ///   - batch: The crops that run at once, at least 1.
   ///   - threads: The threads that share the work.
   /// - Returns: A converter with weights of its own, for one thread at a time.
   /// - Throws: `ShapeError` when there is no memory for so many crops.
   public func converter(
-    to face: SwapFace, batch: Int = 1, threads: ThreadPool = .shared
+    to face: SwapFace, of source: SwapFace? = nil, batch: Int = 1, threads: ThreadPool = .shared
   ) throws -> FaceSwapConverter {
     guard batch > 0 else {
       throw StudioError(.usage, "a conversion needs at least one crop at once; received \(batch)")
     }
-    let graph = try network.conversionGraph(batch: batch, to: face).specialized(for: .infer)
+    let graph = try network.conversionGraph(
+      batch: batch, to: face, matchesCodes: matchesCodes && source != face
+    ).specialized(for: .infer)
     let names = Set(graph.parameters.map(\.name))
     let store = try ParameterStore(
       for: [graph], seed: 0, startingFrom: model.parameters.filter { names.contains($0.key) })

@@ -44,9 +44,12 @@ public enum FaceSwapEvaluation {
     let side = model.network.side
     let materials = try materials(faces, side: side, pool: kernels.pool)
     let classifier = try classifier(faces, side: side, kernels: kernels)
-    var converters: [SwapFace: FaceSwapConverter] = [:]
+    var converters: [SwapFace: (own: FaceSwapConverter, swap: FaceSwapConverter)] = [:]
     for face in SwapFace.allCases {
-      converters[face] = try model.converter(to: face, batch: 8, threads: kernels.pool)
+      converters[face] = (
+        try model.converter(to: face, of: face, batch: 8, threads: kernels.pool),
+        try model.converter(to: face, batch: 8, threads: kernels.pool)
+      )
     }
     var directions: [FaceSwapReport.Direction] = []
     var pictures: [(name: String, picture: ByteImage)] = []
@@ -57,12 +60,12 @@ public enum FaceSwapEvaluation {
         let other = converters[face.other]
       else { continue }
       let begin = DispatchTime.now().uptimeNanoseconds
-      let swapped = try other.decode(material.faces).pictures
+      let swapped = try other.swap.decode(material.faces).pictures
       seconds += Double(DispatchTime.now().uptimeNanoseconds - begin) / 1e9
       count += material.faces.shape.batch
-      let restored = try own.decode(material.faces).pictures
-      let back = try own.decode(swapped).pictures
-      let moved = try other.decode(material.clip).pictures
+      let restored = try own.own.decode(material.faces).pictures
+      let back = try own.swap.decode(swapped).pictures
+      let moved = try other.swap.decode(material.clip).pictures
       directions.append(
         FaceSwapReport.Direction(
           from: face.rawValue, to: face.other.rawValue,
