@@ -23,6 +23,8 @@ struct WinogradPlan {
   private static let planeFloats = 24_576
   private static let fewestHeld = 24
   private static let enoughParts = 8
+  /// Tiles of the largest image whose tiles are ordered by kind: a part holds whole images then.
+  private static let mostOrdered = 16
 
   var sizes: ck_winograd
   let block: Int
@@ -47,7 +49,7 @@ struct WinogradPlan {
     // An even number of batches: two threads then end together.
     let wanted = (tiles + held - 1) / held
     let even = wanted < 16 ? (wanted + 1) / 2 * 2 : wanted
-    self.sizes.tile_batch = (tiles + even - 1) / even
+    self.sizes.tile_batch = Self.whole((tiles + even - 1) / even, sizes)
     batches = (tiles + self.sizes.tile_batch - 1) / self.sizes.tile_batch
     let parts = min(blocks, max(1, Self.enoughParts / batches))
     blocksPerPart = (blocks + parts - 1) / parts
@@ -81,6 +83,9 @@ struct WinogradPlan {
     let products = 36 * Double(tiles) * channelPairs
     let weightTraffic = 36 * channelPairs * 8 * multiplyAddsPerByte
     guard transformCost * products + weightTraffic < Double(g.multiplyAdds) else { return nil }
+    let ordered =
+      (forward || stride == 1) && (height % 4 != 0 || width % 4 != 0)
+      && tilesHigh * tilesWide <= mostOrdered
     return ck_winograd(
       batch: g.batch,
       src_h: forward ? g.inputHeight : g.outputHeight,
@@ -91,10 +96,18 @@ struct WinogradPlan {
       dst_c: forward ? g.outputChannels : g.inputChannels,
       pad_y: forward ? g.paddingTop : 2 - g.paddingTop / stride,
       pad_x: forward ? g.paddingLeft : 2 - g.paddingLeft / stride,
-      tiles_y: tilesHigh, tiles_x: tilesWide, tile_batch: 0, stride: stride,
+      tiles_y: tilesHigh, tiles_x: tilesWide, tile_batch: 0,
+      ordered: ordered ? 1 : 0, stride: stride,
       kernel: g.kernelHeight, src_step: forward ? stride : 1, dst_step: forward ? 1 : stride,
       dst_y0: forward ? 0 : padY, dst_x0: forward ? 0 : padX, split: 0, src_rest: nil,
       dst_rest: nil, scale: nil, shift: nil, slope: 1)
+  }
+
+  /// A number of tiles, filled up to whole images where these are ordered by kind.
+  static func whole(_ tiles: Int, _ sizes: ck_winograd) -> Int {
+    guard sizes.ordered != 0 else { return tiles }
+    let image = sizes.tiles_y * sizes.tiles_x
+    return (tiles + image - 1) / image * image
   }
 
   /// Channels of the source, those of all phases together.
@@ -223,10 +236,10 @@ struct WinogradGradientPlan {
     // A power of two: threads then end together.
     var wanted = 1
     while wanted * 2 <= most { wanted *= 2 }
-    tilesPerPart = (tiles + wanted - 1) / wanted
+    tilesPerPart = WinogradPlan.whole((tiles + wanted - 1) / wanted, sizes)
     tileParts = (tiles + tilesPerPart - 1) / tilesPerPart
     let rounds = (tilesPerPart + held - 1) / held
-    sizes.tile_batch = (tilesPerPart + rounds - 1) / rounds
+    sizes.tile_batch = WinogradPlan.whole((tilesPerPart + rounds - 1) / rounds, sizes)
     // Few parts of the tiles: cut the channels of both sides too, evenly, as each cut repeats
     // transforms.
     var cuts = (Self.enoughParts + tileParts - 1) / tileParts

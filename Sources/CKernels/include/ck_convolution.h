@@ -67,6 +67,9 @@ typedef struct ck_winograd {
   long pad_y, pad_x;
   /// Tiles of 4x4 result pixels of a phase, and how many of them a batch holds.
   long tiles_y, tiles_x, tile_batch;
+  /// Whether parts hold whole images and the tiles of a part lie by kind, so that tiles with fewer
+  /// than four result rows or columns do without their sixth points; with `dst_step` 1 alone.
+  int ordered;
   long stride, kernel, src_step, dst_step;
   /// Rows and columns of phase 0 that lie before the result.
   long dst_y0, dst_x0;
