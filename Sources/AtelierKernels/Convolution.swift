@@ -88,19 +88,23 @@ extension Kernels {
   ///   - loading: How the input is put together; `convolutionLoads` says what is possible.
   ///   - packedWeights: The weights, packed for the forward pass.
   ///   - epilogue: What is done to each sum before it is stored.
-  ///   - output: The output [N, H', W', K].
+  ///   - output: The output [N, H', W', K]; nil when its maxima alone are needed.
   ///   - moments: Where mean [K], sum of squared deviations [K] and number of the output's pixels
   ///     are written for each of `convolutionMomentParts`; nil when nobody needs them.
+  ///   - pooled: Where the maxima [N, H' / 2, W' / 2, K] of the output's 2×2 windows are written;
+  ///     nil when nobody needs them; `convolutionPools` says whether that is possible.
   ///   - workspace: Memory of `convolutionWorkspaceCount` floats; may be nil when that is 0.
   public func convolutionForward(
     _ g: ConvolutionGeometry, input: UnsafePointer<Float>,
     loading: ConvolutionLoading = ConvolutionLoading(), packedWeights: UnsafePointer<Float>,
-    epilogue: ConvolutionEpilogue, output: UnsafeMutablePointer<Float>,
-    moments: UnsafeMutablePointer<Float>? = nil, workspace: UnsafeMutablePointer<Float>?
+    epilogue: ConvolutionEpilogue, output: UnsafeMutablePointer<Float>?,
+    moments: UnsafeMutablePointer<Float>? = nil, pooled: UnsafeMutablePointer<Float>? = nil,
+    workspace: UnsafeMutablePointer<Float>?
   ) {
     run(
       g, pass: .forward, source: input, loading: loading, packed: packedWeights,
-      epilogue: epilogue, result: output, rest: nil, moments: moments, workspace: workspace)
+      epilogue: epilogue, result: output, rest: nil, moments: moments, pooled: pooled,
+      workspace: workspace)
   }
 
   /// The adjoint of `convolutionForward`, which is also the forward pass of a transposed
@@ -125,21 +129,30 @@ extension Kernels {
     run(
       g, pass: .inputGradient, source: outputGradient, loading: ConvolutionLoading(),
       packed: packedWeights, epilogue: epilogue, result: inputGradient, rest: rest,
-      moments: nil, workspace: workspace)
+      moments: nil, pooled: nil, workspace: workspace)
   }
 
   /// Runs a pass with the algorithm that its packed weights were made for.
   private func run(
     _ g: ConvolutionGeometry, pass: ConvolutionPass, source: UnsafePointer<Float>,
     loading: ConvolutionLoading, packed: UnsafePointer<Float>, epilogue: ConvolutionEpilogue,
-    result: UnsafeMutablePointer<Float>, rest: ConvolutionRest?,
-    moments: UnsafeMutablePointer<Float>?, workspace: UnsafeMutablePointer<Float>?
+    result: UnsafeMutablePointer<Float>?, rest: ConvolutionRest?,
+    moments: UnsafeMutablePointer<Float>?, pooled: UnsafeMutablePointer<Float>?,
+    workspace: UnsafeMutablePointer<Float>?
   ) {
     precondition(
       (loading.isPlain && rest == nil) || partsFit(g, pass: pass, restStart: rest?.start ?? 0),
       "this convolution reads and writes whole tensors")
     precondition(
       moments == nil || convolutionMomentParts(g) != nil, "this convolution gives no moments")
+    precondition(pooled == nil || convolutionPools(g), "this convolution does not pool")
+    if pooled != nil, let plan = WinogradPlan(g, pass: pass, table: convolutionTable.pointee) {
+      runWinograd(
+        plan, source: source, loading: loading, packed: packed, epilogue: epilogue,
+        result: result, rest: rest, moments: moments, pooled: pooled, workspace: workspace)
+      return
+    }
+    guard let result else { preconditionFailure("this convolution needs an output") }
     if let plan = DeepPlan(g, pass: pass, table: convolutionTable.pointee) {
       runDeep(
         plan, source: source, weights: packed, epilogue: epilogue, result: result,
@@ -147,7 +160,7 @@ extension Kernels {
     } else if let plan = WinogradPlan(g, pass: pass, table: convolutionTable.pointee) {
       runWinograd(
         plan, source: source, loading: loading, packed: packed, epilogue: epilogue,
-        result: result, rest: rest, moments: moments, workspace: workspace)
+        result: result, rest: rest, moments: moments, pooled: nil, workspace: workspace)
     } else {
       runDirect(
         g, pass: pass, source: source, packed: packed, epilogue: epilogue, result: result,

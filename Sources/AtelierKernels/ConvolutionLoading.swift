@@ -72,6 +72,11 @@ extension Kernels {
     return WinogradPlan(g, pass: .forward, table: table)?.batches
   }
 
+  /// Whether a forward pass can store the maxima of its output's 2×2 windows too.
+  public func convolutionPools(_ g: ConvolutionGeometry) -> Bool {
+    g.outputHeight % 2 == 0 && g.outputWidth % 2 == 0 && convolutionMomentParts(g) != nil
+  }
+
   /// The mean and the biased variance [K] of a convolution's output from the moments of its parts
   /// (Chan and others 1983).
   public func batchStatistics(

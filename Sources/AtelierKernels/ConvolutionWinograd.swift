@@ -100,7 +100,7 @@ struct WinogradPlan {
       ordered: ordered ? 1 : 0, stride: stride,
       kernel: g.kernelHeight, src_step: forward ? stride : 1, dst_step: forward ? 1 : stride,
       dst_y0: forward ? 0 : padY, dst_x0: forward ? 0 : padX, split: 0, src_rest: nil,
-      dst_rest: nil, scale: nil, shift: nil, slope: 1)
+      dst_rest: nil, pooled: nil, scale: nil, shift: nil, slope: 1)
   }
 
   /// A number of tiles, filled up to whole images where these are ordered by kind.
@@ -169,8 +169,9 @@ extension Kernels {
   func runWinograd(
     _ plan: WinogradPlan, source: UnsafePointer<Float>, loading: ConvolutionLoading,
     packed: UnsafePointer<Float>, epilogue: ConvolutionEpilogue,
-    result: UnsafeMutablePointer<Float>, rest: ConvolutionRest?,
-    moments: UnsafeMutablePointer<Float>?, workspace: UnsafeMutablePointer<Float>?
+    result: UnsafeMutablePointer<Float>?, rest: ConvolutionRest?,
+    moments: UnsafeMutablePointer<Float>?, pooled: UnsafeMutablePointer<Float>?,
+    workspace: UnsafeMutablePointer<Float>?
   ) {
     guard let workspace else { preconditionFailure("this convolution needs a workspace") }
     let table = convolutionTable.pointee
@@ -180,6 +181,7 @@ extension Kernels {
     var bound = plan.sizes
     loading.bind(&bound)
     if let rest { (bound.split, bound.dst_rest) = (rest.start, rest.tensor) }
+    bound.pooled = pooled
     pool.parallelFor(lanes: plan.parts) { [bound] index, lane in
       var sizes = bound
       var ending = ending

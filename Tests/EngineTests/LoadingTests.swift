@@ -126,12 +126,47 @@ struct LoadingTests {
     }
   }
 
+  /// A convolution whose result is pooled and read, one that is only pooled, and one of odd size.
+  private func pooling(size: Int) throws -> Graph {
+    try Graph.trace { builder in
+      let x = builder.input("x", [3, size, size, 16])
+      let skip = Activate(.relu)(
+        BatchNormalization(name: "norm")(Convolution2D(filters: 40, kernel: 3, name: "both")(x)))
+      let pooled = MaxPool2D(window: 2, name: "pool0")(skip)
+      let below = MaxPool2D(window: 2, name: "pool1")(
+        Convolution2D(filters: 24, kernel: 3, activation: .leakyReLU(slope: 0.1), name: "pooled")(
+          pooled))
+      builder.output("skip", skip)
+      builder.output("y", below)
+    }.specialized(for: .infer)
+  }
+
+  @Test("poolings move into the convolutions before them", arguments: InstructionSet.available)
+  func pooled(_ set: InstructionSet) throws {
+    for (size, left) in [(28, 0), (36, 0), (30, 1), (27, 2)] {
+      let graph = try pooling(size: size)
+      let kernels = Kernels(pool: ThreadPool(threads: 2), instructionSet: set)
+      #expect(kinds(Plan(graph, kernels: kernels)).filter { $0 == "max-pool-2d" }.count == left)
+      let store = try ParameterStore(for: [graph], seed: 8)
+      let outputs = try [true, false].map { isFused in
+        let program = try Program(graph, parameters: store, kernels: kernels, isFused: isFused)
+        try program.setInput("x", .random([3, size, size, 16], seed: 9))
+        try program.run()
+        return try ["skip", "y"].map { try program.output($0) }
+      }
+      for (fused, plain) in zip(outputs[0], outputs[1]) {
+        expectClose(fused, plain, tolerance: 1e-5, "\(size)")
+      }
+    }
+  }
+
   @Test("model files hold none of it") func files() throws {
     let graph = Plan(try network(channels: 32, activation: .relu)).graph
     for node in graph.nodes {
       guard let operation = node.operation as? ConvolutionOperation else { continue }
       let text = String(decoding: try JSONEncoder().encode(operation), as: UTF8.self)
       #expect(!text.contains("loading") && !text.contains("momentParts"))
+      #expect(!text.contains("poolsResult"))
     }
   }
 }

@@ -78,6 +78,12 @@ struct ConvolutionCase: CustomTestStringConvertible, Sendable {
     .init("3x3 same, 1 to 64", size: (11, 25), channels: (1, 64), kernel: (3, 3), padding: 1),
     .init("3x3 same, 64 to 1", size: (12, 17), channels: (64, 1), kernel: (3, 3), padding: 1),
     .init(
+      "3x3 same, 32 to 1, wide", batch: 2, size: (5, 41), channels: (32, 1), kernel: (3, 3),
+      padding: 1),
+    .init(
+      "3x3 same, 16 to 2, stride 2", size: (9, 67), channels: (16, 2), kernel: (3, 3), stride: 2,
+      padding: 1),
+    .init(
       "3x3 same, 21 to 3", batch: 2, size: (9, 6), channels: (21, 3), kernel: (3, 3), padding: 1),
     .init(
       "3x3 same, 48 to 2, dilated", size: (9, 16), channels: (48, 2), kernel: (3, 3), padding: 2,
@@ -145,6 +151,15 @@ struct ConvolutionCase: CustomTestStringConvertible, Sendable {
     .init(
       "winograd 256 to 40", batch: 2, size: (16, 16), channels: (256, 40), kernel: (3, 3),
       padding: 1),
+    // Tiles ordered by kind: short rows and columns, rows alone, columns alone, two kinds of corners.
+    .init(
+      "winograd 7x7", batch: 12, size: (7, 7), channels: (32, 48), kernel: (3, 3), padding: 1),
+    .init(
+      "winograd 7x8", batch: 11, size: (7, 8), channels: (20, 33), kernel: (3, 3), padding: 1),
+    .init(
+      "winograd 8x7", batch: 13, size: (8, 7), channels: (16, 32), kernel: (3, 3), padding: 1),
+    .init(
+      "winograd 14x11", batch: 5, size: (14, 11), channels: (48, 16), kernel: (3, 3), padding: 1),
     .init(
       "winograd 5x5 stride 2, 32 to 48", batch: 3, size: (32, 36), channels: (32, 48),
       kernel: (5, 5), stride: 2, padding: 2),

@@ -22,6 +22,8 @@ public struct ConvolutionOperation: Operation {
   public var loading: InputLoading?
   /// When set, a second output gives mean [K], squared deviations [K] and number of pixels of so many parts of the result.
   public var momentParts: Int?
+  /// Whether a second output gives the maxima [N, H' / 2, W' / 2, K] of the result's 2×2 windows; not together with moments.
+  public var poolsResult = false
 
   // What plans add does not stand in model files.
   private enum CodingKeys: String, CodingKey {
@@ -48,6 +50,7 @@ public struct ConvolutionOperation: Operation {
     try epilogue.check(inputs[2..<first], result: result)
     try epilogue.checkFolded(inputs[first..<loadingStart], result: result)
     if let momentParts { return [result, [momentParts, 2 * result.channels + 1]] }
+    if poolsResult { return [result, try PoolAttributes(window: 2).pooledShape(result)] }
     return [result]
   }
 
@@ -88,7 +91,9 @@ public struct ConvolutionOperation: Operation {
       geometry, input: context.input(0),
       loading: loading?.bound(context, first: loadingStart) ?? ConvolutionLoading(),
       packedWeights: packing.weights(context), epilogue: packing.bound(epilogue, context),
-      output: context.output, moments: momentParts == nil ? nil : context.output(1),
+      output: poolsResult ? context.output(0) : context.output,
+      moments: momentParts == nil ? nil : context.output(1),
+      pooled: poolsResult ? context.output(1) : nil,
       workspace: context.workspace.map { $0 + reserved })
   }
 

@@ -1,10 +1,10 @@
-// The second round of fusion: concatenations, their gradients, batch normalizations and their
-// statistics, which the convolutions around them do while they load and store.
+// The second round of fusion: concatenations, their gradients, batch normalizations, their
+// statistics and poolings, which the convolutions around them do while they load and store.
 
 import AtelierKernels
 
 extension Graph {
-  /// The graph with every concatenation, cut, normalization and sum of statistics moved into the convolutions around it, where all of
+  /// The graph with every concatenation, cut, normalization, pooling and sum of statistics moved into the convolutions around it, where all of
   /// them can do it on this machine's kernels.
   ///
   /// What moves is no longer written to memory and read again: a normalized image is worked out by each reader from the image before.
@@ -20,7 +20,10 @@ extension Graph {
       default: break
       }
     }
-    for index in nodes.indices where !fusion.isRemoved[index] { fusion.tellMoments(to: index) }
+    for index in nodes.indices where !fusion.isRemoved[index] {
+      fusion.poolStores(of: index)
+      fusion.tellMoments(to: index)
+    }
     let result = fusion.graph
     return result.reordered(result.nodes.indices.filter { !fusion.isRemoved[$0] })
   }
@@ -78,6 +81,25 @@ private struct LoadingFusion {
     }
   }
 
+  /// Lets the convolution before a max pooling of 2×2 windows, whose switches nobody reads, store the maxima too.
+  mutating func poolStores(of index: Int) {
+    let node = graph.nodes[index]
+    guard let pool = node.operation as? MaxPoolOperation,
+      pool.attributes == PoolAttributes(window: 2), readers[node.outputs[1]].isEmpty,
+      !wanted.contains(node.outputs[1]),
+      case .node(let source, output: 0) = graph.values[node.inputs[0]].source,
+      var convolution = graph.nodes[source].operation as? ConvolutionOperation,
+      !convolution.poolsResult, convolution.momentParts == nil,
+      convolution.epilogue.activation.negativeSlope != nil,
+      kernels.convolutionPools(convolution.geometry(graph.shapes(of: graph.nodes[source])))
+    else { return }
+    convolution.poolsResult = true
+    graph.nodes[source].operation = convolution
+    graph.nodes[source].outputs.append(node.outputs[0])
+    graph.values[node.outputs[0]].source = .node(source, output: 1)
+    isRemoved[index] = true
+  }
+
   /// Lets the convolution before a batch normalization tell the moments of what it stores.
   mutating func tellMoments(to index: Int) {
     let node = graph.nodes[index]
@@ -85,7 +107,7 @@ private struct LoadingFusion {
     guard normalization?.isTraining == true || node.operation is BatchStatistics,
       case .node(let source, output: 0) = graph.values[node.inputs[0]].source,
       var convolution = graph.nodes[source].operation as? ConvolutionOperation,
-      convolution.epilogue.activation.negativeSlope != nil,
+      convolution.epilogue.activation.negativeSlope != nil, !convolution.poolsResult,
       let parts = kernels.convolutionMomentParts(
         convolution.geometry(graph.shapes(of: graph.nodes[source])))
     else { return }

@@ -78,6 +78,9 @@ typedef struct ck_winograd {
   long split;
   const float *src_rest;
   float *dst_rest;
+  /// Unless NULL, the maxima of the result's windows of 2x2 pixels are stored here too, [n, dst_h / 2,
+  /// dst_w / 2, k], and the result itself may be NULL; even sizes and `dst_step` 1 alone.
+  float *pooled;
   /// Unless NULL, source values are normalized as they are loaded: x * scale + shift of their
   /// channel, and what is then negative times `slope` (at most 1). Zeros around the source stay.
   const float *scale, *shift;
