@@ -1,4 +1,4 @@
-// `atelier segment`: the commands around segmentation.
+// `atelier segment`: the commands around segmentation; `run` is meant when none is named.
 
 import ArgumentParser
 
@@ -6,11 +6,16 @@ import ArgumentParser
 struct SegmentCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "segment",
-    abstract: "Say what every pixel shows; train and measure semantic networks.",
+    abstract: "Say what every pixel shows; train, measure and compare networks.",
     discussion: """
       EXAMPLES
+        atelier segment street.png --model mine.safetensors -o out
         atelier segment train --data camvid --network unet --run mine --minutes 30
         atelier segment evaluate --model mine/last.safetensors --data camvid
+        atelier segment compare --unpool all --data camvid --width 16 --steps 2000 -o out
       """,
-    subcommands: [SegmentTrainCommand.self, SegmentEvaluateCommand.self])
+    subcommands: [
+      SegmentRunCommand.self, SegmentTrainCommand.self, SegmentEvaluateCommand.self,
+      SegmentCompareCommand.self,
+    ], defaultSubcommand: SegmentRunCommand.self)
 }

@@ -29,6 +29,9 @@ struct SegmentEvaluateCommand: ParsableCommand {
     help: ArgumentHelp("The part of a set with parts: test, val or train.", valueName: "part"))
   var part = SegmentationPart.test.rawValue
 
+  @Option(help: ArgumentHelp("Draw the confusion matrix.", valueName: "file"))
+  var picture: String?
+
   @Flag(help: "Look at the mirrored picture, too, and average: twice the time.")
   var flip = false
 
@@ -57,6 +60,16 @@ struct SegmentEvaluateCommand: ParsableCommand {
       progress.show($0, set.count)
     }
     progress.end()
+    if let picture {
+      let title = "\(set.name): mIoU \(percent(report.meanIoU))"
+      do {
+        try ImageFile.write(
+          ConfusionPicture.draw(report, title: title), to: picture,
+          options: .init(metadata: ["Software": "Atelier"]))
+      } catch {
+        throw StudioError(.cannotCreate, Failure(error).message)
+      }
+    }
     guard !global.json else { return try Console.print(json: report) }
     Console.print(Self.classTable(report) + "\n")
     Console.print(Self.confusionText(report) + "\n")
@@ -65,6 +78,7 @@ struct SegmentEvaluateCommand: ParsableCommand {
         + "\(percent(report.classAccuracy)), mIoU \(percent(report.meanIoU)), "
         + "\(NumberText.fixed(report.picturesPerSecond, 1)) pictures/s")
     Console.print("protocol: \(report.protocol)")
+    if let picture { Console.print("picture: \(picture)") }
   }
 
   private func percent(_ share: Double) -> String { NumberText.fixed(100 * share, 2) + " %" }

@@ -27,12 +27,18 @@ struct SegmentTrainingOptions: ParsableArguments {
   @Option(help: ArgumentHelp("Levels of the U-Net (default: 4).", valueName: "n"))
   var levels: Int?
 
+  @Option(
+    help: ArgumentHelp(
+      "SegNet's unpooling: max, nearest, nails or transposed (default: max).", valueName: "kind"),
+    transform: Reading.unpooling)
+  var unpool: Unpooling?
+
   @Option(help: ArgumentHelp("1 for gray, 3 for colour (default: 3).", valueName: "1|3"))
   var channels: Int?
 
   @Option(
     help: ArgumentHelp(
-      "ce, focal:GAMMA, or a sum such as ce+0.5*focal:2 (default: ce).", valueName: "loss"),
+      "ce, focal:GAMMA, dice, or a sum such as ce+0.5*dice (default: ce).", valueName: "loss"),
     transform: Reading.segmentationLoss)
   var loss: [SegmentationLossTerm]?
 
@@ -178,6 +184,12 @@ struct SegmentTrainingOptions: ParsableArguments {
       throw StudioError(
         .usage, "a training needs a network: give --network, one of \(Self.networkNames)")
     }
+    if unpool != nil, !network.hasUnpooling {
+      throw StudioError(.usage, "--unpool is for segnet-basic and segnet alone")
+    }
+    if levels != nil, network != .unet {
+      throw StudioError(.usage, "--levels is for unet alone")
+    }
     guard steps != nil || minutes != nil else {
       throw StudioError(.usage, "a training needs a limit: give --steps or --minutes")
     }
@@ -188,6 +200,7 @@ struct SegmentTrainingOptions: ParsableArguments {
     request.network = network
     request.width = width
     request.levels = levels ?? request.levels
+    request.unpooling = unpool ?? request.unpooling
     request.channels = channels ?? request.channels
     request.loss = loss ?? request.loss
     request.weighting = weights.flatMap(ClassWeighting.init(rawValue:)) ?? request.weighting
@@ -241,7 +254,8 @@ struct SegmentTrainingOptions: ParsableArguments {
     let given: [(String, Bool)] = [
       ("--data", data != nil), ("--validation", validation != nil),
       ("--hold-out", holdOut != nil), ("--network", network != nil), ("--width", width != nil),
-      ("--levels", levels != nil), ("--channels", channels != nil), ("--loss", loss != nil),
+      ("--levels", levels != nil), ("--unpool", unpool != nil), ("--channels", channels != nil),
+      ("--loss", loss != nil),
       ("--weights", weights != nil), ("--crop", crop != nil), ("--batch", batch != nil),
       ("--scale", scale != nil), ("--brightness", brightness != nil),
       ("--stretch", stretch != nil), ("--rotation", rotation != nil),
@@ -265,7 +279,7 @@ extension Reading {
     return low...high
   }
 
-  /// `ce`, `focal:2`, or a sum such as `ce+0.5*focal:2`.
+  /// `ce`, `focal:2`, or a sum such as `ce+0.5*dice`.
   static func segmentationLoss(_ text: String) throws -> [SegmentationLossTerm] {
     try text.split(separator: "+", omittingEmptySubsequences: false).map { term in
       let parts = term.split(separator: "*", omittingEmptySubsequences: false)
@@ -278,7 +292,7 @@ extension Reading {
         gamma.isFinite
       else {
         throw ValidationError(
-          "expected \(lossNames) or a sum such as ce+0.5*focal:2; received '\(text)'")
+          "expected \(lossNames) or a sum such as ce+0.5*dice; received '\(text)'")
       }
       return SegmentationLossTerm(kind, weight: factor, gamma: gamma)
     }

@@ -19,6 +19,8 @@ public struct SegmentationTrainingRequest: Sendable, Hashable, Codable {
   public var width: Int?
   /// Levels of the U-Net.
   public var levels = 4
+  /// How SegNet's decoder enlarges.
+  public var unpooling: Unpooling = .max
   /// Image channels: 1 gray, 3 RGB.
   public var channels = 3
   /// The terms of the loss, added up.
@@ -68,7 +70,8 @@ public struct SegmentationTrainingRequest: Sendable, Hashable, Codable {
   /// - Returns: The network's description.
   public func architecture(classes: Int) -> SegmentationArchitecture {
     SegmentationArchitecture(
-      network, classes: classes, channels: channels, width: width, levels: levels)
+      network, classes: classes, channels: channels, width: width, levels: levels,
+      unpooling: unpooling)
   }
 
   /// What a resume may change.
@@ -85,6 +88,8 @@ public struct SegmentationLossTerm: Sendable, Hashable, Codable {
     case crossEntropy = "ce"
     /// Cross-entropy with well-classified pixels weighted down (Lin and others 2017).
     case focal
+    /// Soft Dice of the probabilities, each class alike (Milletari and others 2016).
+    case dice
   }
 
   /// Which loss.
@@ -113,6 +118,8 @@ extension [SegmentationLossTerm] {
           weight: term.weight, loss: .crossEntropy(ignoreLabel: ignored, classWeights: weights))
       case .focal:
         .init(weight: term.weight, loss: .focal(gamma: term.gamma, ignoreLabel: ignored))
+      case .dice:
+        .init(weight: term.weight, loss: .sparseDice(smooth: 1, ignoreLabel: ignored))
       }
     }
     return terms.count == 1 && terms[0].weight == 1 ? terms[0].loss : .sum(terms)

@@ -7,11 +7,21 @@ import AtelierKernels
 public enum SegmentationNetwork: String, Sendable, Hashable, Codable, CaseIterable {
   /// Ronneberger and others 2015, with batch normalization.
   case unet
+  /// Badrinarayanan and others 2015: four 7×7 convolutions and their mirror.
+  case segnetBasic = "segnet-basic"
+  /// Badrinarayanan and others 2015: VGG-16's thirteen convolutions and their mirror.
+  case segnet
+  /// Long and others 2015, in the small form of the SegNet paper.
+  case fcn
 
   /// One line for help texts.
   public var summary: String {
     switch self {
-    case .unet: "U-Net: skips at every level, transposed convolutions up (--width 16, --levels 4)"
+    case .unet: "skips at every level, transposed convolutions up (--width 16, --levels 4)"
+    case .segnetBasic:
+      "SegNet-Basic: four 7x7 convolutions, unpooled by their switches (--width 64)"
+    case .segnet: "SegNet: VGG-16's convolutions, unpooled by their switches (--width 64)"
+    case .fcn: "FCN-Basic: class scores of four 7x7 levels, enlarged and added (--width 64)"
     }
   }
 
@@ -19,8 +29,12 @@ public enum SegmentationNetwork: String, Sendable, Hashable, Codable, CaseIterab
   public var standardWidth: Int {
     switch self {
     case .unet: 16
+    case .segnetBasic, .segnet, .fcn: 64
     }
   }
+
+  /// Whether the decoder enlarges by an unpooling that can be chosen.
+  public var hasUnpooling: Bool { self == .segnetBasic || self == .segnet }
 }
 
 /// A network that gives every pixel a class, with the pictures' normalization in front of it.
@@ -35,6 +49,8 @@ public struct SegmentationArchitecture: Sendable, Hashable, Codable {
   public var width: Int
   /// Levels of the U-Net; the others have theirs.
   public var levels: Int
+  /// How SegNet's decoder enlarges; the others do it their way.
+  public var unpooling: Unpooling
 
   /// What is taken from pictures in [0, 1].
   static let mean: Float = 0.45
@@ -44,19 +60,22 @@ public struct SegmentationArchitecture: Sendable, Hashable, Codable {
   /// Describes a network.
   public init(
     _ network: SegmentationNetwork, classes: Int, channels: Int = 3, width: Int? = nil,
-    levels: Int = 4
+    levels: Int = 4, unpooling: Unpooling = .max
   ) {
     self.network = network
     self.classes = classes
     self.channels = channels
     self.width = width ?? network.standardWidth
     self.levels = levels
+    self.unpooling = unpooling
   }
 
   /// The numbers of which heights and widths must be multiples.
   public var granularity: Int {
     switch network {
     case .unet: unet.granularity
+    case .segnetBasic, .segnet: segNet.granularity
+    case .fcn: fullyConvolutional.granularity
     }
   }
 
@@ -64,6 +83,8 @@ public struct SegmentationArchitecture: Sendable, Hashable, Codable {
   public var receptiveRadius: Int {
     switch network {
     case .unet: unet.receptiveRadius
+    case .segnetBasic, .segnet: segNet.receptiveRadius
+    case .fcn: fullyConvolutional.receptiveRadius
     }
   }
 
@@ -94,10 +115,22 @@ public struct SegmentationArchitecture: Sendable, Hashable, Codable {
   private var layer: any Layer {
     switch network {
     case .unet: unet
+    case .segnetBasic, .segnet: segNet
+    case .fcn: fullyConvolutional
     }
   }
 
   private var unet: SegmentationUNet {
     SegmentationUNet(classes: classes, widths: (0..<levels).map { width << $0 })
+  }
+
+  private var segNet: SegNet {
+    network == .segnet
+      ? .vgg16(classes: classes, width: width, unpooling: unpooling)
+      : .basic(classes: classes, width: width, unpooling: unpooling)
+  }
+
+  private var fullyConvolutional: FullyConvolutionalNetwork {
+    FullyConvolutionalNetwork(classes: classes, width: width)
   }
 }
