@@ -25,7 +25,8 @@ struct AtelierTool: ParsableCommand {
       """,
     version: StudioVersion.current,
     subcommands: [
-      DenoiseCommand.self, SwapCommand.self, ClassifyCommand.self, AttackCommand.self,
+      DenoiseCommand.self, SwapCommand.self, SegmentCommand.self, ClassifyCommand.self,
+      AttackCommand.self,
       ModelCommand.self, SamplesCommand.self, BenchCommand.self,
     ])
 

@@ -16,6 +16,8 @@ public struct ModelInformation: Sendable, Hashable, Codable {
   public var preprocessing: String
   /// The class names in the order of the outputs; empty when there are no classes.
   public var classNames: [String]
+  /// Red, green and blue of each class in pictures; nil when there are none.
+  public var classColors: [[UInt8]]?
   /// How it was trained: data, noise, losses, steps, one sentence each.
   public var training: [String: String]
   /// Measured figures with their protocol, for example `BSD68 sigma 25 PSNR`.
@@ -25,7 +27,8 @@ public struct ModelInformation: Sendable, Hashable, Codable {
   public init(
     task: String, architecture: String, granularity: Int = 1, receptiveRadius: Int = 0,
     preprocessing: String = "pixel / 255", classNames: [String] = [],
-    training: [String: String] = [:], figures: [String: Double] = [:]
+    classColors: [[UInt8]]? = nil, training: [String: String] = [:],
+    figures: [String: Double] = [:]
   ) {
     self.task = task
     self.architecture = architecture
@@ -33,6 +36,7 @@ public struct ModelInformation: Sendable, Hashable, Codable {
     self.receptiveRadius = receptiveRadius
     self.preprocessing = preprocessing
     self.classNames = classNames
+    self.classColors = classColors
     self.training = training
     self.figures = figures
   }

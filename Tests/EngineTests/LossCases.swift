@@ -54,6 +54,10 @@ enum LossCases {
     LayerCase(
       "Dice", .uniform(shape, in: 0.1...0.9, seed: 28),
       target: Tensor(shape, (0..<72).map { $0 % 4 == 0 ? 1 : 0 }), .dice(smooth: 1)),
+    LayerCase("Dice of labels", logits, target: labels, .sparseDice(smooth: 1)),
+    LayerCase(
+      "Dice of labels with one that does not count", .random([1, 3, 2, 4], seed: 33),
+      target: Tensor([1, 3, 2], [0, 255, 2, 3, 3, 2]), .sparseDice(smooth: 0.5, ignoreLabel: 255)),
     LayerCase(
       "margin", .distinct([4, 5], seed: 29, spacing: 0.2), target: labels,
       .margin(isTargeted: false, kappa: 5)),

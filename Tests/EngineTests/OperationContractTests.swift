@@ -79,6 +79,9 @@ struct OperationLine: Sendable, CustomTestStringConvertible {
     OperationLine(MarginLossGradient.self, "margin to a class", inputs: 3),
     OperationLine(DiceLoss.self, "Dice", inputs: 2),
     OperationLine(DiceLossGradient.self, "Dice", inputs: 4),
+    OperationLine(SparseDiceLoss.self, "Dice of labels", inputs: 2),
+    OperationLine(
+      SparseDiceLossGradient.self, "Dice of labels with one that does not count", inputs: 4),
   ]
 }
 

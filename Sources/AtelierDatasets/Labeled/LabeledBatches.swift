@@ -81,7 +81,7 @@ public final class LabeledBatches: Sendable {
 }
 
 /// The order of an epoch, kept until another one is asked for; the lock guards it.
-private final class EpochOrder: @unchecked Sendable {
+final class EpochOrder: @unchecked Sendable {
   private let lock = NSLock()
   private var epoch = -1
   private var order: [Int] = []

@@ -26,6 +26,7 @@ public enum OperationRegistry {
     SparseCrossEntropy.self, SparseCrossEntropyGradient.self,
     CategoricalCrossEntropy.self, CategoricalCrossEntropyGradient.self,
     MarginLoss.self, MarginLossGradient.self, DiceLoss.self, DiceLossGradient.self,
+    SparseDiceLoss.self, SparseDiceLossGradient.self,
   ]
 
   private static let byKind: [String: any Operation.Type] = Dictionary(

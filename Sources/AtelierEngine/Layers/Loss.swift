@@ -26,6 +26,8 @@ public enum Loss: Sendable, Hashable, Codable {
   case categoricalCrossEntropy
   /// Soft Dice of probabilities against targets of the same shape (Milletari and others 2016).
   case dice(smooth: Float)
+  /// Softmax and soft Dice of logits against class indices.
+  case sparseDice(smooth: Float, ignoreLabel: Int? = nil)
   /// Margin between logits (Carlini and Wagner 2017) against class indices.
   case margin(isTargeted: Bool, kappa: Float)
   /// A weighted sum of losses of the same prediction and target.
@@ -74,6 +76,9 @@ public enum Loss: Sendable, Hashable, Codable {
       return apply(SparseCrossEntropy(ignoreLabel: ignoreLabel, focalGamma: gamma))
     case .categoricalCrossEntropy: return apply(CategoricalCrossEntropy())
     case .dice(let smooth): return apply(DiceLoss(smooth: smooth))
+    case .sparseDice(let smooth, let ignoreLabel):
+      return Softmax(name: "loss_softmax")(prediction).applying(
+        SparseDiceLoss(smooth: smooth, ignoreLabel: ignoreLabel), with: [target], name: "loss")
     case .margin(let isTargeted, let kappa):
       return apply(MarginLoss(isTargeted: isTargeted, kappa: kappa))
     case .sum(let terms):

@@ -73,7 +73,8 @@ public enum Workload: String, Sendable, Hashable, Codable, CaseIterable {
       }.joiningSharedCalls()
     case .unet:
       return try Graph.trace { builder in
-        builder.output("output", BenchUNet().call(builder.input("input", [4, 256, 256, 3])))
+        let network = SegmentationUNet(classes: 12)
+        builder.output("output", network(builder.input("input", [4, 256, 256, 3])))
       }
     case .noiseGenerator:
       return try Graph.trace { builder in
@@ -151,37 +152,6 @@ private struct BenchFaceSwap {
     return Convolution2D(
       filters: 3, kernel: 5, padding: .symmetric(2), activation: .sigmoid, name: "\(face)/image")(
         image)
-  }
-}
-
-/// D: a U-Net with batch normalization and transposed convolutions of stride 2.
-private struct BenchUNet {
-  private let widths = [16, 32, 64, 128]
-
-  private func block(_ input: SymbolicTensor, _ filters: Int, _ name: String) -> SymbolicTensor {
-    ["first", "second"].reduce(input) { x, half in
-      let x = Convolution2D(
-        filters: filters, kernel: 3, hasBias: false, name: "\(name)/\(half)")(x)
-      let normalized = BatchNormalization(name: "\(name)/\(half)/norm")(x)
-      return Activate(.relu, name: "\(name)/\(half)/relu")(normalized)
-    }
-  }
-
-  func call(_ image: SymbolicTensor) -> SymbolicTensor {
-    var skips: [SymbolicTensor] = []
-    var x = image
-    for (level, filters) in widths.enumerated() {
-      x = block(x, filters, "down\(level)")
-      guard level < widths.count - 1 else { break }
-      skips.append(x)
-      x = MaxPool2D(name: "pool\(level)")(x)
-    }
-    for (level, skip) in skips.enumerated().reversed() {
-      let grown = TransposedConvolution2D(
-        filters: widths[level], kernel: 2, stride: 2, padding: .valid, name: "grow\(level)")(x)
-      x = block(concatenate(grown, skip), widths[level], "up\(level)")
-    }
-    return Convolution2D(filters: 12, kernel: 1, name: "head")(x)
   }
 }
 

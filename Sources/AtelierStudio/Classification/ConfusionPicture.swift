@@ -11,11 +11,38 @@ public enum ConfusionPicture {
   ///   - title: The line above.
   /// - Returns: Three channels.
   public static func draw(_ report: ClassificationReport, title: String) -> ByteImage {
-    let classes = report.classes.count
+    draw(names: report.classes.map(\.name), report.confusion, title: title) { count, _ in
+      "\(count)"
+    }
+  }
+
+  /// Draws a report's matrix; colours and texts are shares of each class's pixels.
+  ///
+  /// - Parameters:
+  ///   - report: The figures.
+  ///   - title: The line above.
+  /// - Returns: Three channels.
+  public static func draw(_ report: SegmentationReport, title: String) -> ByteImage {
+    draw(names: report.classes.map(\.name), report.confusion, title: title) { count, sum in
+      let percent = 100 * Double(count) / Double(sum)
+      return percent < 0.5 ? "" : "\(Int(percent.rounded()))%"
+    }
+  }
+
+  /// Draws a matrix.
+  ///
+  /// - Parameters:
+  ///   - names: The classes.
+  ///   - confusion: Counts by class (rows) and by what they were taken for.
+  ///   - title: The line above.
+  ///   - text: What stands in a cell, by its count and its row's sum.
+  private static func draw(
+    names: [String], _ confusion: [[Int]], title: String, text: (Int, Int) -> String
+  ) -> ByteImage {
+    let classes = names.count
     let cell = max(8, min(54, 1000 / classes))
     let hasText = cell >= 24
     let scale = 1.7
-    let names = report.classes.map(\.name)
     let longest = names.map { Canvas.textSize($0, scale: scale).width }.max() ?? 0
     let margin = hasText ? Int(longest) + 26 : 26
     let head = 74
@@ -27,17 +54,18 @@ public enum ConfusionPicture {
       "rows: class, columns: taken for; colour: share of the row", x: 12, y: 42, scale: 1.5,
       .pencil)
     for row in 0..<classes {
-      let sum = max(report.confusion[row].reduce(0, +), 1)
+      let sum = max(confusion[row].reduce(0, +), 1)
       for column in 0..<classes {
-        let count = report.confusion[row][column]
+        let count = confusion[row][column]
         // The square root lets rare confusions be seen beside the diagonal.
         let share = (Float(count) / Float(sum)).squareRoot()
         let (x, y) = (margin + column * cell, head + row * cell)
         canvas.fill(x: x, y: y, width: cell - 1, height: cell - 1, ColorMap.viridis[share])
         guard hasText, count > 0 else { continue }
-        let fit = min(1.6, Double(cell - 8) / max(Canvas.textSize("\(count)", scale: 1).width, 1))
+        let words = text(count, sum)
+        let fit = min(1.6, Double(cell - 8) / max(Canvas.textSize(words, scale: 1).width, 1))
         canvas.text(
-          "\(count)", x: Double(x) + Double(cell - 1) / 2,
+          words, x: Double(x) + Double(cell - 1) / 2,
           y: Double(y) + Double(cell) / 2 - 3.5 * fit, scale: fit,
           share > 0.6 ? .ink : .white, anchor: .center)
       }

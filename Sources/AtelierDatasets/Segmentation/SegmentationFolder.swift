@@ -1,0 +1,172 @@
+// Which folders of a place hold the pictures of a part and which hold their masks.
+
+import AtelierImages
+import Foundation
+
+/// The parts that published sets are cut into.
+public enum SegmentationPart: String, Sendable, Hashable, Codable, CaseIterable {
+  /// What is learnt from.
+  case training = "train"
+  /// What choices are made by.
+  case validation = "val"
+  /// What is measured on.
+  case test
+
+  /// The folder names of this part.
+  var names: [String] {
+    switch self {
+    case .training: ["train", "training"]
+    case .validation: ["val", "valid", "validation"]
+    case .test: ["test", "testing"]
+    }
+  }
+}
+
+/// Pictures and masks of one part.
+public struct SegmentationFolder: Sendable, Hashable {
+  /// The folder of the pictures.
+  public let images: URL
+  /// The folder of the masks, each of its picture's name as PNG.
+  public let masks: URL
+  /// The list of the classes; nil when there is none.
+  public let classes: URL?
+
+  /// The names of the folders of pictures, and of those of masks.
+  private static let folderNames = (
+    images: ["images", "pictures"], masks: ["masks", "labels", "annotations"]
+  )
+
+  /// Finds the folders of a part.
+  ///
+  /// Known layouts, `P` being train, val or test: CamVid's `P` and `Pannot`; `P/images` and
+  /// `P/masks`; `images/P` and `masks/P`; and without parts `images` and `masks`. `labels` and
+  /// `annotations` are other names for `masks`. A `classes.txt` (`ClassList`) stands beside them.
+  ///
+  /// - Parameters:
+  ///   - url: The folder of the set.
+  ///   - part: Which part; a set without parts is taken whole.
+  /// - Returns: The folders; nil when the set has parts but not this one.
+  /// - Throws: `DatasetError` when there is no folder or nothing in it is of a known layout.
+  public static func find(
+    in url: URL, part: SegmentationPart
+  ) throws(DatasetError) -> SegmentationFolder? {
+    guard isFolder(url) else {
+      throw DatasetError("\(url.relativePath): expected a folder of pictures and masks")
+    }
+    if let found = folders(of: part, in: url) { return found }
+    guard !SegmentationPart.allCases.contains(where: { folders(of: $0, in: url) != nil }) else {
+      return nil
+    }
+    guard let whole = pair(in: url, below: nil) else {
+      throw DatasetError(
+        "\(url.relativePath): expected train and trainannot, train/images and train/masks, or "
+          + "images and masks; there are none of these folders")
+    }
+    return SegmentationFolder(images: whole.0, masks: whole.1, classes: classes(of: url))
+  }
+
+  private static func folders(of part: SegmentationPart, in url: URL) -> SegmentationFolder? {
+    for name in part.names {
+      let pictures = url.appendingPathComponent(name)
+      let annotated = url.appendingPathComponent(name + "annot")
+      if isFolder(pictures), isFolder(annotated) {
+        return SegmentationFolder(images: pictures, masks: annotated, classes: classes(of: url))
+      }
+      if let (images, masks) = pair(in: pictures, below: nil) ?? pair(in: url, below: name) {
+        return SegmentationFolder(images: images, masks: masks, classes: classes(of: url))
+      }
+    }
+    return nil
+  }
+
+  /// A folder of pictures and one of masks beside it.
+  private static func pair(in url: URL, below part: String?) -> (URL, URL)? {
+    func first(_ names: [String]) -> URL? {
+      names.map { name in
+        let folder = url.appendingPathComponent(name)
+        return part.map { folder.appendingPathComponent($0) } ?? folder
+      }.first(where: isFolder)
+    }
+    guard let images = first(folderNames.images), let masks = first(folderNames.masks) else {
+      return nil
+    }
+    return (images, masks)
+  }
+
+  private static func classes(of url: URL) -> URL? {
+    let file = url.appendingPathComponent("classes.txt")
+    return FileManager.default.fileExists(atPath: file.path) ? file : nil
+  }
+
+  private static func isFolder(_ url: URL) -> Bool {
+    var isFolder: ObjCBool = false
+    return FileManager.default.fileExists(atPath: url.path, isDirectory: &isFolder)
+      && isFolder.boolValue
+  }
+}
+
+extension SegmentedImages {
+  /// Reads a part of the set at a place.
+  ///
+  /// - Parameters:
+  ///   - url: A folder of a layout that `SegmentationFolder` knows.
+  ///   - part: Which part; a set without parts is taken whole.
+  ///   - palette: The classes of a set without a list of its own, such as those of its training
+  ///     part; nil counts them.
+  ///   - channels: 1 or 3.
+  ///   - memoryLimit: The most bytes that pictures and labels may take.
+  /// - Returns: The set; nil when there are parts but not this one.
+  /// - Throws: `DatasetError` that names the folder or file and what is wrong with it.
+  public static func read(
+    _ url: URL, part: SegmentationPart, palette: ClassPalette? = nil, channels: Int = 3,
+    memoryLimit: Int = memoryLimit
+  ) throws -> SegmentedImages? {
+    guard let folder = try SegmentationFolder.find(in: url, part: part) else { return nil }
+    let classes =
+      try folder.classes.map { try ClassList(reading: $0) } ?? palette.map(ClassList.init)
+    let files = try ImageFolder.list(folder.images)
+    guard !files.isEmpty else {
+      throw DatasetError("\(folder.images.relativePath): the folder holds no PNG or JPEG")
+    }
+    var used = 0
+    let items = try files.map { name, file in
+      let mask = folder.masks.appendingPathComponent(name).deletingPathExtension()
+        .appendingPathExtension("png")
+      guard FileManager.default.fileExists(atPath: mask.path) else {
+        throw DatasetError("\(file.relativePath): there is no mask \(mask.relativePath)")
+      }
+      let image: ByteImage
+      do {
+        let size = try ImageFile.size(file.path)
+        used += size.width * size.height * (channels + 1)
+        guard used <= memoryLimit else {
+          throw DatasetError(
+            "\(file.relativePath): with this picture the set takes \(used) bytes and the limit is "
+              + "\(memoryLimit); use fewer or smaller pictures")
+        }
+        image = try ImageFile.read(file).flattened().withChannels(channels)
+      } catch let error as ImageError {
+        throw DatasetError("not usable for segmentation: \(error)")
+      }
+      return SegmentedImage(
+        name: name, image: image,
+        labels: try MaskFile.read(mask.path, classes: classes, size: image.size))
+    }
+    return try SegmentedImages(
+      name: url.lastPathComponent + (isParted(folder, url) ? " \(part.rawValue)" : ""),
+      items: items, channels: channels, palette: classes?.palette ?? counted(items))
+  }
+
+  private static func isParted(_ folder: SegmentationFolder, _ url: URL) -> Bool {
+    folder.images.deletingLastPathComponent().path != url.path
+      || !["images", "pictures"].contains(folder.images.lastPathComponent)
+  }
+
+  /// Numbered classes up to the largest label.
+  private static func counted(_ items: [SegmentedImage]) -> ClassPalette {
+    let largest = items.lazy.map { item in
+      item.labels.labels.lazy.filter { $0 != LabelMap.ignored }.max() ?? 0
+    }.max()
+    return .numbered(max(Int(largest ?? 0) + 1, 2))
+  }
+}

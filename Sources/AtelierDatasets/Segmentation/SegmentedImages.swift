@@ -1,0 +1,207 @@
+// Pictures with a class for every pixel: what semantic networks are trained and measured on.
+
+import AtelierEngine
+import AtelierImages
+
+#if canImport(Glibc)
+import Glibc
+#elseif canImport(Darwin)
+import Darwin
+#endif
+
+/// One picture with a class for every pixel.
+public struct SegmentedImage: Sendable, Equatable {
+  /// The picture's path inside its folder, for messages.
+  public let name: String
+  /// The pixels.
+  public let image: ByteImage
+  /// A label for every pixel, of the picture's size.
+  public let labels: LabelMap
+
+  /// Puts picture and labels together.
+  /// - Precondition: both have one size.
+  public init(name: String, image: ByteImage, labels: LabelMap) {
+    precondition(image.size == labels.size, "a picture and labels of two sizes")
+    self.name = name
+    self.image = image
+    self.labels = labels
+  }
+}
+
+/// A set of pictures of any sizes with a class for every pixel, in memory, in a fixed order.
+public struct SegmentedImages: Sendable {
+  /// What the set is called in messages and protocols.
+  public let name: String
+  /// The pictures, at least one, all with `channels` channels.
+  public let items: [SegmentedImage]
+  /// 1 gray, 3 RGB.
+  public let channels: Int
+  /// The classes.
+  public let palette: ClassPalette
+
+  /// How many bytes pictures and labels of a set may take.
+  public static let memoryLimit = 2 << 30
+
+  /// Puts a set together.
+  ///
+  /// - Parameters:
+  ///   - name: What the set is called.
+  ///   - items: Pictures of 1 to 4 channels, brought to `channels`.
+  ///   - channels: 1 or 3.
+  ///   - palette: The classes, at least two.
+  /// - Throws: `DatasetError` when there is no picture, or a label is none of the classes.
+  public init(
+    name: String, items: [SegmentedImage], channels: Int = 3, palette: ClassPalette
+  ) throws(DatasetError) {
+    guard !items.isEmpty, channels == 1 || channels == 3, (2...255).contains(palette.count) else {
+      throw DatasetError(
+        "\(name): expected at least one picture of 1 or 3 channels and 2 to 255 classes; received "
+          + "\(items.count) pictures and \(palette.count) classes")
+    }
+    for item in items {
+      if let label = item.labels.labels.first(where: {
+        Int($0) >= palette.count && $0 != LabelMap.ignored
+      }) {
+        throw DatasetError(
+          "\(item.name): a pixel has label \(label); there are \(palette.count) classes")
+      }
+    }
+    self.name = name
+    self.items = items.map {
+      SegmentedImage(name: $0.name, image: $0.image.withChannels(channels), labels: $0.labels)
+    }
+    self.channels = channels
+    self.palette = palette
+  }
+
+  /// The number of pictures.
+  public var count: Int { items.count }
+
+  /// The set cut in two at random, the same way for the same seed.
+  ///
+  /// - Parameters:
+  ///   - count: How many pictures the second part gets, at least 1 and less than all.
+  ///   - seed: Decides which ones.
+  /// - Returns: Both parts, each in the set's order.
+  /// - Throws: `DatasetError` when a part would be empty.
+  public func split(
+    holdingOut count: Int, seed: UInt64
+  ) throws(DatasetError) -> (rest: SegmentedImages, held: SegmentedImages) {
+    guard count > 0, count < self.count else {
+      throw DatasetError(
+        "\(name): \(count) of \(self.count) pictures cannot be held out for validation")
+    }
+    var generator = RandomGenerator(seed: seed, Stream.split)
+    let order = generator.permutation(self.count)
+    func part(_ indices: some Sequence<Int>, _ suffix: String) throws(DatasetError)
+      -> SegmentedImages
+    {
+      try SegmentedImages(
+        name: name + suffix, items: indices.sorted().map { items[$0] }, channels: channels,
+        palette: palette)
+    }
+    return (
+      try part(order.dropFirst(count), " without validation"),
+      try part(order.prefix(count), " validation")
+    )
+  }
+
+  /// The same pictures with the classes of a model.
+  ///
+  /// - Parameter names: The names of the model's outputs.
+  /// - Returns: The set with labels that are indices into `names`.
+  /// - Throws: `DatasetError` when a class of the set is none of the model's.
+  public func ordered(as names: [String]) throws(DatasetError) -> SegmentedImages {
+    if names == palette.names { return self }
+    let isNumbered = palette.names == LabeledImages.numberNames(palette.count)
+    var places = [UInt8](repeating: LabelMap.ignored, count: 256)
+    for (index, entry) in palette.entries.enumerated() {
+      guard let place = isNumbered ? index : names.firstIndex(of: entry.name), place < names.count
+      else {
+        throw DatasetError(
+          "\(name): its class '\(entry.name)' is none of the model's, which are "
+            + names.prefix(12).joined(separator: ", ") + (names.count > 12 ? ", …" : ""))
+      }
+      places[index] = UInt8(place)
+    }
+    let colors = Dictionary(
+      palette.entries.map { ($0.name, $0.color) }, uniquingKeysWith: { first, _ in first })
+    return try SegmentedImages(
+      name: name,
+      items: items.map { item in
+        SegmentedImage(
+          name: item.name, image: item.image,
+          labels: LabelMap(
+            width: item.labels.width, height: item.labels.height,
+            labels: item.labels.labels.map { places[Int($0)] }))
+      }, channels: channels,
+      palette: ClassPalette(
+        names.enumerated().map {
+          .init(name: $1, color: colors[$1] ?? ClassPalette.standardColor($0))
+        }))
+  }
+
+  /// How often each class stands in the pictures.
+  public var statistics: ClassStatistics {
+    var statistics = ClassStatistics(classes: palette.count)
+    for item in items { statistics.add(item.labels) }
+    return statistics
+  }
+}
+
+/// How often each class stands in a set, and the weights that follow from it.
+public struct ClassStatistics: Sendable, Hashable {
+  /// Pixels of each class.
+  public private(set) var pixels: [Int]
+  /// Pixels that count in the pictures where a class stands.
+  public private(set) var surroundings: [Int]
+
+  /// Statistics of no picture yet.
+  public init(classes: Int) {
+    pixels = [Int](repeating: 0, count: classes)
+    surroundings = pixels
+  }
+
+  /// Takes one picture's labels in; ignored pixels do not count.
+  public mutating func add(_ labels: LabelMap) {
+    var counts = [Int](repeating: 0, count: 256)
+    for label in labels.labels { counts[Int(label)] += 1 }
+    let counted = counts[..<pixels.count].reduce(0, +)
+    for index in pixels.indices where counts[index] > 0 {
+      pixels[index] += counts[index]
+      surroundings[index] += counted
+    }
+  }
+
+  /// One weight a class for a loss.
+  ///
+  /// - Parameter weighting: The rule.
+  /// - Returns: Weights in the classes' order; nil where all count the same. A class that no picture
+  ///   shows has weight 0.
+  public func weights(_ weighting: ClassWeighting) -> [Float]? {
+    switch weighting {
+    case .none: return nil
+    case .medianFrequency:
+      let frequencies = zip(pixels, surroundings).map { $1 > 0 ? Double($0) / Double($1) : 0 }
+      let present = frequencies.filter { $0 > 0 }.sorted()
+      guard !present.isEmpty else { return nil }
+      let middle = present.count / 2
+      let median =
+        present.count % 2 == 1 ? present[middle] : (present[middle - 1] + present[middle]) / 2
+      return frequencies.map { $0 > 0 ? Float(median / $0) : 0 }
+    case .inverseLogarithm:
+      let sum = Double(max(pixels.reduce(0, +), 1))
+      return pixels.map { $0 > 0 ? Float(1 / log(1.1 + Double($0) / sum)) : 0 }
+    }
+  }
+}
+
+/// How rare classes are given weight in a loss.
+public enum ClassWeighting: String, Sendable, Hashable, Codable, CaseIterable {
+  /// All classes count by their pixels.
+  case none
+  /// Median frequency over the class's own, among pictures where it stands (Eigen and Fergus 2015).
+  case medianFrequency = "median"
+  /// 1 / ln(1.1 + the class's share), which bounds the largest weight (Paszke and others 2016).
+  case inverseLogarithm = "log"
+}

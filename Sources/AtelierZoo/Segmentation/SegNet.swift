@@ -1,0 +1,93 @@
+// SegNet: VGG-16's convolutions down, max unpooling through the encoder's switches up, no skips;
+// and SegNet-Basic, its small form of 7×7 convolutions.
+//
+// Badrinarayanan, Kendall, Cipolla: SegNet: A Deep Convolutional Encoder-Decoder Architecture for
+// Image Segmentation (2015).
+
+import AtelierEngine
+import AtelierKernels
+
+/// An encoder of normalized convolutions and max pools, and a decoder that mirrors it.
+///
+/// All four unpoolings have exactly the same number of weights: `transposed` replaces an unpooling
+/// and the convolution after it by one transposed convolution of stride 2.
+public struct SegNet: Layer, Hashable, Codable {
+  /// Outputs a pixel.
+  public var classes: Int
+  /// Filters of each convolution of each stage, outermost first.
+  public var stages: [[Int]]
+  /// The side of the kernels.
+  public var kernel: Int
+  /// Whether the decoder's convolutions end in a ReLU.
+  public var hasDecoderActivation: Bool
+  /// How the decoder enlarges.
+  public var unpooling: Unpooling
+
+  /// SegNet-Basic: four stages of one 7×7 convolution, no ReLU in the decoder.
+  public static func basic(classes: Int, width: Int = 64, unpooling: Unpooling = .max) -> SegNet {
+    SegNet(
+      classes: classes, stages: [[Int]](repeating: [width], count: 4), kernel: 7,
+      hasDecoderActivation: false, unpooling: unpooling)
+  }
+
+  /// SegNet: the thirteen 3×3 convolutions of VGG-16 and their mirror.
+  public static func vgg16(classes: Int, width: Int = 64, unpooling: Unpooling = .max) -> SegNet {
+    let stages = [(2, 1), (2, 2), (3, 4), (3, 8), (3, 8)].map { count, factor in
+      [Int](repeating: factor * width, count: count)
+    }
+    return SegNet(
+      classes: classes, stages: stages, kernel: 3, hasDecoderActivation: true,
+      unpooling: unpooling)
+  }
+
+  /// The numbers of which heights and widths must be multiples.
+  public var granularity: Int { 1 << stages.count }
+
+  /// The kernels of both sides at each stage's scale, and the windows of pooling and unpooling.
+  public var receptiveRadius: Int {
+    stages.enumerated().reduce(0) { sum, stage in
+      sum + (2 * stage.element.count * (kernel / 2) + 2) << stage.offset
+    }
+  }
+
+  /// Pictures [N, H, W, C] give logits [N, H, W, classes].
+  public func callAsFunction(_ image: SymbolicTensor) -> SymbolicTensor {
+    var x = image
+    for (stage, filters) in stages.enumerated() {
+      for (index, count) in filters.enumerated() {
+        x = normalizedConvolution(
+          x, count, kernel: Extent(kernel), "encoder\(stage + 1)/\(index + 1)", activation: .relu)
+      }
+      x = MaxPool2D(name: "pool\(stage + 1)")(x)
+    }
+    for stage in stages.indices.reversed() { x = decoderStage(x, stage) }
+    return Convolution2D(filters: classes, kernel: 1, name: "head")(x)
+  }
+
+  /// Enlarges, then as many convolutions as the encoder's stage has; the last one gives what the
+  /// stage before takes.
+  private func decoderStage(_ input: SymbolicTensor, _ stage: Int) -> SymbolicTensor {
+    let activation: Activation = hasDecoderActivation ? .relu : .identity
+    var filters = Array(stages[stage].dropFirst())
+    filters.append(stage == 0 ? stages[0][0] : stages[stage - 1].last ?? classes)
+    let name = "decoder\(stage + 1)"
+    var x = input
+    switch unpooling {
+    case .transposed:
+      let first = filters.removeFirst()
+      x = TransposedConvolution2D(
+        filters: first, kernel: Extent(kernel), stride: 2, hasBias: false, name: "\(name)/1")(x)
+      x = BatchNormalization(name: "\(name)/1/norm")(x)
+      if hasDecoderActivation { x = Activate(.relu, name: "\(name)/1/relu")(x) }
+    case .max: x = MaxUnpool2D(mirroring: "pool\(stage + 1)", name: "unpool\(stage + 1)")(x)
+    case .nearest: x = NearestUnpool2D(window: 2, name: "unpool\(stage + 1)")(x)
+    case .nails: x = BedOfNailsUnpool2D(window: 2, name: "unpool\(stage + 1)")(x)
+    }
+    let made = unpooling == .transposed ? 1 : 0
+    for (index, count) in filters.enumerated() {
+      x = normalizedConvolution(
+        x, count, kernel: Extent(kernel), "\(name)/\(made + index + 1)", activation: activation)
+    }
+    return x
+  }
+}
