@@ -112,12 +112,7 @@ struct MaskRCNNParts {
 
   /// The levels' vectors one after the other, cut into rows.
   private func rows(_ parts: [SymbolicTensor], of length: Int, _ name: String) -> SymbolicTensor {
-    let all =
-      parts.count == 1
-      ? parts[0]
-      : parts[0].applying(
-        ConcatenateOperation(), with: Array(parts.dropFirst()), name: "\(name)/levels",
-        layerType: "Concatenate")
+    let all = parts.count == 1 ? parts[0] : concatenate(parts, name: "\(name)/levels")
     return Reshape([all.shape.channels / length, length], name: "\(name)/rows")(all)
   }
 
