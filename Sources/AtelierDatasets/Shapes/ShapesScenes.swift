@@ -66,15 +66,7 @@ public struct ShapesScenes: Sendable {
   public var classNames: [String] { kinds.map(\.rawValue) }
 
   /// Names and colours of the labels of `ShapesScene.labels`: the ground first, then the shapes.
-  public var palette: ClassPalette {
-    ClassPalette(
-      [ClassPalette.Entry(name: "background", color: [0, 0, 0])]
-        + kinds.enumerated().map { index, kind in
-          let color = PixelColor.series[index % PixelColor.series.count]
-          return ClassPalette.Entry(
-            name: kind.rawValue, color: [color.red, color.green, color.blue])
-        })
-  }
+  public var palette: ClassPalette { .objects(classNames) }
 
   /// Draws one scene; any thread may draw any scene at any time.
   ///
