@@ -1,6 +1,7 @@
 // The batches of a Mask R-CNN's training: pictures, and what each anchor should say.
 
 import AtelierEngine
+import AtelierImages
 import AtelierTraining
 import AtelierZoo
 import Foundation

@@ -61,6 +61,7 @@ struct InstanceTruth: Sendable, Hashable {
   ///   - map: From pixels of the new picture to those of the old one.
   ///   - size: The new picture.
   ///   - leastPixels: The fewest pixels that are kept.
+  /// - Returns: What of the object is in the new picture.
   func moved(by map: PictureMap, size: PixelSize, leastPixels: Int) -> InstanceTruth? {
     let area = map.inverse.bounds(of: box)
     let columns = max(0, Int(area.left.rounded(.down)))..<min(size.width, Int(area.right) + 1)

@@ -7,7 +7,7 @@ import AtelierKernels
 import AtelierZoo
 
 /// An object that the network found, in pixels of the picture that the network saw.
-struct Detection: Sendable {
+struct MaskedDetection: Sendable {
   var classIndex: Int
   var score: Float
   var box: RegionBox
@@ -32,7 +32,7 @@ struct Detection: Sendable {
 }
 
 /// Which objects are reported.
-public struct DetectionOptions: Sendable, Hashable, Codable {
+public struct ObjectSelection: Sendable, Hashable, Codable {
   /// The least score.
   public var score: Float = 0.5
   /// The largest overlap of two boxes of one class that both stay.
@@ -49,8 +49,8 @@ public struct DetectionOptions: Sendable, Hashable, Codable {
   ///
   /// - Parameter limit: The most objects of a picture.
   /// - Returns: The options with a least score of 0.05.
-  public static func measuring(limit: Int = 100) -> DetectionOptions {
-    var options = DetectionOptions()
+  public static func measuring(limit: Int = 100) -> ObjectSelection {
+    var options = ObjectSelection()
     options.score = 0.05
     options.limit = limit
     options.proposals = max(150, 2 * limit)
@@ -96,8 +96,8 @@ final class MaskRCNNDetector {
   /// - Returns: The objects, surest first.
   /// - Throws: `ShapeError` when there is no memory for the picture.
   func detections(
-    _ samples: [Float], size: PixelSize, _ options: DetectionOptions
-  ) throws -> [Detection] {
+    _ samples: [Float], size: PixelSize, _ options: ObjectSelection
+  ) throws -> [MaskedDetection] {
     let unit = network.granularity
     let whole = PixelSize(
       width: (size.width + unit - 1) / unit * unit, height: (size.height + unit - 1) / unit * unit)
@@ -172,8 +172,8 @@ final class MaskRCNNDetector {
 
   /// Classes and corrected boxes of proposals; of those that show the same thing one stays.
   private func judged(
-    _ proposals: [RegionBox], _ program: Program, _ size: PixelSize, _ options: DetectionOptions
-  ) throws -> [Detection] {
+    _ proposals: [RegionBox], _ program: Program, _ size: PixelSize, _ options: ObjectSelection
+  ) throws -> [MaskedDetection] {
     let classes = network.classes
     var boxes = [[RegionBox]](repeating: [], count: classes)
     var scores = [[Float]](repeating: [], count: classes)
@@ -197,14 +197,14 @@ final class MaskRCNNDetector {
         }
       }
     }
-    var found: [Detection] = []
+    var found: [MaskedDetection] = []
     for index in 0..<classes {
       let kept = NonMaximumSuppression.kept(
         boxes[index], scores: scores[index], threshold: options.overlap, limit: options.limit)
       for place in kept {
         let box = boxes[index][place]
         found.append(
-          Detection(
+          MaskedDetection(
             classIndex: index, score: scores[index][place], box: box,
             maskBox: box.enlarged(by: network.maskMargin), mask: []))
       }
@@ -214,7 +214,7 @@ final class MaskRCNNDetector {
   }
 
   /// The detections with their masks.
-  private func masked(_ found: [Detection], _ program: Program) throws -> [Detection] {
+  private func masked(_ found: [MaskedDetection], _ program: Program) throws -> [MaskedDetection] {
     var found = found
     let (classes, area) = (network.classes, MaskRCNN.maskSide * MaskRCNN.maskSide)
     let (boxes, maskBoxes) = (found.map(\.box), found.map(\.maskBox))

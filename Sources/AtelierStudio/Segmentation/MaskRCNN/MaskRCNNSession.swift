@@ -19,12 +19,13 @@ final class MaskRCNNSession {
   let network: MaskRCNN
   let store: ParameterStore
   private let graph: Graph
-  private let training: Program
+  /// Trains everything with a choice of proposals.
+  let training: Program
   private let proposing: Program
   private let reader: ProposalReader
-  private let batches: InstanceBatches
+  let batches: InstanceBatches
   private let data: InstanceTrainingData
-  private let detector: MaskRCNNDetector
+  let detector: MaskRCNNDetector
   private let kernels: Kernels
 
   /// Streams of random numbers apart from those of the batches.
@@ -34,9 +35,14 @@ final class MaskRCNNSession {
   ///
   /// - Parameters:
   ///   - request: What to train.
+  ///   - sizes: The network; nil takes the one of the request's design.
   ///   - kernels: Instruction set and threads.
+  ///   - source: The pictures to learn from; nil takes those of the request.
   /// - Throws: `StudioError`, `ShapeError` or `DatasetError`, one line each, before anything is written.
-  init(_ request: MaskRCNNTrainingRequest, kernels: Kernels) throws {
+  init(
+    _ request: MaskRCNNTrainingRequest, sizes: MaskRCNN? = nil, kernels: Kernels,
+    source: InstanceSource? = nil
+  ) throws {
     self.request = request
     self.kernels = kernels
     guard request.batch > 0, request.proposals > 0, request.side > 0, request.side <= 2048 else {
@@ -46,7 +52,7 @@ final class MaskRCNNSession {
           + "\(request.batch), \(request.proposals) and \(request.side)")
     }
     data = try InstanceTrainingData(request)
-    network = MaskRCNN(request.design, classes: data.source.classNames.count)
+    network = sizes ?? MaskRCNN(request.design, classes: data.source.classNames.count)
     let side = request.side
     graph = try network.graph(height: side, width: side)
     let trained = try network.trainingGraph(
@@ -64,7 +70,7 @@ final class MaskRCNNSession {
     proposing = try Program(proposed, parameters: store, kernels: kernels)
     reader = ProposalReader(grid: network.anchorGrid(width: side, height: side))
     batches = InstanceBatches(
-      data.source, network: network, batch: request.batch, sampling: request.sampling,
+      source ?? data.source, network: network, batch: request.batch, sampling: request.sampling,
       seed: request.seed)
     detector = MaskRCNNDetector(network, store: store, kernels: kernels)
   }
@@ -129,12 +135,21 @@ final class MaskRCNNSession {
 
   /// The figures of the held-out pictures with the store's present weights.
   private func measured() throws -> [String: Double] {
-    [:]
+    var evaluation = InstanceEvaluation(classNames: data.source.classNames)
+    for item in data.validation {
+      let objects = try found(item.example, .measuring())
+      evaluation.add(truth: item.objects, detections: objects.map { EncodedObject($0) })
+    }
+    let report = evaluation.report(data: data.description)
+    return [
+      "mask_ap": report.masks.ap ?? 0, "mask_ap50": report.masks.ap50 ?? 0,
+      "box_ap": report.boxes.ap ?? 0,
+    ]
   }
 
   /// What the network finds in a picture.
   private func found(
-    _ example: InstanceExample, _ options: DetectionOptions
+    _ example: InstanceExample, _ options: ObjectSelection
   ) throws -> [MaskedObject] {
     let size = PixelSize(width: example.width, height: example.height)
     return try detector.detections(example.samples, size: size, options)
@@ -145,10 +160,10 @@ final class MaskRCNNSession {
   func preview(step: Int) throws -> ByteImage {
     let rows = try data.validation.prefix(6).map { item -> [PictureGrid.Cell] in
       let picture = item.picture
-      let objects = try found(item.example, DetectionOptions())
+      let objects = try found(item.example, ObjectSelection())
       return [
         PictureGrid.Cell(picture.withChannels(3)),
-        PictureGrid.Cell(InstancePicture.drawn(item.objects, on: picture)),
+        PictureGrid.Cell(InstancePicture.drawn(item.objects.map(\.decoded), on: picture)),
         PictureGrid.Cell(
           InstancePicture.drawn(objects, on: picture), caption: "\(objects.count) found"),
       ]

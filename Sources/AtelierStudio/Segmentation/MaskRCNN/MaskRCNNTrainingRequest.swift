@@ -4,16 +4,19 @@ import AtelierDatasets
 import AtelierTraining
 import AtelierZoo
 
-/// Where pictures with objects come from.
-public enum InstanceData: Sendable, Hashable, Codable {
+/// Where a training's pictures with objects come from.
+public enum InstanceTrainingPictures: Sendable, Hashable, Codable {
   /// The project's own scenes of shapes, drawn without end.
   case shapes
+  /// A set of files, as `InstanceData.read` finds it: its training part; its validation part, or a tenth of the training part where
+  /// it has none, is held out.
+  case set(path: String)
 }
 
 /// What a Mask R-CNN is trained on and how; stored as the run's configuration.
 public struct MaskRCNNTrainingRequest: Sendable, Hashable, Codable {
   /// The pictures to learn from.
-  public var data: InstanceData
+  public var data: InstanceTrainingPictures
   /// The sizes of the network.
   public var design: MaskRCNN.Design
   /// Width and height of the training's pictures, or of the crops of larger ones; a multiple of 16.
@@ -56,7 +59,7 @@ public struct MaskRCNNTrainingRequest: Sendable, Hashable, Codable {
   /// - Parameters:
   ///   - data: The pictures.
   ///   - design: The sizes of the network.
-  public init(data: InstanceData, design: MaskRCNN.Design) {
+  public init(data: InstanceTrainingPictures, design: MaskRCNN.Design) {
     self.data = data
     self.design = design
     switch design {
