@@ -46,7 +46,8 @@ let package = Package(
     module("AtelierImages", ["CImageCodecs"]),
     module("AtelierInterchange", ["AtelierEngine"]),
     module("AtelierTraining", ["AtelierEngine", "AtelierInterchange", "AtelierKernels"]),
-    module("AtelierDatasets", ["AtelierEngine", "AtelierImages", "CZlib"]),
+    module(
+      "AtelierDatasets", ["AtelierEngine", "AtelierImages", "AtelierInterchange", "CZlib"]),
     module("AtelierZoo", ["AtelierEngine"]),
     module(
       "AtelierStudio",

@@ -26,8 +26,7 @@ struct AtelierTool: ParsableCommand {
     version: StudioVersion.current,
     subcommands: [
       DenoiseCommand.self, SwapCommand.self, SegmentCommand.self, ClassifyCommand.self,
-      AttackCommand.self,
-      ModelCommand.self, SamplesCommand.self, BenchCommand.self,
+      AttackCommand.self, ModelCommand.self, SamplesCommand.self, BenchCommand.self,
     ])
 
   /// Parses, runs, and turns whatever is thrown into one line on standard error.

@@ -11,7 +11,9 @@ struct SamplesCommand: ParsableCommand {
     abstract: "Draw the project's sample pictures.",
     discussion: """
       Scenes come as clean/NAME.png and noisy/NAME.png; the two fictional people as \
-      characters/NAME.png, both in the same poses, with boxes.csv. The same seed gives the same pictures; seed 1 gives those of the folder Samples.
+      characters/NAME.png, both in the same poses, with boxes.csv; shapes to segment as shapes/images/NAME.png \
+      with the class of every pixel in shapes/labels. The same seed gives the same pictures; seed 1 gives \
+      those of the folder Samples.
 
       EXAMPLES
         atelier samples -o out/samples
@@ -40,9 +42,11 @@ struct SamplesCommand: ParsableCommand {
   func run() throws {
     let files: [(clean: URL, noisy: URL)]
     let people: [URL]
+    let shapes: [URL]
     do {
       files = try SampleScenes.write(to: URL(fileURLWithPath: output), seed: seed)
       people = try SampleCharacters.write(to: URL(fileURLWithPath: output), seed: seed)
+      shapes = try SampleShapes.write(to: URL(fileURLWithPath: output), seed: seed)
     } catch {
       throw StudioError(.cannotCreate, "\(output): cannot be written: \(Failure(error).message)")
     }
@@ -52,7 +56,10 @@ struct SamplesCommand: ParsableCommand {
     let faces = zip(SampleCharacters.samples(seed: seed), people).map {
       Entry(name: $0.name, picture: $1.path)
     }
-    guard !global.json else { return try Console.print(json: scenes + faces) }
+    let drawn = shapes.map {
+      Entry(name: $0.deletingPathExtension().lastPathComponent, picture: $0.path)
+    }
+    guard !global.json else { return try Console.print(json: scenes + faces + drawn) }
     for (sample, file) in zip(SampleScenes.samples, files) {
       let sigma = NumberText.fixed(Double(sample.sigma), 0)
       global.say("\(sample.name): sigma \(sigma)  \(file.noisy.path)")
@@ -60,5 +67,6 @@ struct SamplesCommand: ParsableCommand {
     for (sample, file) in zip(SampleCharacters.samples(seed: seed), people) {
       global.say("\(sample.name): \(sample.character.name)  \(file.path)")
     }
+    for entry in drawn { global.say("\(entry.name): \(entry.picture ?? "")") }
   }
 }

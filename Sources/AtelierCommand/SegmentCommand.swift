@@ -16,6 +16,6 @@ struct SegmentCommand: ParsableCommand {
       """,
     subcommands: [
       SegmentRunCommand.self, SegmentTrainCommand.self, SegmentEvaluateCommand.self,
-      SegmentCompareCommand.self,
+      SegmentCompareCommand.self, SegmentObjectsCommand.self,
     ], defaultSubcommand: SegmentRunCommand.self)
 }

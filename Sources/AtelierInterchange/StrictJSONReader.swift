@@ -1,11 +1,17 @@
 // A strict, bounded JSON reader that is pulled value by value and builds only what is asked for.
 
 /// A place where text is not the JSON that was expected.
-struct JSONSyntaxError: Error, Hashable {
+package struct JSONSyntaxError: Error, Hashable {
   /// What was expected and what came.
-  let message: String
+  package let message: String
   /// The byte position in the text.
-  let position: Int
+  package let position: Int
+
+  /// Makes an error about a place.
+  package init(message: String, position: Int) {
+    self.message = message
+    self.position = position
+  }
 }
 
 /// Reads JSON (RFC 8259) from bytes; refuses what lenient parsers let through.
@@ -16,29 +22,29 @@ struct JSONSyntaxError: Error, Hashable {
 /// `maximumDepth`.
 /// The memory taken is that of the strings that are read, so a large hostile header stays within
 /// its own size.
-struct StrictJSONReader {
+package struct StrictJSONReader {
   /// The deepest nesting that `skipValue` follows.
-  static let maximumDepth = 32
+  package static let maximumDepth = 32
 
   private let bytes: [UInt8]
   /// The next byte to read.
-  private(set) var position = 0
+  package private(set) var position = 0
 
-  init(_ bytes: [UInt8]) { self.bytes = bytes }
+  package init(_ bytes: [UInt8]) { self.bytes = bytes }
 
   /// Skips white space and reports whether the text is at its end.
-  mutating func isAtEnd() -> Bool {
+  package mutating func isAtEnd() -> Bool {
     skipWhitespace()
     return position == bytes.count
   }
 
   /// Skips white space, then consumes the opening brace of an object.
-  mutating func beginObject() throws(JSONSyntaxError) {
+  package mutating func beginObject() throws(JSONSyntaxError) {
     try consume("{", expecting: "an object")
   }
 
   /// The next key of an object with its colon consumed, or nil once the closing brace is consumed.
-  mutating func nextKey(isFirst: Bool) throws(JSONSyntaxError) -> String? {
+  package mutating func nextKey(isFirst: Bool) throws(JSONSyntaxError) -> String? {
     guard try hasNext(isFirst: isFirst, closing: "}") else { return nil }
     let key = try string("a key in double quotes")
     try consume(":", expecting: "a colon after the key")
@@ -47,17 +53,17 @@ struct StrictJSONReader {
   }
 
   /// Skips white space, then consumes the opening bracket of an array.
-  mutating func beginArray(_ expected: String) throws(JSONSyntaxError) {
+  package mutating func beginArray(_ expected: String) throws(JSONSyntaxError) {
     try consume("[", expecting: expected)
   }
 
   /// Whether an array goes on; its comma or closing bracket is consumed.
-  mutating func hasElement(isFirst: Bool) throws(JSONSyntaxError) -> Bool {
+  package mutating func hasElement(isFirst: Bool) throws(JSONSyntaxError) -> Bool {
     try hasNext(isFirst: isFirst, closing: "]")
   }
 
   /// Reads a whole number of at least 0 that fits in `Int`, without sign, fraction or exponent.
-  mutating func wholeNumber() throws(JSONSyntaxError) -> Int {
+  package mutating func wholeNumber() throws(JSONSyntaxError) -> Int {
     skipWhitespace()
     let start = position
     try skipNumber("a whole number")
@@ -80,8 +86,23 @@ struct StrictJSONReader {
     return value
   }
 
+  /// Reads a number as the nearest double, infinite beyond its range.
+  package mutating func number(_ expected: String = "a number") throws(JSONSyntaxError) -> Double {
+    skipWhitespace()
+    let start = position
+    try skipNumber(expected)
+    // The grammar has been followed, so there is nothing that the conversion could refuse.
+    return Double(String(decoding: bytes[start..<position], as: UTF8.self)) ?? .nan
+  }
+
+  /// Skips white space and tells how the next value begins, without consuming it.
+  package mutating func nextIs(_ character: Unicode.Scalar) -> Bool {
+    skipWhitespace()
+    return peek(character)
+  }
+
   /// Reads a string.
-  mutating func string(_ expected: String = "a string") throws(JSONSyntaxError) -> String {
+  package mutating func string(_ expected: String = "a string") throws(JSONSyntaxError) -> String {
     try consume("\"", expecting: expected)
     let start = position
     var decoded: [UInt8] = []
@@ -108,7 +129,7 @@ struct StrictJSONReader {
   }
 
   /// Reads past any one value, checking its grammar; equal keys in an object are refused.
-  mutating func skipValue(depth: Int = 0) throws(JSONSyntaxError) {
+  package mutating func skipValue(depth: Int = 0) throws(JSONSyntaxError) {
     skipWhitespace()
     guard depth < Self.maximumDepth else {
       throw JSONSyntaxError(
@@ -275,7 +296,7 @@ struct StrictJSONReader {
   }
 
   private func unexpected(_ expected: String) -> JSONSyntaxError {
-    var received = "the end of the header"
+    var received = "the end of the text"
     if position < bytes.count {
       let byte = bytes[position]
       received =

@@ -149,6 +149,63 @@ static ptrdiff_t ck_padded_index(ptrdiff_t i, ptrdiff_t count, int mode) {
   return phase < count ? phase : period - phase;
 }
 
+/// The points that one bin of a region reads: offsets within the image's plane, and their weights.
+typedef struct {
+  ptrdiff_t count;
+  ptrdiff_t offsets[4 * CK_REGION_SAMPLES * CK_REGION_SAMPLES];
+  float weights[4 * CK_REGION_SAMPLES * CK_REGION_SAMPLES];
+} ck_region_bin;
+
+/// The image of a box, -1 where it names none.
+CK_INLINE ptrdiff_t ck_region_image(const ck_region_geometry *g, const float *box) {
+  return box[0] >= 0 && box[0] < (float)g->batch ? (ptrdiff_t)box[0] : -1;
+}
+
+/// The two pixels that a point between them reads; a point more than one pixel outside reads none.
+CK_INLINE int ck_region_tap(double at, ptrdiff_t size, ck_tap *tap) {
+  if (!(at >= -1 && at <= (double)size)) return 0;
+  if (at < 0) at = 0;
+  const ptrdiff_t low = (ptrdiff_t)at;
+  if (low >= size - 1) {
+    *tap = (ck_tap){size - 1, size - 1, 1, 0};
+  } else {
+    const float part = (float)(at - (double)low);
+    *tap = (ck_tap){low, low + 1, 1 - part, part};
+  }
+  return 1;
+}
+
+/// What bin (oy, ox) of a box reads (He and others 2017, section 3).
+static void ck_region_bin_at(const ck_region_geometry *g, const float *box, ptrdiff_t oy,
+                             ptrdiff_t ox, ck_region_bin *bin) {
+  const ptrdiff_t S = g->samples, C = g->channels, W = g->width;
+  const double left = (double)box[1] * g->scale - 0.5, top = (double)box[2] * g->scale - 0.5;
+  const double width = ((double)box[3] - box[1]) * g->scale / (double)g->output_width;
+  const double height = ((double)box[4] - box[2]) * g->scale / (double)g->output_height;
+  const float share = 1 / (float)(S * S);
+  bin->count = 0;
+  for (ptrdiff_t i = 0; i < S; ++i) {
+    ck_tap row, column;
+    const double y = top + ((double)oy + ((double)i + 0.5) / (double)S) * height;
+    if (!ck_region_tap(y, g->height, &row)) continue;
+    for (ptrdiff_t j = 0; j < S; ++j) {
+      const double x = left + ((double)ox + ((double)j + 0.5) / (double)S) * width;
+      if (!ck_region_tap(x, W, &column)) continue;
+      ptrdiff_t *offset = bin->offsets + bin->count;
+      float *weight = bin->weights + bin->count;
+      offset[0] = (row.low * W + column.low) * C;
+      offset[1] = (row.low * W + column.high) * C;
+      offset[2] = (row.high * W + column.low) * C;
+      offset[3] = (row.high * W + column.high) * C;
+      weight[0] = row.low_weight * column.low_weight * share;
+      weight[1] = row.low_weight * column.high_weight * share;
+      weight[2] = row.high_weight * column.low_weight * share;
+      weight[3] = row.high_weight * column.high_weight * share;
+      bin->count += 4;
+    }
+  }
+}
+
 #define CK_ISA baseline
 #define CK_WIDTH 4
 #include "ck_spatial_rows.inc"
@@ -301,6 +358,17 @@ void ck_spatial_bilinear(int isa, const ck_resize_geometry *g, ptrdiff_t first, 
 void ck_spatial_bilinear_gradient(int isa, const ck_resize_geometry *g, ptrdiff_t first,
                                   ptrdiff_t last, const float *dy, float *dx) {
   CK_CHOOSE(bilinear_gradient, g, first, last, dy, dx)
+}
+
+void ck_spatial_region_align(int isa, const ck_region_geometry *g, ptrdiff_t first, ptrdiff_t last,
+                             const float *x, const float *boxes, float *y) {
+  CK_CHOOSE(region_align, g, first, last, x, boxes, y)
+}
+
+void ck_spatial_region_align_gradient(int isa, const ck_region_geometry *g, ptrdiff_t regions,
+                                      ptrdiff_t image, ptrdiff_t first, ptrdiff_t last,
+                                      const float *dy, const float *boxes, float *dx) {
+  CK_CHOOSE(region_align_gradient, g, regions, image, first, last, dy, boxes, dx)
 }
 
 void ck_spatial_copy(int isa, const ck_block_geometry *g, ptrdiff_t first, ptrdiff_t last,

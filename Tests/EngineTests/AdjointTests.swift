@@ -152,6 +152,54 @@ struct AdjointTests {
     #expect(abs(left - right) <= 1e-6 * size, "\(comment): \(left) and \(right)")
   }
 
+  @Test("reading regions and painting them", arguments: [1, 2, 5])
+  func regions(samples: Int) throws {
+    let align = RegionAlignOperation(size: Extent(3, 4), scale: 0.5, samples: samples)
+    let (features, boxes): (Shape, Tensor) = (
+      [2, 6, 7, 19],
+      Tensor(
+        [5, 5],
+        [
+          1, 0, 1, 9.5, 11, 0, 3, 2, 4, 12.5, -1, 0, 0, 9, 9, 0, -6, -5, 7, 8, 1, 0, 1, 9.5, 11,
+        ])
+    )
+    let pooled: Shape = [5, 3, 4, 19]
+    let there = try Graph.trace { builder in
+      let x = builder.input("x", features)
+      builder.output("Ax", x.applying(align, with: [builder.input("boxes", boxes.shape)]))
+    }
+    let back = try Graph.trace { builder in
+      let y = builder.input("y", pooled)
+      let others = [builder.input("boxes", boxes.shape), builder.input("like", features)]
+      builder.output("Aᵀy", y.applying(RegionAlignGradient(align: align), with: others))
+    }
+    let x = Tensor.random(features, seed: 1)
+    let y = Tensor.random(pooled, seed: 2)
+    let image = try #require(try outputs(of: there, ["x": x, "boxes": boxes])["Ax"])
+    let painted = try #require(
+      try outputs(of: back, ["y": y, "boxes": boxes, "like": Tensor(features)])["Aᵀy"])
+    try expectLaw(image, y, x, painted, "regions")
+    // The row of no image is empty and gets nothing.
+    #expect(image.elements[2 * 228..<3 * 228].allSatisfy { $0 == 0 })
+    var other = y
+    for index in 2 * 228..<3 * 228 { other.elements[index] += 1 }
+    let same = try outputs(of: back, ["y": other, "boxes": boxes, "like": Tensor(features)])
+    #expect(same["Aᵀy"] == painted)
+  }
+
+  @Test("a box of no image or of no size is a data fault")
+  func strayBoxes() throws {
+    let graph = try Graph.trace { builder in
+      let x = builder.input("x", [2, 3, 3, 1])
+      let align = RegionAlignOperation(size: 2, scale: 1)
+      builder.output("y", x.applying(align, with: [builder.input("boxes", [1, 5])]))
+    }
+    for box in [[2, 0, 0, 1, 1], [0.5, 0, 0, 1, 1], [-2, 0, 0, 1, 1], [0, .nan, 0, 1, 1]] {
+      let inputs = ["x": Tensor([2, 3, 3, 1]), "boxes": Tensor([1, 5], box.map { Float($0) })]
+      #expect(throws: DataFault.self) { try outputs(of: graph, inputs) }
+    }
+  }
+
   @Test("pixel shuffle is also the inverse of space-to-depth", arguments: [1, 2, 3])
   func inverse(block: Int) throws {
     let shape: Shape = [2, 6, 12, 3]

@@ -155,6 +155,11 @@ struct GoldenNetwork {
       }
       return Pad2D(try border(golden, "padding"), mode: mode)(x)
     case "crop": return Crop2D(try border(golden, "crop"))(x)
+    case "region_align":
+      let align = RegionAlignOperation(
+        size: try extent(golden, "size"), scale: try golden.float("scale"),
+        samples: try golden.int("samples"))
+      return x.applying(align, with: [try s("y")])
     default: return nil
     }
   }

@@ -48,6 +48,19 @@ struct LayerCase: Sendable, CustomTestStringConvertible {
     self.build = build
   }
 
+  /// A function of a tensor, which is differentiated, and of another one, which is not.
+  init(
+    _ name: String, _ tensor: Tensor, fixed: Tensor,
+    _ build: @escaping @Sendable ([SymbolicTensor]) -> SymbolicTensor
+  ) {
+    self.name = name
+    inputs = [
+      Input(name: "x", tensor: tensor),
+      Input(name: "fixed", tensor: fixed, isDifferentiated: false),
+    ]
+    self.build = build
+  }
+
   /// A loss of a prediction, which is differentiated, and a target, which is not.
   init(_ name: String, _ prediction: Tensor, target: Tensor, _ loss: Loss) {
     self.name = name

@@ -173,6 +173,20 @@ enum LayerCases {
     LayerCase("pixel shuffle", normal([1, 3, 2, 12]), PixelShuffle2D()),
     LayerCase("pixel shuffle 3", normal([3, 2, 2, 9]), PixelShuffle2D(block: 3)),
     LayerCase("space to depth", normal([3, 4, 6, 3]), SpaceToDepth2D()),
+    LayerCase(
+      "region align", normal([2, 6, 7, 3]),
+      fixed: Tensor(
+        [4, 5], [1, 0.7, 1.1, 5.2, 4.9, 0, 2, 2, 3, 3, -1, 0, 0, 0, 0, 0, -3, -2, 3.5, 9])
+    ) {
+      $0[0].applying(RegionAlignOperation(size: Extent(3, 2), scale: 1), with: [$0[1]])
+    },
+    LayerCase(
+      "region align of half scale", normal([1, 5, 5, 40]),
+      fixed: Tensor([2, 5], [0, 1, 2, 9, 8.5, 0, 3, 0, 10, 6])
+    ) {
+      $0[0].applying(
+        RegionAlignOperation(size: Extent(7, 7), scale: 0.5, samples: 3), with: [$0[1]])
+    },
     LayerCase("subsample", [normal([1, 4, 6, 3])]) { $0[0].applying(Subsample(window: 2)) },
     LayerCase("sum pool", [normal([1, 4, 6, 3])]) {
       $0[0].applying(SumPool(window: Extent(2, 3)))

@@ -44,6 +44,8 @@ struct OperationLine: Sendable, CustomTestStringConvertible {
     OperationLine(BilinearResizeGradient.self, "bilinear 3×2", inputs: 2),
     OperationLine(PixelShuffleOperation.self, "pixel shuffle", inputs: 1),
     OperationLine(SpaceToDepthOperation.self, "space to depth", inputs: 1),
+    OperationLine(RegionAlignOperation.self, "region align", inputs: 2),
+    OperationLine(RegionAlignGradient.self, "region align of half scale", inputs: 3),
     OperationLine(ConcatenateOperation.self, "concatenate", inputs: 3),
     OperationLine(ChannelSlice.self, "channel slice", inputs: 1),
     OperationLine(ChannelEmbed.self, "channel slice", inputs: 1),

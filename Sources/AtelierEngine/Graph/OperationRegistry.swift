@@ -11,7 +11,7 @@ public enum OperationRegistry {
     GlobalAveragePoolGradient.self,
     NearestUnpoolOperation.self, SumPool.self, BedOfNailsUnpoolOperation.self, Subsample.self,
     BilinearResizeOperation.self, BilinearResizeGradient.self, PixelShuffleOperation.self,
-    SpaceToDepthOperation.self,
+    SpaceToDepthOperation.self, RegionAlignOperation.self, RegionAlignGradient.self,
     ConcatenateOperation.self, ChannelSlice.self, ChannelEmbed.self, PadOperation.self,
     PadGradient.self,
     CropOperation.self, ReshapeOperation.self, JoinBatches.self, SplitBatch.self,

@@ -47,6 +47,16 @@ typedef struct {
   int mode;
 } ck_pad_geometry;
 
+/// Regions of [batch, height, width, channels], each read at output_height x output_width bins of
+/// samples x samples points; boxes are in units of 1 / scale pixels.
+typedef struct {
+  ptrdiff_t batch, height, width, channels, output_height, output_width, samples;
+  float scale;
+} ck_region_geometry;
+
+/// The most samples along a side of a bin.
+#define CK_REGION_SAMPLES 8
+
 /// Output rows first..<last of batch * output_height; `switches` may be null.
 void ck_spatial_max_pool(int isa, const ck_pool_geometry *g, ptrdiff_t first, ptrdiff_t last,
                          const float *x, float *y, int32_t *switches);
@@ -98,6 +108,15 @@ void ck_spatial_bilinear(int isa, const ck_resize_geometry *g, ptrdiff_t first, 
 /// Input rows first..<last of batch * input_height.
 void ck_spatial_bilinear_gradient(int isa, const ck_resize_geometry *g, ptrdiff_t first,
                                   ptrdiff_t last, const float *dy, float *dx);
+
+/// Regions first..<last of boxes [regions, 5]: image, left, top, right, bottom; zeros where there is
+/// no such image.
+void ck_spatial_region_align(int isa, const ck_region_geometry *g, ptrdiff_t first, ptrdiff_t last,
+                             const float *x, const float *boxes, float *y);
+/// Channels first..<last of one image; all of them are written.
+void ck_spatial_region_align_gradient(int isa, const ck_region_geometry *g, ptrdiff_t regions,
+                                      ptrdiff_t image, ptrdiff_t first, ptrdiff_t last,
+                                      const float *dy, const float *boxes, float *dx);
 
 /// Rows first..<last of batch * height, copied or added.
 void ck_spatial_copy(int isa, const ck_block_geometry *g, ptrdiff_t first, ptrdiff_t last,

@@ -122,6 +122,47 @@ def unshuffled(x, block):
     return result
 
 
+def taps(at, size):
+    """The pixels that a point between them reads and their weights, as torchvision's roi_align_kernel.cpp has it."""
+    if at < -1 or at > size:
+        return []
+    at = max(at, 0.0)
+    low = int(at)
+    if low >= size - 1:
+        return [(size - 1, 1.0)]
+    return [(low, 1 - (at - low)), (low + 1, at - low)]
+
+
+def read_regions(x, boxes, size, scale, samples):
+    """torchvision's roi_align(aligned=True), written out in Python; rows of image -1 give zeros."""
+    rows = []
+    for image, left, top, right, bottom in boxes.tolist():
+        bins = []
+        for oy in range(size[0]):
+            for ox in range(size[1]):
+                value = x.new_zeros(x.shape[3])
+                for i in range(samples * samples if image >= 0 else 0):
+                    high, wide = (bottom - top) * scale / size[0], (right - left) * scale / size[1]
+                    y = top * scale - 0.5 + (oy + (i // samples + 0.5) / samples) * high
+                    across = left * scale - 0.5 + (ox + (i % samples + 0.5) / samples) * wide
+                    for row, down in taps(y, x.shape[1]):
+                        for column, part in taps(across, x.shape[2]):
+                            value = value + x[int(image), row, column] * (down * part / samples ** 2)
+                bins.append(value)
+        rows.append(torch.stack(bins).reshape(size[0], size[1], -1))
+    return torch.stack(rows)
+
+
+def region_align(cases, label, features, boxes, size, scale, samples=2):
+    """Adds a ROI align; boxes are image, left, top, right, bottom."""
+    name = "region-align-" + label
+    boxes = np.array(boxes, dtype=np.float32).astype(np.float64)
+    run = lambda x, y: read_regions(x, y, size, scale, samples)
+    cases.differentiate(
+        name, "region_align", {"size": size, "scale": scale, "samples": samples}, run,
+        {"x": normal(name, "x", features), "y": boxes}, fixed=("y",))
+
+
 def padded(x, edges, mode):
     top, bottom, left, right = edges
     return to_nhwc(F.pad(to_nchw(x), (left, right, top, bottom), mode=mode))
@@ -202,3 +243,13 @@ def add(cases):
         top, _, left, _ = edges
         simple(cases, "crop-" + label, "crop", {"crop": padding_attribute(edges)},
                lambda x: x[:, top:top + shape[1], left:left + shape[2]], grown)
+    region_align(cases, "inside", (2, 7, 8, 3), [
+        (0, 1.3, 0.9, 5.6, 6.2), (1, 2, 1, 3, 2), (0, 0.5, 0.5, 7.5, 6.5)], [2, 3], 1)
+    region_align(cases, "quarter-scale", (1, 6, 6, 5), [(0, 3, 2, 21, 17), (0, 0, 0, 24, 24)], [7, 7], 0.25)
+    region_align(cases, "borders", (2, 5, 4, 2), [
+        (1, -2.2, -3.4, 2.7, 3), (0, 3, 3.5, 9, 8.25), (1, 40, 40, 50, 50), (0, -9, 1, -6, 3)], [3, 2], 1)
+    region_align(cases, "empty-rows", (2, 4, 5, 3), [
+        (-1, 0, 0, 0, 0), (1, 1, 1, 4, 3), (-1, 1, 1, 4, 3)], [2, 2], 1)
+    region_align(cases, "17-channels", (3, 4, 5, 17), [
+        (2, 0.4, 0.2, 4.1, 3.3), (0, 1, 1, 4, 3), (2, 1, 0, 3, 4)], [2, 2], 1, 1)
+    region_align(cases, "three-samples", (1, 5, 5, 2), [(0, 0.7, 1.1, 4.2, 3.9)], [2, 2], 1, 3)

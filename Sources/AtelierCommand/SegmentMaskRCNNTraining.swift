@@ -1,0 +1,99 @@
+// The options of `atelier segment train --network mask-rcnn`.
+
+import ArgumentParser
+import Atelier
+import Foundation
+
+/// What a Mask R-CNN is trained on and how, from the command line.
+struct SegmentMaskRCNNTraining: ParsableArguments {
+  @Option(
+    help: ArgumentHelp(
+      "\"shapes\" for the project's own scenes, else a set of pictures with objects: a COCO file, or a "
+        + "folder with images and labels.", valueName: "data"))
+  var data: String?
+
+  @Option(
+    help: ArgumentHelp(
+      "The network's sizes: tiny (pictures of about 128 pixels) or small (256 to 512, many objects; "
+        + "default for sets of files).", valueName: "name"))
+  var design: String?
+
+  @Option(
+    help: ArgumentHelp(
+      "Width and height of pictures and crops (default: 128 or 256).", valueName: "n"))
+  var side: Int?
+
+  @Option(help: ArgumentHelp("Pictures a step (default: 4 or 2).", valueName: "n"))
+  var batch: Int?
+
+  @Flag(
+    help: "Turn, mirror, scale and recolour crops at random, as pictures of a microscope allow.")
+  var microscope = false
+
+  @Option(help: ArgumentHelp("The base learning rate (default: 0.001).", valueName: "rate"))
+  var learningRate: Double?
+
+  @Option(help: ArgumentHelp("Stop at this step.", valueName: "n"))
+  var steps: Int?
+
+  @Option(help: ArgumentHelp("Stop after so many minutes of training.", valueName: "minutes"))
+  var minutes: Double?
+
+  @Option(help: ArgumentHelp("Steps between validations (default: 500).", valueName: "n"))
+  var validateEvery: Int?
+
+  @Option(help: ArgumentHelp("Steps between previews (default: 250).", valueName: "n"))
+  var previewEvery: Int?
+
+  @Option(help: ArgumentHelp("Steps between saves (default: 250).", valueName: "n"))
+  var saveEvery: Int?
+
+  @Option(help: ArgumentHelp("Held-out pictures to measure (default: 60).", valueName: "n"))
+  var validationCount: Int?
+
+  @Option(
+    help: ArgumentHelp("The seed of weights, scenes and crops (default: 1).", valueName: "seed"))
+  var seed: UInt64?
+
+  /// The request of a new training.
+  ///
+  /// - Returns: The request.
+  /// - Throws: `StudioError` when data or a limit is missing or a name is unknown.
+  func request() throws -> MaskRCNNTrainingRequest {
+    guard let data else {
+      throw StudioError(
+        .usage, "a training needs pictures: give --data, \"shapes\" or a set of files")
+    }
+    guard steps != nil || minutes != nil else {
+      throw StudioError(.usage, "a training needs an end: give --steps or --minutes")
+    }
+    let isDrawn = data == "shapes"
+    let name = design ?? (isDrawn ? "tiny" : "small")
+    guard let design = MaskRCNN.Design(rawValue: name) else {
+      let names = MaskRCNN.Design.allCases.map(\.rawValue).joined(separator: ", ")
+      throw StudioError(.usage, "expected a design, one of \(names); received \(name)")
+    }
+    var request = MaskRCNNTrainingRequest(
+      data: isDrawn ? .shapes : .set(path: data), design: design)
+    request.side = side ?? request.side
+    request.batch = batch ?? request.batch
+    request.learningRate = learningRate ?? request.learningRate
+    request.seed = seed ?? request.seed
+    if microscope {
+      request.augmentation = .microscope
+      request.stretchesContrast = true
+    }
+    applyLimits(to: &request)
+    return request
+  }
+
+  /// Sets what a resume may change, where it was given.
+  func applyLimits(to request: inout MaskRCNNTrainingRequest) {
+    request.steps = steps ?? request.steps
+    request.minutes = minutes ?? request.minutes
+    request.validationInterval = validateEvery ?? request.validationInterval
+    request.previewInterval = previewEvery ?? request.previewInterval
+    request.saveInterval = saveEvery ?? request.saveInterval
+    request.validationCount = validationCount ?? request.validationCount
+  }
+}

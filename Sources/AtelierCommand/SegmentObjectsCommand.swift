@@ -1,0 +1,39 @@
+// `atelier segment train-objects`: training of Mask R-CNN.
+
+import ArgumentParser
+import Atelier
+import Foundation
+
+/// Trains a Mask R-CNN.
+struct SegmentObjectsCommand: ParsableCommand {
+  static let configuration = CommandConfiguration(
+    commandName: "train-objects", abstract: "Train a Mask R-CNN: a mask for every object.",
+    discussion: """
+      EXAMPLES
+        atelier segment train-objects --data shapes --run mine --minutes 60
+        atelier segment train-objects --run mine --resume
+      """)
+
+  @Option(name: .customLong("run"), help: ArgumentHelp("The run folder.", valueName: "folder"))
+  var runPath: String
+
+  @Flag(help: "Go on with the run; only limits and intervals may change.")
+  var resume = false
+
+  @OptionGroup(title: "TRAINING OPTIONS") var training: SegmentMaskRCNNTraining
+  @OptionGroup(title: "GENERAL OPTIONS") var arithmetic: PrecisionOptions
+  @OptionGroup(title: "GENERAL OPTIONS") var global: GlobalOptions
+
+  func run() throws {
+    let folder = URL(fileURLWithPath: runPath)
+    var request = try resume ? MaskRCNNTraining.request(of: folder) : training.request()
+    if resume { training.applyLimits(to: &request) }
+    let interrupt = InterruptFlag.catchingSignals()
+    let report = try MaskRCNNTraining.run(
+      request, in: folder, isResuming: resume,
+      listeners: global.quiet ? [] : [ProgressListener()], interrupt: interrupt,
+      kernels: arithmetic.kernels(global))
+    try TrainingEnding(command: "segment", run: runPath, export: nil, global: global)
+      .tell(report, interrupt)
+  }
+}

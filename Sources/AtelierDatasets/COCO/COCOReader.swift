@@ -1,0 +1,323 @@
+// Reading of COCO files: the instances form, and the results form of detections.
+
+import AtelierImages
+import AtelierInterchange
+import Foundation
+
+extension COCODocument {
+  /// The most bytes of a file that is read.
+  public static let mostBytes = 2 << 30
+
+  /// Reads a file of objects: an object with images, annotations and categories.
+  ///
+  /// Unknown keys are passed over. The numbers of pictures, categories and annotations must each
+  /// stand once; what an annotation refers to is checked where it is used.
+  ///
+  /// - Parameter url: The JSON file; gzip is inflated.
+  /// - Returns: Its content.
+  /// - Throws: `DatasetError` that names the file, the place or annotation, and what was expected.
+  public static func read(_ url: URL) throws(DatasetError) -> COCODocument {
+    try COCODocument(
+      json: CompressedFile.read(url, limit: mostBytes), name: url.relativePath)
+  }
+
+  /// Reads a file of detections in the results form: an array of annotations with scores.
+  ///
+  /// - Parameter url: The JSON file; gzip is inflated.
+  /// - Returns: The detections in the file's order.
+  /// - Throws: `DatasetError` that names the file, the place, and what was expected.
+  public static func readResults(_ url: URL) throws(DatasetError) -> [Annotation] {
+    try results(json: CompressedFile.read(url, limit: mostBytes), name: url.relativePath)
+  }
+
+  /// Reads a file of objects in memory; `name` stands for it in errors.
+  public init(json: [UInt8], name: String) throws(DatasetError) {
+    self.init()
+    var parser = COCOParser(json, name)
+    try parser.document(into: &self)
+  }
+
+  /// Reads detections in memory; `name` stands for their file in errors.
+  public static func results(
+    json: [UInt8], name: String
+  ) throws(DatasetError) -> [Annotation] {
+    var parser = COCOParser(json, name)
+    return try parser.results()
+  }
+}
+
+/// Pulls COCO's parts out of JSON.
+private struct COCOParser {
+  private var reader: StrictJSONReader
+  private let name: String
+
+  init(_ json: [UInt8], _ name: String) {
+    reader = StrictJSONReader(json)
+    self.name = name
+  }
+
+  // MARK: - Whole files
+
+  mutating func document(into document: inout COCODocument) throws(DatasetError) {
+    do {
+      try parts(into: &document)
+      try end()
+    } catch let error as JSONSyntaxError {
+      throw DatasetError("\(name): byte \(error.position): \(error.message)")
+    } catch let error as DatasetError {
+      throw error
+    } catch {
+      throw DatasetError("\(name): \(error)")
+    }
+    try check("image", document.pictures.map(\.id))
+    try check("category", document.categories.map(\.id))
+    try check("annotation", document.annotations.compactMap(\.id))
+  }
+
+  mutating func results() throws(DatasetError) -> [COCODocument.Annotation] {
+    do {
+      let found = try array("an array of detections") { parser in try parser.annotation() }
+      try end()
+      return found
+    } catch let error as JSONSyntaxError {
+      throw DatasetError("\(name): byte \(error.position): \(error.message)")
+    } catch let error as DatasetError {
+      throw error
+    } catch {
+      throw DatasetError("\(name): \(error)")
+    }
+  }
+
+  private func check(_ kind: String, _ ids: [Int]) throws(DatasetError) {
+    var seen: Set<Int> = []
+    for id in ids where !seen.insert(id).inserted {
+      throw DatasetError("\(name): \(kind) \(id): expected each number once, received it twice")
+    }
+  }
+
+  private mutating func end() throws {
+    guard reader.isAtEnd() else {
+      throw JSONSyntaxError(
+        message: "expected the end of the text, received more", position: reader.position)
+    }
+  }
+
+  private mutating func parts(into document: inout COCODocument) throws {
+    var keys: Set<String> = []
+    try object { parser, key in
+      keys.insert(key)
+      switch key {
+      case "images":
+        document.pictures = try parser.array("an array of images") { try $0.picture() }
+      case "categories":
+        document.categories = try parser.array("an array of categories") { try $0.category() }
+      case "annotations":
+        document.annotations = try parser.array("an array of annotations") {
+          try $0.annotation()
+        }
+      default: return false
+      }
+      return true
+    }
+    for key in ["images", "categories", "annotations"] where !keys.contains(key) {
+      throw DatasetError(
+        "\(name): expected COCO objects with the keys images, categories and annotations; "
+          + "there is no \(key)")
+    }
+  }
+
+  // MARK: - Parts
+
+  private mutating func picture() throws -> COCODocument.Picture {
+    let start = reader.position
+    var id: Int?
+    var fileName: String?
+    var (width, height) = (0, 0)
+    try object { parser, key in
+      switch key {
+      case "id": id = try parser.reader.wholeNumber()
+      case "file_name": fileName = try parser.reader.string("a file name")
+      case "width": width = try parser.reader.wholeNumber()
+      case "height": height = try parser.reader.wholeNumber()
+      default: return false
+      }
+      return true
+    }
+    guard let id else { throw missing("an image with an id", start) }
+    guard let fileName, !fileName.isEmpty else {
+      throw DatasetError("\(name): image \(id): expected a file_name, received none")
+    }
+    let (pixels, isTooLarge) = width.multipliedReportingOverflow(by: height)
+    guard width > 0, height > 0, !isTooLarge, pixels <= RunLengthMask.mostPixels else {
+      throw DatasetError(
+        "\(name): image \(id): expected a width and a height of at most "
+          + "\(RunLengthMask.mostPixels) pixels, received \(width)x\(height)")
+    }
+    return COCODocument.Picture(
+      id: id, fileName: fileName, size: PixelSize(width: width, height: height))
+  }
+
+  private mutating func category() throws -> COCODocument.Category {
+    let start = reader.position
+    var id: Int?
+    var title: String?
+    try object { parser, key in
+      switch key {
+      case "id": id = try parser.reader.wholeNumber()
+      case "name": title = try parser.reader.string("a category's name")
+      default: return false
+      }
+      return true
+    }
+    guard let id else { throw missing("a category with an id", start) }
+    guard let title, !title.isEmpty else {
+      throw DatasetError("\(name): category \(id): expected a name, received none")
+    }
+    return COCODocument.Category(id: id, name: title)
+  }
+
+  private mutating func annotation() throws -> COCODocument.Annotation {
+    let start = reader.position
+    var result = COCODocument.Annotation(pictureID: -1, categoryID: -1)
+    var numbers: [Double]?
+    try object { parser, key in
+      switch key {
+      case "id": result.id = try parser.reader.wholeNumber()
+      case "image_id": result.pictureID = try parser.reader.wholeNumber()
+      case "category_id": result.categoryID = try parser.reader.wholeNumber()
+      case "segmentation": result.segmentation = try parser.segmentation()
+      case "area": result.area = try parser.optional { try $0.reader.number() }
+      case "bbox": numbers = try parser.optional { try $0.numbers("a box of four numbers") }
+      case "iscrowd": result.isCrowd = try parser.flag()
+      case "score": result.score = try parser.optional { try $0.reader.number() }
+      default: return false
+      }
+      return true
+    }
+    let title = result.id.map { "annotation \($0)" } ?? "the annotation at byte \(start)"
+    guard result.pictureID >= 0, result.categoryID >= 0 else {
+      throw DatasetError(
+        "\(name): \(title): expected an image_id and a category_id, received "
+          + (result.pictureID < 0 ? "no image_id" : "no category_id"))
+    }
+    if let numbers, !numbers.isEmpty {
+      guard numbers.count == 4, numbers.allSatisfy({ abs($0) < 1e9 }), numbers[2] >= 0,
+        numbers[3] >= 0
+      else {
+        throw DatasetError(
+          "\(name): \(title): expected a box of x, y, width and height, received "
+            + "\(numbers.prefix(8))")
+      }
+      result.box = PlaneBox(x: numbers[0], y: numbers[1], width: numbers[2], height: numbers[3])
+    }
+    if let area = result.area, !(0...1e12).contains(area) {
+      throw DatasetError(
+        "\(name): \(title): expected an area of at least 0, received \(area)")
+    }
+    if let score = result.score, !score.isFinite {
+      throw DatasetError("\(name): \(title): expected a finite score, received \(score)")
+    }
+    return result
+  }
+
+  /// Polygons, runs or text; nothing for null and for an empty list.
+  private mutating func segmentation() throws -> COCODocument.Segmentation? {
+    if reader.nextIs("n") {
+      try reader.skipValue()
+      return nil
+    }
+    if reader.nextIs("[") {
+      let polygons = try array("an array of polygons") {
+        try $0.numbers("a polygon as an array of numbers")
+      }
+      return polygons.isEmpty ? nil : .polygons(polygons)
+    }
+    let start = reader.position
+    var runs: [Int]?
+    var text: String?
+    var size: [Int] = []
+    try object { parser, key in
+      switch key {
+      case "counts":
+        if parser.reader.nextIs("\"") {
+          text = try parser.reader.string()
+        } else {
+          runs = try parser.array("runs") { try $0.reader.wholeNumber() }
+        }
+      case "size": size = try parser.array("a size") { try $0.reader.wholeNumber() }
+      default: return false
+      }
+      return true
+    }
+    guard size.count == 2 else {
+      throw JSONSyntaxError(
+        message: "expected runs with a size of height and width, received \(size.prefix(8))",
+        position: start)
+    }
+    if let text { return .text(text, height: size[0], width: size[1]) }
+    guard let runs else { throw missing("runs with counts", start) }
+    return .runs(runs, height: size[0], width: size[1])
+  }
+
+  // MARK: - Values
+
+  private func missing(_ expected: String, _ position: Int) -> JSONSyntaxError {
+    JSONSyntaxError(message: "expected \(expected), received one without", position: position)
+  }
+
+  /// Visits the keys of an object, each at most once; values that `visit` leaves are skipped.
+  private mutating func object(
+    _ visit: (inout COCOParser, String) throws -> Bool
+  ) throws {
+    try reader.beginObject()
+    var keys: Set<String> = []
+    var start = reader.position
+    while let key = try reader.nextKey(isFirst: keys.isEmpty) {
+      guard keys.insert(key).inserted else {
+        throw JSONSyntaxError(
+          message: "expected each key once, received one twice", position: start)
+      }
+      if try !visit(&self, key) { try reader.skipValue() }
+      start = reader.position
+    }
+  }
+
+  private mutating func array<Element>(
+    _ expected: String, _ element: (inout COCOParser) throws -> Element
+  ) throws -> [Element] {
+    try reader.beginArray(expected)
+    var result: [Element] = []
+    while try reader.hasElement(isFirst: result.isEmpty) {
+      result.append(try element(&self))
+    }
+    return result
+  }
+
+  private mutating func numbers(_ expected: String) throws -> [Double] {
+    try array(expected) { try $0.reader.number() }
+  }
+
+  /// A value, or nil for null.
+  private mutating func optional<Value>(
+    _ value: (inout COCOParser) throws -> Value
+  ) throws -> Value? {
+    guard reader.nextIs("n") else { return try value(&self) }
+    try reader.skipValue()
+    return nil
+  }
+
+  /// 0 or 1, or a truth value as some tools write.
+  private mutating func flag() throws -> Bool {
+    for (letter, value) in [("t", true), ("f", false)] as [(Unicode.Scalar, Bool)]
+    where reader.nextIs(letter) {
+      try reader.skipValue()
+      return value
+    }
+    let start = reader.position
+    let number = try reader.wholeNumber()
+    guard number <= 1 else {
+      throw JSONSyntaxError(message: "expected 0 or 1, received \(number)", position: start)
+    }
+    return number == 1
+  }
+}

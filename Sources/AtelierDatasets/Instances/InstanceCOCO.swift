@@ -1,0 +1,149 @@
+// Sets of objects from COCO files, with the pictures beside them.
+
+import AtelierImages
+import Foundation
+
+extension InstanceData {
+  /// Reads a COCO file of objects and finds its pictures.
+  ///
+  /// Pictures are looked for in the given folder, else beside the file, in `images` beside it, and
+  /// in the folder above. Their headers are read, so that a picture of another size than the file says is
+  /// refused.
+  ///
+  /// - Parameters:
+  ///   - file: The JSON file of the instances form.
+  ///   - pictures: The folder of the pictures.
+  ///   - name: What the set is called; the file's name when nil.
+  /// - Throws: `DatasetError` that names the file and the image or annotation: broken polygons, masks of
+  ///   another size, unknown images or categories, missing pictures.
+  public init(
+    coco file: URL, pictures: URL? = nil, name: String? = nil
+  ) throws(DatasetError) {
+    let document = try COCODocument.read(file)
+    try self.init(
+      document, file: file.relativePath, folders: Self.pictureFolders(file, pictures),
+      name: name ?? file.lastPathComponent)
+  }
+
+  /// The set that a COCO file's content describes.
+  ///
+  /// - Parameters:
+  ///   - document: The content.
+  ///   - file: What the file is called in errors.
+  ///   - folders: Where pictures are looked for, in this order.
+  ///   - name: What the set is called.
+  /// - Throws: `DatasetError` as for a file.
+  public init(
+    _ document: COCODocument, file: String, folders: [URL], name: String
+  ) throws(DatasetError) {
+    let resolved = try document.objects(file: file)
+    var items: [Item] = []
+    for (picture, objects) in zip(document.pictures, resolved) {
+      let url = try Self.find(picture, in: folders, file: file)
+      items.append(
+        Item(
+          name: (picture.fileName as NSString).deletingPathExtension, size: picture.size,
+          objects: objects.filter { $0.mask.area > 0 }, source: .file(url)))
+    }
+    guard !document.categories.isEmpty, !items.isEmpty else {
+      throw DatasetError(
+        "\(file): expected images and categories, received \(items.count) images and "
+          + "\(document.categories.count) categories")
+    }
+    try self.init(name: name, classNames: document.categories.map(\.name), items: items)
+  }
+
+  private static func pictureFolders(_ file: URL, _ pictures: URL?) -> [URL] {
+    if let pictures { return [pictures] }
+    let folder = file.deletingLastPathComponent()
+    let above = folder.deletingLastPathComponent()
+    return [
+      folder, folder.appendingPathComponent("images"), above,
+      above.appendingPathComponent("images"),
+    ]
+  }
+
+  private static func find(
+    _ picture: COCODocument.Picture, in folders: [URL], file: String
+  ) throws(DatasetError) -> URL {
+    let title = "\(file): image \(picture.id)"
+    let parts = picture.fileName.split(separator: "/", omittingEmptySubsequences: false)
+    // A file from elsewhere does not get to name other places of this machine.
+    guard !picture.fileName.hasPrefix("/"), !parts.contains(".."),
+      !picture.fileName.contains("\0")
+    else {
+      throw DatasetError(
+        "\(title): expected a file_name below the folder of the pictures, received another path")
+    }
+    let places = folders.map { $0.appendingPathComponent(picture.fileName) }
+    guard let url = places.first(where: { FileManager.default.fileExists(atPath: $0.path) })
+    else {
+      throw DatasetError(
+        "\(title): expected its picture \(picture.fileName) in "
+          + folders.map(\.relativePath).joined(separator: " or ") + "; there is no such file")
+    }
+    let size: PixelSize
+    do { size = try ImageFile.size(url.path) } catch { throw DatasetError("\(error)") }
+    guard size == picture.size else {
+      throw DatasetError(
+        "\(title): expected \(picture.fileName) of \(picture.size), received a picture of \(size)")
+    }
+    return url
+  }
+}
+
+extension COCODocument {
+  /// The objects of every picture, in the order of `pictures`; classes are places in `categories`.
+  ///
+  /// Objects that polygons give no pixel are kept, with empty masks.
+  ///
+  /// - Parameter file: What the file is called in errors.
+  /// - Returns: One list a picture.
+  /// - Throws: `DatasetError` that names the annotation: unknown image or category, no segmentation, a
+  ///   broken one, a box that does not meet the picture.
+  public func objects(file: String) throws(DatasetError) -> [[EncodedObject]] {
+    try objects(of: annotations, file: file)
+  }
+
+  /// The objects of given annotations or detections, in the order of `pictures`.
+  ///
+  /// - Parameters:
+  ///   - annotations: Annotations about this file's pictures and categories.
+  ///   - file: What their file is called in errors.
+  /// - Returns: One list a picture.
+  /// - Throws: `DatasetError` as for the file's own annotations.
+  public func objects(
+    of annotations: [Annotation], file: String
+  ) throws(DatasetError) -> [[EncodedObject]] {
+    var places: [Int: Int] = [:]
+    for (place, picture) in pictures.enumerated() { places[picture.id] = place }
+    var classes: [Int: Int] = [:]
+    for (place, category) in categories.enumerated() { classes[category.id] = place }
+    var result = [[EncodedObject]](repeating: [], count: pictures.count)
+    for (index, annotation) in annotations.enumerated() {
+      let title = "\(file): annotation \(annotation.id.map(String.init) ?? "number \(index + 1)")"
+      guard let place = places[annotation.pictureID] else {
+        throw DatasetError(
+          "\(title): expected the id of one of \(pictures.count) images, received "
+            + "\(annotation.pictureID)")
+      }
+      guard let classIndex = classes[annotation.categoryID] else {
+        throw DatasetError(
+          "\(title): expected the id of one of \(categories.count) categories, received "
+            + "\(annotation.categoryID)")
+      }
+      guard let segmentation = annotation.segmentation else {
+        throw DatasetError("\(title): expected a segmentation, received none")
+      }
+      let mask: RunLengthMask
+      do { mask = try segmentation.mask(pictures[place].size) } catch {
+        throw DatasetError("\(title): \(error)")
+      }
+      result[place].append(
+        EncodedObject(
+          classIndex: classIndex, mask: mask, box: annotation.box, area: annotation.area,
+          score: annotation.score ?? 1, isCrowd: annotation.isCrowd))
+    }
+    return result
+  }
+}

@@ -1,0 +1,191 @@
+// Pictures with their objects: what instance segmentation is trained and measured on.
+
+import AtelierEngine
+import AtelierImages
+import Foundation
+
+/// A set of pictures, each with the masks of its objects.
+///
+/// Masks are kept as runs and pictures on the disk, so a large set fits in memory.
+public struct InstanceData: Sendable {
+  /// Where the pixels of a picture are.
+  public enum Source: Sendable {
+    /// In memory.
+    case image(ByteImage)
+    /// In a file.
+    case file(URL)
+    /// A scene that is drawn when it is asked for.
+    case scene(ShapesScenes, Int)
+  }
+
+  /// One picture.
+  public struct Item: Sendable {
+    /// The file's name without extension, or another name that tells it from others.
+    public let name: String
+    /// Columns and rows.
+    public let size: PixelSize
+    /// Its objects, without those that have no pixel.
+    public let objects: [EncodedObject]
+    /// What kind of picture it is, where the set tells kinds apart, such as "fluorescence".
+    public let kind: String?
+    /// Where its pixels are.
+    public let source: Source
+
+    /// A picture by its parts.
+    public init(
+      name: String, size: PixelSize, objects: [EncodedObject], kind: String? = nil,
+      source: Source
+    ) {
+      self.name = name
+      self.size = size
+      self.objects = objects
+      self.kind = kind
+      self.source = source
+    }
+
+    /// Reads the picture.
+    ///
+    /// - Returns: RGB of the item's size.
+    /// - Throws: `DatasetError` that names the file when it cannot be read or has changed its size.
+    public func picture() throws(DatasetError) -> ByteImage {
+      switch source {
+      case .image(let image): return image.rgb
+      case .scene(let scenes, let index): return scenes.scene(index).picture
+      case .file(let url):
+        let image: ByteImage
+        do { image = try ImageFile.read(url).rgb } catch { throw DatasetError("\(error)") }
+        guard image.size == size else {
+          throw DatasetError(
+            "\(url.relativePath): expected a picture of \(size), received \(image.size)")
+        }
+        return image
+      }
+    }
+
+    /// The objects with masks of pixels.
+    public var maskedObjects: [MaskedObject] { objects.map(\.decoded) }
+  }
+
+  /// What the set is called in messages and protocols.
+  public let name: String
+  /// The names of the objects' classes in the order of their indices.
+  public let classNames: [String]
+  /// The pictures in their order.
+  public let items: [Item]
+
+  /// Puts a set together.
+  ///
+  /// - Parameters:
+  ///   - name: What the set is called.
+  ///   - classNames: The objects' classes; at least one.
+  ///   - items: The pictures; at least one.
+  /// - Throws: `DatasetError` when there is no class or no picture, or an object has no class or a mask
+  ///   of another size.
+  public init(name: String, classNames: [String], items: [Item]) throws(DatasetError) {
+    guard !classNames.isEmpty, !items.isEmpty else {
+      throw DatasetError(
+        "\(name): expected pictures and classes of objects, received \(items.count) pictures and "
+          + "\(classNames.count) classes")
+    }
+    for item in items {
+      for object in item.objects {
+        guard classNames.indices.contains(object.classIndex), object.mask.size == item.size
+        else {
+          throw DatasetError(
+            "\(name)/\(item.name): expected objects of \(classNames.count) classes with masks of "
+              + "\(item.size), received class \(object.classIndex) of \(object.mask.size)")
+        }
+      }
+    }
+    self.name = name
+    self.classNames = classNames
+    self.items = items
+  }
+
+  /// How many pictures there are.
+  public var count: Int { items.count }
+  /// How many objects there are in all pictures, crowds not counted.
+  public var objectCount: Int {
+    items.reduce(0) { $0 + $1.objects.reduce(0) { $0 + ($1.isCrowd ? 0 : 1) } }
+  }
+  /// Names and colours of the labels: the background, then the objects' classes.
+  public var palette: ClassPalette { .objects(classNames) }
+
+  /// The set of the first scenes of a sequence.
+  ///
+  /// - Parameters:
+  ///   - scenes: The sequence.
+  ///   - count: How many scenes, at least 1.
+  /// - Throws: `DatasetError` for no scenes.
+  public init(_ scenes: ShapesScenes, count: Int) throws(DatasetError) {
+    let items = (0..<max(0, count)).map { index in
+      Item(
+        name: "shapes-\(index + 1)", size: scenes.size,
+        objects: scenes.scene(index).objects.map { EncodedObject($0) },
+        source: .scene(scenes, index))
+    }
+    try self.init(
+      name: "shapes scenes of seed \(scenes.seed)", classNames: scenes.classNames, items: items)
+  }
+
+  /// Some of the pictures.
+  ///
+  /// - Parameters:
+  ///   - suffix: What is added to the name.
+  ///   - isWanted: Which pictures.
+  /// - Returns: A set with the same classes.
+  /// - Throws: `DatasetError` when there are none.
+  public func filtered(
+    suffix: String = "", where isWanted: (Item) -> Bool
+  ) throws(DatasetError) -> InstanceData {
+    try InstanceData(
+      name: name + suffix, classNames: classNames, items: items.filter(isWanted))
+  }
+
+  /// The set cut in two at random, the same way for the same seed.
+  ///
+  /// - Parameters:
+  ///   - count: How many pictures the second part gets, at least 1 and less than all.
+  ///   - seed: Decides which ones.
+  /// - Returns: Both parts, each in the set's order.
+  /// - Throws: `DatasetError` when a part would be empty.
+  public func split(
+    holdingOut count: Int, seed: UInt64
+  ) throws(DatasetError) -> (rest: InstanceData, held: InstanceData) {
+    guard count > 0, count < items.count else {
+      throw DatasetError(
+        "\(name): \(count) of \(items.count) pictures cannot be held out for validation")
+    }
+    var generator = RandomGenerator(seed: seed, Stream.split)
+    let order = generator.permutation(items.count)
+    func part(_ indices: [Int], _ suffix: String) throws(DatasetError) -> InstanceData {
+      try InstanceData(
+        name: name + suffix, classNames: classNames, items: indices.map { items[$0] })
+    }
+    return (
+      try part(order.dropFirst(count).sorted(), " without validation"),
+      try part(order.prefix(count).sorted(), " validation")
+    )
+  }
+
+  /// The set as a COCO file's content: pictures are numbered from 1 in their order.
+  ///
+  /// - Parameter form: How masks are written.
+  /// - Returns: Pictures, categories and annotations.
+  public func coco(form: COCOMaskForm = .runs) -> COCODocument {
+    var document = COCODocument(categories: COCODocument.categories(classNames))
+    for (index, item) in items.enumerated() {
+      var fileName = item.name + ".png"
+      if case .file(let url) = item.source { fileName = url.lastPathComponent }
+      document.pictures.append(
+        COCODocument.Picture(id: index + 1, fileName: fileName, size: item.size))
+      for object in item.objects {
+        var annotation = COCODocument.Annotation(
+          object, id: document.annotations.count + 1, pictureID: index + 1, form: form)
+        annotation.score = nil
+        document.annotations.append(annotation)
+      }
+    }
+    return document
+  }
+}

@@ -1,0 +1,244 @@
+// Sets of objects from folders: label pictures with or without an index, one mask file an object, COCO.
+
+import AtelierImages
+import Foundation
+
+/// Which pictures of a set are used.
+public enum InstancePart: String, Sendable, Codable, CaseIterable {
+  /// Those to learn from.
+  case training = "train"
+  /// Those to choose settings with.
+  case validation = "val"
+  /// Those to measure on.
+  case test
+  /// All of them.
+  case all
+}
+
+extension InstanceData {
+  /// Reads the set at a place, whatever its layout.
+  ///
+  /// - A COCO file, or a folder with one whose name tells the part (`instances_test….json`).
+  /// - `images`, `labels` and `index.csv` with the columns name, split and instances (and kind).
+  /// - `images` and `labels` alone: a picture and a label PNG of one name.
+  /// - One folder a picture, each with `images`, which holds the picture, and `masks`, which holds one
+  ///   PNG an object (the layout of the Data Science Bowl 2018).
+  ///
+  /// - Parameters:
+  ///   - url: The file or folder.
+  ///   - part: Which pictures; layouts without parts are taken whole.
+  ///   - className: What objects are called where the layout has no classes.
+  /// - Returns: The set.
+  /// - Throws: `DatasetError` that names the file and what was expected there.
+  public static func read(
+    _ url: URL, part: InstancePart = .all, className: String = "object"
+  ) throws(DatasetError) -> InstanceData {
+    var isFolder: ObjCBool = false
+    guard FileManager.default.fileExists(atPath: url.path, isDirectory: &isFolder) else {
+      throw DatasetError("\(url.path): no such file or folder")
+    }
+    guard isFolder.boolValue else { return try InstanceData(coco: url) }
+    let entries = try listing(url)
+    if entries.contains("labels"), entries.contains("images") {
+      guard entries.contains("index.csv") else {
+        return try InstanceData(labelFolder: url, className: className)
+      }
+      return try InstanceData(indexed: url, part: part, className: className)
+    }
+    let files = entries.filter { $0.lowercased().hasSuffix(".json") }
+    if !files.isEmpty {
+      let named = files.filter { $0.lowercased().contains(part.rawValue) }
+      let chosen = files.count == 1 ? files : named
+      guard chosen.count == 1 else {
+        throw DatasetError(
+          "\(url.relativePath): expected one COCO file of the \(part.rawValue) part, received "
+            + files.joined(separator: ", "))
+      }
+      return try InstanceData(coco: url.appendingPathComponent(chosen[0]))
+    }
+    return try InstanceData(maskFolders: url, className: className)
+  }
+
+  // MARK: - Label pictures
+
+  /// Reads `images/NAME.png` with `labels/NAME.png`, whose pixels are the numbers of objects.
+  ///
+  /// - Parameters:
+  ///   - folder: The folder of both.
+  ///   - className: What the objects are called.
+  /// - Throws: `DatasetError` that names the file: labels missing or of another size.
+  public init(labelFolder folder: URL, className: String = "object") throws(DatasetError) {
+    var items: [Item] = []
+    for (name, url) in try Self.pictures(folder.appendingPathComponent("images")) {
+      let stem = (name as NSString).deletingPathExtension
+      let labels = folder.appendingPathComponent("labels/\(stem).png")
+      items.append(try Self.item(stem, url, labels: labels, kind: nil, objects: nil))
+    }
+    try self.init(name: folder.lastPathComponent, classNames: [className], items: items)
+  }
+
+  /// Reads `images/NAME.png`, `labels/NAME.png` and `index.csv`, which tells parts, kinds and how many objects there are.
+  ///
+  /// - Parameters:
+  ///   - folder: The folder of them.
+  ///   - part: Which pictures.
+  ///   - className: What the objects are called.
+  /// - Throws: `DatasetError` that names the file and line: columns missing, a label beyond the
+  ///   number of objects, another size.
+  public init(
+    indexed folder: URL, part: InstancePart, className: String = "object"
+  ) throws(DatasetError) {
+    let table = folder.appendingPathComponent("index.csv")
+    let text = String(
+      decoding: try CompressedFile.read(table, limit: 64 << 20), as: UTF8.self)
+    let lines = text.split(whereSeparator: \.isNewline).map {
+      $0.split(separator: ",", omittingEmptySubsequences: false).map(String.init)
+    }
+    guard let header = lines.first, let name = header.firstIndex(of: "name"),
+      let split = header.firstIndex(of: "split"), let count = header.firstIndex(of: "instances")
+    else {
+      throw DatasetError(
+        "\(table.relativePath): expected the columns name, split and instances, received "
+          + "\(lines.first?.prefix(12).joined(separator: ", ") ?? "an empty file")")
+    }
+    let kind = header.firstIndex(of: "kind")
+    var items: [Item] = []
+    for (index, fields) in lines.enumerated().dropFirst() {
+      let title = "\(table.relativePath): line \(index + 1)"
+      guard fields.count == header.count, let number = Int(fields[count]), number >= 0 else {
+        throw DatasetError(
+          "\(title): expected \(header.count) fields with the number of objects, received "
+            + "\(fields.count) fields")
+      }
+      guard let place = InstancePart(rawValue: fields[split]), place != .all else {
+        throw DatasetError("\(title): expected train, val or test, received '\(fields[split])'")
+      }
+      guard !fields[name].contains("/"), !fields[name].hasPrefix("."), !fields[name].isEmpty
+      else {
+        throw DatasetError("\(title): expected the name of a picture, received another path")
+      }
+      guard part == .all || part == place else { continue }
+      items.append(
+        try Self.item(
+          fields[name], folder.appendingPathComponent("images/\(fields[name]).png"),
+          labels: folder.appendingPathComponent("labels/\(fields[name]).png"),
+          kind: kind.map { fields[$0] }, objects: number))
+    }
+    let suffix = part == .all ? "" : " \(part.rawValue)"
+    try self.init(
+      name: folder.lastPathComponent + suffix, classNames: [className], items: items)
+  }
+
+  /// One picture with its label picture, whose numbers are at most `objects` where that is known.
+  private static func item(
+    _ name: String, _ picture: URL, labels: URL, kind: String?, objects: Int?
+  ) throws(DatasetError) -> Item {
+    let size = try pictureSize(picture)
+    let numbers = try InstanceLabels.read(labels)
+    guard numbers.size == size else {
+      throw DatasetError(
+        "\(labels.relativePath): expected labels of its picture's \(size), received "
+          + "\(numbers.size)")
+    }
+    let masks = numbers.masks
+    if let objects, let last = masks.last, last.number > objects {
+      throw DatasetError(
+        "\(labels.relativePath): expected labels of at most \(objects), the number of objects in "
+          + "the index, received \(last.number)")
+    }
+    return Item(
+      name: name, size: size, objects: masks.map { EncodedObject(classIndex: 0, mask: $0.mask) },
+      kind: kind, source: .file(picture))
+  }
+
+  // MARK: - One mask file an object
+
+  /// Reads `NAME/images/….png` with `NAME/masks/….png`, one PNG an object, for every folder of a folder.
+  ///
+  /// What is not black belongs to the object.
+  ///
+  /// - Parameters:
+  ///   - folder: The folder of the pictures' folders.
+  ///   - className: What the objects are called.
+  /// - Throws: `DatasetError` that names the folder or mask: no picture or several, a mask of another
+  ///   size or without a pixel.
+  public init(maskFolders folder: URL, className: String = "object") throws(DatasetError) {
+    var items: [Item] = []
+    for name in try Self.listing(folder) {
+      let place = folder.appendingPathComponent(name)
+      let images = place.appendingPathComponent("images")
+      guard FileManager.default.fileExists(atPath: images.path) else { continue }
+      let pictures = try Self.pictures(images)
+      guard pictures.count == 1 else {
+        throw DatasetError(
+          "\(images.relativePath): expected one picture, received \(pictures.count)")
+      }
+      let size = try Self.pictureSize(pictures[0].url)
+      var objects: [EncodedObject] = []
+      for (_, file) in try Self.pictures(place.appendingPathComponent("masks")) {
+        objects.append(
+          EncodedObject(classIndex: 0, mask: try Self.objectMask(file, size: size)))
+      }
+      items.append(
+        Item(name: name, size: size, objects: objects, source: .file(pictures[0].url)))
+    }
+    guard !items.isEmpty else {
+      throw DatasetError(
+        "\(folder.relativePath): expected a COCO file, images with labels, or folders of images and "
+          + "masks; there are none")
+    }
+    try self.init(name: folder.lastPathComponent, classNames: [className], items: items)
+  }
+
+  /// The mask of one object: what is not black.
+  private static func objectMask(
+    _ file: URL, size: PixelSize
+  ) throws(DatasetError) -> RunLengthMask {
+    let image: ByteImage
+    do {
+      let received = try ImageFile.size(file.path)
+      guard received == size else {
+        throw DatasetError(
+          "\(file.relativePath): expected a mask of its picture's \(size), received \(received)")
+      }
+      image = try ImageFile.read(file).withoutAlpha
+    } catch let error as DatasetError {
+      throw error
+    } catch {
+      throw DatasetError("\(error)")
+    }
+    let channels = image.channels
+    let pixels = (0..<image.pixelCount).map { pixel in
+      (0..<channels).contains { image.samples[pixel * channels + $0] != 0 }
+    }
+    let mask = RunLengthMask(
+      BinaryMask(width: image.width, height: image.height, pixels: pixels))
+    guard mask.area > 0 else {
+      throw DatasetError(
+        "\(file.relativePath): expected a mask with at least one pixel, received an empty one")
+    }
+    return mask
+  }
+
+  // MARK: - Files
+
+  private static func listing(_ folder: URL) throws(DatasetError) -> [String] {
+    guard let entries = try? FileManager.default.contentsOfDirectory(atPath: folder.path) else {
+      throw DatasetError("\(folder.relativePath): expected a folder that can be listed")
+    }
+    return entries.filter { !$0.hasPrefix(".") }
+      .sorted { $0.utf8.lexicographicallyPrecedes($1.utf8) }
+  }
+
+  private static func pictures(
+    _ folder: URL
+  ) throws(DatasetError) -> [(name: String, url: URL)] {
+    do { return try ImageFolder.list(folder) } catch {
+      throw error as? DatasetError ?? DatasetError("\(folder.relativePath): cannot be listed")
+    }
+  }
+
+  private static func pictureSize(_ url: URL) throws(DatasetError) -> PixelSize {
+    do { return try ImageFile.size(url.path) } catch { throw DatasetError("\(error)") }
+  }
+}

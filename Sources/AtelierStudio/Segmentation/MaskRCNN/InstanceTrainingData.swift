@@ -1,0 +1,87 @@
+// The pictures of one Mask R-CNN training: what it learns from, and what is held out to measure on.
+
+import AtelierDatasets
+import AtelierEngine
+import AtelierImages
+import AtelierZoo
+import Foundation
+
+/// Pictures to learn from and held-out ones.
+struct InstanceTrainingData {
+  /// A held-out picture.
+  struct Item {
+    let picture: ByteImage
+    let objects: [EncodedObject]
+
+    /// The picture as the network reads it.
+    var example: InstanceExample {
+      InstanceExample(
+        width: picture.width, height: picture.height, samples: picture.rgbFloats, objects: [])
+    }
+  }
+
+  let source: InstanceSource
+  let validation: [Item]
+  /// One line for the model's card.
+  let description: String
+
+  /// What is added to the seed for scenes that are held out.
+  static let heldOutSeed: UInt64 = 0x6865_6C64
+
+  /// Reads or draws what a request asks for.
+  ///
+  /// - Parameter request: The training.
+  /// - Throws: `DatasetError` that names what cannot be read.
+  init(_ request: MaskRCNNTrainingRequest) throws {
+    let size = PixelSize(width: request.side, height: request.side)
+    let held: InstanceData
+    switch request.data {
+    case .shapes:
+      source = InstanceSource(
+        try ShapesScenes(seed: request.seed, size: size), batch: request.batch)
+      let scenes = try ShapesScenes(seed: request.seed &+ Self.heldOutSeed, size: size)
+      held = try InstanceData(scenes, count: max(request.validationCount, 1))
+      description = "shapes scenes of seed \(request.seed), without end"
+    case .set(let path):
+      let (learnt, validation) = try Self.parts(path, seed: request.seed)
+      held = validation
+      source = InstanceSource(
+        try Self.loaded(learnt, stretches: request.stretchesContrast), size: size,
+        augmentation: request.augmentation, seed: request.seed)
+      description =
+        "\(learnt.name), \(learnt.count) pictures with \(learnt.objectCount) objects"
+    }
+    validation = try held.items.prefix(max(request.validationCount, 1)).map { item in
+      let picture = try item.picture()
+      return Item(
+        picture: request.stretchesContrast ? picture.stretched : picture, objects: item.objects)
+    }
+  }
+
+  /// What is learnt and what is held out of a set of files.
+  private static func parts(
+    _ path: String, seed: UInt64
+  ) throws -> (learnt: InstanceData, held: InstanceData) {
+    let url = URL(fileURLWithPath: path)
+    let learnt = try InstanceData.read(url, part: .training)
+    if let held = try? InstanceData.read(url, part: .validation),
+      Set(held.items.map(\.name)).isDisjoint(with: learnt.items.map(\.name))
+    {
+      return (learnt, held)
+    }
+    let parts = try learnt.split(holdingOut: max(1, learnt.count / 10), seed: seed)
+    return (parts.rest, parts.held)
+  }
+
+  /// The pictures in memory, with masks cut to their bounds.
+  private static func loaded(_ set: InstanceData, stretches: Bool) throws -> InstanceSet {
+    InstanceSet(
+      classNames: set.classNames,
+      items: try set.items.map { item in
+        let picture = try item.picture()
+        return InstanceSet.Item(
+          name: item.name, picture: stretches ? picture.stretched : picture,
+          objects: item.objects.compactMap { InstanceTruth($0.decoded) })
+      })
+  }
+}

@@ -1,0 +1,100 @@
+// A trained Mask R-CNN at work: pictures of any size in, objects with masks out, and the four outputs of segmentation.
+
+import AtelierDatasets
+import AtelierEngine
+import AtelierImages
+import AtelierKernels
+import AtelierZoo
+import Foundation
+
+/// A Mask R-CNN, ready for pictures of any size.
+///
+/// Used by one thread at a time. Programs are planned once per picture size and a few are kept.
+public final class MaskRCNNSegmenter {
+  /// What the model is.
+  public let model: MaskRCNNModel
+  private let detector: MaskRCNNDetector
+
+  /// The longest side that the network sees unless told otherwise; larger pictures are shrunk to it.
+  public static let usualLimit = 1024
+
+  /// Takes a model.
+  ///
+  /// - Parameters:
+  ///   - model: The model.
+  ///   - kernels: Instruction set and threads.
+  /// - Throws: `ShapeError` when there is no memory for its weights.
+  public init(_ model: MaskRCNNModel, kernels: Kernels = Kernels()) throws {
+    self.model = model
+    detector = try model.detector(kernels: kernels)
+  }
+
+  /// Finds the objects of a picture.
+  ///
+  /// - Parameters:
+  ///   - picture: Any size and any channels; alpha is laid over white.
+  ///   - options: Which objects.
+  ///   - longestSide: A picture with a longer side is shrunk to this one for the network; boxes and masks come in the picture's
+  ///     own pixels all the same.
+  /// - Returns: The objects, surest first.
+  /// - Throws: `ShapeError` when there is no memory for the picture.
+  public func objects(
+    in picture: ByteImage, _ options: ObjectSelection = ObjectSelection(),
+    longestSide: Int = MaskRCNNSegmenter.usualLimit
+  ) throws -> [MaskedObject] {
+    let visible = model.stretchesContrast ? picture.stretched : picture.flattened()
+    let longest = max(visible.width, visible.height)
+    var seen = visible
+    if longest > max(longestSide, 1) { seen = visible.fitted(within: max(longestSide, 1)) }
+    let factor = Float(longest) / Float(max(seen.width, seen.height))
+    let detections = try detector.detections(seen.rgbFloats, size: seen.size, options)
+    return detections.compactMap { $0.object(in: picture.size, factor: factor) }
+  }
+}
+
+/// What the objects of a picture say in the other forms of segmentation (detection is their boxes, instance segmentation their
+/// masks).
+public struct ObjectSummary: Sendable {
+  /// A class that is in the picture.
+  public struct Recognition: Sendable, Hashable, Codable {
+    /// The class.
+    public let name: String
+    /// The class's place among the classes.
+    public let classIndex: Int
+    /// The score of its surest object.
+    public let score: Double
+    /// How many objects of it there are.
+    public let count: Int
+  }
+
+  /// Recognition: the classes that are in the picture, surest first.
+  public let recognition: [Recognition]
+  /// Semantic segmentation: 0 for background, the class plus 1 where an object is; where objects overlap, the surer one is seen.
+  public let labels: LabelMap
+
+  /// Sums objects up.
+  ///
+  /// - Parameters:
+  ///   - objects: The objects, in any order.
+  ///   - classNames: The names of their classes, at most 254.
+  ///   - size: The picture.
+  /// - Precondition: masks have the size, classes have names.
+  public init(_ objects: [MaskedObject], classNames: [String], size: PixelSize) {
+    precondition(classNames.count <= 254, "a label map holds at most 254 classes")
+    recognition = classNames.enumerated().compactMap { index, name in
+      let own = objects.filter { $0.classIndex == index }
+      return own.map(\.score).max().map {
+        Recognition(name: name, classIndex: index, score: $0, count: own.count)
+      }
+    }.sorted { ($1.score, $0.classIndex) < ($0.score, $1.classIndex) }
+    var labels = [UInt8](repeating: 0, count: size.width * size.height)
+    for object in objects.sorted(by: { $0.score < $1.score }) {
+      precondition(object.mask.size == size, "a mask of another size")
+      let label = UInt8(object.classIndex + 1)
+      for (pixel, isInside) in object.mask.pixels.enumerated() where isInside {
+        labels[pixel] = label
+      }
+    }
+    self.labels = LabelMap(width: size.width, height: size.height, labels: labels)
+  }
+}

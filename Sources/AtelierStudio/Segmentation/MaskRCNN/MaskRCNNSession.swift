@@ -1,0 +1,198 @@
+// The parts of one training of a Mask R-CNN: two programs over one store, what it measures, draws and writes.
+
+import AtelierDatasets
+import AtelierEngine
+import AtelierImages
+import AtelierInterchange
+import AtelierKernels
+import AtelierTraining
+import AtelierZoo
+import Foundation
+
+/// One training.
+///
+/// Each step runs two programs: one proposes boxes with the weights as they are, without gradients; the other one gets a choice of
+/// these boxes as fixed inputs and trains everything, the proposals' part included (approximate joint training, Ren and others
+/// 2015, section 3.2).
+final class MaskRCNNSession {
+  let request: MaskRCNNTrainingRequest
+  let network: MaskRCNN
+  let store: ParameterStore
+  private let graph: Graph
+  /// Trains everything with a choice of proposals.
+  let training: Program
+  private let proposing: Program
+  private let reader: ProposalReader
+  let batches: InstanceBatches
+  private let data: InstanceTrainingData
+  let detector: MaskRCNNDetector
+  private let kernels: Kernels
+
+  /// Streams of random numbers apart from those of the batches.
+  private static let regionStream: UInt64 = 0x7265_6769
+
+  /// Prepares a training.
+  ///
+  /// - Parameters:
+  ///   - request: What to train.
+  ///   - sizes: The network; nil takes the one of the request's design.
+  ///   - kernels: Instruction set and threads.
+  ///   - source: The pictures to learn from; nil takes those of the request.
+  /// - Throws: `StudioError`, `ShapeError` or `DatasetError`, one line each, before anything is written.
+  init(
+    _ request: MaskRCNNTrainingRequest, sizes: MaskRCNN? = nil, kernels: Kernels,
+    source: InstanceSource? = nil
+  ) throws {
+    self.request = request
+    self.kernels = kernels
+    guard request.batch > 0, request.proposals > 0, request.side > 0, request.side <= 2048 else {
+      throw StudioError(
+        .usage,
+        "expected at least one picture a step, one proposal and sides up to 2048 pixels; received "
+          + "\(request.batch), \(request.proposals) and \(request.side)")
+    }
+    data = try InstanceTrainingData(request)
+    network = sizes ?? MaskRCNN(request.design, classes: data.source.classNames.count)
+    let side = request.side
+    graph = try network.graph(height: side, width: side)
+    let trained = try network.trainingGraph(
+      batch: request.batch, height: side, width: side, sampling: request.sampling)
+    let proposed = try network.proposalGraph(
+      batch: request.batch, height: side, width: side
+    ).extended { builder, symbols in
+      // The pyramid itself is not needed, so its memory is free for others.
+      for name in ["rpn_logits", "rpn_deltas"] {
+        if let symbol = symbols[name] { builder.output(name, symbol) }
+      }
+    }.specialized(for: .infer)
+    store = try ParameterStore(for: [trained], seed: request.seed)
+    training = try Program(trained, parameters: store, kernels: kernels, seed: request.seed)
+    proposing = try Program(proposed, parameters: store, kernels: kernels)
+    reader = ProposalReader(grid: network.anchorGrid(width: side, height: side))
+    batches = InstanceBatches(
+      source ?? data.source, network: network, batch: request.batch, sampling: request.sampling,
+      seed: request.seed)
+    detector = MaskRCNNDetector(network, store: store, kernels: kernels)
+  }
+
+  /// The loop of this training; without a folder nothing is saved.
+  func loop(in folder: RunFolder?) throws -> TrainingLoop {
+    let optimizer = Optimizer(
+      .adamW(weightDecay: request.weightDecay), learningRate: request.learningRate,
+      schedule: .warmUp(
+        steps: request.warmUp, then: .progressCosine(minimum: request.learningRate / 100)),
+      normLimit: request.gradientLimit)
+    let configuration = TrainingConfiguration(
+      steps: request.steps, minutes: request.minutes,
+      validationInterval: request.validationInterval, previewInterval: request.previewInterval,
+      saveInterval: request.saveInterval, monitor: Monitor("mask_ap", .maximum),
+      seed: request.seed)
+    let loop = try TrainingLoop(
+      [TrainingStep(program: training, optimizer: optimizer, kernels: kernels)], source: batches,
+      configuration: configuration, folder: folder, kernels: kernels)
+    loop.derivedInputs = { [unowned self] step, batch in try regions(step: step, batch) }
+    loop.validate = { [unowned self] _ in try measured() }
+    loop.writeModel = { [unowned self] _, file, metrics in
+      try ModelFile.write(
+        model(step: file.step, metrics: metrics), to: URL(fileURLWithPath: file.path))
+    }
+    return loop
+  }
+
+  /// Proposes boxes with the weights as they are, and chooses what the heads learn from.
+  func regions(step: Int, _ batch: [String: Tensor]) throws -> [String: Tensor] {
+    guard let pictures = batch["input"] else { return [:] }
+    try proposing.setInput("input", pictures)
+    try proposing.run()
+    var limits = ProposalLimits()
+    limits.after = request.proposals
+    let truths = batches.truths(step: step)
+    let anchors = reader.grid.boxes.count
+    var inputs = HeadInputs(network, request.sampling, batch: request.batch)
+    let logits = try proposing.output("rpn_logits").elements
+    let deltas = try proposing.output("rpn_deltas").elements
+    for picture in 0..<request.batch {
+      let proposals = logits.withUnsafeBufferPointer { logits in
+        deltas.withUnsafeBufferPointer { deltas in
+          let first = picture * anchors
+          return reader.proposals(
+            logits: UnsafeBufferPointer(rebasing: logits[2 * first..<2 * (first + anchors)]),
+            deltas: UnsafeBufferPointer(rebasing: deltas[4 * first..<4 * (first + anchors)]),
+            limits)
+        }
+      }
+      var generator = RandomGenerator(
+        seed: request.seed, Self.regionStream, UInt64(step), UInt64(picture))
+      let chosen = RegionSampler.regions(
+        proposals.map(\.box), truths[picture], count: request.sampling.regions,
+        positives: request.sampling.positives, using: &generator)
+      inputs.add(chosen, truths[picture], at: picture)
+    }
+    return inputs.tensors
+  }
+
+  // MARK: - Measuring
+
+  /// The figures of the held-out pictures with the store's present weights.
+  private func measured() throws -> [String: Double] {
+    var evaluation = InstanceEvaluation(classNames: data.source.classNames)
+    for item in data.validation {
+      let objects = try found(item.example, .measuring())
+      evaluation.add(truth: item.objects, detections: objects.map { EncodedObject($0) })
+    }
+    let report = evaluation.report(data: data.description)
+    return [
+      "mask_ap": report.masks.ap ?? 0, "mask_ap50": report.masks.ap50 ?? 0,
+      "box_ap": report.boxes.ap ?? 0,
+    ]
+  }
+
+  /// What the network finds in a picture.
+  private func found(
+    _ example: InstanceExample, _ options: ObjectSelection
+  ) throws -> [MaskedObject] {
+    let size = PixelSize(width: example.width, height: example.height)
+    return try detector.detections(example.samples, size: size, options)
+      .compactMap { $0.object(in: size, factor: 1) }
+  }
+
+  /// Picture ∣ truth ∣ found, of the first held-out pictures.
+  func preview(step: Int) throws -> ByteImage {
+    let rows = try data.validation.prefix(6).map { item -> [PictureGrid.Cell] in
+      let picture = item.picture
+      let objects = try found(item.example, ObjectSelection())
+      return [
+        PictureGrid.Cell(picture.withChannels(3)),
+        PictureGrid.Cell(InstancePicture.drawn(item.objects.map(\.decoded), on: picture)),
+        PictureGrid.Cell(
+          InstancePicture.drawn(objects, on: picture), caption: "\(objects.count) found"),
+      ]
+    }
+    return PictureGrid(
+      title: "step \(step)", columnTitles: ["picture", "truth", "found"], rows: rows,
+      magnification: request.side <= 128 ? 2 : 1
+    ).render()
+  }
+
+  // MARK: - The model
+
+  /// The model with the store's present weights.
+  func model(step: Int, metrics: [String: Double]) throws -> Model {
+    let sampling = request.sampling
+    var training = [
+      "data": data.description, "steps": String(step),
+      "pictures": "\(request.batch) of \(request.side) × \(request.side) a step",
+      "optimizer": "AdamW \(request.learningRate), decay \(request.weightDecay), cosine",
+      "sampling": "\(sampling.anchors) anchors, \(sampling.regions) regions a picture, at most "
+        + "\(sampling.positives) on objects", "seed": String(request.seed),
+    ]
+    training.merge(try MaskRCNNModel.entries(network, request)) { $1 }
+    let information = ModelInformation(
+      task: MaskRCNNModel.task, architecture: MaskRCNNModel.architecture,
+      granularity: network.granularity,
+      preprocessing: request.stretchesContrast
+        ? MaskRCNNModel.stretchedPreprocessing : MaskRCNNModel.plainPreprocessing,
+      classNames: data.source.classNames, training: training, figures: metrics)
+    return try Model(graph: graph, store: store, information: information)
+  }
+}

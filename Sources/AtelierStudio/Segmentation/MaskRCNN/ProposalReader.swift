@@ -1,0 +1,72 @@
+// What the region proposal network says, as a few boxes.
+
+import AtelierEngine
+import AtelierZoo
+
+/// A box with how sure its maker is; larger is surer.
+struct ScoredBox: Sendable, Hashable {
+  var box: RegionBox
+  var score: Float
+}
+
+/// How many proposals are read.
+struct ProposalLimits: Sendable, Hashable, Codable {
+  /// The best anchors of each level that are looked at.
+  var before = 300
+  /// The largest overlap of two proposals that both stay.
+  var overlap: Float = 0.7
+  /// The most proposals of a picture.
+  var after = 100
+}
+
+/// Turns the network's outputs into proposals.
+struct ProposalReader: Sendable {
+  /// The anchors of the pictures.
+  let grid: AnchorGrid
+
+  /// The proposals of one picture, best first.
+  ///
+  /// - Parameters:
+  ///   - logits: [anchors, 2] of the picture: no object, object.
+  ///   - deltas: [anchors, 4] of the picture.
+  ///   - limits: How many.
+  /// - Returns: Boxes inside the picture; their scores are differences of logits.
+  func proposals(
+    logits: UnsafeBufferPointer<Float>, deltas: UnsafeBufferPointer<Float>,
+    _ limits: ProposalLimits
+  ) -> [ScoredBox] {
+    var boxes: [RegionBox] = []
+    var scores: [Float] = []
+    for part in grid.parts {
+      for index in Self.best(part.range, logits, count: limits.before) {
+        let change = SIMD4(
+          deltas[4 * index], deltas[4 * index + 1], deltas[4 * index + 2], deltas[4 * index + 3])
+        let box = MaskRCNN.proposalCoding.decode(change, from: grid.boxes[index])
+          .clipped(width: Float(grid.width), height: Float(grid.height))
+        let score = logits[2 * index + 1] - logits[2 * index]
+        guard box.width >= 1, box.height >= 1, score.isFinite else { continue }
+        boxes.append(box)
+        scores.append(score)
+      }
+    }
+    return NonMaximumSuppression.kept(
+      boxes, scores: scores, threshold: limits.overlap, limit: limits.after
+    ).map { ScoredBox(box: boxes[$0], score: scores[$0]) }
+  }
+
+  /// The anchors of a range with the greatest scores, in their own order.
+  private static func best(
+    _ range: Range<Int>, _ logits: UnsafeBufferPointer<Float>, count: Int
+  ) -> [Int] {
+    guard range.count > count else { return Array(range) }
+    let scores = range.map { logits[2 * $0 + 1] - logits[2 * $0] }
+    let threshold = scores.sorted(by: >)[count - 1]
+    var chosen = range.filter { scores[$0 - range.lowerBound] > threshold }
+    // Of equal scores at the edge the first ones come along.
+    for index in range where scores[index - range.lowerBound] == threshold {
+      guard chosen.count < count else { break }
+      chosen.append(index)
+    }
+    return chosen
+  }
+}

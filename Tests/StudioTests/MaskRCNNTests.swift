@@ -1,0 +1,236 @@
+// Mask R-CNN: its graphs, its losses, a scene learnt by heart, resumed bytes, models as files.
+
+import AtelierDatasets
+import AtelierEngine
+import AtelierImages
+import AtelierInterchange
+import AtelierKernels
+import AtelierTraining
+import AtelierZoo
+import Foundation
+import Testing
+
+@testable import AtelierStudio
+
+@Suite("Mask R-CNN")
+struct MaskRCNNTests {
+  /// A network that trains in seconds.
+  private func small(classes: Int = 3) -> MaskRCNN {
+    var network = MaskRCNN(.tiny, classes: classes)
+    network.stem = 8
+    network.widths = [16, 16, 16]
+    network.blocks = [1, 1, 1]
+    network.pyramid = 16
+    network.boxUnits = 32
+    network.maskLayers = 2
+    network.anchors = [
+      AnchorLevel(stride: 4, sizes: [12]), AnchorLevel(stride: 8, sizes: [24]),
+      AnchorLevel(stride: 16, sizes: [40]),
+    ]
+    return network
+  }
+
+  private func request(steps: Int) -> MaskRCNNTrainingRequest {
+    var request = MaskRCNNTrainingRequest(data: .shapes, design: .tiny)
+    request.side = 64
+    request.batch = 2
+    request.sampling = MaskRCNNSampling(anchors: 32, regions: 16, positives: 6)
+    request.proposals = 40
+    request.learningRate = 3e-3
+    request.warmUp = 10
+    request.validationCount = 2
+    request.steps = steps
+    return request
+  }
+
+  // MARK: - Graphs
+
+  @Test(arguments: MaskRCNN.Design.allCases)
+  func everyGraphHasTheParametersOfTheModel(_ design: MaskRCNN.Design) throws {
+    let network = MaskRCNN(design, classes: 2)
+    let whole = Set(
+      try network.graph(height: 64, width: 96).parameters.filter { $0.role != .constant })
+    let sampling = MaskRCNNSampling()
+    let graphs = [
+      try network.trainingGraph(batch: 2, height: 64, width: 96, sampling: sampling),
+      try network.proposalGraph(batch: 3, height: 32, width: 32),
+      try network.boxGraph(height: 64, width: 64, rows: 5),
+      try network.maskGraph(height: 64, width: 64, rows: 5),
+    ]
+    for graph in graphs {
+      #expect(Set(graph.parameters.filter { $0.role != .constant }).isSubset(of: whole))
+    }
+    // Three of the four leave nothing out: proposals, boxes and masks are all of the network.
+    let parts = graphs[1...].flatMap(\.parameters).filter { $0.role != .constant }
+    #expect(Set(parts) == whole)
+    let trained = graphs[0].parameterGradients.count
+    #expect(trained == whole.filter(\.isTrainable).count)
+  }
+
+  @Test func sizesAreRefusedByName() throws {
+    let network = MaskRCNN(.tiny, classes: 2)
+    #expect(
+      errorLine { _ = try network.graph(height: 60, width: 64) }
+        == "Mask R-CNN takes pictures whose sides are multiples of 16; received 64 × 60")
+    var broken = network
+    broken.anchors.removeLast()
+    #expect(errorLine { _ = try broken.graph(height: 64, width: 64) } != nil)
+    broken = network
+    broken.classes = 0
+    #expect(errorLine { _ = try broken.graph(height: 64, width: 64) } != nil)
+  }
+
+  // MARK: - Training
+
+  private static let losses = [
+    "rpn_class_loss", "rpn_box_loss", "class_loss", "box_loss", "mask_loss",
+  ]
+
+  /// The program of a session with the inputs of a step.
+  private func prepared(_ session: MaskRCNNSession, step: Int = 0) throws -> Program {
+    var inputs = try session.batches.batch(step: step)
+    inputs.merge(try session.regions(step: step, inputs)) { $1 }
+    for input in session.training.inputs {
+      try session.training.setInput(input.name, try #require(inputs[input.name]))
+    }
+    return session.training
+  }
+
+  @Test func theLossIsTheSumOfFiveAndStepsLowerEach() throws {
+    let session = try MaskRCNNSession(request(steps: 1), sizes: small(), kernels: Kernels())
+    let program = try prepared(session)
+    func values() throws -> [Float] {
+      try program.run()
+      let parts = try Self.losses.map { try program.scalar($0) }
+      #expect(abs(parts.reduce(0, +) - (try program.scalar("loss"))) < 1e-4)
+      return parts
+    }
+    let before = try values()
+    // Untrained: two classes by chance, four by chance, masks by chance.
+    #expect(abs(before[0] - 0.693) < 0.05)
+    #expect(abs(before[2] - 1.386) < 0.05)
+    #expect(abs(before[4] - 0.693) < 0.2)
+    #expect(before.allSatisfy { $0 > 0 })
+    let optimizer = try OptimizerState(
+      Optimizer(.adam(), learningRate: 2e-3), store: session.store,
+      entries: program.trainedEntries)
+    for _ in 0..<25 {
+      try program.run()
+      optimizer.step(
+        gradients: program.gradients, learningRate: 2e-3,
+        norm: optimizer.gradientNorm(program.gradients))
+    }
+    for (name, pair) in zip(Self.losses, zip(before, try values())) {
+      #expect(pair.1 < pair.0, "\(name): \(pair.0) to \(pair.1)")
+    }
+  }
+
+  @Test func stepsAreAFunctionOfTheirNumber() throws {
+    let one = try MaskRCNNSession(request(steps: 1), sizes: small(), kernels: Kernels())
+    let two = try MaskRCNNSession(
+      request(steps: 1), sizes: small(), kernels: Kernels(pool: ThreadPool(threads: 3)))
+    _ = try two.batches.batch(step: 4)
+    for step in [5, 2] {
+      let batch = try one.batches.batch(step: step)
+      #expect(try two.batches.batch(step: step) == batch)
+      #expect(try one.regions(step: step, batch) == two.regions(step: step, batch))
+    }
+    let batch = try one.batches.batch(step: 5)
+    #expect(try one.regions(step: 5, batch) != one.regions(step: 6, batch))
+  }
+
+  @Test func aSceneIsLearntByHeart() throws {
+    let scene = try ShapesScenes(seed: 21, size: PixelSize(width: 64, height: 64)).scene(3)
+    var request = request(steps: 160)
+    request.batch = 1
+    let session = try MaskRCNNSession(
+      request, sizes: small(), kernels: Kernels(),
+      source: InstanceSource(
+        InstanceSet(
+          classNames: ["circle", "square", "triangle"],
+          items: [
+            InstanceSet.Item(
+              name: "scene", picture: scene.picture,
+              objects: scene.objects.compactMap { InstanceTruth($0) })
+          ]), size: scene.picture.size, augmentation: .none, seed: 1))
+    let report = try session.loop(in: nil).run()
+    #expect(report.reason == .finished)
+    let size = scene.picture.size
+    let found = try session.detector.detections(
+      scene.picture.rgbFloats, size: size, ObjectSelection()
+    ).compactMap { $0.object(in: size, factor: 1) }
+    #expect(found.count == scene.objects.count)
+    for object in scene.objects {
+      let overlaps = found.filter { $0.classIndex == object.classIndex }.map { other -> Double in
+        let common = object.mask.intersection(other.mask)
+        return Double(common) / Double(object.mask.area + other.mask.area - common)
+      }
+      #expect((overlaps.max() ?? 0) > 0.8, "class \(object.classIndex): \(overlaps)")
+    }
+  }
+
+  @Test func aStoppedTrainingEndsWithTheSameBytes() throws {
+    try withScratchFolder { folder in
+      var request = request(steps: 7)
+      request.design = .tiny
+      request.saveInterval = 2
+      request.validationInterval = 4
+      request.previewInterval = 5
+      let whole = folder.appending(path: "whole")
+      let parts = folder.appending(path: "parts")
+      _ = try MaskRCNNTraining.run(request, in: whole, isResuming: false)
+      for (isResuming, stop) in [(false, 3), (true, 5), (true, Int.max)] {
+        let interrupt = InterruptFlag()
+        let listener = ClosureListener { event in
+          if case .step(let step) = event, step.step == stop { interrupt.raise() }
+        }
+        _ = try MaskRCNNTraining.run(
+          request, in: parts, isResuming: isResuming, listeners: [listener], interrupt: interrupt)
+      }
+      for name in ["last.safetensors", "best.safetensors", "previews/step-0000005.png"] {
+        #expect(
+          try Data(contentsOf: whole.appending(path: name))
+            == Data(contentsOf: parts.appending(path: name)), "\(name)")
+      }
+      #expect(try MaskRCNNTraining.request(of: parts) == request)
+      request.side = 48
+      let other = request
+      #expect(
+        errorLine { _ = try MaskRCNNTraining.run(other, in: parts, isResuming: true) }?
+          .hasSuffix("the run has side 64; received 48") == true)
+      try check(modelAt: parts.appending(path: "last.safetensors"))
+    }
+  }
+
+  /// The file's model finds the same in a picture each time, in a picture of any size.
+  private func check(modelAt url: URL) throws {
+    let model = try MaskRCNNModel(contentsOf: url)
+    #expect(model.network == MaskRCNN(.tiny, classes: 3))
+    #expect(model.classNames == ["circle", "square", "triangle"])
+    let segmenter = try MaskRCNNSegmenter(model)
+    var options = ObjectSelection()
+    options.score = 0.01
+    for (width, height) in [(37, 21), (64, 64), (90, 140)] {
+      let picture = try scene(.flower, width: width, height: height, isGray: width == 37)
+      let objects = try segmenter.objects(in: picture, options, longestSide: 100)
+      #expect(objects.allSatisfy { $0.mask.size == picture.size })
+      #expect(try segmenter.objects(in: picture, options, longestSide: 100) == objects)
+      for object in objects {
+        #expect(object.box.x >= 0 && object.box.x + object.box.width <= Double(width) + 1e-3)
+      }
+    }
+  }
+
+  @Test func otherModelsAreRefused() throws {
+    let graph = try Graph.trace { builder in
+      builder.output("output", 2 * builder.input("input", [1, 4, 4, 3]))
+    }
+    let model = try Model(
+      graph: graph, store: ParameterStore(for: [graph], seed: 0),
+      information: ModelInformation(task: "denoise", architecture: "unet"))
+    #expect(
+      errorLine { _ = try MaskRCNNModel(model, name: "m.safetensors") }
+        == "m.safetensors: expected a model of the task segment-objects (mask-rcnn); received one "
+        + "of the task denoise (unet)")
+  }
+}
