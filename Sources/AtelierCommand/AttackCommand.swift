@@ -1,4 +1,4 @@
-// `atelier attack`: the commands around adversarial noise.
+// `atelier attack`: the commands around adversarial noise; `run` is meant when none is named.
 
 import ArgumentParser
 import Atelier
@@ -7,14 +7,18 @@ import Atelier
 struct AttackCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "attack",
-    abstract: "Train generators of adversarial noise and measure attacks on classifiers.",
+    abstract: "Fool classifiers with drawn noise; train generators, harden, measure.",
     discussion: """
       EXAMPLES
         atelier attack train --victim m.safetensors --data fashion-mnist --run noise
         atelier attack evaluate --victim m.safetensors --data fashion-mnist \\
           --generator noise/last.safetensors --attacks random,fgsm,pgd-20
+        atelier attack shirt.png --model noise/last.safetensors \\
+          --victim m.safetensors -o out
       """,
-    subcommands: [AttackTrainCommand.self, AttackEvaluateCommand.self])
+    subcommands: [
+      AttackRunCommand.self, AttackTrainCommand.self, AttackEvaluateCommand.self,
+    ], defaultSubcommand: AttackRunCommand.self)
 }
 
 extension Reading {

@@ -11,8 +11,11 @@ struct AttackEvaluateCommand: ParsableCommand {
     abstract: "Print how often attacks turn what classifiers say.",
     discussion: """
       Success is the share that is turned among the pictures that the victim classifies correctly, \
-      judged on pictures rounded to 8 bits within the limit. Several victims make the table a \
-      transfer matrix, several numbers of --epsilon a sweep.
+      judged on pictures rounded to 8 bits within the limit. Several numbers of --epsilon make a \
+      sweep, drawn by --plot. --transfer makes each attack on each victim and judges it by all: \
+      the transfer matrix. --denoiser puts a denoiser in front of the victims, attacked by \
+      someone who does not know of it (noise made on the victim alone) and by someone who does \
+      (gradients through both).
 
       ATTACKS
         random, fgsm, pgd-STEPS, pgd-STEPSxRESTARTS, cw, cw-SEARCHESxSTEPS,
@@ -22,6 +25,10 @@ struct AttackEvaluateCommand: ParsableCommand {
         atelier attack evaluate --victim m.safetensors --data mnist --attacks fgsm
         atelier attack evaluate --victim a.safetensors b.safetensors --data mnist \\
           --generator g.safetensors --attacks random,fgsm,pgd-20 --epsilon 0.1,0.2,0.3
+        atelier attack evaluate --victim a.safetensors b.safetensors --data mnist \\
+          --attacks pgd-20 --transfer
+        atelier attack evaluate --victim m.safetensors --data mnist --attacks pgd-20 \\
+          --denoiser shipped --check-gradients
       """)
 
   @Option(
@@ -60,6 +67,24 @@ struct AttackEvaluateCommand: ParsableCommand {
   @Option(help: ArgumentHelp("Take only the first pictures of the set.", valueName: "n"))
   var first: Int?
 
+  @Flag(help: "Make attacks without training on each victim and judge them by all.")
+  var transfer = false
+
+  @Option(
+    help: ArgumentHelp(
+      "Also put this denoiser in front: a model file, or shipped.", valueName: "file"))
+  var denoiser: String?
+
+  @Option(
+    help: ArgumentHelp("The noise's deviation that it is told, of 255.", valueName: "sigma"))
+  var denoiserSigma: Float = 25
+
+  @Flag(help: "Look for masked gradients, where robustness is only apparent (L-infinity).")
+  var checkGradients = false
+
+  @Option(help: ArgumentHelp("Draw success over the limits, PNG.", valueName: "file"))
+  var plot: String?
+
   @Flag(help: "Also print the table of classes.")
   var perClass = false
 
@@ -81,54 +106,89 @@ struct AttackEvaluateCommand: ParsableCommand {
       throw ValidationError("--target takes at least 0; received \(target)")
     }
     if let epsilon { _ = try Reading.epsilons(epsilon, most: 1000) }
-  }
-
-  /// One row as `--json` prints it.
-  private struct Row: Encodable {
-    let victim: String
-    let epsilon: Float
-    let generator: String?
-    let report: AttackReport
+    guard (0...255).contains(denoiserSigma) else {
+      throw ValidationError("--denoiser-sigma takes 0 to 255; received \(denoiserSigma)")
+    }
+    if checkGradients, isL2 { throw ValidationError("--check-gradients is for L-infinity") }
   }
 
   func run() throws {
     let kernels = global.kernels
-    let models = try victim.map { try ModelFile.read(from: URL(fileURLWithPath: $0)) }
+    let victims = try victim.map {
+      NamedVictim(name: $0, model: try ModelFile.read(from: URL(fileURLWithPath: $0)))
+    }
     let generators = try generator.map {
       try NoiseAttacker(ModelFile.read(from: URL(fileURLWithPath: $0)), kernels: kernels)
     }
     try Reading.checkPresent([data])
-    let radii = try epsilon.map { try Reading.epsilons($0, most: 1000) }
-    var rows: [Row] = []
-    for (path, model) in zip(victim, models) {
-      let images = try pictures(for: Classifier([model], kernels: kernels))
+    let pairs = try AttackPair.list(
+      victims, isTransfer: transfer,
+      denoiser: denoiser.map { try ShippedModels.denoiser($0, isGray: victims[0].isGray) },
+      sigma: denoiserSigma)
+    var table = AttackTable()
+    for victim in AttackPair.judges(pairs) {
+      let images = try pictures(for: Classifier([victim.model], kernels: kernels))
       for (file, attacker) in zip(generator, generators) {
-        for radius in radii ?? [attacker.budget.radius] {
+        for radius in try radii ?? [attacker.budget.radius] {
           let report = try AttackEvaluation.run(
-            attacker, victim: model, on: images, budget: attacker.budget.scaled(to: radius),
-            kernels: kernels)
-          rows.append(Row(victim: path, epsilon: radius, generator: file, report: report))
-          say(rows[rows.count - 1])
+            attacker, victim: victim.model, on: images,
+            budget: attacker.budget.scaled(to: radius), kernels: kernels)
+          add(
+            AttackRow(
+              victim: victim.name, epsilon: radius, generator: file, report: report), &table)
         }
       }
-      for attack in attacks {
-        for radius in radii ?? [0.3] {
-          let report = try AttackEvaluation.run(
-            attack, victim: model, on: images,
-            budget: isL2 ? .two(radius) : .infinity(radius),
-            goal: Reading.goal(target: target, isLeastLikely: leastLikely), seed: seed,
-            kernels: kernels)
-          rows.append(Row(victim: path, epsilon: radius, generator: nil, report: report))
-          say(rows[rows.count - 1])
+      for pair in pairs where pair.victim.name == victim.name {
+        try measure(pair, images, kernels, &table)
+      }
+      if checkGradients {
+        for radius in try radii ?? [0.3] {
+          global.remark("looking for masked gradients of \(victim.name)")
+          table.checks.append(
+            AttackCheck(
+              victim: victim.name, epsilon: radius,
+              report: try GradientMasking.run(
+                victim.model, on: images, budget: .infinity(radius), seed: seed,
+                kernels: kernels)))
         }
       }
     }
-    guard !global.json else { return try Console.print(json: rows) }
-    Console.print(Self.table(rows))
-    if perClass {
-      for row in rows { Console.print("\n\(row.report.attack):\n" + Self.classTable(row.report)) }
+    if let plot { try table.draw(to: plot) }
+    guard !global.json else { return try Console.print(json: table) }
+    Console.print(table.text(isTransfer: transfer, perClass: perClass))
+    if let plot { Console.print("plot: \(plot)") }
+  }
+
+  private var radii: [Float]? {
+    get throws { try epsilon.map { try Reading.epsilons($0, most: 1000) } }
+  }
+
+  /// Runs the attacks without training on one pair.
+  private func measure(
+    _ pair: AttackPair, _ images: LabeledImages, _ kernels: Kernels, _ table: inout AttackTable
+  ) throws {
+    for attack in attacks {
+      for radius in try radii ?? [0.3] {
+        let report = try AttackEvaluation.run(
+          attack, victim: pair.victim.model,
+          source: pair.source.name == pair.victim.name ? nil : pair.source.model, on: images,
+          budget: isL2 ? .two(radius) : .infinity(radius),
+          goal: Reading.goal(target: target, isLeastLikely: leastLikely), seed: seed,
+          kernels: kernels)
+        add(
+          AttackRow(
+            victim: pair.victim.name, epsilon: radius, source: pair.source.name, report: report),
+          &table)
+      }
     }
-    for text in Set(rows.map(\.report.protocol)).sorted() { Console.print("protocol: \(text)") }
+  }
+
+  /// Takes in a row, with a word while the slow ones run.
+  private func add(_ row: AttackRow, _ table: inout AttackTable) {
+    table.rows.append(row)
+    global.remark(
+      "\(row.victim): \(row.report.attack) at \(row.epsilon): "
+        + "\(NumberText.fixed(100 * row.report.success, 2)) %")
   }
 
   /// The test pictures for a victim.
@@ -137,41 +197,5 @@ struct AttackEvaluateCommand: ParsableCommand {
       URL(fileURLWithPath: data), part: .test, form: classifier.form)
     guard let first, first < all.count else { return all }
     return try all.selecting(Array(0..<first), suffix: ", the first \(first)")
-  }
-
-  /// A word while the slow ones run.
-  private func say(_ row: Row) {
-    global.remark(
-      "\(row.report.attack) at \(row.epsilon): \(NumberText.fixed(100 * row.report.success, 2)) %")
-  }
-
-  private static func table(_ rows: [Row]) -> String {
-    var table = TextTable(
-      [
-        "victim", "attack", "epsilon", "clean %", "attacked %", "success %", "steps", "L2",
-        "PSNR dB", "images/s",
-      ], leftColumns: 2)
-    for row in rows {
-      let report = row.report
-      table.append(
-        [row.victim, report.attack, NumberText.fixed(Double(row.epsilon), 4)]
-          + [report.cleanAccuracy, report.attackedAccuracy, report.success].map {
-            NumberText.fixed(100 * $0, 2)
-          } + [
-            "\(report.largestSteps)", NumberText.fixed(report.meanL2, 2),
-            NumberText.fixed(report.meanPSNR, 1),
-            NumberText.fixed(1 / max(report.secondsPerImage, 1e-9), 0),
-          ])
-    }
-    return table.text
-  }
-
-  private static func classTable(_ report: AttackReport) -> String {
-    var table = TextTable(["class", "pictures", "turned", "success %"])
-    for row in report.classes {
-      let share = row.count > 0 ? 100 * Double(row.turned) / Double(row.count) : 0
-      table.append([row.name, "\(row.count)", "\(row.turned)", NumberText.fixed(share, 2)])
-    }
-    return table.text
   }
 }

@@ -1,4 +1,5 @@
-// `atelier attack train`: a generator of noise against a frozen classifier.
+// `atelier attack train`: a generator of noise against a frozen classifier, or against one that
+// learns, too.
 
 import ArgumentParser
 import Atelier
@@ -8,10 +9,14 @@ import Foundation
 struct AttackTrainCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "train",
-    abstract: "Train a generator whose noise makes a frozen classifier fail.",
+    abstract: "Train a generator whose noise makes a classifier fail.",
     discussion: """
       The victim stays as it is; gradients go through it to the generator. The noise stays within \
       --epsilon exactly, also after rounding to 8 bits. Ctrl-C saves; --resume goes on.
+
+      With --antagonist the classifier learns at the same time to withstand the noise: last and \
+      best are the hardened classifier then, generator.safetensors the generator, curves.png its \
+      accuracy on held-out pictures, clean and under each attack.
 
       NETWORKS
       \(networkList)
@@ -21,6 +26,8 @@ struct AttackTrainCommand: ParsableCommand {
         atelier attack train --victim m.safetensors --data mnist --epsilon 0.2 \\
           --loss margin:20 --epochs 8 --run noise
         atelier attack train --victim m.safetensors --data mnist --universal --run u
+        atelier attack train --antagonist --classifier strided --data fashion-mnist \\
+          --epsilon 0.1 --pgd-share 0.8 --run duel
       """)
 
   /// The networks with a line each; a paragraph of its own would be wrapped in the help.
@@ -68,6 +75,23 @@ struct AttackTrainCommand: ParsableCommand {
       "margin:KAPPA or ce:LIMIT (default: margin:5).", valueName: "loss"))
   var loss: String?
 
+  @Option(
+    help: ArgumentHelp(
+      "Weight of a discriminator that wants clean-looking pictures (default: none).",
+      valueName: "weight"))
+  var discriminator: Float?
+
+  @Option(
+    help: ArgumentHelp(
+      "A denoiser in front of the victim, a model file or shipped (default: none).",
+      valueName: "file"))
+  var denoiser: String?
+
+  @Option(
+    help: ArgumentHelp(
+      "The noise's deviation that it is told, of 255 (default: 25).", valueName: "sigma"))
+  var denoiserSigma: Float?
+
   @Option(help: ArgumentHelp("Pictures a step (default: 128).", valueName: "n"))
   var batch: Int?
 
@@ -98,6 +122,7 @@ struct AttackTrainCommand: ParsableCommand {
   @Option(help: ArgumentHelp("Copy the best generator here at the end.", valueName: "file"))
   var export: String?
 
+  @OptionGroup(title: "DUEL OPTIONS") var duel: DuelOptions
   @OptionGroup(title: "GENERAL OPTIONS") var arithmetic: PrecisionOptions
   @OptionGroup(title: "GENERAL OPTIONS") var global: GlobalOptions
 
@@ -121,11 +146,32 @@ struct AttackTrainCommand: ParsableCommand {
       throw ValidationError("--target and --least-likely contradict")
     }
     if let epsilon { _ = try Reading.epsilons(epsilon, most: isL2 ? 1000 : 1) }
+    if let discriminator, !(discriminator > 0 && discriminator.isFinite) {
+      throw ValidationError("--discriminator takes a number above 0; received \(discriminator)")
+    }
+    if let denoiserSigma, !(0...255).contains(denoiserSigma) {
+      throw ValidationError("--denoiser-sigma takes 0 to 255; received \(denoiserSigma)")
+    }
     if let loss { _ = try Self.loss(loss) }
+    if duel.antagonist, universal || target != nil || leastLikely {
+      throw ValidationError("a duel's noise is untargeted and drawn for each picture")
+    }
+    if duel.antagonist, discriminator != nil || denoiser != nil {
+      throw ValidationError("--discriminator and --denoiser are for a frozen classifier")
+    }
   }
 
   func run() throws {
     let folder = URL(fileURLWithPath: runPath)
+    if let request = try duelRequest(folder) {
+      let interrupt = InterruptFlag.catchingSignals()
+      let report = try DuelTraining.run(
+        request, in: folder, isResuming: resume,
+        listeners: global.quiet ? [] : [ProgressListener()], interrupt: interrupt,
+        kernels: arithmetic.kernels(global))
+      return try TrainingEnding(command: "attack", run: runPath, export: export, global: global)
+        .tell(report, interrupt)
+    }
     let request = try resume ? resumedRequest(folder) : newRequest(folder)
     let interrupt = InterruptFlag.catchingSignals()
     let report = try NoiseTraining.run(
@@ -150,31 +196,85 @@ struct AttackTrainCommand: ParsableCommand {
     }
   }
 
-  private func newRequest(_ folder: URL) throws -> NoiseTrainingRequest {
-    guard let victim, let data else {
-      throw StudioError(
-        .usage, "a training needs a classifier and pictures: give --victim and --data")
+  /// The request of a duel, new or the run's own; nil when this is none.
+  private func duelRequest(_ folder: URL) throws -> DuelRequest? {
+    if resume {
+      guard var request = try? DuelTraining.request(of: folder) else { return nil }
+      try checkNothingFixed()
+      try Reading.checkPresent([request.data] + [request.victim].compactMap { $0 })
+      if epochs != nil || steps != nil || minutes != nil {
+        (request.epochs, request.steps, request.minutes) = (epochs, steps, minutes)
+      }
+      return request
     }
+    guard duel.antagonist else { return nil }
+    guard let data, (victim == nil) != (duel.classifier == nil) else {
+      throw StudioError(
+        .usage,
+        "a duel needs pictures and a classifier: give --data and either --victim or --classifier")
+    }
+    try checkNew(folder)
+    try Reading.checkPresent([data] + [victim].compactMap { $0 })
+    var request = DuelRequest(data: data)
+    request.victim = victim
+    request.generator = try generator() ?? request.generator
+    let radius = try epsilon.map { try Reading.epsilons($0, most: isL2 ? 1000 : 1)[0] }
+    request.budget = isL2 ? .two(radius ?? 2) : .infinity(radius ?? 0.3)
+    request.loss = try loss.map(Self.loss) ?? request.loss
+    request.holdOut = holdOut ?? request.holdOut
+    request.batch = batch ?? request.batch
+    request.learningRate = learningRate ?? request.learningRate
+    request.seed = seed ?? request.seed
+    if epochs != nil || steps != nil || minutes != nil {
+      (request.epochs, request.steps, request.minutes) = (epochs, steps, minutes)
+    }
+    try duel.apply(to: &request)
+    return request
+  }
+
+  /// Whether a classifier's file takes gray pictures.
+  private static func isGray(_ path: String) throws -> Bool {
+    NamedVictim(name: path, model: try ModelFile.read(from: URL(fileURLWithPath: path))).isGray
+  }
+
+  /// The generator's network, nil when none was named.
+  private func generator() throws -> NoiseNetwork? {
+    guard let network else { return nil }
+    guard let kind = NoiseNetwork(rawValue: network) else {
+      let names = NoiseNetwork.allCases.map(\.rawValue).joined(separator: ", ")
+      throw StudioError(.usage, "expected a generator, one of \(names); received \(network)")
+    }
+    return kind
+  }
+
+  private func checkNew(_ folder: URL) throws {
     let configuration = folder.appendingPathComponent("configuration.json").path
     guard !FileManager.default.fileExists(atPath: configuration) else {
       throw StudioError(
         .cannotCreate,
         "\(runPath): expected a new folder; it holds a run already (--resume goes on)")
     }
+  }
+
+  private func newRequest(_ folder: URL) throws -> NoiseTrainingRequest {
+    guard let victim, let data else {
+      throw StudioError(
+        .usage, "a training needs a classifier and pictures: give --victim and --data")
+    }
+    try checkNew(folder)
     try Reading.checkPresent([victim, data])
     var request = NoiseTrainingRequest(data: data, victim: victim)
-    if let network {
-      guard let kind = NoiseNetwork(rawValue: network) else {
-        let names = NoiseNetwork.allCases.map(\.rawValue).joined(separator: ", ")
-        throw StudioError(.usage, "expected a generator, one of \(names); received \(network)")
-      }
-      request.network = kind
-    }
+    request.network = try generator() ?? request.network
     let radius = try epsilon.map { try Reading.epsilons($0, most: isL2 ? 1000 : 1)[0] }
     request.budget = isL2 ? .two(radius ?? 2) : .infinity(radius ?? 0.3)
     request.goal = Reading.goal(target: target, isLeastLikely: leastLikely)
     request.loss = try loss.map(Self.loss) ?? request.loss
     request.isUniversal = universal
+    request.discriminator = discriminator
+    request.denoiser = try denoiser.map {
+      try ShippedModels.denoiserFile($0, isGray: Self.isGray(victim)).path
+    }
+    request.denoiserSigma = denoiserSigma
     request.holdOut = holdOut
     request.batch = batch ?? request.batch
     request.learningRate = learningRate ?? request.learningRate
@@ -192,23 +292,30 @@ struct AttackTrainCommand: ParsableCommand {
   }
 
   private func resumedRequest(_ folder: URL) throws -> NoiseTrainingRequest {
-    let given: [(String, Bool)] = [
-      ("--victim", victim != nil), ("--data", data != nil), ("--network", network != nil),
-      ("--epsilon", epsilon != nil), ("--l2", isL2), ("--target", target != nil),
-      ("--least-likely", leastLikely), ("--universal", universal), ("--loss", loss != nil),
-      ("--batch", batch != nil), ("--learning-rate", learningRate != nil),
-      ("--hold-out", holdOut != nil), ("--seed", seed != nil),
-    ]
-    let names = given.filter(\.1).map(\.0)
-    guard names.isEmpty else {
-      throw StudioError(
-        .usage,
-        "--resume goes on with the run's own settings; leave out \(names.joined(separator: ", "))")
-    }
+    try checkNothingFixed()
     try Reading.checkPresent([runPath])
     var request = try NoiseTraining.request(of: folder)
     try Reading.checkPresent([request.data, request.victim])
     applyLimits(to: &request)
     return request
+  }
+
+  /// Throws when an option was given that a resume may not change.
+  private func checkNothingFixed() throws {
+    let given: [(String, Bool)] = [
+      ("--victim", victim != nil), ("--data", data != nil), ("--network", network != nil),
+      ("--epsilon", epsilon != nil), ("--l2", isL2), ("--target", target != nil),
+      ("--least-likely", leastLikely), ("--universal", universal), ("--loss", loss != nil),
+      ("--discriminator", discriminator != nil), ("--denoiser", denoiser != nil),
+      ("--denoiser-sigma", denoiserSigma != nil),
+      ("--batch", batch != nil), ("--learning-rate", learningRate != nil),
+      ("--hold-out", holdOut != nil), ("--seed", seed != nil),
+    ]
+    let names = given.filter(\.1).map(\.0) + duel.given
+    guard names.isEmpty else {
+      throw StudioError(
+        .usage,
+        "--resume goes on with the run's own settings; leave out \(names.joined(separator: ", "))")
+    }
   }
 }

@@ -95,7 +95,7 @@ struct PicturePlan {
   }
 
   /// A path that is equal for equal files, also through links and for files that are not there yet.
-  private static func canonical(_ path: String) -> String {
+  static func canonical(_ path: String) -> String {
     let url = URL(fileURLWithPath: path).standardizedFileURL
     guard !FileManager.default.fileExists(atPath: url.path) else {
       return url.resolvingSymlinksInPath().path

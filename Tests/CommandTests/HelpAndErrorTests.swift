@@ -187,6 +187,21 @@ struct MistakeCase: CustomTestStringConvertible {
       "swap match --model bad.safetensors --a sub -o out", 64,
       "atelier: expected crops of both people: --a and --b (see atelier swap match --help)"),
     MistakeCase(
+      "attack good.png --model bad.safetensors --victim bad.safetensors -o out", 65,
+      "atelier: bad.safetensors at byte 0: expected at least 8 bytes, received 5"),
+    MistakeCase(
+      "attack train --balance 0.5 --run out", 64,
+      "atelier: --balance belong to --antagonist (see atelier attack train --help)"),
+    MistakeCase(
+      "attack train --antagonist --universal --run out", 64,
+      "atelier: a duel's noise is untargeted and drawn for each picture (see atelier attack"),
+    MistakeCase(
+      "attack train --antagonist --data sub --run out", 64,
+      "atelier: a duel needs pictures and a classifier: give --data and either --victim or"),
+    MistakeCase(
+      "attack evaluate --victim bad.safetensors --data sub --attacks fgsm --denoiser-sigma 300",
+      64, "atelier: --denoiser-sigma takes 0 to 255; received 300.0 (see atelier attack evaluate"),
+    MistakeCase(
       "samples -o good.png/below", 73, "atelier: good.png/below: cannot be written: "),
   ]
 }
@@ -197,7 +212,8 @@ struct HelpAndErrorTests {
     "", "denoise", "denoise run", "denoise train", "denoise evaluate", "denoise compare",
     "swap", "swap extract", "swap run", "swap train", "swap match", "swap evaluate", "classify",
     "classify run",
-    "classify train", "classify evaluate", "classify explain", "attack", "attack train",
+    "classify train", "classify evaluate", "classify explain", "attack", "attack run",
+    "attack train",
     "attack evaluate", "model", "model summary", "model plan", "samples", "bench",
   ]
 

@@ -110,6 +110,17 @@ extension LabeledImages {
       classFolders: url.appendingPathComponent(folder), size: form.size, mode: form.mode)
   }
 
+  /// Whether a place holds a published set, IDX or CIFAR files, rather than pictures.
+  ///
+  /// - Parameter url: A file or folder.
+  /// - Returns: False also when there is nothing.
+  public static func isSet(_ url: URL) -> Bool {
+    let entries = (try? FileManager.default.contentsOfDirectory(atPath: url.path)) ?? []
+    return ([url.lastPathComponent] + entries).contains {
+      isIDXImages($0) || $0.hasSuffix(".bin") || $0.hasSuffix(".bin.gz")
+    }
+  }
+
   /// Whether a name is that of an IDX file of pictures.
   private static func isIDXImages(_ name: String) -> Bool {
     name.contains("idx3") || (name.contains("images") && name.contains("ubyte"))

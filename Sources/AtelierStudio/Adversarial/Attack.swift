@@ -55,44 +55,58 @@ final class Attacker {
   /// Attacks pictures.
   ///
   /// - Parameters:
-  ///   - pictures: [N, height, width, channels] in [0, 1].
+  ///   - pictures: [N, height, width, channels], whole bytes over 255.
   ///   - labels: The right classes.
   ///   - attack: Which attack.
   ///   - seed: The seed of starts and squares.
+  ///   - first: The number of the first picture in its set, which the seed is mixed with.
   /// - Returns: Pictures of the same shape within the limit (before rounding).
   /// - Throws: `StudioError` when the attack has no form for the kind of limit.
-  func run(_ pictures: Tensor, _ labels: [Int], _ attack: Attack, seed: UInt64) throws -> Tensor {
-    var result = Tensor(pictures.shape)
+  func run(
+    _ pictures: Tensor, _ labels: [Int], _ attack: Attack, seed: UInt64, first: Int = 0
+  ) throws -> Tensor {
+    let wanted = try goal.labels(labels) { try classifier.logits(pictures) }
+    if case .pgd(let steps, let restarts) = attack {
+      return try projectedGradient(
+        pictures, wanted, steps: steps, restarts: restarts, seed: seed, first: first)
+    }
+    var result = pictures
     let length = pictures.count / labels.count
-    for first in stride(from: 0, to: labels.count, by: Self.batch) {
-      let count = min(Self.batch, labels.count - first)
-      let range = first * length..<(first + count) * length
-      let part = Tensor(pictures.shape.withBatch(count), Array(pictures.elements[range]))
-      let wanted = try goal.labels(Array(labels[first..<first + count])) {
-        try classifier.logits(part)
-      }
-      var generator = RandomGenerator(seed: seed, UInt64(first))
-      let noisy =
-        switch attack {
-        case .random: randomNoise(part, &generator)
-        case .fgsm: try fastGradient(part, wanted)
-        case .pgd(let steps, let restarts):
-          try projectedGradient(part, wanted, steps: steps, restarts: restarts, &generator)
-        case .carliniWagner(let searches, let steps):
-          try CarliniWagnerAttack(
-            gradient: gradient(.margin(kappa: 0)), isTargeted: goal.isTargeted,
-            searches: searches, steps: steps
-          ).run(part, wanted)
-        case .square(let queries):
-          try SquareAttack(classifier, budget, isTargeted: goal.isTargeted, queries: queries)
-            .run(part, wanted, &generator)
-        }
-      result.elements.replaceSubrange(range, with: noisy.elements)
+    for start in stride(from: 0, to: labels.count, by: Self.batch) {
+      let rows = Array(start..<min(start + Self.batch, labels.count))
+      let part = pictures.rows(rows)
+      var generator = RandomGenerator(seed: seed, UInt64(first + start))
+      let noisy = try run(part, rows.map { wanted[$0] }, attack, &generator)
+      result.elements.replaceSubrange(
+        start * length..<(start + rows.count) * length, with: noisy.elements)
     }
     return result
   }
 
-  private func gradient(_ loss: AttackLoss) throws -> VictimGradient {
+  /// One batch of any attack but PGD.
+  private func run(
+    _ part: Tensor, _ wanted: [Int], _ attack: Attack, _ generator: inout RandomGenerator
+  ) throws -> Tensor {
+    switch attack {
+    case .random: return randomNoise(part, &generator)
+    case .fgsm, .pgd:
+      var noisy = part
+      try gradient(.unlimited).descend(
+        &noisy, around: part, wanted, budget, steps: 1, size: budget.radius)
+      return noisy
+    case .carliniWagner(let searches, let steps):
+      return try CarliniWagnerAttack(
+        gradient: gradient(.margin(kappa: 0)), isTargeted: goal.isTargeted, searches: searches,
+        steps: steps
+      ).run(part, wanted)
+    case .square(let queries):
+      return try SquareAttack(classifier, budget, isTargeted: goal.isTargeted, queries: queries)
+        .run(part, wanted, &generator)
+    }
+  }
+
+  /// The gradient of a loss through the victim, planned when first asked for.
+  func gradient(_ loss: AttackLoss) throws -> VictimGradient {
     if let known = gradients[loss] { return known }
     let made = try VictimGradient(
       victim, loss: loss, isTargeted: goal.isTargeted, batch: Self.batch, kernels: kernels)
@@ -109,59 +123,42 @@ final class Attacker {
     return noisy
   }
 
-  /// Moves pictures against the gradient: by signs for L∞, along it for L2.
-  private func step(_ noisy: inout Tensor, _ gradient: Tensor, by size: Float) {
-    switch budget {
-    case .infinity:
-      for index in noisy.elements.indices {
-        let slope = gradient.elements[index]
-        noisy.elements[index] -= slope > 0 ? size : slope < 0 ? -size : 0
-      }
-    case .two:
-      let length = noisy.count / noisy.shape.batch
-      for row in 0..<noisy.shape.batch {
-        let range = row * length..<(row + 1) * length
-        let norm = range.reduce(Float(0)) {
-          $0 + gradient.elements[$1] * gradient.elements[$1]
-        }.squareRoot()
-        guard norm > 0 else { continue }
-        for index in range { noisy.elements[index] -= size * gradient.elements[index] / norm }
-      }
-    }
-  }
-
-  private func fastGradient(_ clean: Tensor, _ labels: [Int]) throws -> Tensor {
-    var noisy = clean
-    step(&noisy, try gradient(.unlimited)(clean, labels).gradient, by: budget.radius)
-    budget.project(&noisy, around: clean)
-    return noisy
-  }
-
+  /// PGD; pictures that are turned, as their files would hold them, take no further part.
   private func projectedGradient(
-    _ clean: Tensor, _ labels: [Int], steps: Int, restarts: Int,
-    _ generator: inout RandomGenerator
+    _ clean: Tensor, _ labels: [Int], steps: Int, restarts: Int, seed: UInt64, first: Int
   ) throws -> Tensor {
     var best = clean
-    var isTurned = [Bool](repeating: false, count: labels.count)
+    var standing = Array(labels.indices)
+    let length = clean.count / labels.count
     // From any start the far side of the limit can be reached.
     let size = 2 * budget.radius / Float(max(steps, 1))
-    let length = clean.count / labels.count
-    for _ in 0..<max(restarts, 1) where isTurned.contains(false) {
-      var noisy = clean
-      for index in noisy.elements.indices {
-        noisy.elements[index] += generator.uniform(-budget.radius...budget.radius)
+    for restart in 0..<max(restarts, 1) where !standing.isEmpty {
+      var left: [Int] = []
+      for start in stride(from: 0, to: standing.count, by: Self.batch) {
+        let rows = Array(standing[start..<min(start + Self.batch, standing.count)])
+        let part = clean.rows(rows)
+        let wanted = rows.map { labels[$0] }
+        var noisy = part
+        for (place, row) in rows.enumerated() {
+          var generator = RandomGenerator(seed: seed, UInt64(first + row), UInt64(restart))
+          for index in place * length..<(place + 1) * length {
+            noisy.elements[index] += generator.uniform(-budget.radius...budget.radius)
+          }
+        }
+        budget.project(&noisy, around: part)
+        try gradient(.unlimited).descend(
+          &noisy, around: part, wanted, budget, steps: steps, size: size)
+        let answers = try classifier.logits(budget.stored(noisy, around: part))
+        for (place, row) in rows.enumerated() {
+          best.elements.replaceSubrange(
+            row * length..<(row + 1) * length,
+            with: noisy.elements[place * length..<(place + 1) * length])
+          if !Self.isTurned(answers, place, wanted[place], isTargeted: goal.isTargeted) {
+            left.append(row)
+          }
+        }
       }
-      budget.project(&noisy, around: clean)
-      for _ in 0..<steps {
-        step(&noisy, try gradient(.unlimited)(noisy, labels).gradient, by: size)
-        budget.project(&noisy, around: clean)
-      }
-      let logits = try classifier.logits(noisy)
-      for row in labels.indices where !isTurned[row] {
-        let range = row * length..<(row + 1) * length
-        best.elements.replaceSubrange(range, with: noisy.elements[range])
-        isTurned[row] = Self.isTurned(logits, row, labels[row], isTargeted: goal.isTargeted)
-      }
+      standing = left
     }
     return best
   }

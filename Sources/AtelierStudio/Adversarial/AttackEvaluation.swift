@@ -74,7 +74,7 @@ public enum AttackEvaluation {
     return try measure(
       name, victim, images, budget: budget ?? attacker.budget, goal: attacker.goal,
       kernels: kernels
-    ) { pictures, _ in try attacker.attack(pictures, budget: budget) }
+    ) { pictures, _, _ in try attacker.attack(pictures, budget: budget) }
   }
 
   /// Measures an attack that needs no training.
@@ -82,34 +82,41 @@ public enum AttackEvaluation {
   /// - Parameters:
   ///   - attack: Which attack.
   ///   - victim: The classifier to fool.
+  ///   - source: Another classifier of the same classes that the attack is made on, to see what
+  ///     carries over; nil makes it on the victim.
   ///   - images: Pictures of the victim's size.
   ///   - budget: The limit.
   ///   - goal: What it is after.
   ///   - seed: The seed of starts and squares.
   ///   - kernels: Instruction set and threads.
   /// - Returns: The figures with their protocol.
-  /// - Throws: `StudioError` when victim and pictures do not fit together.
+  /// - Throws: `StudioError` when victim, source and pictures do not fit together.
   public static func run(
-    _ attack: Attack, victim: Model, on images: LabeledImages, budget: NoiseBudget,
-    goal: AttackGoal = .untargeted, seed: UInt64 = 1, kernels: Kernels = Kernels()
+    _ attack: Attack, victim: Model, source: Model? = nil, on images: LabeledImages,
+    budget: NoiseBudget, goal: AttackGoal = .untargeted, seed: UInt64 = 1,
+    kernels: Kernels = Kernels()
   ) throws -> AttackReport {
-    let attacker = try Attacker(victim, budget: budget, goal: goal, kernels: kernels)
+    if let source {
+      guard source.information.classNames == victim.information.classNames,
+        try Classifier.inputShape(source) == Classifier.inputShape(victim)
+      else {
+        throw StudioError(
+          .data, "an attack carries over between classifiers of the same pictures and classes")
+      }
+    }
+    let attacker = try Attacker(source ?? victim, budget: budget, goal: goal, kernels: kernels)
     return try measure(attack.name, victim, images, budget: budget, goal: goal, kernels: kernels) {
-      try attacker.run($0, $1, attack, seed: seed)
+      try attacker.run($0, $1, attack, seed: seed, first: $2)
     }
   }
 
   private static func measure(
     _ name: String, _ victim: Model, _ images: LabeledImages, budget: NoiseBudget,
-    goal: AttackGoal, kernels: Kernels, _ attack: (Tensor, [Int]) throws -> Tensor
+    goal: AttackGoal, kernels: Kernels,
+    _ attack: (_ pictures: Tensor, _ labels: [Int], _ first: Int) throws -> Tensor
   ) throws -> AttackReport {
     let classifier = try Classifier([victim], kernels: kernels)
-    guard images.size == classifier.size, images.channels == classifier.channels else {
-      throw StudioError(
-        .data,
-        "\(images.name): the victim takes pictures of \(classifier.size) with "
-          + "\(classifier.channels) channels; received \(images.size) with \(images.channels)")
-    }
+    try classifier.expect(images)
     let set = try images.ordered(as: classifier.classNames)
     var tally = AttackTally(names: classifier.classNames)
     var seconds = 0.0
@@ -119,7 +126,7 @@ public enum AttackEvaluation {
       let logits = try classifier.logits(clean)
       let goals = goal.labels(labels) { logits }
       let start = Date()
-      let noisy = try attack(clean, labels)
+      let noisy = try attack(clean, labels, first)
       seconds += Date().timeIntervalSince(start)
       let bytes = labels.indices.flatMap { row in
         let length = set.pictureLength

@@ -16,7 +16,8 @@ public final class NoiseAttacker {
   public let goal: AttackGoal
   /// Whether every picture gets the same noise.
   public let isUniversal: Bool
-  private let shape: Shape
+  /// The pictures that it draws for, [1, height, width, channels].
+  public let shape: Shape
   private let store: ParameterStore
   private let kernels: Kernels
   private var program: Program?

@@ -64,6 +64,60 @@ public enum NoiseBudget: Sendable, Hashable, Codable {
     value.isFinite ? Int((min(max(value, 0), 1) * 255).rounded()) : 0
   }
 
+  /// Noisy pictures as files hold them: rounded to bytes, exactly within the limit.
+  ///
+  /// - Parameters:
+  ///   - noisy: [N, …].
+  ///   - clean: The clean pictures, of the same shape, whole bytes over 255.
+  /// - Returns: A tensor of the same shape, whole bytes over 255.
+  func stored(_ noisy: Tensor, around clean: Tensor) -> Tensor {
+    let length = clean.count / max(clean.shape.batch, 1)
+    let bytes = clean.elements.map(Self.byte).map(UInt8.init)
+    return Tensor(
+      clean.shape,
+      (0..<clean.shape.batch).flatMap { row in
+        let range = row * length..<(row + 1) * length
+        return self.bytes(clean: bytes[range], noisy: noisy.elements[range])
+      }.map { Float($0) / 255 })
+  }
+
+  /// Takes one step against a gradient and goes back into the limit and into [0, 1]: by signs for
+  /// L∞, along the gradient for L2.
+  ///
+  /// - Parameters:
+  ///   - noisy: [N, …], changed in place.
+  ///   - gradient: As many numbers.
+  ///   - size: How far each sample moves (L∞), or each picture (L2).
+  ///   - clean: The clean pictures, of the same shape.
+  func descend(
+    _ noisy: inout Tensor, _ gradient: UnsafeBufferPointer<Float>, by size: Float,
+    around clean: Tensor
+  ) {
+    switch self {
+    case .infinity(let epsilon):
+      noisy.elements.withUnsafeMutableBufferPointer { target in
+        clean.elements.withUnsafeBufferPointer { source in
+          for index in 0..<target.count {
+            let slope = gradient[index]
+            let step: Float = (slope > 0 ? size : 0) - (slope < 0 ? size : 0)
+            let low = max(source[index] - epsilon, 0)
+            let high = min(source[index] + epsilon, 1)
+            target[index] = min(max(target[index] - step, low), high)
+          }
+        }
+      }
+    case .two:
+      let length = clean.count / max(clean.shape.batch, 1)
+      for row in 0..<clean.shape.batch {
+        let range = row * length..<(row + 1) * length
+        let norm = range.reduce(Float(0)) { $0 + gradient[$1] * gradient[$1] }.squareRoot()
+        guard norm > 0 else { continue }
+        for index in range { noisy.elements[index] -= size * gradient[index] / norm }
+      }
+      project(&noisy, around: clean)
+    }
+  }
+
   /// Noisy pictures moved into the limit around clean ones and into [0, 1].
   ///
   /// - Parameters:

@@ -26,6 +26,14 @@ public struct NoiseTrainingRequest: Sendable, Hashable, Codable {
   public var loss: AttackLoss = .margin(kappa: 5)
   /// Whether one noise is learnt for all pictures.
   public var isUniversal = false
+  /// The weight of a discriminator that wants pictures to look clean (AdvGAN, Xiao and others 2018);
+  /// nil for none.
+  public var discriminator: Float?
+  /// The model file of a denoiser in front of the victim that the generator learns to get through;
+  /// nil for none.
+  public var denoiser: String?
+  /// The noise's deviation that this denoiser is told, of 255; nil takes 25.
+  public var denoiserSigma: Float?
   /// How many training pictures are held out to validate on; nil takes a tenth, at most 2,000.
   public var holdOut: Int?
   /// Pictures a step.
@@ -107,12 +115,19 @@ public enum NoiseTraining {
   ///   - victim: A classifier's graph.
   ///   - request: Limit, goal and loss.
   /// - Returns: A graph with inputs `input` (what the generator reads), `picture` when noise is
-  ///   universal, and `target`; outputs `loss`.
+  ///   universal, and `target`; outputs `loss` and, with a discriminator, `seen`, its part of it.
   /// - Throws: `ShapeError` when generator and victim do not fit together.
   package static func trainingGraph(
     generator: Graph, victim: Graph, _ request: NoiseTrainingRequest
   ) throws(ShapeError) -> Graph {
-    try generator.specialized(for: .train).extended { builder, symbols in
+    guard let place = generator.input(named: "input") else {
+      throw ShapeError("the generator has no input of that name")
+    }
+    let shape = generator.values[place].shape
+    let judge =
+      try request.discriminator == nil
+      ? nil : NoiseDiscriminator.graph(shape).specialized(for: .train)
+    return try generator.specialized(for: .train).extended { builder, symbols in
       guard let input = symbols["input"], let pattern = symbols["output"] else { return }
       let picture = request.isUniversal ? builder.input("picture", input.shape) : input
       let gain = request.budget.gain(input.shape.count / input.shape.batch)
@@ -122,7 +137,53 @@ public enum NoiseTraining {
         victim.specialized(for: .infer), ["input": attacked], prefix: "victim/",
         isTrainable: false)
       guard let logits = answers["output"] else { return }
-      builder.output("loss", request.loss(logits, labels, isTargeted: request.goal.isTargeted))
+      var loss = request.loss(logits, labels, isTargeted: request.goal.isTargeted)
+      if let weight = request.discriminator, let judge {
+        let verdicts = builder.call(
+          judge, ["input": attacked], prefix: "discriminator/", isTrainable: false)
+        guard let verdict = verdicts["output"] else { return }
+        // Least squares (Mao and others 2017): the generator wants to be taken for clean.
+        let distance = Loss.squaredError
+        let seen = distance(verdict, 0 * verdict + 1)
+        builder.output("seen", seen)
+        loss = loss + weight * seen
+      }
+      builder.output("loss", loss)
+    }.differentiated()
+  }
+
+  /// The differentiated graph of the discriminator's step; the generator is frozen in it.
+  ///
+  /// - Parameters:
+  ///   - generator: Draws patterns in [−1, 1]; traced with the batch's shape.
+  ///   - request: Limit and kind of noise.
+  /// - Returns: A graph with inputs `input` and, when noise is universal, `picture`; output `loss`.
+  /// - Throws: `ShapeError` when the pictures are too small.
+  package static func discriminatorGraph(
+    generator: Graph, _ request: NoiseTrainingRequest
+  ) throws(ShapeError) -> Graph {
+    guard let place = generator.input(named: "input") else {
+      throw ShapeError("the generator has no input of that name")
+    }
+    let shape = generator.values[place].shape
+    let drawer = generator.specialized(for: .infer)
+    let judge = try NoiseDiscriminator.graph(shape.withBatch(2 * shape.batch))
+      .specialized(for: .train)
+    return try Graph.trace { builder in
+      let input = builder.input("input", shape)
+      let drawn = builder.call(drawer, ["input": input], isTrainable: false)
+      guard let pattern = drawn["output"] else { return }
+      let picture = request.isUniversal ? builder.input("picture", shape) : input
+      let gain = request.budget.gain(shape.count / shape.batch)
+      let attacked = (picture + gain * pattern).clamped(0...1)
+      let verdicts = builder.call(
+        judge, ["input": joinBatches([picture, attacked])], prefix: "discriminator/")
+      guard let verdict = verdicts["output"] else { return }
+      let halves = verdict.splitBatch(sizes: [shape.batch, shape.batch])
+      let distance = Loss.squaredError
+      let clean = distance(halves[0], 0 * halves[0] + 1)
+      let noisy = distance(halves[1], 0 * halves[1])
+      builder.output("loss", 0.5 * clean + 0.5 * noisy)
     }.differentiated()
   }
 }
@@ -136,6 +197,8 @@ final class NoiseSession {
   private let store: ParameterStore
   private let graph: Graph
   private let program: Program
+  /// The discriminator's program; nil without one.
+  private let judge: Program?
   private let batches: LabeledBatches
   private let validation: LabeledImages?
   private let goals: [Int]
@@ -148,7 +211,7 @@ final class NoiseSession {
   init(_ request: NoiseTrainingRequest, kernels: Kernels) throws {
     self.request = request
     self.kernels = kernels
-    victim = try ModelFile.read(from: URL(fileURLWithPath: request.victim))
+    victim = try Self.victim(request)
     classifier = try Classifier([victim], kernels: kernels)
     guard request.budget.radius > 0, request.budget.radius.isFinite else {
       throw StudioError(.usage, "expected an epsilon above 0, received \(request.budget.radius)")
@@ -174,26 +237,40 @@ final class NoiseSession {
     batches = try LabeledBatches(images, batchSize: request.batch, seed: request.seed)
     shape = .image(
       height: classifier.size.height, width: classifier.size.width, channels: classifier.channels)
-    guard images.size == classifier.size, images.channels == classifier.channels else {
-      throw StudioError(
-        .data,
-        "\(images.name): the victim takes pictures of \(classifier.size) with "
-          + "\(classifier.channels) channels; received \(images.size) with \(images.channels)")
-    }
+    try classifier.expect(images)
     let classifier = classifier
     goals = try request.goal.labels(images.labels) {
       try classifier.logits(images.tensor(0..<images.count))
     }
     graph = try request.network.graph(shape)
+    let batched = shape.withBatch(request.batch)
+    let drawer = try request.network.graph(batched)
     let training = try NoiseTraining.trainingGraph(
-      generator: request.network.graph(shape.withBatch(request.batch)), victim: victim.graph,
-      request)
+      generator: drawer, victim: victim.graph.reshaped(["input": batched]), request)
+    let judging =
+      try request.discriminator == nil
+      ? nil : NoiseTraining.discriminatorGraph(generator: drawer, request)
     let frozen = victim.parameters
     store = try ParameterStore(
-      for: [training], seed: request.seed,
+      for: [training] + [judging].compactMap { $0 }, seed: request.seed,
       startingFrom: Dictionary(
         uniqueKeysWithValues: frozen.map { ("victim/" + $0.key, $0.value) }))
     program = try Program(training, parameters: store, kernels: kernels, seed: request.seed)
+    judge = try judging.map { [store] in
+      try Program($0, parameters: store, kernels: kernels, seed: request.seed)
+    }
+  }
+
+  /// The victim, behind its denoiser where there is one.
+  private static func victim(_ request: NoiseTrainingRequest) throws -> Model {
+    if let weight = request.discriminator, !(weight > 0 && weight.isFinite) {
+      throw StudioError(.usage, "a discriminator's weight is above 0; received \(weight)")
+    }
+    let model = try ModelFile.read(from: URL(fileURLWithPath: request.victim))
+    guard let denoiser = request.denoiser else { return model }
+    return try Defence.model(
+      model, behind: ModelFile.read(from: URL(fileURLWithPath: denoiser)),
+      sigma: request.denoiserSigma ?? 25)
   }
 
   /// The loop of this training.
@@ -219,9 +296,18 @@ final class NoiseSession {
         ? ["input": repeated, "picture": pictures, "target": targets]
         : ["input": pictures, "target": targets]
     }
+    var steps = [
+      try TrainingStep(
+        name: judge == nil ? "train" : "generator", program: program, optimizer: optimizer,
+        kernels: kernels)
+    ]
+    if let judge {
+      steps.append(
+        try TrainingStep(
+          name: "discriminator", program: judge, optimizer: optimizer, kernels: kernels))
+    }
     let loop = try TrainingLoop(
-      [TrainingStep(program: program, optimizer: optimizer, kernels: kernels)], source: source,
-      configuration: configuration, folder: folder, kernels: kernels)
+      steps, source: source, configuration: configuration, folder: folder, kernels: kernels)
     if let validation {
       loop.validate = { [unowned self] _ in
         let attacker = try NoiseAttacker(model(step: 0, metrics: [:]), kernels: kernels)
@@ -247,7 +333,8 @@ final class NoiseSession {
     let texts = [
       "data": batches.images.name, "steps": String(step), "batch": String(request.batch),
       "seed": String(request.seed), "victim": victim.information.architecture,
-      "loss": "\(request.loss)",
+      "loss": "\(request.loss)"
+        + (request.discriminator.map { " + \($0) discriminator" } ?? ""),
     ]
     let information = ModelInformation(
       task: NoiseDescription.task, architecture: request.network.rawValue,

@@ -10,7 +10,7 @@ final class VictimGradient {
   let batch: Int
   private let program: Program
 
-  /// Plans the program.
+  /// Plans the program of a model.
   ///
   /// - Parameters:
   ///   - model: A classifier.
@@ -19,25 +19,91 @@ final class VictimGradient {
   ///   - batch: Pictures at once.
   ///   - kernels: Instruction set and threads.
   /// - Throws: `StudioError` when the model does not classify.
-  init(
+  convenience init(
     _ model: Model, loss: AttackLoss, isTargeted: Bool, batch: Int, kernels: Kernels
   ) throws {
+    _ = try Classifier.inputShape(model)
+    try self.init(
+      model.graph, parameters: model.store(), loss: loss, isTargeted: isTargeted, batch: batch,
+      kernels: kernels)
+  }
+
+  /// Plans the program of a network whose parameters others may move.
+  ///
+  /// - Parameters:
+  ///   - network: A classifier's graph, `input` to `output`.
+  ///   - prefix: What stands before the names of its parameters in the store.
+  ///   - parameters: Holds them.
+  ///   - loss: What the attack makes small.
+  ///   - isTargeted: Whether labels are to be reached.
+  ///   - batch: Pictures at once.
+  ///   - kernels: Instruction set and threads.
+  /// - Throws: `ShapeError` when the network does not take such a batch.
+  init(
+    _ network: Graph, prefix: String = "", parameters: ParameterStore, loss: AttackLoss,
+    isTargeted: Bool, batch: Int, kernels: Kernels
+  ) throws {
     self.batch = batch
-    let shape = try Classifier.inputShape(model).withBatch(batch)
-    let network = model.graph.specialized(for: .infer)
+    guard let input = network.input(named: "input") else {
+      throw StudioError(.data, "the classifier has no input of that name")
+    }
+    let shape = network.values[input].shape.withBatch(batch)
+    let victim = try network.reshaped(["input": shape]).specialized(for: .infer)
     let graph = try Graph.trace { builder in
       let pictures = builder.input("input", shape)
       let labels = builder.input("target", [batch])
-      guard
-        let logits = builder.call(network, ["input": pictures], isTrainable: false)["output"]
-      else { return }
+      let answers = builder.call(
+        victim, ["input": pictures], prefix: prefix, isTrainable: false)
+      guard let logits = answers["output"] else { return }
       builder.output("logits", logits)
       // The mean over the batch times its size: each picture's own gradient.
       builder.output("loss", Float(batch) * loss(logits, labels, isTargeted: isTargeted))
     }
     program = try Program(
-      graph.differentiated(withRespectToInputs: ["input"]), parameters: model.store(),
+      graph.differentiated(withRespectToInputs: ["input"]), parameters: parameters,
       kernels: kernels)
+  }
+
+  /// Steps against the gradient, from where the pictures stand: the inner loop of PGD.
+  ///
+  /// One program, planned once, runs once a step; pictures move in place.
+  ///
+  /// - Parameters:
+  ///   - noisy: [n, …] in [0, 1], n at most `batch`; changed in place.
+  ///   - clean: The middle of the limit, of the same shape.
+  ///   - labels: One class a picture.
+  ///   - budget: The limit.
+  ///   - steps: How many steps.
+  ///   - size: How far each one goes.
+  /// - Throws: `DataFault` when a label is outside the classes.
+  func descend(
+    _ noisy: inout Tensor, around clean: Tensor, _ labels: [Int], _ budget: NoiseBudget,
+    steps: Int, size: Float
+  ) throws {
+    for _ in 0..<steps {
+      // A run may lay other values over its inputs once they were read.
+      try setPictures(noisy)
+      try setLabels(labels)
+      try program.run()
+      try program.withOutput("gradient of input") {
+        budget.descend(&noisy, $0, by: size, around: clean)
+      }
+    }
+  }
+
+  private func setPictures(_ pictures: Tensor) throws {
+    try program.withInput("input") { target in
+      let rest = target.update(fromContentsOf: pictures.elements)
+      target[rest...].update(repeating: 0)
+    }
+  }
+
+  private func setLabels(_ labels: [Int]) throws {
+    try program.withInput("target") { target in
+      for index in target.indices {
+        target[index] = index < labels.count ? Float(labels[index]) : 0
+      }
+    }
   }
 
   /// Runs the victim forward and back.
@@ -51,14 +117,8 @@ final class VictimGradient {
     _ pictures: Tensor, _ labels: [Int]
   ) throws -> (gradient: Tensor, logits: Tensor) {
     let count = labels.count
-    try program.withInput("input") { target in
-      for index in target.indices {
-        target[index] = index < pictures.count ? pictures.elements[index] : 0
-      }
-    }
-    try program.withInput("target") { target in
-      for index in target.indices { target[index] = index < count ? Float(labels[index]) : 0 }
-    }
+    try setPictures(pictures)
+    try setLabels(labels)
     try program.run()
     let gradient = try program.output("gradient of input")
     let logits = try program.output("logits")

@@ -72,12 +72,7 @@ public enum ClassificationEvaluation {
     _ classifier: Classifier, on images: LabeledImages, top: Int = 5,
     progress: (Double) -> Void = { _ in }
   ) throws -> ClassificationReport {
-    guard images.size == classifier.size, images.channels == classifier.channels else {
-      throw StudioError(
-        .data,
-        "\(images.name): the model takes pictures of \(classifier.size) with \(classifier.channels) "
-          + "channels; received \(images.size) with \(images.channels)")
-    }
+    try classifier.expect(images, "model")
     let set = try images.ordered(as: classifier.classNames)
     var tally = ClassificationTally(names: classifier.classNames, top: top)
     let start = Date()

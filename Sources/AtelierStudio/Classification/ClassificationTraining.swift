@@ -116,6 +116,14 @@ public enum ClassificationTraining {
   }
 }
 
+extension ClassifierArchitecture {
+  /// What becomes of a picture before the network's first layer, for model files.
+  var preprocessing: String {
+    "cut at the middle and resized to \(PixelSize(width: width, height: height)), pixel / 255; the "
+      + "network takes mean \(mean) away and divides by deviation \(deviation)"
+  }
+}
+
 /// The parts of one classification training.
 final class ClassificationSession {
   let request: ClassificationTrainingRequest
@@ -230,13 +238,11 @@ final class ClassificationSession {
 
   /// The model with the store's present weights.
   func model(step: Int, metrics: [String: Double]) throws -> Model {
-    let (mean, deviation) = (architecture.mean, architecture.deviation)
     var figures = metrics
     figures.removeValue(forKey: "training_loss")
     let information = ModelInformation(
       task: "classify", architecture: request.network.rawValue,
-      preprocessing: "cut at the middle and resized to \(training.size), pixel / 255; the network "
-        + "takes mean \(mean) away and divides by deviation \(deviation)",
+      preprocessing: architecture.preprocessing,
       classNames: training.classNames,
       training: [
         "data": "\(training.name), \(training.count) pictures", "steps": String(step),

@@ -95,6 +95,21 @@ public final class Classifier {
     return shape.withBatch(1)
   }
 
+  /// Throws unless pictures have the models' size and channels.
+  ///
+  /// - Parameters:
+  ///   - images: Pictures.
+  ///   - role: What the message calls the models.
+  /// - Throws: `StudioError` with one clear line.
+  func expect(_ images: LabeledImages, _ role: String = "victim") throws {
+    guard images.size == size, images.channels == channels else {
+      throw StudioError(
+        .data,
+        "\(images.name): the \(role) takes pictures of \(size) with \(channels) channels; "
+          + "received \(images.size) with \(images.channels)")
+    }
+  }
+
   /// The probability of every class for pictures of the models' own size.
   ///
   /// - Parameter images: [N, height, width, channels] in [0, 1].

@@ -10,6 +10,8 @@ public enum ClassifierNetwork: String, Sendable, Hashable, Codable, CaseIterable
   case lenet5 = "lenet-5"
   /// The course's network.
   case course
+  /// Wong and Kolter 2018, the small one.
+  case strided
   /// He and others 2015, 20 layers.
   case resnet20 = "resnet-20"
 
@@ -19,6 +21,7 @@ public enum ClassifierNetwork: String, Sendable, Hashable, Codable, CaseIterable
     case .lenet: "LeCun 1990: two convolutions, averages, 2,578 parameters on digits"
     case .lenet5: "LeCun 1998: LeNet-5 as frameworks have it, 61,706 parameters on digits"
     case .course: "three convolutions, max pools, three dense layers: 1,897,226 parameters"
+    case .strided: "Wong 2018: two strided convolutions, fast to harden: 166,406 parameters"
     case .resnet20: "He 2015: nine residual blocks for small colour pictures"
     }
   }
@@ -79,6 +82,7 @@ public struct ClassifierArchitecture: Sendable, Hashable, Codable {
     case .lenet: LeNet(classes: classes)
     case .lenet5: LeNet5(classes: classes)
     case .course: CourseClassifier(classes: classes)
+    case .strided: StridedClassifier(classes: classes)
     case .resnet20: ResidualClassifier(classes: classes)
     }
   }

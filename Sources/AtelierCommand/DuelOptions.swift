@@ -1,0 +1,129 @@
+// The options of a duel and the request that they make.
+
+import ArgumentParser
+import Atelier
+import Foundation
+
+/// How generator and classifier learn against each other; all optional, so that a resume can tell
+/// what was given.
+struct DuelOptions: ParsableArguments {
+  @Flag(help: "Let the classifier learn, too, against the generator: a duel.")
+  var antagonist = false
+
+  @Option(
+    help: ArgumentHelp(
+      "Begin with a new classifier of this network in place of --victim.", valueName: "name"))
+  var classifier: String?
+
+  @Option(
+    help: ArgumentHelp(
+      "The weight of attacked pictures in the classifier's loss, 0 to 1 (default: 0.5).",
+      valueName: "share"))
+  var balance: Double?
+
+  @Option(
+    help: ArgumentHelp(
+      "PGD attacks this share of the attacked pictures, the generator the rest (default: 0).",
+      valueName: "share"))
+  var pgdShare: Double?
+
+  @Option(help: ArgumentHelp("The steps of that PGD (default: 7).", valueName: "n"))
+  var pgdSteps: Int?
+
+  @Option(
+    help: ArgumentHelp(
+      "How far each of them goes (default: 2.5 times the limit over their number).",
+      valueName: "number"))
+  var pgdStep: Float?
+
+  @Option(
+    help: ArgumentHelp("The limit of that PGD (default: --epsilon).", valueName: "number"))
+  var pgdEpsilon: String?
+
+  @Option(
+    help: ArgumentHelp(
+      "Steps over which that limit grows from nothing (default: 500).", valueName: "steps"))
+  var ramp: Int?
+
+  @Option(help: ArgumentHelp("Move training pictures by up to this much.", valueName: "pixels"))
+  var shift: Float?
+
+  @Option(
+    help: ArgumentHelp("The classifier's learning rate (default: 0.001).", valueName: "rate"))
+  var classifierRate: Double?
+
+  @Option(
+    help: ArgumentHelp(
+      "Save a moving average of both networks' weights with this decay.", valueName: "decay"))
+  var averageDecay: Double?
+
+  @Option(
+    help: ArgumentHelp(
+      "Steps between the points of the curves (default: an epoch).", valueName: "steps"))
+  var validateEvery: Int?
+
+  func validate() throws {
+    for (name, value) in [("--balance", balance), ("--pgd-share", pgdShare)] {
+      if let value, !(0...1).contains(value) {
+        throw ValidationError("\(name) takes 0 to 1; received \(value)")
+      }
+    }
+    let counts = [
+      ("--pgd-steps", pgdSteps, 1), ("--ramp", ramp, 0), ("--validate-every", validateEvery, 1),
+    ]
+    for (name, value, least) in counts {
+      if let value, !(least...1_000_000).contains(value) {
+        throw ValidationError("\(name) takes at least \(least); received \(value)")
+      }
+    }
+    let sizes = [
+      ("--pgd-step", pgdStep.map(Double.init)), ("--classifier-rate", classifierRate),
+    ]
+    for (name, value) in sizes {
+      if let value, !(value > 0 && value.isFinite) {
+        throw ValidationError("\(name) takes a number above 0; received \(value)")
+      }
+    }
+    if let averageDecay, !(0..<1).contains(averageDecay) {
+      throw ValidationError("--average-decay takes 0 to below 1; received \(averageDecay)")
+    }
+    if let pgdEpsilon { _ = try Reading.epsilons(pgdEpsilon, most: 1000) }
+    guard antagonist || given.isEmpty else {
+      throw ValidationError("\(given.joined(separator: ", ")) belong to --antagonist")
+    }
+  }
+
+  /// The names of the options that were given, --antagonist apart.
+  var given: [String] {
+    let options: [(String, Bool)] = [
+      ("--classifier", classifier != nil), ("--balance", balance != nil),
+      ("--pgd-share", pgdShare != nil), ("--pgd-steps", pgdSteps != nil),
+      ("--pgd-step", pgdStep != nil), ("--pgd-epsilon", pgdEpsilon != nil),
+      ("--ramp", ramp != nil), ("--shift", shift != nil),
+      ("--classifier-rate", classifierRate != nil), ("--average-decay", averageDecay != nil),
+      ("--validate-every", validateEvery != nil),
+    ]
+    return options.filter(\.1).map(\.0)
+  }
+
+  /// Puts what was given into a request.
+  func apply(to request: inout DuelRequest) throws {
+    if let classifier {
+      guard let kind = ClassifierNetwork(rawValue: classifier) else {
+        let names = ClassifierNetwork.allCases.map(\.rawValue).joined(separator: ", ")
+        throw StudioError(.usage, "expected a network, one of \(names); received \(classifier)")
+      }
+      request.classifier = kind
+    }
+    request.balance = balance ?? request.balance
+    request.searchShare = pgdShare ?? request.searchShare
+    request.searchSteps = pgdSteps ?? request.searchSteps
+    request.searchStep = pgdStep
+    request.searchRadius = try pgdEpsilon.map { try Reading.epsilons($0, most: 1000)[0] }
+    request.ramp = ramp ?? request.ramp
+    request.augmentation.shift = shift ?? 0
+    request.classifierRate = classifierRate ?? request.classifierRate
+    request.averageDecay = averageDecay
+    request.validationInterval = validateEvery
+  }
+}

@@ -1,0 +1,229 @@
+// The duel: a noise generator and a classifier learn at once, each against the other.
+//
+// Wang, Yu: A Direct Approach to Robust Deep Learning Using Adversarial Networks (2019); with
+// examples of PGD mixed in, Madry, Makelov, Schmidt, Tsipras, Vladu: Towards Deep Learning Models
+// Resistant to Adversarial Attacks (2017).
+
+import AtelierDatasets
+import AtelierEngine
+import AtelierInterchange
+import AtelierKernels
+import AtelierTraining
+import AtelierZoo
+import Foundation
+
+/// What a duel is fought with; stored as the run's configuration.
+public struct DuelRequest: Sendable, Hashable, Codable {
+  /// The folder or file of pictures with classes; the training part is taken.
+  public var data: String
+  /// The model file of the classifier that learns on; nil begins a new one.
+  public var victim: String?
+  /// The network of a new classifier.
+  public var classifier: ClassifierNetwork = .course
+  /// The generator.
+  public var generator: NoiseNetwork = .encoderDecoder
+  /// The limit on the noise.
+  public var budget: NoiseBudget = .infinity(0.3)
+  /// What the generator makes small.
+  public var loss: AttackLoss = .margin(kappa: 5)
+  /// The weight of attacked pictures in the classifier's loss, in 0...1; clean ones have the rest.
+  public var balance = 0.5
+  /// The share of the attacked pictures that PGD attacks, in 0...1; the generator has the rest.
+  public var searchShare = 0.0
+  /// The steps of that PGD, from a random start.
+  public var searchSteps = 7
+  /// How far each of its steps goes; nil takes 2.5 times the limit over their number.
+  public var searchStep: Float?
+  /// Another limit for that PGD than the generator's; nil takes the same.
+  public var searchRadius: Float?
+  /// Steps over which the limit of that PGD grows from nothing.
+  public var ramp = 500
+  /// The random changes of training pictures.
+  public var augmentation = PictureAugmentation()
+  /// Pictures a step.
+  public var batch = 128
+  /// The generator's base learning rate; half a cosine over the training ends at a thousandth.
+  public var learningRate = 1e-3
+  /// The classifier's base learning rate, with the same cosine.
+  public var classifierRate = 1e-3
+  /// The decay of the moving average of all weights, which is what is saved; nil for none.
+  public var averageDecay: Double?
+  /// How many training pictures are held out to watch; 0 for none.
+  public var holdOut = 500
+  /// Epochs to make; nil when steps or minutes limit the training.
+  public var epochs: Int? = 10
+  /// Steps to make; nil for no such limit.
+  public var steps: Int?
+  /// Minutes to train; nil for no such limit.
+  public var minutes: Double?
+  /// Steps between the points of the curves; nil for one an epoch.
+  public var validationInterval: Int?
+  /// Steps between saves; nil for one an epoch.
+  public var saveInterval: Int?
+  /// The seed of weights, orders and starts.
+  public var seed: UInt64 = 1
+
+  /// Describes a duel with the defaults of the house.
+  public init(data: String) { self.data = data }
+
+  /// Throws unless the numbers make sense.
+  ///
+  /// **Throws:** `StudioError` with one clear line.
+  func validate() throws {
+    let shares = [("balance", balance), ("PGD share", searchShare)]
+    for (name, share) in shares where !(0...1).contains(share) {
+      throw StudioError(.usage, "a \(name) is 0 to 1; received \(share)")
+    }
+    for radius in [budget.radius, searchRadius ?? 1] where !(radius > 0 && radius.isFinite) {
+      throw StudioError(.usage, "expected an epsilon above 0, received \(radius)")
+    }
+    guard searchSteps >= 1, ramp >= 0 else {
+      throw StudioError(
+        .usage,
+        "PGD takes at least 1 step and a ramp of at least 0; received \(searchSteps), \(ramp)"
+      )
+    }
+  }
+
+  /// The pictures of a batch that PGD attacks.
+  var searched: Int { Int((searchShare * Double(batch)).rounded()) }
+
+  /// The pictures of a batch, its last ones, that the generator learns from: those that it attacks,
+  /// or a few when PGD has all.
+  var drawn: Int { max(batch - searched, min(16, batch)) }
+
+  /// The PGD's limit after a number of steps.
+  func searchBudget(step: Int) -> NoiseBudget {
+    let radius = searchRadius ?? budget.radius
+    return budget.scaled(to: step < ramp ? radius * Float(step + 1) / Float(ramp + 1) : radius)
+  }
+}
+
+/// Trains a generator and a classifier against each other.
+public enum DuelTraining {
+  /// The model file of the generator in a run folder, beside `last.safetensors`, the classifier.
+  public static let generatorFile = "generator.safetensors"
+  /// The picture of the curves in a run folder.
+  public static let curvesFile = "curves.png"
+
+  /// The curves: the metric and its name in the plot.
+  static let curves = [
+    ("clean", "clean"), ("generator", "under the generator"), ("fgsm", "under FGSM"),
+    ("pgd_20", "under PGD-20"),
+  ]
+
+  /// Trains in a run folder, or goes on there.
+  ///
+  /// - Parameters:
+  ///   - request: What to train; must equal the stored one when resuming, but for its limits.
+  ///   - run: The run folder.
+  ///   - isResuming: Whether the folder holds a run to go on with.
+  ///   - listeners: Who is told, besides the run folder's own logs.
+  ///   - interrupt: Asks to save and stop.
+  ///   - kernels: Instruction set and threads.
+  /// - Returns: Why it ended and what was reached.
+  /// - Throws: `StudioError`, `TrainingError`, `DatasetError`, each with one clear line.
+  public static func run(
+    _ request: DuelRequest, in run: URL, isResuming: Bool,
+    listeners: [any TrainingListener] = [], interrupt: InterruptFlag = InterruptFlag(),
+    kernels: Kernels = Kernels()
+  ) throws -> StopReport {
+    let session = try DuelSession(request, kernels: kernels)
+    let folder: RunFolder
+    if isResuming {
+      folder = try RunFolder.open(at: run)
+      try folder.expect(
+        request, except: ["epochs", "steps", "minutes", "validationInterval", "saveInterval"])
+      try folder.replaceConfiguration(request)
+    } else {
+      folder = try RunFolder.create(at: run, configuration: request)
+    }
+    let loop = try session.loop(in: folder)
+    loop.interrupt = interrupt
+    let names = curves.map(\.0)
+    let logs: [any TrainingListener] = [
+      JSONLinesListener(folder.eventsURL, every: 10),
+      CSVListener(folder.tableURL, metrics: names, every: 10),
+      TensorBoardListener(folder.url, every: 10),
+      MetricPlotListener(
+        folder.url.appending(path: curvesFile), title: "accuracy on held-out pictures",
+        metrics: curves),
+    ]
+    let told = logs + listeners
+    loop.listeners =
+      told + [
+        ClosureListener { event in
+          guard case .validated(let report) = event else { return }
+          for text in GradientMasking.warnings(curves: report.metrics) {
+            for listener in told { try listener.handle(.warning(step: report.step, text)) }
+          }
+        }
+      ]
+    return try loop.run()
+  }
+
+  /// Reads the request of a run folder.
+  ///
+  /// - Throws: `TrainingError` when the folder holds no run of a duel.
+  public static func request(of run: URL) throws -> DuelRequest {
+    try RunFolder.open(at: run).configuration(as: DuelRequest.self)
+  }
+
+  /// The differentiated graph of the classifier's step; the generator is frozen in it.
+  ///
+  /// - Parameters:
+  ///   - generator: Draws patterns in [−1, 1].
+  ///   - classifier: From pictures to logits; its parameters get the prefix `victim/`.
+  ///   - request: Batch, limit, balance and the share of PGD.
+  /// - Returns: A graph with inputs `input`, `target` and, when PGD has a share, `searched` (the
+  ///   first pictures of the batch as PGD left them); outputs `loss`, and `clean_loss` and
+  ///   `attacked_loss` where they count.
+  /// - Throws: `ShapeError` when the networks do not fit together.
+  package static func classifierGraph(
+    generator: Graph, classifier: Graph, _ request: DuelRequest
+  ) throws(ShapeError) -> Graph {
+    guard let place = classifier.input(named: "input") else {
+      throw ShapeError("the classifier has no input of that name")
+    }
+    let (batch, searched) = (request.batch, request.searched)
+    let shape = classifier.values[place].shape.withBatch(batch)
+    let hasClean = request.balance < 1
+    let all = shape.withBatch(hasClean ? 2 * batch : batch)
+    let learner = try classifier.reshaped(["input": all]).specialized(for: .train)
+    let drawer =
+      try searched < batch
+      ? generator.reshaped(["input": shape.withBatch(batch - searched)]).specialized(for: .infer)
+      : nil
+    return try Graph.trace { builder in
+      let pictures = builder.input("input", shape)
+      let labels = builder.input("target", [batch])
+      var attacked: [SymbolicTensor] = []
+      if searched > 0 {
+        attacked.append(builder.input("searched", shape.withBatch(searched)))
+      }
+      if let drawer {
+        let seen =
+          searched > 0
+          ? pictures.splitBatch(sizes: [searched, batch - searched])[1] : pictures
+        let drawn = builder.call(drawer, ["input": seen], isTrainable: false)
+        guard let pattern = drawn["output"] else { return }
+        let gain = request.budget.gain(shape.count / batch)
+        attacked.append((seen + gain * pattern).clamped(0...1))
+      }
+      let parts = (hasClean ? [pictures] : []) + attacked
+      let joined = parts.count > 1 ? joinBatches(parts) : parts[0]
+      let answers = builder.call(learner, ["input": joined], prefix: "victim/", isTrainable: true)
+      guard let logits = answers["output"] else { return }
+      let halves = hasClean ? logits.splitBatch(sizes: [batch, batch]) : [logits]
+      let attackedLoss = Loss.crossEntropy()(halves[halves.count - 1], labels)
+      var loss = Float(request.balance) * attackedLoss
+      builder.output("attacked_loss", attackedLoss)
+      if hasClean {
+        let cleanLoss = Loss.crossEntropy()(halves[0], labels)
+        builder.output("clean_loss", cleanLoss)
+        loss = loss + Float(1 - request.balance) * cleanLoss
+      }
+      builder.output("loss", loss)
+    }.differentiated()
+  }
+}

@@ -1,0 +1,162 @@
+// `atelier attack` as a process: noise trained, measured, drawn into pictures; a duel.
+
+import Atelier
+import Foundation
+import Testing
+
+@Suite(.enabled(if: CommandTool.isBuilt, "the executable atelier was not built"))
+struct AttackTests {
+  /// A bench with a trained classifier `run/last.safetensors`.
+  private func trained() throws -> Workbench {
+    let bench = try ClassifyBench.make()
+    let outcome = try bench.run(
+      "classify", "train", "--data", "data", "--network", "lenet-5", "--size", "16x16", "--run",
+      "run", "--batch", "8", "--steps", "30", "--quiet", "--hold-out", "0")
+    #expect(outcome.status == 0, "\(outcome.errors)")
+    return bench
+  }
+
+  @Test func aTrainedNoiseIsMeasuredBesideOtherAttacks() throws {
+    let bench = try ClassifyBench.make()
+    let trained = try bench.run(
+      "classify", "train", "--data", "data", "--network", "lenet-5", "--size", "16x16", "--run",
+      "run", "--batch", "8", "--steps", "30", "--quiet", "--hold-out", "0")
+    #expect(trained.status == 0, "\(trained.errors)")
+    let noise = try bench.run(
+      "attack", "train", "--victim", "run/last.safetensors", "--data", "data", "--run", "noise",
+      "--epsilon", "16/255", "--batch", "8", "--steps", "3", "--network", "unet", "--json")
+    #expect(noise.status == 0, "\(noise.errors)")
+    #expect(try ClassifyBench.object(noise)["step"] as? Int == 3)
+    let further = try bench.run(
+      "attack", "train", "--run", "noise", "--resume", "--steps", "5", "--quiet", "--json")
+    #expect(try ClassifyBench.object(further)["step"] as? Int == 5)
+    let measured = try bench.run(
+      "attack", "evaluate", "--victim", "run/last.safetensors", "--data", "data", "--generator",
+      "noise/last.safetensors", "--attacks", "random,fgsm,pgd-3x2,cw-1x2,square-5", "--epsilon",
+      "4/255,0.5", "--json")
+    #expect(measured.status == 0, "\(measured.errors)")
+    let rows = try #require(try ClassifyBench.object(measured)["rows"] as? [[String: Any]])
+    #expect(rows.count == 12)
+    let reports = rows.compactMap { $0["report"] as? [String: Any] }
+    #expect(
+      reports.compactMap { $0["attack"] as? String }
+        == [
+          "generator", "generator", "random noise", "random noise", "FGSM", "FGSM", "PGD-3 x 2",
+          "PGD-3 x 2", "CW-L2 1 x 2", "CW-L2 1 x 2", "Square 5", "Square 5",
+        ])
+    let steps = reports.compactMap { $0["largest_steps"] as? Int }
+    for (index, largest) in steps.enumerated() {
+      #expect(largest <= (index % 2 == 0 ? 4 : 127), "\(index)")
+    }
+    #expect(reports.allSatisfy { $0["count"] as? Int == 12 })
+    let text = try bench.run(
+      "attack", "evaluate", "--victim", "run/last.safetensors", "run/last.safetensors", "--data",
+      "data", "--attacks", "fgsm", "--per-class", "--first", "7")
+    #expect(text.output.contains("kept exactly after rounding to 8 bits"), "\(text.errors)")
+    #expect(text.output.contains("protocol: test, the first 7, all 7 pictures"))
+  }
+
+  @Test func picturesAreAttackedAndJudgedAsFiles() throws {
+    let bench = try trained()
+    let noise = try bench.run(
+      "attack", "train", "--victim", "run/last.safetensors", "--data", "data", "--run", "noise",
+      "--epsilon", "0.5", "--batch", "8", "--steps", "40", "--quiet", "--discriminator", "0.1")
+    #expect(noise.status == 0, "\(noise.errors)")
+    let outcome = try bench.run(
+      "attack", "data/test", "none.png", "--model", "noise/last.safetensors", "--victim",
+      "run/last.safetensors", "-o", "out", "--epsilon", "0.4", "--json")
+    #expect(outcome.status == 66)
+    #expect(outcome.errors == "atelier: none.png: no such file or folder\n")
+    let report = try ClassifyBench.object(outcome)
+    let files = try #require(report["files"] as? [[String: Any]])
+    #expect(files.count == 12 && report["counted"] as? Int == 12)
+    let fooled = files.count { $0["success"] as? Bool == true }
+    #expect(report["fooled"] as? Int == fooled)
+    let victim = try Classifier([ModelFile.read(from: bench.path("run/last.safetensors"))])
+    for file in files {
+      // The folder says the class, the written file decides.
+      let label = try #require(file["label"] as? String)
+      let place = try #require(file["output"] as? String)
+      #expect(place.contains("/\(label)/") && (file["largest_steps"] as? Int ?? 999) <= 102)
+      let seen = try victim.classify(ImageFile.read(bench.path(place).path), top: 1)[0]
+      #expect((file["after"] as? [String: Any])?["name"] as? String == seen.name)
+      #expect((file["success"] as? Bool) == (seen.name != label))
+      for ending in ["noise", "heat", "sheet"] {
+        let other = place.replacingOccurrences(of: ".png", with: "-\(ending).png")
+        #expect(try ImageFile.size(bench.path(other).path).width >= 16, "\(other)")
+      }
+    }
+    let over = try bench.run(
+      "attack", "data/test/dark/1.png", "--model", "noise/last.safetensors", "--victim",
+      "run/last.safetensors", "-o", "data/test/dark")
+    #expect(over.status == 64)
+    #expect(
+      over.errors
+        == "atelier: data/test/dark/1.png: the result would overwrite an input; name another place\n"
+    )
+    let plain = try bench.run(
+      "attack", "data/test/dark/1.png", "--model", "noise/last.safetensors", "--victim",
+      "run/last.safetensors", "-o", "one")
+    #expect(plain.output.contains(" of 1 that count\nprotocol: success: taken for any other class"))
+  }
+
+  @Test func victimsAreCrossedDefendedAndChecked() throws {
+    let bench = try trained()
+    let denoiser = try Graph.trace { builder in
+      let input = builder.input("input", [1, 8, 8, 1])
+      builder.output("output", Convolution2D(filters: 1, kernel: 3)(input))
+    }
+    try ModelFile.write(
+      Model(
+        graph: denoiser, store: ParameterStore(for: [denoiser], seed: 1),
+        information: ModelInformation(task: "denoise", architecture: "one layer")),
+      to: bench.path("d.safetensors"))
+    try FileManager.default.copyItem(
+      at: bench.path("run/last.safetensors"), to: bench.path("b.safetensors"))
+    let outcome = try bench.run(
+      "attack", "evaluate", "--victim", "run/last.safetensors", "b.safetensors", "--data", "data",
+      "--attacks", "fgsm", "--epsilon", "0.1,0.4", "--transfer", "--plot", "sweep.png",
+      "--check-gradients", "--quiet", "--json")
+    #expect(outcome.status == 0, "\(outcome.errors)")
+    let report = try ClassifyBench.object(outcome)
+    let rows = try #require(report["rows"] as? [[String: Any]])
+    #expect(rows.count == 8)
+    let pairs = rows.map { "\($0["source"] ?? "") \($0["victim"] ?? "")" }
+    #expect(Set(pairs).count == 4)
+    #expect((report["checks"] as? [Any])?.count == 4)
+    #expect(try ImageFile.size(bench.path("sweep.png").path).width == 960)
+    let text = try bench.run(
+      "attack", "evaluate", "--victim", "run/last.safetensors", "b.safetensors", "--data", "data",
+      "--attacks", "fgsm", "--epsilon", "0.4", "--transfer", "--quiet")
+    #expect(text.output.contains("success % of FGSM at 0.4:\nmade on \\ judged by"))
+    #expect(text.output.contains("(1) run/last.safetensors, (2) b.safetensors"))
+    let wrong = try bench.run(
+      "attack", "evaluate", "--victim", "run/last.safetensors", "--data", "data", "--attacks",
+      "fgsm", "--denoiser", "d.safetensors")
+    #expect(wrong.status == 65, "\(wrong.errors)")
+    #expect(wrong.errors.contains("expected a denoiser of 3 channels for 16x16, received one of 1"))
+  }
+
+  @Test func aDuelRunsAndGoesOn() throws {
+    let bench = try ClassifyBench.make()
+    // Pictures of class folders come in 64x64, as for a new classifier.
+    let first = try bench.run(
+      "attack", "train", "--antagonist", "--classifier", "strided", "--data", "data", "--epsilon",
+      "0.1", "--pgd-share", "0.5", "--pgd-steps", "2", "--batch", "8", "--steps", "3",
+      "--hold-out", "4", "--validate-every", "2", "--run", "duel", "--quiet")
+    #expect(first.status == 0, "\(first.errors)")
+    let further = try bench.run(
+      "attack", "train", "--run", "duel", "--resume", "--steps", "5", "--json", "--quiet")
+    #expect(further.status == 0, "\(further.errors)")
+    #expect(try ClassifyBench.object(further)["step"] as? Int == 5)
+    #expect(try ImageFile.size(bench.path("duel/curves.png").path).width == 960)
+    let measured = try bench.run(
+      "attack", "evaluate", "--victim", "duel/last.safetensors", "--data", "data", "--generator",
+      "duel/generator.safetensors", "--json")
+    #expect(measured.status == 0, "\(measured.errors)")
+    let changed = try bench.run(
+      "attack", "train", "--run", "duel", "--resume", "--balance", "0.1", "--antagonist")
+    #expect(changed.status == 64)
+    #expect(changed.errors.contains("leave out --balance"))
+  }
+}

@@ -1,0 +1,85 @@
+// What the tests of attacks share: pictures of two halves and classifiers whose weak spots are known.
+
+import AtelierDatasets
+import AtelierEngine
+import AtelierImages
+import AtelierInterchange
+import AtelierStudio
+import AtelierZoo
+import Foundation
+import TestSupport
+
+/// Gray pictures of 8×8 of two classes: the left half brighter, or the right half.
+func halves(_ count: Int, seed: UInt64 = 1) throws -> LabeledImages {
+  var generator = RandomGenerator(seed: seed)
+  let labels = (0..<count).map { $0 % 2 }
+  let pixels = labels.flatMap { label in
+    (0..<64).map { index in
+      UInt8(100 + ((index % 8 < 4) == (label == 0) ? 40 : 0) + generator.index(below: 20))
+    }
+  }
+  return try LabeledImages(
+    name: "halves", size: PixelSize(width: 8, height: 8), channels: 1, pixels: pixels,
+    labels: labels, classNames: ["left", "right"])
+}
+
+/// The linear classifier of these pictures: logits ± the difference of the halves' means.
+func linearVictim(gain: Float = 8) throws -> Model {
+  let graph = try Graph.trace { builder in
+    let input = builder.input("input", [1, 8, 8, 1])
+    builder.output("output", Dense(units: 2, hasBias: false, name: "dense")(Flatten()(input)))
+  }
+  let store = try ParameterStore(for: [graph], seed: 1)
+  let weights = (0..<64).flatMap { index -> [Float] in
+    let sign: Float = index % 8 < 4 ? gain / 32 : -gain / 32
+    return [sign, -sign]
+  }
+  try store.set("dense/weight", Tensor([64, 2], weights))
+  return try Model(
+    graph: graph, store: store,
+    information: ModelInformation(
+      task: "classify", architecture: "linear", classNames: ["left", "right"]))
+}
+
+/// A folder with the pictures as IDX files and the victim as a model file.
+func preparedNoise(_ folder: URL) throws -> NoiseTrainingRequest {
+  let data = folder.appending(path: "data")
+  try FileManager.default.createDirectory(at: data, withIntermediateDirectories: true)
+  for (part, seed) in [("train", UInt64(1)), ("t10k", 2)] {
+    let set = try halves(80, seed: seed)
+    let count: [UInt8] = [0, 0, 0, 80]
+    let images: [UInt8] = [0, 0, 8, 3] + count + [0, 0, 0, 8, 0, 0, 0, 8] + set.pixels
+    let labels: [UInt8] = [0, 0, 8, 1] + count + set.labels.map(UInt8.init)
+    try Data(images).write(to: data.appending(path: "\(part)-images-idx3-ubyte"))
+    try Data(labels).write(to: data.appending(path: "\(part)-labels-idx1-ubyte"))
+  }
+  let names = ["left", "right"] + (2..<10).map { "unused \($0)" }
+  try Data(names.joined(separator: "\n").utf8).write(to: data.appending(path: "classes.txt"))
+  let victim = folder.appending(path: "victim.safetensors")
+  try ModelFile.write(wideVictim(names), to: victim)
+  var request = NoiseTrainingRequest(data: data.path, victim: victim.path)
+  request.budget = .infinity(0.1)
+  request.batch = 10
+  request.holdOut = 20
+  request.epochs = 10
+  request.learningRate = 3e-3
+  return request
+}
+
+/// The linear victim with eight classes that never win.
+func wideVictim(_ names: [String]) throws -> Model {
+  let graph = try Graph.trace { builder in
+    let input = builder.input("input", [1, 8, 8, 1])
+    builder.output("output", Dense(units: 10, name: "dense")(Flatten()(input)))
+  }
+  let store = try ParameterStore(for: [graph], seed: 1)
+  let weights = (0..<64).flatMap { index -> [Float] in
+    let sign: Float = index % 8 < 4 ? 0.25 : -0.25
+    return [sign, -sign] + [Float](repeating: 0, count: 8)
+  }
+  try store.set("dense/weight", Tensor([64, 10], weights))
+  try store.set("dense/bias", Tensor([10], [0, 0] + [Float](repeating: -20, count: 8)))
+  return try Model(
+    graph: graph, store: store,
+    information: ModelInformation(task: "classify", architecture: "linear", classNames: names))
+}
