@@ -1,29 +1,46 @@
-// `atelier segment evaluate`: accuracies, intersection over union, the confusion matrix.
+// `atelier segment evaluate`: accuracies, intersection over union and the confusion matrix of classes
+// for pixels; average precision of objects.
 
 import ArgumentParser
 import Atelier
 import Foundation
 
-/// Measures a semantic model.
+/// Measures a model of either kind.
 struct SegmentEvaluateCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "evaluate",
-    abstract: "Print accuracies, mIoU, the table of classes and the confusion matrix.",
+    abstract: "Print accuracies and mIoU of classes, or average precision of objects.",
     discussion: """
       The set is laid out as for training; of a set with parts the test part is taken. Pictures \
-      are taken whole, at their own size.
+      are taken whole, at their own size. Objects are measured as COCO does: AP over the overlaps \
+      0.50 to 0.95, of masks and boxes; "shapes" stands for held-out scenes that the project draws.
 
       EXAMPLES
         atelier segment evaluate --model m.safetensors --data camvid
         atelier segment evaluate --model m.safetensors --data camvid --part val --json
         atelier segment evaluate --model m.safetensors --data scenes --picture confusion.png
+        atelier segment evaluate --model objects.safetensors --data shapes --count 200
+        atelier segment evaluate --baseline watershed --data nuclei
       """)
 
   @Option(help: ArgumentHelp("The model file.", valueName: "file"))
-  var model: String
+  var model: String?
 
-  @Option(help: ArgumentHelp("The set: pictures and masks.", valueName: "dir"))
+  @Option(
+    help: ArgumentHelp(
+      "Measure a way without learning instead of a model: watershed.", valueName: "name"))
+  var baseline: String?
+
+  @Option(help: ArgumentHelp("The set: pictures and masks, or \"shapes\".", valueName: "dir"))
   var data: String
+
+  @Option(help: ArgumentHelp("How many scenes of \"shapes\".", valueName: "n"))
+  var count = 200
+
+  @Option(
+    name: .customLong("detections"),
+    help: ArgumentHelp("The most objects of a class that count in a picture.", valueName: "n"))
+  var detectionLimit = 100
 
   @Option(
     help: ArgumentHelp("The part of a set with parts: test, val or train.", valueName: "part"))
@@ -42,12 +59,67 @@ struct SegmentEvaluateCommand: ParsableCommand {
     guard SegmentationPart(rawValue: part) != nil else {
       throw ValidationError("--part takes test, val or train; received '\(part)'")
     }
+    guard (model == nil) != (baseline == nil) else {
+      throw ValidationError("give either --model or --baseline")
+    }
+    guard baseline.map({ $0 == "watershed" }) ?? true else {
+      throw ValidationError("--baseline takes watershed; received '\(baseline ?? "")'")
+    }
+    for (name, value) in [("--count", count), ("--detections", detectionLimit)]
+    where !(1...100_000).contains(value) {
+      throw ValidationError("\(name) takes 1 to 100000; received \(value)")
+    }
   }
 
   func run() throws {
-    try Reading.checkPresent([model, data])
-    let segmenter = try Segmenter(
-      ModelFile.read(from: URL(fileURLWithPath: model)), kernels: arithmetic.kernels(global))
+    guard let model else { return try measureObjects(of: nil) }
+    try Reading.checkPresent([model])
+    switch try SegmentationModel(
+      contentsOf: URL(fileURLWithPath: model), kernels: arithmetic.kernels(global))
+    {
+    case .semantic(let segmenter): try measureClasses(segmenter)
+    case .objects(let segmenter): try measureObjects(of: segmenter)
+    }
+  }
+
+  /// Average precision of a model's objects, or of the baseline's.
+  private func measureObjects(of segmenter: MaskRCNNSegmenter?) throws {
+    let set = try objects()
+    let progress = WorkProgress("pictures", isQuiet: global.quiet)
+    func show(_ done: Int) { progress.show(done, set.count) }
+    let report: InstanceSetReport
+    if let segmenter {
+      report = try set.measure(
+        "Mask R-CNN", detectionLimit: detectionLimit, progress: show
+      ) { picture in
+        try segmenter.objects(in: picture, .measuring(limit: detectionLimit)).map {
+          EncodedObject($0)
+        }
+      }
+    } else {
+      report = try WatershedBaseline.measure(set, progress: show)
+    }
+    progress.end()
+    guard !global.json else { return try Console.print(json: report) }
+    for line in report.lines { Console.print(line) }
+  }
+
+  /// The objects to measure on.
+  private func objects() throws -> InstanceData {
+    if data == "shapes" {
+      return try InstanceData(
+        ShapesScenes(seed: Self.sceneSeed, size: PixelSize(width: 128, height: 128)), count: count)
+    }
+    try Reading.checkPresent([data])
+    return try InstanceData.read(
+      URL(fileURLWithPath: data), part: InstancePart(rawValue: part) ?? .test)
+  }
+
+  /// The seed of the scenes that nothing is trained or chosen on.
+  private static let sceneSeed: UInt64 = 0x7465_7374
+
+  private func measureClasses(_ segmenter: Segmenter) throws {
+    try Reading.checkPresent([data])
     guard
       let set = try SegmentedImages.read(
         URL(fileURLWithPath: data), part: SegmentationPart(rawValue: part) ?? .test,

@@ -8,15 +8,25 @@ import Foundation
 struct SegmentRunCommand: ParsableCommand {
   static let configuration = CommandConfiguration(
     commandName: "run",
-    abstract: "Give every pixel of pictures a class (the default).",
+    abstract: "Give pixels of pictures their classes, or objects their masks (the default).",
     discussion: """
-      Any size, gray or colour, PNG or JPEG, files or folders. Written as NAME-FORM.png: label (a \
-      palette PNG whose values are the classes, 255 for none), color (the classes' colours), \
-      overlay (those over the picture), confidence (gray, 255 for certainty).
+      Any size, gray or colour, PNG or JPEG, files or folders. What the model was trained for \
+      decides: a class for every pixel, whose connected regions then count as objects, or objects \
+      with masks of their own. Written in OUT:
+
+        label       NAME-label.png: a palette PNG whose values are the classes, 255 for none
+        color       NAME-color.png: the classes' colours
+        overlay     NAME-overlay.png: those over the picture, with outlines, names and scores
+        confidence  NAME-confidence.png: gray, 255 for certainty
+        instances   NAME-instances.png: 16-bit numbers of the objects from 1
+        objects     NAME-objects/001-CLASS.png: one mask an object
+        coco        coco.json of all pictures, and coco-results.json with the scores
+        csv         objects.csv: a line an object
+        svg         NAME-outlines.svg: the outlines with their holes
 
       EXAMPLES
         atelier segment street.png --model m.safetensors -o out
-        atelier segment photos/ --model m.safetensors -o out --write label,confidence
+        atelier segment photos/ --model m.safetensors -o out --write label,coco,svg
         atelier segment street.png --model m.safetensors -o out --classes Car,Bicyclist
       """)
 
@@ -25,7 +35,7 @@ struct SegmentRunCommand: ParsableCommand {
 
   @Option(
     name: [.customShort("o"), .long],
-    help: ArgumentHelp("A folder, or a picture's name to begin with.", valueName: "out"))
+    help: ArgumentHelp("The folder of the results.", valueName: "out"))
   var output: String
 
   @Option(help: ArgumentHelp("The model file.", valueName: "file"))
@@ -33,9 +43,12 @@ struct SegmentRunCommand: ParsableCommand {
 
   @Option(
     help: ArgumentHelp(
-      "Forms with commas: label, color, overlay, confidence (default: label,overlay).",
-      valueName: "forms"), transform: Reading.semanticOutputs)
-  var write: [SemanticOutput] = [.label, .overlay]
+      "Forms with commas, or all (default: label,overlay,coco).", valueName: "forms"),
+    transform: Reading.segmentationOutputs)
+  var write = SegmentationOutput.standard
+
+  @Flag(help: "Write the masks of coco.json as polygons instead of runs.")
+  var polygons = false
 
   @Option(
     help: ArgumentHelp(
@@ -45,12 +58,9 @@ struct SegmentRunCommand: ParsableCommand {
 
   @Option(
     help: ArgumentHelp(
-      "Pixels whose class is less probable than this get none, 0 to 1 (default: 0).",
+      "The least score of an object (default: 0.5) or probability of a pixel's class (default: 0).",
       valueName: "share"))
-  var threshold: Float = 0
-
-  @Option(help: ArgumentHelp("How much of an overlay is colour, 0 to 1.", valueName: "share"))
-  var opacity: Float = 0.5
+  var threshold: Float?
 
   @Flag(help: "Look at the mirrored picture, too, and average: twice the time.")
   var flip = false
@@ -62,9 +72,8 @@ struct SegmentRunCommand: ParsableCommand {
   @OptionGroup(title: "GENERAL OPTIONS") var global: GlobalOptions
 
   func validate() throws {
-    for (name, value) in [("--threshold", threshold), ("--opacity", opacity)]
-    where !(0...1).contains(value) {
-      throw ValidationError("\(name) takes 0 to 1; received \(value)")
+    if let threshold, !(0...1).contains(threshold) {
+      throw ValidationError("--threshold takes 0 to 1; received \(threshold)")
     }
     guard (16...8192).contains(tile) else {
       throw ValidationError("--tile takes 16 to 8192; received \(tile)")
@@ -78,13 +87,22 @@ struct SegmentRunCommand: ParsableCommand {
     let confidence: Double
   }
 
+  /// One object in one picture as `--json` prints it.
+  private struct FoundObject: Encodable {
+    let name: String
+    let score: Double
+    let box: PlaneBox
+    let area: Double
+  }
+
   /// One picture as `--json` prints it.
   private struct Segmented: Encodable {
     let file: String
     let width: Int
     let height: Int
-    let outputs: [String: String]
+    let outputs: [String]
     let classes: [ClassShare]
+    let objects: [FoundObject]
     let seconds: Double
   }
 
@@ -92,20 +110,24 @@ struct SegmentRunCommand: ParsableCommand {
   private struct Report: Encodable {
     let model: String
     let files: [Segmented]
+    let outputs: [String]
     let failures: [PictureFailure]
   }
 
   func run() throws {
-    let plan = try PicturePlan(inputs: inputs, output: output)
+    let plan = try PicturePlan(inputs: inputs, output: output + "/")
     try Self.checkStems(plan)
-    let segmenter = try Segmenter(
-      ModelFile.read(from: URL(fileURLWithPath: model)), kernels: arithmetic.kernels(global))
-    let kept = try keptClasses(segmenter.palette)
+    try Reading.checkPresent([model])
+    let segmenter = try SegmentationModel(
+      contentsOf: URL(fileURLWithPath: model), kernels: arithmetic.kernels(global))
+    var writer = try SegmentationWriter(
+      folder: URL(fileURLWithPath: output), palette: segmenter.palette, outputs: write,
+      form: polygons ? .polygons : .runs)
     var results: [Segmented] = []
     var failures = PictureFailure.list(plan, [])
     for (index, task) in plan.tasks.enumerated() {
       do {
-        let result = try segment(task, segmenter, kept)
+        let result = try segment(task, segmenter, &writer)
         results.append(result)
         global.say(line(result, "[\(index + 1)/\(plan.tasks.count)]"))
       } catch let error as StudioError where error.kind != .data {
@@ -116,8 +138,11 @@ struct SegmentRunCommand: ParsableCommand {
           PictureFailure(file: task.input, error: failure.message, code: failure.code))
       }
     }
+    let files = try writer.finish().map(\.relativePath)
+    for file in files { global.say(file) }
     if global.json {
-      try Console.print(json: Report(model: model, files: results, failures: failures))
+      try Console.print(
+        json: Report(model: model, files: results, outputs: files, failures: failures))
     }
     try PictureFailure.complain(failures)
   }
@@ -126,88 +151,73 @@ struct SegmentRunCommand: ParsableCommand {
   private static func checkStems(_ plan: PicturePlan) throws {
     var seen: [String: String] = [:]
     for task in plan.tasks {
-      let stem = stem(task)
-      if let other = seen.updateValue(task.input, forKey: stem) {
+      if let other = seen.updateValue(task.input, forKey: stem(task)) {
         throw StudioError(
-          .usage, "\(other) and \(task.input) would both be written to \(stem)-….png")
+          .usage, "\(other) and \(task.input) would both be written to \(stem(task))-….png")
       }
     }
   }
 
   private static func stem(_ task: MediaFile) -> String {
-    (task.output as NSString).deletingPathExtension
-  }
-
-  /// The indices of the classes to keep; nil for all.
-  private func keptClasses(_ palette: ClassPalette) throws -> Set<Int>? {
-    guard let classes else { return nil }
-    return Set(
-      try classes.split(separator: ",").map { word in
-        let name = word.trimmingCharacters(in: .whitespaces)
-        guard let index = palette.names.firstIndex(of: name) else {
-          throw StudioError(
-            .usage,
-            "there is no class '\(name)'; there are "
-              + palette.names.prefix(20).joined(separator: ", "))
-        }
-        return index
-      })
+    (task.name as NSString).deletingPathExtension
   }
 
   /// Reads, segments and writes one picture.
   private func segment(
-    _ task: MediaFile, _ segmenter: Segmenter, _ kept: Set<Int>?
+    _ task: MediaFile, _ segmenter: SegmentationModel, _ writer: inout SegmentationWriter
   ) throws -> Segmented {
     let start = Date()
     let picture = try ImageFile.read(task.input)
-    var options = Segmenter.Options()
-    options.isFlipAveraged = flip
+    var options = SegmentationModel.Options()
+    options.semantic.isFlipAveraged = flip
+    options.semantic.tileSize = tile
     options.threshold = threshold
-    options.tileSize = tile
-    var found = try segmenter.segment(picture, options)
-    if let kept { found = found.keeping(kept) }
-    let stem = Self.stem(task)
-    var outputs: [String: String] = [:]
+    options.classes = classes?.split(separator: ",").map {
+      $0.trimmingCharacters(in: .whitespaces)
+    }
+    let found = try segmenter.outcome(of: picture, options)
+    let files: [URL]
     do {
-      let folder = (stem as NSString).deletingLastPathComponent
-      try FileManager.default.createDirectory(
-        atPath: folder.isEmpty ? "." : folder, withIntermediateDirectories: true)
-      for form in write {
-        let path = form.path(stem)
-        try form.write(
-          found, of: picture, palette: segmenter.palette, opacity: opacity, to: path)
-        outputs[form.rawValue] = path
-      }
+      files = try writer.add(
+        found, picture: picture, name: Self.stem(task), fileName: task.name)
     } catch {
       throw StudioError(.cannotCreate, Failure(error).message)
     }
-    let shares = zip(segmenter.palette.names, found.classShares(segmenter.palette.count)).map {
-      ClassShare(name: $0, pixels: $1.pixels, confidence: $1.confidence)
-    }
     return Segmented(
-      file: task.input, width: picture.width, height: picture.height, outputs: outputs,
-      classes: shares.filter { $0.pixels > 0 }, seconds: Date().timeIntervalSince(start))
+      file: task.input, width: picture.width, height: picture.height,
+      outputs: files.map(\.relativePath),
+      classes: found.shares(segmenter.palette).map {
+        ClassShare(name: $0.name, pixels: $0.pixels, confidence: $0.confidence)
+      },
+      objects: found.objects.map {
+        FoundObject(
+          name: segmenter.palette.names[$0.classIndex + found.firstObjectLabel],
+          score: $0.score, box: $0.box, area: $0.area)
+      },
+      seconds: Date().timeIntervalSince(start))
   }
 
   private func line(_ result: Segmented, _ counter: String) -> String {
     let area = Double(result.width * result.height)
-    let largest = result.classes.sorted { $0.pixels > $1.pixels }.prefix(4).map {
+    let largest = result.classes.prefix(4).map {
       "\($0.name) \(NumberText.fixed(100 * Double($0.pixels) / area, 1)) %"
     }
-    let files = write.compactMap { result.outputs[$0.rawValue] }.joined(separator: ", ")
+    let count = result.objects.count
     return "\(counter) \(result.file)  \(result.width)x\(result.height)  "
-      + "\(largest.joined(separator: ", "))  \(NumberText.fixed(result.seconds, 2)) s  -> \(files)"
+      + "\(largest.joined(separator: ", "))  \(count) \(count == 1 ? "object" : "objects")  "
+      + "\(NumberText.fixed(result.seconds, 2)) s  -> \(result.outputs.joined(separator: ", "))"
   }
 }
 
 extension Reading {
-  /// `label,overlay` and so on.
-  static func semanticOutputs(_ text: String) throws -> [SemanticOutput] {
-    let forms = text.split(separator: ",").compactMap { SemanticOutput(rawValue: String($0)) }
+  /// `label,overlay` and so on, or `all`.
+  static func segmentationOutputs(_ text: String) throws -> [SegmentationOutput] {
+    guard text != "all" else { return SegmentationOutput.allCases }
+    let forms = text.split(separator: ",").compactMap { SegmentationOutput(rawValue: String($0)) }
     guard !forms.isEmpty, Set(forms).count == forms.count,
       forms.count == text.split(separator: ",", omittingEmptySubsequences: false).count
     else {
-      let names = SemanticOutput.allCases.map(\.rawValue).joined(separator: ", ")
+      let names = SegmentationOutput.allCases.map(\.rawValue).joined(separator: ", ")
       throw ValidationError("expected forms with commas out of \(names); received '\(text)'")
     }
     return forms
