@@ -120,6 +120,13 @@ final class Workbench {
   func run(
     _ arguments: String..., environment: [String: String] = [:]
   ) throws -> CommandTool.Outcome {
+    try run(arguments, environment: environment)
+  }
+
+  /// Runs the tool in the bench's folder.
+  func run(
+    _ arguments: [String], environment: [String: String] = [:]
+  ) throws -> CommandTool.Outcome {
     try CommandTool.run(arguments, in: folder, environment: environment)
   }
 

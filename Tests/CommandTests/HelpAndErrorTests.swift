@@ -202,6 +202,50 @@ struct MistakeCase: CustomTestStringConvertible {
       "attack evaluate --victim bad.safetensors --data sub --attacks fgsm --denoiser-sigma 300",
       64, "atelier: --denoiser-sigma takes 0 to 255; received 300.0 (see atelier attack evaluate"),
     MistakeCase(
+      "segment train --data empty --steps 1 --run r", 64,
+      "atelier: a training needs a network: give --network, one of unet, segnet-basic, segnet, fcn"),
+    MistakeCase(
+      "segment train --data empty --steps 1 --run r --network vgg", 64,
+      "atelier: --network takes unet, segnet-basic, segnet, fcn; received 'vgg' "
+        + "(see atelier segment train --help)"),
+    MistakeCase(
+      "segment train --network unet --steps 1 --run r", 64,
+      "atelier: a training needs pictures and masks: give --data"),
+    MistakeCase(
+      "segment train --network unet --data empty --run r", 64,
+      "atelier: a training needs a limit: give --steps or --minutes"),
+    MistakeCase(
+      "segment train --network unet --data none --steps 1 --run r", 66,
+      "atelier: none: no such file or folder"),
+    MistakeCase(
+      "segment train --network unet --data empty --steps 1 --run r", 65,
+      "atelier: empty: expected train and trainannot, train/images and train/masks, or images "
+        + "and masks; there are none of these folders"),
+    MistakeCase(
+      "segment train --network fcn --levels 3 --data empty --steps 1 --run r", 64,
+      "atelier: --levels is for unet alone"),
+    MistakeCase(
+      "segment train --network unet --unpool max --data empty --steps 1 --run r", 64,
+      "atelier: --unpool is for segnet-basic and segnet alone"),
+    MistakeCase(
+      "segment train --network unet --loss ce+hinge --data empty --steps 1 --run r", 64,
+      "atelier: The value 'ce+hinge' is invalid for '--loss <loss>': expected ce, focal:GAMMA, "
+        + "dice or a sum such as ce+0.5*dice; received 'ce+hinge' "
+        + "(see atelier segment train --help)"),
+    MistakeCase(
+      "segment good.png --model bad.safetensors -o out", 65,
+      "atelier: bad.safetensors at byte 0: expected at least 8 bytes, received 5"),
+    MistakeCase(
+      "segment good.png --model bad.safetensors -o out --write mask", 64,
+      "atelier: The value 'mask' is invalid for '--write <forms>': expected forms with commas "
+        + "out of label, color, overlay, confidence, instances, objects, coco, csv, svg; "
+        + "received 'mask' "
+        + "(see atelier segment run --help)"),
+    MistakeCase(
+      "segment evaluate --model bad.safetensors --data empty --part half", 64,
+      "atelier: --part takes test, val or train; received 'half' "
+        + "(see atelier segment evaluate --help)"),
+    MistakeCase(
       "samples -o good.png/below", 73, "atelier: good.png/below: cannot be written: "),
   ]
 }
@@ -211,9 +255,9 @@ struct HelpAndErrorTests {
   static let commands = [
     "", "denoise", "denoise run", "denoise train", "denoise evaluate", "denoise compare",
     "swap", "swap extract", "swap run", "swap train", "swap match", "swap evaluate", "classify",
-    "classify run",
-    "classify train", "classify evaluate", "classify explain", "attack", "attack run",
-    "attack train",
+    "classify run", "classify train", "classify evaluate", "classify explain", "segment",
+    "segment run", "segment train", "segment train-objects", "segment evaluate",
+    "segment compare", "attack", "attack run", "attack train",
     "attack evaluate", "model", "model summary", "model plan", "samples", "bench",
   ]
 

@@ -81,6 +81,7 @@ public struct SceneAugmentation: Sendable, Hashable, Codable {
   ///   - crop: The crop's size.
   ///   - center: A place of the picture, in pixels, that the crop should hold; nil for any.
   ///   - generator: Draws.
+  /// - Returns: Where the crop's pixels are read and how they are changed.
   func draw(
     picture: PixelSize, crop: PixelSize, center: SIMD2<Float>?,
     using generator: inout RandomGenerator

@@ -36,6 +36,7 @@ public enum ConfusionPicture {
   ///   - confusion: Counts by class (rows) and by what they were taken for.
   ///   - title: The line above.
   ///   - text: What stands in a cell, by its count and its row's sum.
+  /// - Returns: Three channels.
   private static func draw(
     names: [String], _ confusion: [[Int]], title: String, text: (Int, Int) -> String
   ) -> ByteImage {

@@ -13,6 +13,15 @@ public struct SemanticSegmentation: Sendable, Equatable {
   public var labels: LabelMap
   /// Its probability, one channel of the picture's size.
   public var confidence: FloatImage
+
+  /// Puts labels and their probabilities together.
+  /// - Precondition: both have one size, the confidence one channel.
+  public init(labels: LabelMap, confidence: FloatImage) {
+    precondition(
+      labels.size == confidence.size && confidence.channels == 1, "labels and confidence differ")
+    self.labels = labels
+    self.confidence = confidence
+  }
 }
 
 /// A semantic model, ready for pictures of any size.
@@ -26,7 +35,7 @@ public final class Segmenter {
     /// Pixels whose likeliest class is less probable than this get no class; 0 keeps all.
     public var threshold: Float = 0
     /// The side of the square tiles in pixels; smaller pictures are taken whole.
-    public var tileSize = 1536
+    public var tileSize = 1024
 
     /// The default options.
     public init() {}
@@ -209,11 +218,11 @@ public final class Segmenter {
         guard let logits = symbols["output"] else { return }
         builder.output("probabilities", Softmax(name: "probabilities")(logits))
       }
-    let program = try Program(graph, parameters: store, kernels: kernels)
-    guard
-      try program.output("probabilities").shape
-        == .image(height: size.height, width: size.width, channels: palette.count)
+    let wanted = Shape.image(
+      height: size.height, width: size.width, channels: palette.count)
+    guard let output = graph.output(named: "probabilities"), graph.values[output].shape == wanted
     else { throw StudioError(.data, "the model gives no classes of \(size) for a picture of it") }
+    let program = try Program(graph, parameters: store, kernels: kernels)
     programs[size] = program
     return program
   }

@@ -93,7 +93,7 @@ public struct SegmentationArchitecture: Sendable, Hashable, Codable {
   /// - Parameters:
   ///   - batch: Pictures at once.
   ///   - height: Rows; a multiple of `granularity`.
-  ///   - width: Columns; a multiple of `granularity`.
+  ///   - columns: Columns; a multiple of `granularity`.
   /// - Returns: A graph with input `input` [batch, height, width, channels] in [0, 1] and output
   ///   `output` [batch, height, width, classes], the logits.
   /// - Throws: `ShapeError` when the numbers do not fit together.

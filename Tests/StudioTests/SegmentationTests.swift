@@ -1,0 +1,402 @@
+// Semantic segmentation: figures by hand, tiles without seams, outputs read back, trainings on
+// drawn discs, resumed bytes.
+
+import AtelierDatasets
+import AtelierEngine
+import AtelierImages
+import AtelierInterchange
+import AtelierKernels
+import AtelierStudio
+import AtelierTraining
+import AtelierZoo
+import Foundation
+import TestSupport
+import Testing
+
+private let palette = ClassPalette([
+  .init(name: "ground", color: [40, 60, 80]), .init(name: "disc", color: [200, 30, 30]),
+  .init(name: "square", color: [30, 200, 30]),
+])
+
+/// A picture of discs and squares on noisy ground, and its labels.
+private func drawn(_ index: Int, width: Int = 48, height: Int = 40) -> SegmentedImage {
+  var generator = RandomGenerator(seed: 11, UInt64(index))
+  var labels = [UInt8](repeating: 0, count: width * height)
+  for kind in [1, 2, 1, 2] as [UInt8] {
+    let (x, y) = (generator.index(below: width), generator.index(below: height))
+    let radius = 4 + generator.index(below: 5)
+    for row in max(0, y - radius)..<min(height, y + radius) {
+      for column in max(0, x - radius)..<min(width, x + radius) {
+        let (dx, dy) = (column - x, row - y)
+        if kind == 2 || dx * dx + dy * dy < radius * radius { labels[row * width + column] = kind }
+      }
+    }
+  }
+  let colors: [[UInt8]] = [[90, 90, 90], [220, 60, 60], [60, 60, 220]]
+  var samples: [UInt8] = []
+  for label in labels {
+    for value in colors[Int(label)] { samples.append(value &+ UInt8(generator.index(below: 30))) }
+  }
+  // A strip at the right does not count.
+  for row in 0..<height { labels[row * width + width - 1] = LabelMap.ignored }
+  return SegmentedImage(
+    name: "\(index).png",
+    image: ByteImage(width: width, height: height, channels: 3, samples: samples),
+    labels: LabelMap(width: width, height: height, labels: labels))
+}
+
+/// Writes pictures and palette masks below `images` and `masks`, with a list of the classes.
+private func writeDrawn(in folder: URL, count: Int) throws -> URL {
+  let data = folder.appending(path: "drawn")
+  for name in ["images", "masks"] {
+    try FileManager.default.createDirectory(
+      at: data.appending(path: name), withIntermediateDirectories: true)
+  }
+  for index in 0..<count {
+    let item = drawn(index)
+    try ImageFile.write(item.image, to: data.appending(path: "images/\(item.name)"))
+    try ImageFile.write(
+      LabelPictures.indexed(item.labels, palette),
+      to: data.appending(path: "masks/\(item.name)").path)
+  }
+  let lines = palette.entries.enumerated().map { index, entry in
+    "\(index) \(entry.name) \(entry.color.map(String.init).joined(separator: " "))\n"
+  }
+  try Data(lines.joined().utf8).write(to: data.appending(path: "classes.txt"))
+  return data
+}
+
+/// A model of random weights.
+private func model(
+  _ architecture: SegmentationArchitecture, names: [String] = palette.names, seed: UInt64 = 7
+) throws -> Model {
+  let step = architecture.granularity
+  let graph = try architecture.graph(height: 2 * step, width: 2 * step)
+  return try Model(
+    graph: graph, store: ParameterStore(for: [graph], seed: seed),
+    information: ModelInformation(
+      task: "segment", architecture: "unet", granularity: step,
+      receptiveRadius: architecture.receptiveRadius, classNames: names,
+      classColors: palette.entries.map(\.color)))
+}
+
+/// A model whose logits are 10 · the three channels of a pixel.
+private func channelModel() throws -> Model {
+  let graph = try Graph.trace { builder in
+    let input = builder.input("input", [1, 1, 1, 3])
+    builder.output("output", Convolution2D(filters: 3, kernel: 1, name: "pick")(input))
+  }
+  let store = try ParameterStore(for: [graph], seed: 1)
+  try store.set("pick/weight", Tensor([1, 1, 3, 3], [10, 0, 0, 0, 10, 0, 0, 0, 10]))
+  return try Model(
+    graph: graph, store: store,
+    information: ModelInformation(
+      task: "segment", architecture: "channels", classNames: palette.names))
+}
+
+/// A picture whose brightest channel says the class.
+private func picture(_ classes: [Int], width: Int) -> ByteImage {
+  ByteImage(
+    width: width, height: classes.count / width, channels: 3,
+    samples: classes.flatMap { index in (0..<3).map { $0 == index ? 255 : 0 } })
+}
+
+@Suite struct SegmenterTests {
+  @Test func figuresAreThoseByHand() throws {
+    // Truth 0 0 0 1 1 2 and one that does not count; found 0 0 1 1 1 0 2.
+    let item = SegmentedImage(
+      name: "row", image: picture([0, 0, 1, 1, 1, 0, 2], width: 7),
+      labels: LabelMap(width: 7, height: 1, labels: [0, 0, 0, 1, 1, 2, 255]))
+    let set = try SegmentedImages(name: "rows", items: [item], palette: palette)
+    let report = try SegmentationEvaluation.run(Segmenter(channelModel()), on: set)
+    #expect(report.confusion == [[2, 1, 0], [0, 2, 0], [1, 0, 0]])
+    #expect(report.pictures == 1 && report.pixels == 6)
+    #expect(report.globalAccuracy == 4.0 / 6)
+    #expect(report.classes.map(\.pixels) == [3, 2, 1])
+    let third = 2.0 / 3
+    #expect(report.classes.map(\.accuracy) == [third, 1, 0])
+    #expect(report.classes.map(\.precision) == [third, third, 0])
+    #expect(report.classes.map(\.iou) == [0.5, third, 0])
+    #expect(abs(report.classAccuracy - 5.0 / 9) < 1e-12)
+    #expect(abs(report.meanIoU - 7.0 / 18) < 1e-12)
+    #expect(
+      report.protocol
+        == "rows, all 1 pictures of 7x1 whole, 3 classes, one confusion matrix over all pixels "
+        + "but the ignored ones; mIoU and class accuracy are means over the classes that the "
+        + "truth shows; one pass a picture")
+    // A class that the truth does not show is no part of the means.
+    let fewer = try SegmentedImages(
+      name: "rows",
+      items: [
+        SegmentedImage(
+          name: "row", image: picture([0, 1], width: 2),
+          labels: LabelMap(width: 2, height: 1, labels: [0, 0]))
+      ], palette: palette)
+    #expect(try SegmentationEvaluation.run(Segmenter(channelModel()), on: fewer).meanIoU == 0.5)
+    let matrix = ConfusionPicture.draw(report, title: "three classes")
+    #expect(matrix.width > 150 && matrix.channels == 3)
+  }
+
+  @Test func confidenceIsTheProbabilityAndThresholdsCut() throws {
+    let segmenter = try Segmenter(channelModel())
+    #expect(segmenter.palette.names == palette.names)
+    // The model stores no colours: they are made up.
+    #expect(segmenter.palette.entries[1].color == ClassPalette.standardColor(1))
+    var image = picture([2, 1], width: 2)
+    image[1, 0, 0] = 230
+    let found = try segmenter.segment(image)
+    #expect(found.labels.labels == [2, 1])
+    let sure = Float(exp(10.0) / (exp(10.0) + 2))
+    let torn = Float(exp(10.0) / (exp(10.0) + exp(10 * 230.0 / 255) + 1))
+    #expect(abs(found.confidence.samples[0] - sure) < 1e-5)
+    #expect(abs(found.confidence.samples[1] - torn) < 1e-5)
+    var options = Segmenter.Options()
+    options.threshold = 0.9
+    #expect(try segmenter.segment(image, options).labels.labels == [2, LabelMap.ignored])
+    let shares = found.classShares(3)
+    #expect(shares.map(\.pixels) == [0, 1, 1] && shares[0].confidence == 0)
+    #expect(found.keeping([1]).labels.labels == [LabelMap.ignored, 1])
+  }
+
+  @Test(arguments: [
+    SegmentationArchitecture(.unet, classes: 3, width: 4, levels: 3),
+    SegmentationArchitecture(.segnetBasic, classes: 3, width: 3),
+    SegmentationArchitecture(.fcn, classes: 3, width: 3),
+  ])
+  func tilesHaveNoSeams(_ architecture: SegmentationArchitecture) throws {
+    let segmenter = try Segmenter(model(architecture))
+    let image = try scene(.city, width: 700, height: 333, isGray: false)
+    let whole = try segmenter.segment(image)
+    var options = Segmenter.Options()
+    options.tileSize = 16
+    let tiled = try segmenter.segment(image, options)
+    #expect(whole.labels.size == image.size)
+    let largest = zip(whole.confidence.samples, tiled.confidence.samples).reduce(Float(0)) {
+      max($0, abs($1.0 - $1.1))
+    }
+    #expect(largest < 1e-4, "\(largest)")
+    let changed = zip(whole.labels.labels, tiled.labels.labels).filter { $0 != $1 }.count
+    #expect(changed < image.pixelCount / 10_000)
+  }
+
+  @Test func aMirroredPictureGivesTheMirroredResult() throws {
+    let segmenter = try Segmenter(model(.init(.unet, classes: 3, width: 4, levels: 3)))
+    let image = try scene(.flower, width: 64, height: 40, isGray: false)
+    var options = Segmenter.Options()
+    options.isFlipAveraged = true
+    let one = try segmenter.segment(image, options)
+    let other = try segmenter.segment(image.oriented(.mirrored), options)
+    let back = other.confidence.oriented(.mirrored)
+    #expect(largestDifference(one.confidence, back) < 1e-5)
+    #expect(
+      try largestDifference(one.confidence, segmenter.segment(image).confidence) > 1e-4)
+  }
+
+  @Test func whatIsNoSemanticModelIsRefused() throws {
+    var other = try channelModel()
+    other.information.task = "classify"
+    #expect(
+      errorLine { _ = try Segmenter(other) }
+        == "expected a model that gives pixels classes, received one for the task classify")
+    other = try channelModel()
+    other.information.classNames = ["a", "b"]
+    #expect(
+      errorLine { _ = try Segmenter(other) }
+        == "expected a model from gray or RGB images to 2 classes for each pixel, received "
+        + "[1, 1, 1, 3] to [1, 1, 1, 3]")
+    // Colours of a file that make no sense are left out.
+    other = try channelModel()
+    other.information.classColors = [[1], [2, 3, 4], []]
+    #expect(
+      try Segmenter(other).palette.entries.map(\.color)
+        == [ClassPalette.standardColor(0), [2, 3, 4], ClassPalette.standardColor(2)])
+  }
+}
+
+@Suite struct SemanticOutputTests {
+  @Test func everyFormIsReadBack() throws {
+    let segmenter = try Segmenter(model(.init(.unet, classes: 3, width: 4, levels: 2)))
+    let image = drawn(1).image
+    var found = try segmenter.segment(image)
+    found.labels[3, 4] = LabelMap.ignored
+    try withScratchFolder { folder in
+      let stem = folder.appending(path: "a").path
+      for form in SemanticOutput.allCases {
+        let path = form.path(stem)
+        #expect(path == "\(stem)-\(form.rawValue).png")
+        try form.write(found, of: image, palette: palette, opacity: 0.25, to: path)
+      }
+      let stored = try ImageFile.readIndices(SemanticOutput.label.path(stem))
+      #expect(stored.indices.samples == found.labels.labels)
+      #expect(stored.palette.count == 256 && stored.palette[1] == SIMD4(200, 30, 30, 255))
+      let colors = try ImageFile.read(SemanticOutput.color.path(stem))
+      #expect(stored.colored == colors)
+      let gray = try ImageFile.read(SemanticOutput.confidence.path(stem))
+      #expect(gray == found.confidence.bytes && gray.channels == 1)
+      let overlay = try ImageFile.read(SemanticOutput.overlay.path(stem))
+      for (pixel, label) in found.labels.labels.enumerated() {
+        for channel in 0..<3 {
+          let own = Float(image.samples[3 * pixel + channel])
+          let color = Float(colors.samples[3 * pixel + channel])
+          let expected: Float = label == LabelMap.ignored ? own : 0.75 * own + 0.25 * color
+          let received = Float(overlay.samples[3 * pixel + channel])
+          #expect(abs(received - expected) <= 0.5)
+        }
+      }
+      // The mask reads as the labels that it was written from, and so do its colours.
+      let classes = ClassList(palette)
+      let map = try MaskFile.read(
+        SemanticOutput.label.path(stem), classes: classes, size: image.size)
+      #expect(map == found.labels)
+    }
+  }
+
+  @Test func connectedPartsAreObjects() {
+    // Two parts of class 1 that touch at a corner alone, one of class 2, ground.
+    let labels: [UInt8] = [1, 1, 0, 2, 1, 0, 1, 2, 0, 0, 1, 2]
+    let values: [Float] = [
+      0.9, 0.7, 1, 0.5,
+      0.8, 1, 0.6, 0.5,
+      1, 1, 0.4, 0.2,
+    ]
+    let found = SemanticSegmentation(
+      labels: LabelMap(width: 4, height: 3, labels: labels),
+      confidence: FloatImage(width: 4, height: 3, channels: 1, samples: values))
+    let objects = found.objects(of: [1, 2], smallest: 2)
+    #expect(objects.map(\.classIndex) == [1, 2, 1])
+    #expect(objects.map(\.mask.area) == [3, 3, 2])
+    #expect(objects[0].box == PlaneBox(x: 0, y: 0, width: 2, height: 2))
+    #expect(objects[1].box == PlaneBox(x: 3, y: 0, width: 1, height: 3))
+    #expect(objects[2].mask[2, 1] && objects[2].mask[2, 2] && !objects[2].mask[3, 1])
+    for (object, score) in zip(objects, [0.8, 0.4, 0.5]) {
+      #expect(abs(object.score - score) < 1e-6)
+    }
+    #expect(found.objects(of: [1], smallest: 3).count == 1)
+    #expect(found.objects(of: [1, 2], smallest: 1, limit: 1).count == 1)
+    #expect(found.objects(of: []).isEmpty)
+  }
+}
+
+@Suite(.serialized) struct SegmentationTrainingTests {
+  private func request(_ data: URL) -> SegmentationTrainingRequest {
+    var request = SegmentationTrainingRequest(data: data.path)
+    request.holdOut = 3
+    (request.width, request.levels) = (8, 3)
+    (request.cropWidth, request.cropHeight) = (32, 32)
+    request.loss = [.init(.crossEntropy), .init(.dice, weight: 0.5)]
+    request.balance = 0.25
+    request.learningRate = 1e-2
+    (request.warmUp, request.averageDecay) = (3, 0.9)
+    (request.validationInterval, request.previewInterval, request.saveInterval) = (50, 50, 50)
+    request.steps = 100
+    return request
+  }
+
+  @Test func discsAndSquaresAreLearnt() throws {
+    try withScratchFolder { folder in
+      let data = try writeDrawn(in: folder, count: 12)
+      let run = folder.appending(path: "run")
+      let stop = try SegmentationTraining.run(request(data), in: run, isResuming: false)
+      #expect(stop.reason == .finished && stop.step == 100)
+      #expect(try #require(stop.best) > 0.8, "\(stop)")
+      let model = try ModelFile.read(from: run.appending(path: "best.safetensors"))
+      let information = model.information
+      #expect(information.task == "segment" && information.classNames == palette.names)
+      #expect(information.classColors == palette.entries.map(\.color))
+      #expect(information.granularity == 4)
+      #expect(information.training["loss"] == "ce + 0.5*dice")
+      #expect(information.figures["miou"] == stop.best)
+      // What a file gives is what the training measured.
+      let all = try #require(try SegmentedImages.read(data, part: .training))
+      let held = try all.split(holdingOut: 3, seed: 1).held
+      let report = try SegmentationEvaluation.run(Segmenter(model), on: held)
+      #expect(report.meanIoU == stop.best)
+      let previews = try FileManager.default.contentsOfDirectory(
+        atPath: run.appending(path: "previews").path)
+      #expect(previews.sorted() == ["step-0000050.png", "step-0000100.png"])
+    }
+  }
+
+  @Test func aResumedTrainingEndsInTheSameBytes() throws {
+    try withScratchFolder { folder in
+      let data = try writeDrawn(in: folder, count: 6)
+      var request = request(data)
+      request.loss.append(.init(.focal, weight: 0.3, gamma: 1.5))
+      request.steps = 9
+      request.validationInterval = 4
+      let whole = folder.appending(path: "whole")
+      _ = try SegmentationTraining.run(request, in: whole, isResuming: false)
+      let parts = folder.appending(path: "parts")
+      let flag = InterruptFlag()
+      let stopper = ClosureListener { event in
+        if case .step(let report) = event, report.step == 5 { flag.raise() }
+      }
+      let first = try SegmentationTraining.run(
+        request, in: parts, isResuming: false, listeners: [stopper], interrupt: flag)
+      #expect(first.reason == .interrupted && first.step == 5)
+      let second = try SegmentationTraining.run(request, in: parts, isResuming: true)
+      #expect(second.reason == .finished && second.step == 9)
+      for name in ["last.safetensors", "best.safetensors"] {
+        #expect(
+          try Data(contentsOf: whole.appending(path: name))
+            == Data(contentsOf: parts.appending(path: name)), "\(name)")
+      }
+      // A resume may not change what the run is.
+      request.balance = 0.5
+      let line = errorLine {
+        _ = try SegmentationTraining.run(request, in: parts, isResuming: true)
+      }
+      #expect(
+        line?.hasSuffix("configuration.json: the run has balance 0.25; received 0.5") == true,
+        "\(line ?? "none")")
+    }
+  }
+
+  @Test func whatCannotBeTrainedIsRefusedFirst() throws {
+    try withScratchFolder { folder in
+      let data = try writeDrawn(in: folder, count: 3)
+      func line(_ change: (inout SegmentationTrainingRequest) -> Void) -> String? {
+        var request = request(data)
+        change(&request)
+        return errorLine {
+          _ = try SegmentationTraining.run(
+            request, in: folder.appending(path: "run"), isResuming: false)
+        }
+      }
+      #expect(
+        line { $0.cropWidth = 30 }
+          == "unet needs crops whose sides are multiples of 4; received 30x32")
+      #expect(line { $0.loss = [] } == "a training needs a loss")
+      #expect(
+        line { $0.holdOut = 3 }
+          == "drawn: 3 of 3 pictures cannot be held out for validation")
+      #expect(line { $0.data = folder.appending(path: "no").path }?.contains("no: ") == true)
+      #expect(!FileManager.default.fileExists(atPath: folder.appending(path: "run").path))
+    }
+  }
+
+  @Test func unpoolingsAreComparedAtEqualWeights() throws {
+    try withScratchFolder { folder in
+      let data = try writeDrawn(in: folder, count: 4)
+      var request = request(data)
+      request.holdOut = 1
+      (request.network, request.width, request.steps) = (.segnetBasic, 4, 4)
+      request.batch = 2
+      let (report, grid) = try SegmentationComparison.run(request)
+      #expect(report.rows.map(\.unpooling) == Unpooling.allCases)
+      // Eight 7×7 convolutions, normalizations of eight and the classifier.
+      let weights = 49 * 4 * (3 + 7 * 4) + 8 * 2 * 4 + 4 * 3 + 3
+      #expect(report.rows.map(\.parameters) == [Int](repeating: weights, count: 4))
+      #expect(Set(report.rows.map(\.loss)).count == 4)
+      for row in report.rows {
+        #expect((0...1).contains(row.meanIoU) && row.loss.isFinite && row.seconds >= 0)
+      }
+      #expect(report.protocol.hasPrefix("segnet-basic of width 4, equal weights, 4 steps of 2"))
+      #expect(grid.width > 6 * 48)
+      request.network = .unet
+      #expect(
+        errorLine { _ = try SegmentationComparison.run(request) }
+          == "unpoolings are compared in segnet-basic or segnet, not in unet")
+    }
+  }
+}
