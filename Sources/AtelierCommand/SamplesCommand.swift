@@ -12,7 +12,7 @@ struct SamplesCommand: ParsableCommand {
     discussion: """
       Scenes come as clean/NAME.png and noisy/NAME.png; the two fictional people as \
       characters/NAME.png, both in the same poses, with boxes.csv; shapes to segment as shapes/images/NAME.png \
-      with the class of every pixel in shapes/labels. The same seed gives the same pictures; seed 1 gives \
+      with the class of every pixel in shapes/labels and the objects in shapes/instances.json. The same seed gives the same pictures; seed 1 gives \
       those of the folder Samples.
 
       EXAMPLES

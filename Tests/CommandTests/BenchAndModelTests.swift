@@ -192,6 +192,20 @@ struct BenchAndModelTests {
         root.appendingPathComponent("Samples/characters/\(name)"))
       #expect(drawn == shipped, "characters/\(name)")
     }
+    for name in (1...SampleShapes.count).map({ "shapes-\($0).png" }) {
+      let drawn = try ImageFile.read(bench.path("drawn/shapes/images/\(name)"))
+      let shipped = try ImageFile.read(root.appendingPathComponent("Samples/shapes/images/\(name)"))
+      #expect(drawn == shipped, "shapes/\(name)")
+      let labels = try ["drawn/shapes/labels", "Samples/shapes/labels"].enumerated().map {
+        try ImageFile.readIndices(
+          ($0.offset == 0 ? bench.path($0.element) : root.appendingPathComponent($0.element))
+            .appendingPathComponent(name).path)
+      }
+      #expect(labels[0] == labels[1], "labels of \(name)")
+    }
+    #expect(
+      try Data(contentsOf: bench.path("drawn/shapes/instances.json"))
+        == Data(contentsOf: root.appendingPathComponent("Samples/shapes/instances.json")))
     #expect(
       try Data(contentsOf: bench.path("drawn/characters/boxes.csv"))
         == Data(contentsOf: root.appendingPathComponent("Samples/characters/boxes.csv")))

@@ -18,8 +18,8 @@ public enum InstancePart: String, Sendable, Codable, CaseIterable {
 extension InstanceData {
   /// Reads the set at a place, whatever its layout.
   ///
-  /// - A COCO file, or a folder with one whose name tells the part (`instances_test….json`).
   /// - `images`, `labels` and `index.csv` with the columns name, split and instances (and kind).
+  /// - A COCO file, or a folder with one whose name tells the part (`instances_test….json`).
   /// - `images` and `labels` alone: a picture and a label PNG of one name.
   /// - One folder a picture, each with `images`, which holds the picture, and `masks`, which holds one
   ///   PNG an object (the layout of the Data Science Bowl 2018).
@@ -39,10 +39,8 @@ extension InstanceData {
     }
     guard isFolder.boolValue else { return try InstanceData(coco: url) }
     let entries = try listing(url)
-    if entries.contains("labels"), entries.contains("images") {
-      guard entries.contains("index.csv") else {
-        return try InstanceData(labelFolder: url, className: className)
-      }
+    let hasLabels = entries.contains("labels") && entries.contains("images")
+    if hasLabels, entries.contains("index.csv") {
       return try InstanceData(indexed: url, part: part, className: className)
     }
     let files = entries.filter { $0.lowercased().hasSuffix(".json") }
@@ -56,6 +54,7 @@ extension InstanceData {
       }
       return try InstanceData(coco: url.appendingPathComponent(chosen[0]))
     }
+    if hasLabels { return try InstanceData(labelFolder: url, className: className) }
     return try InstanceData(maskFolders: url, className: className)
   }
 

@@ -30,7 +30,7 @@ public struct InstanceLabels: Sendable, Hashable {
   ///   - size: Columns and rows.
   /// - Throws: `DatasetError` for more objects than there are numbers.
   /// - Precondition: masks have the size.
-  public init(_ objects: [MaskedObject], size: PixelSize) throws(DatasetError) {
+  public init(_ objects: [EncodedObject], size: PixelSize) throws(DatasetError) {
     guard objects.count <= Int(UInt16.max) else {
       throw DatasetError(
         "expected at most \(UInt16.max) objects in a picture of 16-bit numbers, received "
@@ -42,9 +42,8 @@ public struct InstanceLabels: Sendable, Hashable {
     }
     for index in order {
       precondition(objects[index].mask.size == size, "masks of two sizes")
-      let pixels = objects[index].mask.pixels
-      for place in labels.indices where pixels[place] && labels[place] == 0 {
-        labels[place] = UInt16(index + 1)
+      objects[index].mask.forEachPixel { place in
+        if labels[place] == 0 { labels[place] = UInt16(index + 1) }
       }
     }
     self.init(width: size.width, height: size.height, labels: labels)
@@ -85,24 +84,9 @@ public struct InstanceLabels: Sendable, Hashable {
 
   /// The masks of the objects, in the order of their numbers.
   public var masks: [(number: Int, mask: RunLengthMask)] {
-    var intervals: [UInt16: [Range<Int>]] = [:]
-    var last: UInt16 = 0
-    var start = 0
-    var place = 0
-    for x in 0..<width {
-      for y in 0..<height {
-        let label = labels[y * width + x]
-        if label != last {
-          if last > 0 { intervals[last, default: []].append(start..<place) }
-          last = label
-          start = place
-        }
-        place += 1
-      }
-    }
-    if last > 0 { intervals[last, default: []].append(start..<place) }
-    return intervals.sorted { $0.key < $1.key }.map { label, intervals in
-      (Int(label), RunLengthMask(width: width, height: height, intervals: intervals))
-    }
+    let largest = Int(labels.max() ?? 0)
+    let masks = RunLengthMask.masks(
+      of: labels.map { Int($0) - 1 }, count: largest, width: width, height: height)
+    return masks.enumerated().filter { $0.element.area > 0 }.map { ($0.offset + 1, $0.element) }
   }
 }

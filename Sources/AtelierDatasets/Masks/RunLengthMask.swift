@@ -112,14 +112,7 @@ public struct RunLengthMask: Sendable, Hashable {
   /// The mask as pixels.
   public var mask: BinaryMask {
     var pixels = [Bool](repeating: false, count: width * height)
-    forEachInterval { interval in
-      var (x, y) = interval.lowerBound.quotientAndRemainder(dividingBy: height)
-      for _ in interval {
-        pixels[y * width + x] = true
-        y += 1
-        if y == height { (x, y) = (x + 1, 0) }
-      }
-    }
+    forEachPixel { pixels[$0] = true }
     return BinaryMask(width: width, height: height, pixels: pixels)
   }
 
@@ -185,6 +178,18 @@ public struct RunLengthMask: Sendable, Hashable {
     intervals.sort { $0.lowerBound < $1.lowerBound }
     return RunLengthMask(
       width: masks[0].width, height: masks[0].height, intervals: intervals)
+  }
+
+  /// Visits the object's pixels as places row by row, down the columns.
+  public func forEachPixel(_ visit: (Int) -> Void) {
+    forEachInterval { interval in
+      var (x, y) = interval.lowerBound.quotientAndRemainder(dividingBy: height)
+      for _ in interval {
+        visit(y * width + x)
+        y += 1
+        if y == height { (x, y) = (x + 1, 0) }
+      }
+    }
   }
 
   /// Visits the object's runs as column-wise places.

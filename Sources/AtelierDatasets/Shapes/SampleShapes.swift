@@ -1,6 +1,7 @@
 // The samples of the shapes scenes: pictures, and the truth of every pixel and of every object.
 
 import AtelierImages
+import AtelierInterchange
 import Foundation
 
 /// Shapes scenes that ship: something to segment in the first minute, with its truth.
@@ -19,13 +20,14 @@ public enum SampleShapes {
     try ShapesScenes(seed: seed)
   }
 
-  /// Draws the samples: `shapes/images/NAME.png` and `shapes/labels/NAME.png`, whose palette shows the classes.
+  /// Draws the samples: `shapes/images/NAME.png`, `shapes/labels/NAME.png`, whose palette shows the classes,
+  /// and `shapes/instances.json` with the objects of all of them in COCO's form.
   ///
   /// - Parameters:
   ///   - folder: The folder, made if it is missing; files of the same names are replaced.
   ///   - seed: Which scenes.
   /// - Returns: The pictures, in the order of the scenes.
-  /// - Throws: `ImageError` or the file system's error when a file cannot be written.
+  /// - Throws: `ImageError`, `FileError` or the file system's error when a file cannot be written.
   @discardableResult
   public static func write(
     to folder: URL, seed: UInt64 = SampleScenes.sampleSeed
@@ -45,6 +47,9 @@ public enum SampleShapes {
         scene.labels.indexed(scenes.palette), to: places[1].appendingPathComponent(name).path)
       files.append(file)
     }
+    let json = try InstanceData(scenes, count: count).coco()
+      .json(description: "Shapes scenes of seed \(seed), drawn by Atelier")
+    try AtomicFile.write(json, to: folder.appendingPathComponent("shapes/instances.json"))
     return files
   }
 }

@@ -1,0 +1,172 @@
+// The files of a segmentation: one call a picture, and one at the end for the files of all pictures.
+
+import AtelierDatasets
+import AtelierImages
+import AtelierInterchange
+import Foundation
+
+/// Writes what was found in pictures, in any of the forms of `SegmentationOutput`.
+///
+/// Every file appears whole or not at all.
+public struct SegmentationWriter: Sendable {
+  /// Where the files go.
+  public let folder: URL
+  /// The labels' classes.
+  public let palette: ClassPalette
+  /// What is written.
+  public let outputs: Set<SegmentationOutput>
+  /// How masks are written into `coco.json`.
+  public let form: COCOMaskForm
+
+  private var document = COCODocument()
+  private var table = SegmentationOutcome.csvHeader + "\n"
+
+  /// Prepares to write into a folder, which is made if it is missing.
+  ///
+  /// - Parameters:
+  ///   - folder: Where the files go.
+  ///   - palette: The labels' classes, with the background first for instance segmentation.
+  ///   - outputs: What is written.
+  ///   - form: How masks are written into `coco.json`.
+  /// - Throws: `StudioError` when the folder cannot be made.
+  public init(
+    folder: URL, palette: ClassPalette,
+    outputs: some Sequence<SegmentationOutput> = SegmentationOutput.standard,
+    form: COCOMaskForm = .runs
+  ) throws(StudioError) {
+    self.folder = folder
+    self.palette = palette
+    self.outputs = Set(outputs)
+    self.form = form
+    try Self.makeFolder(folder)
+  }
+
+  private static func makeFolder(_ folder: URL) throws(StudioError) {
+    do {
+      try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+    } catch {
+      throw StudioError(.cannotCreate, "\(folder.relativePath): the folder cannot be made")
+    }
+  }
+
+  /// Writes the files of one picture and keeps what the files of all pictures need.
+  ///
+  /// - Parameters:
+  ///   - outcome: What was found.
+  ///   - picture: The picture itself.
+  ///   - name: What its files are called: a path below the folder, without extension.
+  ///   - fileName: The picture's file, for COCO; the name with .png when nil.
+  /// - Returns: The files, in the order of `SegmentationOutput`.
+  /// - Throws: `StudioError`, `ImageError` or `FileError` when a file cannot be written.
+  /// - Precondition: the picture has the outcome's size.
+  public mutating func add(
+    _ outcome: SegmentationOutcome, picture: ByteImage, name: String, fileName: String? = nil
+  ) throws -> [URL] {
+    let stem = folder.appendingPathComponent(name)
+    if name.contains("/") { try Self.makeFolder(stem.deletingLastPathComponent()) }
+    func place(_ ending: String) -> URL {
+      stem.deletingLastPathComponent().appendingPathComponent(stem.lastPathComponent + ending)
+    }
+    var files: [URL] = []
+    for output in SegmentationOutput.allCases where outputs.contains(output) {
+      switch output {
+      case .label:
+        files.append(place("-label.png"))
+        try ImageFile.write(outcome.labels.indexed(palette), to: files[files.count - 1].path)
+      case .color:
+        files.append(place("-color.png"))
+        try ImageFile.write(outcome.labels.colored(palette), to: files[files.count - 1])
+      case .overlay:
+        files.append(place("-overlay.png"))
+        let overlay = outcome.overlay(on: picture, palette: palette)
+        try ImageFile.write(overlay, to: files[files.count - 1])
+      case .confidence:
+        files.append(place("-confidence.png"))
+        try ImageFile.write(outcome.confidence.bytes, to: files[files.count - 1])
+      case .instances:
+        files.append(place("-instances.png"))
+        let numbers = try InstanceLabels(outcome.objects, size: outcome.size)
+        try ImageFile.write(numbers.image, to: files[files.count - 1].path)
+      case .objects: files += try writeObjects(outcome, into: place("-objects"))
+      case .svg:
+        files.append(place("-outlines.svg"))
+        try AtomicFile.write(
+          Data(outcome.svg(palette: palette).utf8), to: files[files.count - 1])
+      case .coco: note(outcome, fileName: fileName ?? name + ".png")
+      case .csv:
+        table += outcome.csvLines(name, palette: palette).map { $0 + "\n" }.joined()
+      }
+    }
+    if document.categories.isEmpty {
+      document.categories = COCODocument.categories(
+        palette.entries.dropFirst(outcome.firstObjectLabel).map(\.name))
+    }
+    return files
+  }
+
+  /// Writes the files of all pictures.
+  ///
+  /// - Returns: `objects.csv`, `coco.json` and `coco-results.json`, as far as they are wanted.
+  /// - Throws: `FileError` when a file cannot be written.
+  public func finish() throws(FileError) -> [URL] {
+    var files: [URL] = []
+    if outputs.contains(.coco) {
+      files += ["coco.json", "coco-results.json"].map { folder.appendingPathComponent($0) }
+      try AtomicFile.write(document.json(description: "Objects found by Atelier"), to: files[0])
+      try AtomicFile.write(COCODocument.resultsJSON(detections), to: files[1])
+    }
+    if outputs.contains(.csv) {
+      files.append(folder.appendingPathComponent("objects.csv"))
+      try AtomicFile.write(Data(table.utf8), to: files[files.count - 1])
+    }
+    return files
+  }
+
+  /// The results form knows runs alone.
+  private var detections: [COCODocument.Annotation] {
+    let sizes = Dictionary(
+      document.pictures.map { ($0.id, $0.size) }, uniquingKeysWith: { first, _ in first })
+    return document.annotations.map { annotation in
+      var result = annotation
+      if case .polygons = annotation.segmentation, let size = sizes[annotation.pictureID],
+        let mask = try? annotation.segmentation?.mask(size)
+      {
+        result.segmentation = .text(mask.text, height: size.height, width: size.width)
+      }
+      return result
+    }
+  }
+
+  private mutating func note(_ outcome: SegmentationOutcome, fileName: String) {
+    let id = document.pictures.count + 1
+    document.pictures.append(
+      COCODocument.Picture(id: id, fileName: fileName, size: outcome.size))
+    for object in outcome.objects {
+      document.annotations.append(
+        COCODocument.Annotation(
+          object, id: document.annotations.count + 1, pictureID: id, form: form))
+    }
+  }
+
+  /// One mask an object; masks of a former run are removed, so that the folder holds these alone.
+  private func writeObjects(
+    _ outcome: SegmentationOutcome, into place: URL
+  ) throws -> [URL] {
+    try Self.makeFolder(place)
+    let former = (try? FileManager.default.contentsOfDirectory(atPath: place.path)) ?? []
+    for name in former where name.prefix(3).allSatisfy(\.isNumber) && name.hasSuffix(".png") {
+      try? FileManager.default.removeItem(at: place.appendingPathComponent(name))
+    }
+    return try outcome.objects.enumerated().map { index, object in
+      let number = String(index + 1)
+      let digits = String(repeating: "0", count: max(0, 3 - number.count)) + number
+      let className = outcome.className(object, palette)
+        .map { $0.isLetter || $0.isNumber ? $0 : "-" }
+      let file = place.appendingPathComponent("\(digits)-\(String(className)).png")
+      var mask = ByteImage(width: outcome.size.width, height: outcome.size.height, channels: 1)
+      object.mask.forEachPixel { mask.samples[$0] = 255 }
+      try ImageFile.write(mask, to: file)
+      return file
+    }
+  }
+}
