@@ -89,13 +89,8 @@ struct SegmentEvaluateCommand: ParsableCommand {
     func show(_ done: Int) { progress.show(done, set.count) }
     let report: InstanceSetReport
     if let segmenter {
-      report = try set.measure(
-        "Mask R-CNN", detectionLimit: detectionLimit, progress: show
-      ) { picture in
-        try segmenter.objects(in: picture, .measuring(limit: detectionLimit)).map {
-          EncodedObject($0)
-        }
-      }
+      report = try MaskRCNNEvaluation.run(
+        segmenter, on: set, limit: detectionLimit, progress: show)
     } else {
       report = try WatershedBaseline.measure(set, progress: show)
     }

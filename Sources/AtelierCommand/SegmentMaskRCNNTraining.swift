@@ -30,6 +30,12 @@ struct SegmentMaskRCNNTraining: ParsableArguments {
     help: "Turn, mirror, scale and recolour crops at random, as pictures of a microscope allow.")
   var microscope = false
 
+  @Option(
+    help: ArgumentHelp(
+      "See pictures so many times as large, for objects of few pixels (default: 1).",
+      valueName: "factor"))
+  var enlargement: Float?
+
   @Option(help: ArgumentHelp("The base learning rate (default: 0.001).", valueName: "rate"))
   var learningRate: Double?
 
@@ -83,6 +89,7 @@ struct SegmentMaskRCNNTraining: ParsableArguments {
       request.augmentation = .microscope
       request.stretchesContrast = true
     }
+    request.enlargement = enlargement ?? request.enlargement
     applyLimits(to: &request)
     return request
   }

@@ -10,8 +10,9 @@ struct SegmentObjectsCommand: ParsableCommand {
     commandName: "train-objects", abstract: "Train a Mask R-CNN: a mask for every object.",
     discussion: """
       EXAMPLES
-        atelier segment train-objects --data shapes --run mine --minutes 60
-        atelier segment train-objects --run mine --resume
+        atelier segment train-objects --data shapes --run shapes --minutes 40
+        atelier segment train-objects --data nuclei --microscope --run nuclei --minutes 60
+        atelier segment train-objects --run shapes --resume --minutes 60
       """)
 
   @Option(name: .customLong("run"), help: ArgumentHelp("The run folder.", valueName: "folder"))

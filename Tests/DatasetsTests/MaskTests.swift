@@ -172,7 +172,8 @@ import Testing
     let confidence = FloatImage(
       width: 4, height: 3, channels: 1, samples: (0..<12).map { Float($0) / 16 })
     let scores = labels.regions(firstLabel: 1, confidence: confidence).map(\.score)
-    #expect(scores == [0.5 / 16, 5 / 16, 25.0 / 3 / 16])
+    let expected: [Double] = [0.5 / 16, 5.0 / 16, 25.0 / 3 / 16]
+    #expect(scores == expected)
   }
 
   @Test func labelsAreShownInTheirColours() {
@@ -183,9 +184,8 @@ import Testing
     #expect(indexed.palette.count == 256)
     #expect(indexed.palette[255] == SIMD4(224, 224, 192, 255))
     let color = PixelColor.distinct(1)
-    #expect(
-      labels.colored(palette).samples
-        == [0, 0, 0, color.red, color.green, color.blue, 224, 224, 192])
+    let expected: [UInt8] = [0, 0, 0, color.red, color.green, color.blue, 224, 224, 192]
+    #expect(labels.colored(palette).samples == expected)
     #expect(Set((0..<40).map(PixelColor.distinct)).count == 40)
   }
 

@@ -5,12 +5,11 @@ import AtelierEngine
 import AtelierImages
 import AtelierInterchange
 import AtelierKernels
+import AtelierStudio
 import AtelierTraining
 import AtelierZoo
 import Foundation
 import Testing
-
-@testable import AtelierStudio
 
 @Suite("Mask R-CNN")
 struct MaskRCNNTests {

@@ -3,10 +3,9 @@
 import AtelierDatasets
 import AtelierEngine
 import AtelierImages
+import AtelierStudio
 import AtelierZoo
 import Testing
-
-@testable import AtelierStudio
 
 @Suite("Regions of Mask R-CNN")
 struct RegionTests {
@@ -206,9 +205,9 @@ struct RegionTests {
         return (place * place).sum() < radius * radius
       }
       let mask = BinaryMask(width: 64, height: 60, pixels: pixels)
+      let bounds = try #require(mask.bounds)
       let object = try #require(
-        InstanceTruth(
-          MaskedObject(classIndex: 0, box: try #require(mask.bounds), mask: mask)))
+        InstanceTruth(MaskedObject(classIndex: 0, box: bounds, mask: mask)))
       let region = object.box.enlarged(by: 0.1)
       let pasted = try #require(
         MaskRaster.pasted(MaskRaster.target(object, in: region), in: region, size: size))
@@ -234,8 +233,8 @@ struct RegionTests {
         mask[x, y] = true
       }
     }
-    let object = try #require(
-      InstanceTruth(MaskedObject(classIndex: 0, box: try #require(mask.bounds), mask: mask)))
+    let bounds = try #require(mask.bounds)
+    let object = try #require(InstanceTruth(MaskedObject(classIndex: 0, box: bounds, mask: mask)))
     let set = InstanceSet(
       classNames: ["thing"],
       items: [InstanceSet.Item(name: "one", picture: picture, objects: [object])])

@@ -103,22 +103,5 @@ import Testing
     print(report.lines.joined(separator: "\n"))
     #expect(try #require(report.all.masks.ap50) > 0.5)
     #expect(Set(report.kinds.keys) == ["fluorescence", "colour-histology"])
-    if let settings = ProcessInfo.processInfo.environment["ATELIER_WATERSHED_SEARCH"] {
-      let training = try InstanceData.read(folder, part: .training, className: "nucleus")
-      for separation in settings.split(separator: ",").compactMap({ Int($0) }) {
-        for blur in [0.7, 1, 1.5, 2] as [Float] {
-          for smoothing in [0, 1, 2] as [Float] {
-            let baseline = WatershedBaseline(
-              blur: blur, smoothing: smoothing, separation: separation)
-            let found = try training.measure("watershed", detectionLimit: 500) {
-              baseline.objects(in: $0)
-            }
-            print(
-              "SEARCH", separation, blur, smoothing, found.all.masks.ap50 ?? 0,
-              found.all.contest?.score ?? 0, found.kinds.mapValues { $0.masks.ap50 ?? 0 })
-          }
-        }
-      }
-    }
   }
 }

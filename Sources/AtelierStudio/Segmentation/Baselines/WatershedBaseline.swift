@@ -19,7 +19,7 @@ public struct WatershedBaseline: Sendable, Hashable {
 
   /// Settings; those that are not given did best on the training part of the nuclei.
   public init(
-    blur: Float = 1, smoothing: Float = 1, separation: Int = 5, leastArea: Int = 20
+    blur: Float = 0.5, smoothing: Float = 2, separation: Int = 5, leastArea: Int = 20
   ) {
     self.blur = blur
     self.smoothing = smoothing

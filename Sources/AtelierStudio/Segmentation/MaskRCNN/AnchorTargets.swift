@@ -4,7 +4,7 @@ import AtelierEngine
 import AtelierZoo
 
 /// Labels and corrections of the anchors of one picture (Ren and others 2015, section 3.1.2).
-struct AnchorTargets {
+package struct AnchorTargets {
   /// From this overlap with an object on an anchor is on it; so is each object's best anchor.
   static let objectOverlap: Float = 0.7
   /// Below this overlap with every object an anchor is on the ground.
@@ -13,12 +13,12 @@ struct AnchorTargets {
   private static let crowdShare: Float = 0.5
 
   /// 1 object, 0 ground, −1 neither.
-  private(set) var labels: [Int8]
+  package private(set) var labels: [Int8]
   /// The object of each anchor that is on one.
-  private(set) var objects: [Int: Int] = [:]
+  package private(set) var objects: [Int: Int] = [:]
 
   /// Compares anchors with the objects of a picture.
-  init(_ grid: AnchorGrid, _ truths: [InstanceTruth]) {
+  package init(_ grid: AnchorGrid, _ truths: [InstanceTruth]) {
     labels = [Int8](repeating: 0, count: grid.boxes.count)
     var best = [Float](repeating: 0, count: grid.boxes.count)
     var owner: [Int: Int] = [:]
@@ -65,7 +65,7 @@ struct AnchorTargets {
   }
 
   /// Keeps a random choice of the anchors that count: at most half on objects, the rest on the ground.
-  mutating func sample(_ count: Int, using generator: inout RandomGenerator) {
+  package mutating func sample(_ count: Int, using generator: inout RandomGenerator) {
     func thin(_ label: Int8, to limit: Int) -> Int {
       var chosen = labels.indices.filter { labels[$0] == label }
       guard chosen.count > limit else { return chosen.count }

@@ -7,7 +7,7 @@ import AtelierZoo
 import Foundation
 
 /// Batches that are a function of the step; the objects of a step wait here for those who sample regions.
-final class InstanceBatches: BatchSource, @unchecked Sendable {
+package final class InstanceBatches: BatchSource, @unchecked Sendable {
   private let source: InstanceSource
   private let grid: AnchorGrid
   private let batch: Int
@@ -33,7 +33,7 @@ final class InstanceBatches: BatchSource, @unchecked Sendable {
   }
 
   /// The tensors `input`, `rpn_labels`, `rpn_targets` and `rpn_weights` of a step.
-  func batch(step: Int) throws -> [String: Tensor] {
+  package func batch(step: Int) throws -> [String: Tensor] {
     let (width, height, anchors) = (source.size.width, source.size.height, grid.boxes.count)
     var input: [Float] = []
     input.reserveCapacity(batch * width * height * 3)

@@ -34,25 +34,38 @@ public struct InstanceAugmentation: Sendable, Hashable, Codable {
   /// For pictures that have no up and no down, such as those of a microscope.
   public static let microscope = InstanceAugmentation(
     scale: 0.75...1.35, turns: true, brightness: 0.06, contrast: 0.25, color: 0.1)
-  /// For scenes: mirrored only from left to right would need no turns; scenes without end need nothing.
+  /// For scenes without end: nothing.
   public static let none = InstanceAugmentation()
 }
 
 /// Pictures with their objects, in memory.
-struct InstanceSet: Sendable {
+package struct InstanceSet: Sendable {
   /// One picture.
-  struct Item: Sendable {
+  package struct Item: Sendable {
     let name: String
     let picture: ByteImage
     let objects: [InstanceTruth]
+
+    /// A picture by its parts.
+    package init(name: String, picture: ByteImage, objects: [InstanceTruth]) {
+      self.name = name
+      self.picture = picture
+      self.objects = objects
+    }
   }
 
   let classNames: [String]
   let items: [Item]
+
+  /// A set by its parts.
+  package init(classNames: [String], items: [Item]) {
+    self.classNames = classNames
+    self.items = items
+  }
 }
 
 /// Gives the pictures of a training, each a function of step and place.
-struct InstanceSource: Sendable {
+package struct InstanceSource: Sendable {
   /// Columns and rows of every picture.
   let size: PixelSize
   let classNames: [String]
@@ -65,19 +78,22 @@ struct InstanceSource: Sendable {
     make = { step, place in Self.example(scenes.scene(step * batch + place)) }
   }
 
-  /// Random crops of pictures.
-  init(_ set: InstanceSet, size: PixelSize, augmentation: InstanceAugmentation, seed: UInt64) {
+  /// Random crops of pictures, seen `enlargement` times as large.
+  package init(
+    _ set: InstanceSet, size: PixelSize, augmentation: InstanceAugmentation,
+    enlargement: Float = 1, seed: UInt64
+  ) {
     self.size = size
     classNames = set.classNames
     make = { step, place in
       var generator = RandomGenerator(seed: seed, 0x6F62_6A73, UInt64(step), UInt64(place))
       let item = set.items[generator.index(below: set.items.count)]
-      return Self.crop(item, size, augmentation, using: &generator)
+      return Self.crop(item, size, augmentation, enlargement, using: &generator)
     }
   }
 
   /// The picture at a place of a step's batch.
-  func example(step: Int, place: Int) -> InstanceExample { make(step, place) }
+  package func example(step: Int, place: Int) -> InstanceExample { make(step, place) }
 
   /// A drawn scene as it is.
   static func example(_ scene: ShapesScene) -> InstanceExample {
@@ -89,9 +105,9 @@ struct InstanceSource: Sendable {
   /// A random part of a picture, changed at random.
   private static func crop(
     _ item: InstanceSet.Item, _ size: PixelSize, _ augmentation: InstanceAugmentation,
-    using generator: inout RandomGenerator
+    _ enlargement: Float, using generator: inout RandomGenerator
   ) -> InstanceExample {
-    let scale = generator.uniform(augmentation.scale)
+    let scale = enlargement * generator.uniform(augmentation.scale)
     let (wide, high) = (Float(size.width) / scale, Float(size.height) / scale)
     func middle(_ part: Float, _ whole: Int) -> Float {
       let free = Float(whole) - part
@@ -138,7 +154,7 @@ struct InstanceSource: Sendable {
 
 extension ByteImage {
   /// RGB samples in [0, 1], gray three times, alpha over white.
-  var rgbFloats: [Float] {
+  package var rgbFloats: [Float] {
     let picture = flattened().withChannels(3)
     return picture.samples.map { Float($0) / 255 }
   }

@@ -12,12 +12,6 @@ struct InstanceTrainingData {
   struct Item {
     let picture: ByteImage
     let objects: [EncodedObject]
-
-    /// The picture as the network reads it.
-    var example: InstanceExample {
-      InstanceExample(
-        width: picture.width, height: picture.height, samples: picture.rgbFloats, objects: [])
-    }
   }
 
   let source: InstanceSource
@@ -47,14 +41,12 @@ struct InstanceTrainingData {
       held = validation
       source = InstanceSource(
         try Self.loaded(learnt, stretches: request.stretchesContrast), size: size,
-        augmentation: request.augmentation, seed: request.seed)
+        augmentation: request.augmentation, enlargement: request.enlargement, seed: request.seed)
       description =
         "\(learnt.name), \(learnt.count) pictures with \(learnt.objectCount) objects"
     }
     validation = try held.items.prefix(max(request.validationCount, 1)).map { item in
-      let picture = try item.picture()
-      return Item(
-        picture: request.stretchesContrast ? picture.stretched : picture, objects: item.objects)
+      Item(picture: try item.picture(), objects: item.objects)
     }
   }
 

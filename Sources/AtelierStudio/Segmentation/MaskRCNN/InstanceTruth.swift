@@ -5,28 +5,28 @@ import AtelierImages
 import AtelierZoo
 
 /// One object of a picture, its mask cut to its bounds: a few hundred bytes instead of a picture's size.
-struct InstanceTruth: Sendable, Hashable {
-  let classIndex: Int
+package struct InstanceTruth: Sendable, Hashable {
+  package let classIndex: Int
   /// The first column of the bounds.
-  let left: Int
+  package let left: Int
   /// The first row of the bounds.
-  let top: Int
-  let width: Int
-  let height: Int
+  package let top: Int
+  package let width: Int
+  package let height: Int
   /// 1 where a pixel of the bounds belongs to the object, row by row.
-  let bits: [UInt8]
+  package let bits: [UInt8]
   /// Whether it stands for a crowd: neither learnt nor counted as background.
-  let isCrowd: Bool
+  package let isCrowd: Bool
 
   /// The bounds.
-  var box: RegionBox {
+  package var box: RegionBox {
     RegionBox(
       left: Float(left), top: Float(top), right: Float(left + width),
       bottom: Float(top + height))
   }
 
   /// Cuts an object's mask out; nil when it has no pixel.
-  init?(_ object: MaskedObject) {
+  package init?(_ object: MaskedObject) {
     guard let bounds = object.mask.bounds else { return nil }
     let (left, top) = (Int(bounds.x), Int(bounds.y))
     let (width, height) = (Int(bounds.width), Int(bounds.height))
@@ -43,7 +43,7 @@ struct InstanceTruth: Sendable, Hashable {
   }
 
   /// An object by its parts.
-  init(
+  package init(
     classIndex: Int, left: Int, top: Int, width: Int, height: Int, bits: [UInt8], isCrowd: Bool
   ) {
     self.classIndex = classIndex
@@ -148,10 +148,10 @@ struct PictureMap: Sendable, Hashable {
 }
 
 /// A picture with its objects, ready for the network.
-struct InstanceExample: Sendable {
-  let width: Int
-  let height: Int
+package struct InstanceExample: Sendable {
+  package let width: Int
+  package let height: Int
   /// RGB in [0, 1], row by row.
-  let samples: [Float]
-  let objects: [InstanceTruth]
+  package let samples: [Float]
+  package let objects: [InstanceTruth]
 }

@@ -7,7 +7,7 @@ import AtelierKernels
 import AtelierZoo
 
 /// An object that the network found, in pixels of the picture that the network saw.
-struct MaskedDetection: Sendable {
+package struct MaskedDetection: Sendable {
   var classIndex: Int
   var score: Float
   var box: RegionBox
@@ -17,7 +17,7 @@ struct MaskedDetection: Sendable {
   var mask: [Float]
 
   /// The object at the resolution of a picture `factor` times as large; nil when its mask has no pixel there.
-  func object(in size: PixelSize, factor: Float) -> MaskedObject? {
+  package func object(in size: PixelSize, factor: Float) -> MaskedObject? {
     guard let pixels = MaskRaster.pasted(mask, in: maskBox.scaled(by: factor), size: size) else {
       return nil
     }
@@ -59,7 +59,7 @@ public struct ObjectSelection: Sendable, Hashable, Codable {
 }
 
 /// Network, weights and planned programs; used by one thread at a time.
-final class MaskRCNNDetector {
+package final class MaskRCNNDetector {
   let network: MaskRCNN
   private let store: ParameterStore
   private let kernels: Kernels
@@ -95,7 +95,7 @@ final class MaskRCNNDetector {
   ///   - options: Which objects.
   /// - Returns: The objects, surest first.
   /// - Throws: `ShapeError` when there is no memory for the picture.
-  func detections(
+  package func detections(
     _ samples: [Float], size: PixelSize, _ options: ObjectSelection
   ) throws -> [MaskedDetection] {
     let unit = network.granularity

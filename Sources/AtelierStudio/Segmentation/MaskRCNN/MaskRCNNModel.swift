@@ -25,8 +25,8 @@ public struct MaskRCNNModel: Sendable {
   public let model: Model
   /// The network's sizes.
   public let network: MaskRCNN
-  /// Whether every picture's contrast is stretched to the full range first.
-  public let stretchesContrast: Bool
+  /// How pictures are prepared for the network.
+  let reading: PictureReading
 
   /// The names of the object classes.
   public var classNames: [String] { model.information.classNames }
@@ -78,7 +78,14 @@ public struct MaskRCNNModel: Sendable {
     }
     self.model = model
     self.network = network
-    stretchesContrast = information.preprocessing == Self.stretchedPreprocessing
+    let enlargement = information.training["enlargement"].flatMap(Float.init) ?? 1
+    guard enlargement > 0, enlargement <= 16 else {
+      throw StudioError(
+        .data, "\(name): expected an enlargement above 0 and up to 16; received \(enlargement)")
+    }
+    reading = PictureReading(
+      stretchesContrast: information.preprocessing == Self.stretchedPreprocessing,
+      enlargement: enlargement)
   }
 
   /// What the metadata says of a network, for `init(_:name:)` to read.
@@ -89,7 +96,7 @@ public struct MaskRCNNModel: Sendable {
     encoder.outputFormatting = [.sortedKeys]
     return [
       "network": String(decoding: try encoder.encode(network), as: UTF8.self),
-      "design": request.design.rawValue,
+      "design": request.design.rawValue, "enlargement": "\(request.enlargement)",
       "anchors": network.anchors.map { level in
         "stride \(level.stride): sizes \(level.sizes), ratios \(level.ratios)"
       }.joined(separator: "; "),

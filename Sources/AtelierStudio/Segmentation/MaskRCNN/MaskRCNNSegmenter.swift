@@ -42,13 +42,7 @@ public final class MaskRCNNSegmenter {
     in picture: ByteImage, _ options: ObjectSelection = ObjectSelection(),
     longestSide: Int = MaskRCNNSegmenter.usualLimit
   ) throws -> [MaskedObject] {
-    let visible = model.stretchesContrast ? picture.stretched : picture.flattened()
-    let longest = max(visible.width, visible.height)
-    var seen = visible
-    if longest > max(longestSide, 1) { seen = visible.fitted(within: max(longestSide, 1)) }
-    let factor = Float(longest) / Float(max(seen.width, seen.height))
-    let detections = try detector.detections(seen.rgbFloats, size: seen.size, options)
-    return detections.compactMap { $0.object(in: picture.size, factor: factor) }
+    try detector.objects(in: picture, model.reading, options, longestSide: longestSide)
   }
 }
 

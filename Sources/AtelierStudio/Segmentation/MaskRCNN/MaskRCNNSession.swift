@@ -14,18 +14,18 @@ import Foundation
 /// Each step runs two programs: one proposes boxes with the weights as they are, without gradients; the other one gets a choice of
 /// these boxes as fixed inputs and trains everything, the proposals' part included (approximate joint training, Ren and others
 /// 2015, section 3.2).
-final class MaskRCNNSession {
+package final class MaskRCNNSession {
   let request: MaskRCNNTrainingRequest
   let network: MaskRCNN
-  let store: ParameterStore
+  package let store: ParameterStore
   private let graph: Graph
   /// Trains everything with a choice of proposals.
-  let training: Program
+  package let training: Program
   private let proposing: Program
   private let reader: ProposalReader
-  let batches: InstanceBatches
+  package let batches: InstanceBatches
   private let data: InstanceTrainingData
-  let detector: MaskRCNNDetector
+  package let detector: MaskRCNNDetector
   private let kernels: Kernels
 
   /// Streams of random numbers apart from those of the batches.
@@ -39,17 +39,20 @@ final class MaskRCNNSession {
   ///   - kernels: Instruction set and threads.
   ///   - source: The pictures to learn from; nil takes those of the request.
   /// - Throws: `StudioError`, `ShapeError` or `DatasetError`, one line each, before anything is written.
-  init(
+  package init(
     _ request: MaskRCNNTrainingRequest, sizes: MaskRCNN? = nil, kernels: Kernels,
     source: InstanceSource? = nil
   ) throws {
     self.request = request
     self.kernels = kernels
-    guard request.batch > 0, request.proposals > 0, request.side > 0, request.side <= 2048 else {
+    guard request.batch > 0, request.proposals > 0, request.side > 0, request.side <= 2048,
+      request.enlargement > 0, request.enlargement <= 16
+    else {
       throw StudioError(
         .usage,
-        "expected at least one picture a step, one proposal and sides up to 2048 pixels; received "
-          + "\(request.batch), \(request.proposals) and \(request.side)")
+        "expected at least one picture a step, one proposal, sides up to 2048 pixels and an "
+          + "enlargement up to 16; received \(request.batch), \(request.proposals), "
+          + "\(request.side) and \(request.enlargement)")
     }
     data = try InstanceTrainingData(request)
     network = sizes ?? MaskRCNN(request.design, classes: data.source.classNames.count)
@@ -76,7 +79,7 @@ final class MaskRCNNSession {
   }
 
   /// The loop of this training; without a folder nothing is saved.
-  func loop(in folder: RunFolder?) throws -> TrainingLoop {
+  package func loop(in folder: RunFolder?) throws -> TrainingLoop {
     let optimizer = Optimizer(
       .adamW(weightDecay: request.weightDecay), learningRate: request.learningRate,
       schedule: .warmUp(
@@ -100,7 +103,7 @@ final class MaskRCNNSession {
   }
 
   /// Proposes boxes with the weights as they are, and chooses what the heads learn from.
-  func regions(step: Int, _ batch: [String: Tensor]) throws -> [String: Tensor] {
+  package func regions(step: Int, _ batch: [String: Tensor]) throws -> [String: Tensor] {
     guard let pictures = batch["input"] else { return [:] }
     try proposing.setInput("input", pictures)
     try proposing.run()
@@ -137,7 +140,7 @@ final class MaskRCNNSession {
   private func measured() throws -> [String: Double] {
     var evaluation = InstanceEvaluation(classNames: data.source.classNames)
     for item in data.validation {
-      let objects = try found(item.example, .measuring())
+      let objects = try found(item, .measuring())
       evaluation.add(truth: item.objects, detections: objects.map { EncodedObject($0) })
     }
     let report = evaluation.report(data: data.description)
@@ -147,20 +150,19 @@ final class MaskRCNNSession {
     ]
   }
 
-  /// What the network finds in a picture.
+  /// What the network finds in a held-out picture.
   private func found(
-    _ example: InstanceExample, _ options: ObjectSelection
+    _ item: InstanceTrainingData.Item, _ selection: ObjectSelection
   ) throws -> [MaskedObject] {
-    let size = PixelSize(width: example.width, height: example.height)
-    return try detector.detections(example.samples, size: size, options)
-      .compactMap { $0.object(in: size, factor: 1) }
+    try detector.objects(
+      in: item.picture, request.reading, selection, longestSide: MaskRCNNSegmenter.usualLimit)
   }
 
   /// Picture ∣ truth ∣ found, of the first held-out pictures.
   func preview(step: Int) throws -> ByteImage {
     let rows = try data.validation.prefix(6).map { item -> [PictureGrid.Cell] in
       let picture = item.picture
-      let objects = try found(item.example, ObjectSelection())
+      let objects = try found(item, ObjectSelection())
       return [
         PictureGrid.Cell(picture.withChannels(3)),
         PictureGrid.Cell(InstancePicture.drawn(item.objects.map(\.decoded), on: picture)),

@@ -31,6 +31,8 @@ public struct MaskRCNNTrainingRequest: Sendable, Hashable, Codable {
   public var augmentation = InstanceAugmentation.none
   /// Whether every picture's contrast is stretched to the full range first.
   public var stretchesContrast = false
+  /// How many times as large as it is the network sees a picture, above 0: more than 1 for objects of few pixels.
+  public var enlargement: Float = 1
   /// AdamW's base learning rate; half a cosine over the training ends at a hundredth of it.
   public var learningRate = 1e-3
   /// AdamW's decay of the weights.
@@ -70,6 +72,11 @@ public struct MaskRCNNTrainingRequest: Sendable, Hashable, Codable {
       batch = 2
       proposals = 300
     }
+  }
+
+  /// How pictures are prepared for the network.
+  var reading: PictureReading {
+    PictureReading(stretchesContrast: stretchesContrast, enlargement: enlargement)
   }
 
   /// The keys that a resume may change.

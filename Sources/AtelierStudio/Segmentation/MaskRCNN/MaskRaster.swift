@@ -5,12 +5,12 @@ import AtelierImages
 import AtelierZoo
 
 /// The two ways of a mask: into a region's square for training, and from there back into the picture.
-enum MaskRaster {
+package enum MaskRaster {
   /// The truth as the mask head should draw it: for each of its pixels the part that the object covers, in [0, 1].
   ///
   /// Four points a pixel, each bilinear between the picture's pixels: a mask that is smooth where the edge crosses a pixel, pasted
   /// back, finds the edge to a part of a pixel.
-  static func target(_ truth: InstanceTruth, in box: RegionBox) -> [Float] {
+  package static func target(_ truth: InstanceTruth, in box: RegionBox) -> [Float] {
     let side = MaskRCNN.maskSide
     let (wide, high) = (box.width / Float(side), box.height / Float(side))
     var target = [Float](repeating: 0, count: side * side)
@@ -35,7 +35,7 @@ enum MaskRaster {
   ///   - box: The region in the picture.
   ///   - size: The picture.
   /// - Returns: The pixels; nil when there is none.
-  static func pasted(_ mask: [Float], in box: RegionBox, size: PixelSize) -> BinaryMask? {
+  package static func pasted(_ mask: [Float], in box: RegionBox, size: PixelSize) -> BinaryMask? {
     let side = MaskRCNN.maskSide
     guard box.width > 0, box.height > 0 else { return nil }
     let columns =

@@ -3,7 +3,7 @@
 import AtelierZoo
 
 /// Greedy non-maximum suppression.
-enum NonMaximumSuppression {
+package enum NonMaximumSuppression {
   /// Which boxes stay: each in the order of its score, unless it overlaps one that stays already by more than the threshold.
   ///
   /// - Parameters:
@@ -12,7 +12,7 @@ enum NonMaximumSuppression {
   ///   - threshold: The largest intersection over union of two boxes that both stay.
   ///   - limit: The most boxes that stay.
   /// - Returns: Indices of the boxes that stay, best first.
-  static func kept(
+  package static func kept(
     _ boxes: [RegionBox], scores: [Float], threshold: Float, limit: Int
   ) -> [Int] {
     var kept: [Int] = []

@@ -4,14 +4,20 @@ import AtelierEngine
 import AtelierZoo
 
 /// A region that the box head judges in a training step.
-struct SampledRegion: Sendable, Hashable {
-  let box: RegionBox
+package struct SampledRegion: Sendable, Hashable {
+  package let box: RegionBox
   /// The object it lies on; nil for background.
-  let object: Int?
+  package let object: Int?
+
+  /// A region by its parts.
+  package init(box: RegionBox, object: Int?) {
+    self.box = box
+    self.object = object
+  }
 }
 
 /// Chooses regions of a picture (Girshick 2015, section 2.3).
-enum RegionSampler {
+package enum RegionSampler {
   /// From this overlap with an object on a region is on it.
   static let objectOverlap: Float = 0.5
   /// From this share of its area inside a crowd on a region does not count.
@@ -26,7 +32,7 @@ enum RegionSampler {
   ///   - positives: The most of them on objects.
   ///   - generator: Draws the choice.
   /// - Returns: At most `count` regions, those on objects first.
-  static func regions(
+  package static func regions(
     _ proposals: [RegionBox], _ truths: [InstanceTruth], count: Int, positives: Int,
     using generator: inout RandomGenerator
   ) -> [SampledRegion] {
@@ -67,13 +73,13 @@ enum RegionSampler {
 }
 
 /// The inputs of the heads in a training step, filled picture by picture; rows that stay empty count nothing.
-struct HeadInputs {
+package struct HeadInputs {
   private let network: MaskRCNN
   private let sampling: MaskRCNNSampling
-  private(set) var tensors: [String: Tensor] = [:]
+  package private(set) var tensors: [String: Tensor] = [:]
 
   /// Makes inputs without regions.
-  init(_ network: MaskRCNN, _ sampling: MaskRCNNSampling, batch: Int) {
+  package init(_ network: MaskRCNN, _ sampling: MaskRCNNSampling, batch: Int) {
     self.network = network
     self.sampling = sampling
     let (rows, masks) = (batch * sampling.regions, batch * sampling.positives)
@@ -97,7 +103,8 @@ struct HeadInputs {
   }
 
   /// Enters the regions of one picture.
-  mutating func add(_ regions: [SampledRegion], _ truths: [InstanceTruth], at picture: Int) {
+  package mutating func add(_ regions: [SampledRegion], _ truths: [InstanceTruth], at picture: Int)
+  {
     for (place, region) in regions.enumerated() {
       let row = picture * sampling.regions + place
       setBox(region.box, "boxes", row: row, picture: picture)
