@@ -76,7 +76,8 @@ extension SegmentationOutcome {
     let percent = "\(Int((object.score * 100).rounded()))"
     // A name may stand out a little on both sides, a number alone has to fit.
     let hasNames = palette.count - firstObjectLabel > 1
-    let texts = (hasNames ? [("\(name) \(percent)", 1.8)] : []) + [(percent, 1)]
+    var texts: [(text: String, reach: Double)] = [(percent, 1)]
+    if hasNames { texts.insert(("\(name) \(percent)", 1.8), at: 0) }
     for (text, reach) in texts {
       let extent = Canvas.textSize(text, scale: scale)
       guard extent.width + 2 <= reach * object.box.width || text == percent && size.width < 192
