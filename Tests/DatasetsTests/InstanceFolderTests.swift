@@ -134,6 +134,20 @@ import Testing
     }
   }
 
+  @Test func theSamplesAreASet() throws {
+    let folder = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
+      .deletingLastPathComponent().deletingLastPathComponent()
+      .appendingPathComponent("Samples/shapes")
+    let data = try InstanceData.read(folder)
+    let drawn = try InstanceData(SampleShapes.scenes(), count: SampleShapes.count)
+    #expect(data.classNames == drawn.classNames)
+    #expect(data.items.map(\.name) == drawn.items.map(\.name))
+    for (one, two) in zip(data.items, drawn.items) {
+      #expect(one.objects == two.objects, "\(one.name)")
+      #expect(try one.picture() == two.picture(), "\(one.name)")
+    }
+  }
+
   @Test func setsAreCutAndFiltered() throws {
     let data = try InstanceData(ShapesScenes(seed: 2), count: 10)
     let (rest, held) = try data.split(holdingOut: 3, seed: 5)

@@ -161,7 +161,7 @@ import Testing
         folder: folder, palette: palette, outputs: [.objects, .coco])
       let picture = ByteImage(width: 2, height: 1, channels: 1)
       let files = try writer.add(outcome, picture: picture, name: "sub/x")
-      #expect(files.map(\.lastPathComponent) == ["001-a--b----c------d-e.png"])
+      #expect(files.map(\.lastPathComponent) == ["001-a--b----c-----d-e.png"])
       _ = try writer.finish()
       let document = try COCODocument.read(folder.appendingPathComponent("coco.json"))
       #expect(document.categories.map(\.name) == [palette.names[1]])

@@ -101,6 +101,19 @@ import Testing
     let data = try InstanceData.read(folder, part: .test, className: "nucleus")
     let report = try WatershedBaseline.measure(data)
     print(report.lines.joined(separator: "\n"))
+    if let outputs = ProcessInfo.processInfo.environment["ATELIER_OUTPUTS"] {
+      var writer = try SegmentationWriter(
+        folder: URL(fileURLWithPath: outputs).appendingPathComponent("nuclei"),
+        palette: data.palette, outputs: [.overlay, .csv, .coco])
+      for item in data.items {
+        let picture = try item.picture()
+        let found = WatershedBaseline().objects(in: picture)
+        _ = try writer.add(
+          SegmentationOutcome(objects: found, size: item.size), picture: picture,
+          name: item.name)
+      }
+      _ = try writer.finish()
+    }
     #expect(try #require(report.all.masks.ap50) > 0.5)
     #expect(Set(report.kinds.keys) == ["fluorescence", "colour-histology"])
   }

@@ -9,6 +9,9 @@ import AtelierImages
 /// overlap above the threshold, each object at most once; the score is TP / (TP + FP + FN), mean over
 /// thresholds, then over pictures (Caicedo et al. 2019).
 struct ContestScore: Sendable {
+  /// Each the nearest number to its decimals, so that an overlap of exactly 9/10 is not above 0.9.
+  private static let thresholds = (10..<20).map { (step: Int) -> Double in Double(step) / 20 }
+
   private var scores: [Double] = []
   private var halfScores: [Double] = []
   private var foreground = (common: 0, union: 0)
@@ -17,7 +20,7 @@ struct ContestScore: Sendable {
   mutating func add(truth: [EncodedObject], detections: [EncodedObject]) {
     let truth = truth.filter { !$0.isCrowd }
     let pairs = Self.pairs(truth, detections)
-    let values = OverlapThresholds.all.map { threshold in
+    let values = Self.thresholds.map { threshold in
       let right = pairs.reduce(0) { $0 + ($1 > threshold ? 1 : 0) }
       let all = truth.count + detections.count - right
       return all == 0 ? 1 : Double(right) / Double(all)

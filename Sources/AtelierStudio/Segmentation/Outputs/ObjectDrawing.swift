@@ -74,10 +74,14 @@ extension SegmentationOutcome {
     let entry = object.classIndex + firstObjectLabel
     let name = palette.entries.indices.contains(entry) ? palette.entries[entry].name : "?"
     let percent = "\(Int((object.score * 100).rounded()))"
-    let texts = palette.count - firstObjectLabel > 1 ? ["\(name) \(percent)", percent] : [percent]
-    for text in texts {
+    // A name may stand out a little on both sides, a number alone has to fit.
+    let hasNames = palette.count - firstObjectLabel > 1
+    var texts: [(text: String, reach: Double)] = [(percent, 1)]
+    if hasNames { texts.insert(("\(name) \(percent)", 1.8), at: 0) }
+    for (text, reach) in texts {
       let extent = Canvas.textSize(text, scale: scale)
-      guard extent.width + 2 <= object.box.width || size.width < 96 else { continue }
+      guard extent.width + 2 <= reach * object.box.width || text == percent && size.width < 192
+      else { continue }
       let high = extent.height + 3
       let x = min(max(object.box.x, 0), max(0, Double(size.width) - extent.width - 3))
       let above = object.box.y - high
