@@ -128,6 +128,8 @@ struct SwapEvaluateCommand: ParsableCommand {
     row("swaps called the other %", 1) { $0.identity.map { 100 * $0.swapped } }
     row("head follows, x", 3) { $0.motion?.x }
     row("head follows, y", 3) { $0.motion?.y }
+    row("the true picture's head, x", 3) { $0.motion?.trueX }
+    row("the true picture's head, y", 3) { $0.motion?.trueY }
     row("mouth follows", 3) { $0.motion?.mouth }
     row("mouth against known opening", 3) { $0.motion?.mouthKnown }
     row("true pictures against it", 3) { $0.motion?.mouthCeiling }

@@ -15,7 +15,7 @@ struct SwapRunCommand: ParsableCommand {
     abstract: "Swap the faces of pictures and films (the default).",
     discussion: """
       Faces are found as by `swap extract`, drawn as the other person, and laid back at the \
-      picture's own resolution; results have 8 bits a sample. Pictures without a face are copied. \
+      picture's own resolution and depth, 8 or 16 bits (JPEG and films: 8). Pictures without a face are copied. \
       Films need the program ffmpeg and keep their sound. Results say in their metadata that they \
       are synthetic, with the model's SHA-256. Swap only faces of people who have agreed to it.
 
@@ -66,6 +66,13 @@ struct SwapRunCommand: ParsableCommand {
     help: ArgumentHelp("The rate factor of films, 0 (largest) to 51.", valueName: "crf"))
   var rateFactor = 18
 
+  @Option(
+    parsing: .unconditional,
+    help: ArgumentHelp(
+      "Smooth the places of a film's faces over so many frames; 0 for not (default: 1.5).",
+      valueName: "frames"))
+  var smooth = 1.5
+
   @OptionGroup(title: "FACE OPTIONS") var source: FaceSourceOptions
   @OptionGroup(title: "GENERAL OPTIONS") var global: GlobalOptions
 
@@ -75,6 +82,9 @@ struct SwapRunCommand: ParsableCommand {
     }
     guard (0...51).contains(rateFactor) else {
       throw ValidationError("--rate-factor takes 0 to 51; received \(rateFactor)")
+    }
+    guard (0...50).contains(smooth) else {
+      throw ValidationError("--smooth takes 0 to 50; received \(smooth)")
     }
     let origins = [alignments != nil, aligned, source.boxes != nil]
     guard origins.count(where: { $0 }) <= 1 else {
@@ -89,7 +99,7 @@ struct SwapRunCommand: ParsableCommand {
     let trained = try FaceSwapModel(contentsOf: file)
     let isSingle = plan.tasks.count == 1 && !plan.tasks[0].isFilm
     let swapper = try FaceSwapper(
-      trained, to: to, locator: locator(), compositor: blending.compositor,
+      trained, to: to, locator: locator(trained.layout.cropSize), compositor: blending.compositor,
       batch: isSingle ? 1 : 8, pool: global.kernels.pool)
     var request = FaceSwapConversionRequest(
       files: plan.tasks, provenance: try Provenance(model: file, face: to))
@@ -97,6 +107,7 @@ struct SwapRunCommand: ParsableCommand {
     request.grid = grid
     request.quality = quality
     request.rateFactor = rateFactor
+    request.smoothing = smooth
     let interrupt = InterruptFlag.catchingSignals()
     let progress = WorkProgress("frames", isQuiet: global.quiet)
     let start = Date()
@@ -115,12 +126,13 @@ struct SwapRunCommand: ParsableCommand {
     if conversion.wasInterrupted { throw ExitCode(128 + (interrupt.signalNumber ?? 2)) }
   }
 
-  private func locator() throws -> FaceLocator {
+  /// A locator that lays faces into crops of the training's size.
+  private func locator(_ size: Int) throws -> FaceLocator {
     if let alignments {
       let list = try FaceAlignments(contentsOf: URL(fileURLWithPath: alignments))
-      return source.locator(.alignments(list))
+      return source.locator(.alignments(list), size: size)
     }
-    return aligned ? source.locator(.crops) : try source.locator(global)
+    return aligned ? source.locator(.crops, size: size) : try source.locator(size: size, global)
   }
 
   /// What `--json` prints.
@@ -160,12 +172,14 @@ struct BlendingOptions: ParsableArguments {
   var mask: FaceMask = .ellipse
 
   @Option(
+    parsing: .unconditional,
     help: ArgumentHelp(
-      "Make the mask smaller by this part of its width; below 0 larger.", valueName: "part"))
+      "Make the mask smaller by this part of the face's width; below 0 larger.",
+      valueName: "part"))
   var erode: Float = 0
 
   @Option(
-    help: ArgumentHelp("The soft edge, as part of the mask's width.", valueName: "part"))
+    help: ArgumentHelp("The soft edge, as part of the face's width.", valueName: "part"))
   var feather: Float = 0.06
 
   @Flag(help: "Join face and frame by their gradients (Poisson blending).")

@@ -253,6 +253,20 @@ struct AugmentationOptions: ParsableArguments {
   @Flag(help: "Sample as the code of 2017 does, the target half a pixel off.")
   var originalAlignment = false
 
+  @Option(
+    help: ArgumentHelp(
+      "The middle part of a crop's width that the network sees, 0.25 to 1 (default: 0.625, the "
+        + "face from brow to chin; 1 shows chin, brow and hair, too).", valueName: "part"))
+  var coverage: Double?
+
+  func validate() throws {
+    let range = FaceAugmentation.coverages
+    if let coverage, !range.contains(coverage) {
+      throw ValidationError(
+        "--coverage takes \(range.lowerBound) to \(range.upperBound); received \(coverage)")
+    }
+  }
+
   /// The changes.
   var augmentation: FaceAugmentation {
     var result = FaceAugmentation.standard
@@ -265,6 +279,7 @@ struct AugmentationOptions: ParsableArguments {
     result.chroma = noColor ? 0 : chroma ?? result.chroma
     result.recolorsTarget = !recolorInput
     result.alignment = originalAlignment ? .original : .centered
+    result.coverage = coverage ?? result.coverage
     return result
   }
 
@@ -276,6 +291,7 @@ struct AugmentationOptions: ParsableArguments {
       ("--shift", shift != nil), ("--flip", flip != nil), ("--warp", warp != nil),
       ("--lightness", lightness != nil), ("--chroma", chroma != nil),
       ("--recolor-input", recolorInput), ("--original-alignment", originalAlignment),
+      ("--coverage", coverage != nil),
     ]
     return given.filter(\.1).map(\.0)
   }

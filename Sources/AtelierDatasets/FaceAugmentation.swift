@@ -34,6 +34,11 @@ public struct FaceAugmentation: Sendable, Hashable, Codable {
   public var recolorsTarget: Bool
   /// Where the pixels of input and target lie.
   public var alignment: Alignment
+  /// The middle part of a crop's width that a network sees, in `coverages`.
+  public var coverage: Double
+
+  /// The coverages that can be asked for.
+  public static let coverages = 0.25...1.0
 
   /// Describes changes; the defaults are the original's, without colours.
   ///
@@ -47,10 +52,11 @@ public struct FaceAugmentation: Sendable, Hashable, Codable {
   ///   - chroma: The largest shift of a and b; 0.08 in the followers.
   ///   - recolorsTarget: Whether the target has the input's colours.
   ///   - alignment: Where the pixels of input and target lie.
+  ///   - coverage: The middle part of a crop's width that a network sees; 160 of 256 pixels in the original.
   public init(
     rotation: Double = 10, zoom: Double = 0.05, shift: Double = 0.05, flipProbability: Double = 0.4,
     warp: Double = 5, lightness: Double = 0, chroma: Double = 0, recolorsTarget: Bool = true,
-    alignment: Alignment = .centered
+    alignment: Alignment = .centered, coverage: Double = FaceLayout.faceShare
   ) {
     self.rotation = rotation
     self.zoom = zoom
@@ -61,6 +67,7 @@ public struct FaceAugmentation: Sendable, Hashable, Codable {
     self.chroma = chroma
     self.recolorsTarget = recolorsTarget
     self.alignment = alignment
+    self.coverage = coverage
   }
 
   /// The original's changes with varied colours.
@@ -69,7 +76,9 @@ public struct FaceAugmentation: Sendable, Hashable, Codable {
   public static let none = FaceAugmentation(
     rotation: 0, zoom: 0, shift: 0, flipProbability: 0, warp: 0)
 
-  func validate() throws {
+  /// Checks the numbers.
+  /// - Throws: `DatasetError` that names the number out of range.
+  public func validate() throws {
     func check(_ value: Double, _ range: ClosedRange<Double>, _ name: String) throws {
       guard range.contains(value) else {
         throw DatasetError("\(name) must be in \(range); received \(value)")
@@ -82,6 +91,7 @@ public struct FaceAugmentation: Sendable, Hashable, Codable {
     try check(warp, 0...64, "the warp of faces in pixels")
     try check(lightness, 0...1, "the change of lightness")
     try check(chroma, 0...1, "the change of chroma")
+    try check(coverage, Self.coverages, "the coverage of faces")
   }
 }
 
@@ -89,9 +99,6 @@ public struct FaceAugmentation: Sendable, Hashable, Codable {
 package struct FaceVariation {
   /// The points along each side of the warp grid.
   static let points = 5
-  /// The part of the crop that a network sees: 160 of 256 pixels.
-  static let coverage = 160.0 / 256.0
-
   /// From the crop's middle, as the network shall see it, to the stored crop, pixel centres at whole numbers for `original`.
   let placement: AffineMap
   /// Whether left and right change places.
@@ -128,7 +135,7 @@ package struct FaceVariation {
       d: -sine, e: cosine, f: sine * middle + (1 - cosine) * middle + shiftY)
     placement = turn.inverse ?? .identity
     let count = Self.points
-    let half = Self.coverage * size / 2
+    let half = augmentation.coverage * size / 2
     let deviation = augmentation.warp * size / 256
     let line = (0..<count).map { size / 2 - half + 2 * half * Double($0) / Double(count - 1) }
     var noise: [Double] = []

@@ -15,8 +15,8 @@ public struct FaceBatch: Hashable, Sendable {
 
 /// Draws batches of face crops with random changes.
 ///
-/// Crops are square and show more than the network sees: its part is the middle 160 of 256 pixels of whatever size the crops have,
-/// so crops of about twice the network's side alias least. The original samples twice (turn, then warp); here one sampling does
+/// Crops are square and show more than the network sees: its part is the augmentation's `coverage` of whatever size the crops
+/// have, so crops of which it sees a little more than its own side alias least. The original samples twice (turn, then warp); here one sampling does
 /// both, which blurs less.
 public struct FaceBatches: Sendable {
   /// The crops, colour, all square and of one size.
@@ -87,6 +87,13 @@ public struct FaceBatches: Sendable {
     self.stream = stream
   }
 
+  /// How the network's pixels lie in the crops.
+  public var layout: FaceLayout {
+    FaceLayout(
+      cropSize: faces.items[0].image.width, coverage: augmentation.coverage,
+      sampling: augmentation.alignment)
+  }
+
   /// The shape of inputs and targets.
   public var shape: Shape {
     .image(batch: batchSize, height: side, width: side, channels: 3)
@@ -112,8 +119,7 @@ public struct FaceBatches: Sendable {
   /// - Precondition: there is at least one index, and all are of the folder.
   public func unchanged(_ indices: [Int]) -> FaceBatch {
     precondition(!indices.isEmpty, "a batch has at least one face")
-    var plain = FaceAugmentation.none
-    plain.alignment = augmentation.alignment
+    let plain = layout.unchanged
     return batch(of: indices.count) { index in
       var generator = RandomGenerator(seed: 0)
       let size = faces.items[indices[index]].image.width

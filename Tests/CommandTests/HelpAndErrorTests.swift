@@ -173,6 +173,25 @@ struct MistakeCase: CustomTestStringConvertible {
       "atelier: The value 'ssim' is invalid for '--loss <loss>': expected mae, dssim or mixed; "
         + "received 'ssim' (see atelier swap train --help)"),
     MistakeCase(
+      "swap train --characters 4 --steps 1 --run r --coverage 0", 64,
+      "atelier: --coverage takes 0.25 to 1.0; received 0.0 (see atelier swap train --help)"),
+    MistakeCase(
+      "swap train --characters 4 --steps 1 --run r --quiet --zoom 3", 65,
+      "atelier: the zoom of faces must be in 0.0...0.9; received 3.0"),
+    MistakeCase(
+      "swap train --characters 4 --steps 1 --run r --quiet --cycle 1 --original-alignment", 64,
+      "atelier: the cycle needs drawings that lie where their inputs do: leave out "
+        + "--original-alignment"),
+    MistakeCase(
+      "swap run good.png --model bad.safetensors --to a -o out.png --smooth -1", 64,
+      "atelier: --smooth takes 0 to 50; received -1.0 (see atelier swap run --help)"),
+    MistakeCase(
+      "swap run good.png --model bad.safetensors --to a -o out.png --erode -0.6", 64,
+      "atelier: --erode takes -0.5 to 0.5; received -0.6 (see atelier swap run --help)"),
+    MistakeCase(
+      "swap run good.png --model bad.safetensors --to a -o out.png --smooth 51", 64,
+      "atelier: --smooth takes 0 to 50; received 51.0 (see atelier swap run --help)"),
+    MistakeCase(
       "swap train --a sub --b empty --steps 1 --run r", 65, "atelier: no PNG or JPEG in "),
     MistakeCase(
       "swap train --run r --resume --cycle 1 --no-warp", 64,

@@ -4,6 +4,12 @@ import Atelier
 import Foundation
 import Testing
 
+#if canImport(Glibc)
+import Glibc
+#elseif canImport(Darwin)
+import Darwin
+#endif
+
 /// The program ffmpeg, nil where it is not installed.
 private let tools: FilmTools? = {
   let tools = try? FilmTools()
@@ -150,6 +156,127 @@ struct SwapCommandTests {
     #expect(crops == ["film-000000-0.png", "film-000002-0.png"])
     let left = try FileManager.default.contentsOfDirectory(atPath: bench.folder.path)
     #expect(!left.contains { $0.hasPrefix(".atelier") })
+  }
+
+  /// Runs ffmpeg in the bench's folder.
+  private func ffmpeg(_ bench: Workbench, _ arguments: [String]) throws {
+    let process = Process()
+    process.executableURL = URL(fileURLWithPath: try #require(tools).ffmpeg)
+    process.currentDirectoryURL = bench.folder
+    process.standardInput = FileHandle.nullDevice
+    process.arguments = ["-v", "error", "-y"] + arguments
+    try process.run()
+    process.waitUntilExit()
+    guard process.terminationStatus == 0 else { throw CocoaError(.featureUnsupported) }
+  }
+
+  /// Telephones store films as their sensor lies and say how to turn them.
+  @Test(.enabled(if: tools != nil)) func aTurnedFilmIsConvertedUpright() throws {
+    let tools = try #require(tools)
+    let bench = try bench()
+    let lossless = ["-c:v", "libx264", "-qp", "0", "-pix_fmt", "yuv444p"]
+    let frames = ["-framerate", "10", "-i", "in/f%d.png", "-vf"]
+    try ffmpeg(bench, frames + ["pad=128:96"] + lossless + ["upright.mp4"])
+    try ffmpeg(bench, frames + ["pad=128:96,transpose=2"] + lossless + ["stored.mp4"])
+    do {
+      // Counterclockwise; since version 6, before which a tag said it.
+      try ffmpeg(
+        bench, ["-display_rotation:v:0", "-90", "-i", "stored.mp4", "-c", "copy", "phone.mp4"])
+    } catch {
+      try ffmpeg(
+        bench, ["-i", "stored.mp4", "-c", "copy", "-metadata:s:v:0", "rotate=270", "phone.mp4"])
+    }
+    let table = try String(contentsOf: bench.path("boxes.csv"), encoding: .utf8)
+    let lines = table.split(separator: "\n").filter { $0.hasPrefix("film.mkv") }
+    let more = ["upright", "phone"].flatMap { name in
+      lines.map { $0.replacingOccurrences(of: "film.mkv", with: "\(name).mp4") }
+    }
+    try Data((table + more.joined(separator: "\n") + "\n").utf8).write(to: bench.path("boxes.csv"))
+    var results: [[ByteImage]] = []
+    for name in ["upright", "phone"] {
+      let outcome = try run(
+        bench,
+        ["swap", "\(name).mp4", "--model", "swap.safetensors", "--to", "b", "-o"]
+          + ["\(name).mkv", "--rate-factor", "0"] + Self.boxes)
+      #expect(outcome.status == 0, "\(outcome.errors)")
+      #expect(outcome.output.hasPrefix("4 faces swapped to b in 4 frames (0 without a face"))
+      let reader = try FilmReader(bench.path("\(name).mkv").path, tools: tools)
+      var images: [ByteImage] = []
+      while let image = try reader.next() { images.append(image) }
+      results.append(images)
+    }
+    #expect(results.map(\.count) == [4, 4])
+    for (image, other) in zip(results[0], results[1]) {
+      try #require(image.size == PixelSize(width: 128, height: 96) && other.size == image.size)
+      #expect(try Metrics.psnr(image, other) > 40)
+    }
+  }
+
+  @Test(.enabled(if: tools != nil)) func anInterruptedFilmLeavesNothing() throws {
+    let bench = try bench()
+    try ffmpeg(
+      bench, ["-framerate", "10", "-i", "in/f%d.png", "-vf", "scale=512:512", "short.mp4"])
+    try ffmpeg(bench, ["-stream_loop", "5000", "-i", "short.mp4", "-c", "copy", "film.mp4"])
+    let before = try FileManager.default.contentsOfDirectory(atPath: bench.folder.path)
+    try FileManager.default.createDirectory(
+      at: bench.path("out"), withIntermediateDirectories: true)
+    let running = try CommandTool.start(
+      ["swap", "film.mp4", "--model", "swap.safetensors", "--to", "b", "-o", "out/film.mp4"]
+        + ["--compare"] + Self.boxes, in: bench.folder)
+    func written() throws -> [String] {
+      try FileManager.default.contentsOfDirectory(atPath: bench.path("out").path)
+    }
+    for _ in 0..<600 where try written().count < 2 && running.process.isRunning {
+      Thread.sleep(forTimeInterval: 0.05)
+    }
+    #expect(try written().count == 2, "both films had begun")
+    kill(running.process.processIdentifier, SIGINT)
+    for _ in 0..<600 where running.process.isRunning { Thread.sleep(forTimeInterval: 0.05) }
+    #expect(!running.process.isRunning, "the interrupt was not heard")
+    // Whatever happened, no process stays behind.
+    kill(running.process.processIdentifier, SIGKILL)
+    running.process.waitUntilExit()
+    let outcome = try CommandTool.outcome(running)
+    #expect(outcome.status == 130, "\(outcome.errors)")
+    #expect(try written().isEmpty)
+    let after = try FileManager.default.contentsOfDirectory(atPath: bench.folder.path)
+    #expect(
+      Set(after.filter { !$0.hasPrefix(".") })
+        == Set(before + ["out"]).filter { !$0.hasPrefix(".") })
+  }
+
+  @Test func picturesOf16BitsKeepThem() throws {
+    let bench = try bench()
+    let bytes = try ImageFile.read(bench.path("in/f1.png"))
+    // Values between those of 8 bits.
+    var words = bytes.words
+    for y in 0..<words.height {
+      for x in 0..<words.width {
+        for channel in 0..<3 {
+          words[x, y, channel] = UInt16(min(65535, Int(words[x, y, channel]) + (x * 7 + y) % 100))
+        }
+      }
+    }
+    try ImageFile.write(words, to: bench.path("in/f1.png").path)
+    try #require(try ImageFile.readWords(bench.path("in/f1.png").path).bytes == bytes)
+    let common = ["swap", "in/f1.png", "--model", "swap.safetensors", "--to", "b"] + Self.boxes
+    for output in ["deep.png", "flat.jpg"] {
+      #expect(try run(bench, common + ["-o", output]).status == 0)
+    }
+    try ImageFile.write(bytes, to: bench.path("in/f1.png"))
+    #expect(try run(bench, common + ["-o", "plain.png"]).status == 0)
+    #expect(try ImageFile.information(bench.path("deep.png").path).bitDepth == 16)
+    #expect(try ImageFile.information(bench.path("flat.jpg").path).bitDepth == 8)
+    let deep = try ImageFile.readWords(bench.path("deep.png").path)
+    let plain = try ImageFile.read(bench.path("plain.png"))
+    // Within a step of the 8-bit result; where no face is, the picture itself to the last bit.
+    let steps = zip(deep.bytes.samples, plain.samples).map { abs(Int($0) - Int($1)) }
+    #expect(steps.max() ?? 9 <= 1)
+    let kept = zip(deep.samples, words.samples).count { $0 == $1 }
+    #expect(kept > deep.samples.count / 4 && kept < deep.samples.count)
+    #expect(deep[0, 0, 1] == words[0, 0, 1] && deep[95, 95, 2] == words[95, 95, 2])
+    let texts = try ImageFile.metadata(bench.path("deep.png").path)
+    #expect(texts["Comment"]?.hasPrefix("Synthetic picture: face swap to b by") == true)
   }
 
   @Test func whatIsRefusedIsOneLine() throws {

@@ -43,15 +43,20 @@ private func crops(_ count: Int, side: Int = 128) -> ImageFolder {
     return list
   }()
 
-  @Test(arguments: [(64, 128), (128, 256), (40, 96)])
-  func withoutChangesInputAndTargetAreTheResizedMiddle(side: Int, crop: Int) throws {
+  @Test(arguments: [(64, 128), (128, 256), (40, 96)], [0.625, 0.875, 1])
+  func withoutChangesInputAndTargetAreTheResizedMiddle(
+    sizes: (side: Int, crop: Int), coverage: Double
+  ) throws {
+    let (side, crop) = sizes
+    var augmentation = FaceAugmentation.none
+    augmentation.coverage = coverage
     let folder = crops(3, side: crop)
     let batches = try FaceBatches(
-      faces: folder, side: side, batchSize: 4, augmentation: .none, seed: 1)
+      faces: folder, side: side, batchSize: 4, augmentation: augmentation, seed: 1)
     let batch = batches.unchanged([2])
     #expect(batch.input.shape == [1, side, side, 3])
-    // Pixel i of the network reads the crop's middle 160 / 256 at its own centre.
-    let middle = Double(crop) * 160 / 256
+    // Pixel i of the network reads the crop's middle at its own centre.
+    let middle = Double(crop) * coverage
     let map = AffineMap.scaling(
       middle / Double(side), x: (Double(crop) - middle) / 2, y: (Double(crop) - middle) / 2)
     let expected = folder.items[2].image.floats.sampled(
@@ -197,5 +202,10 @@ private func crops(_ count: Int, side: Int = 128) -> ImageFolder {
         try FaceBatches(
           faces: folder, batchSize: 1, augmentation: FaceAugmentation(zoom: 2), seed: 0)
       } == "the zoom of faces must be in 0.0...0.9; received 2.0")
+    #expect(
+      text {
+        try FaceBatches(
+          faces: folder, batchSize: 1, augmentation: FaceAugmentation(coverage: 0.2), seed: 0)
+      } == "the coverage of faces must be in 0.25...1.0; received 0.2")
   }
 }

@@ -39,6 +39,27 @@ struct WarpTests {
     // The mean of 4×4 readings: the first row once, the last one and what is below it three times.
     let mean = image.sampled(through: .scaling(4), width: 1, height: 1)
     #expect(mean.samples == [45])
+    // A whole number of readings a pixel lies on the pixels' middles: the mean of just these.
+    var generator = UInt32(5)
+    let noise = ByteImage(
+      width: 15, height: 15, channels: 1,
+      samples: (0..<225).map { _ in
+        generator = generator &* 1_664_525 &+ 1_013_904_223
+        return UInt8(generator >> 24)
+      })
+    for factor in [3, 5] {
+      let small = noise.sampled(
+        through: .scaling(Double(factor)), width: 15 / factor, height: 15 / factor)
+      for y in 0..<small.height {
+        for x in 0..<small.width {
+          let sum = (0..<factor * factor).reduce(0) {
+            $0 + Int(noise[x * factor + $1 % factor, y * factor + $1 / factor, 0])
+          }
+          let mean = Double(sum) / Double(factor * factor)
+          #expect(abs(Double(small[x, y, 0]) - mean) <= 0.51, "\(factor)")
+        }
+      }
+    }
     let single = image.sampled(
       through: .scaling(4), width: 1, height: 1, isAntialiased: false)
     #expect(single.samples == [55])

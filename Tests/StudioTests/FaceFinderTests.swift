@@ -1,5 +1,6 @@
 // The system's cascade files, faces of real pictures where they are there, and the alignment.
 
+import AtelierDatasets
 import AtelierImages
 import AtelierKernels
 import AtelierStudio
@@ -51,6 +52,43 @@ struct FaceFinderTests {
 
   private func distance(_ a: PlanePoint, _ b: PlanePoint) -> Double {
     ((a.x - b.x) * (a.x - b.x) + (a.y - b.y) * (a.y - b.y)).squareRoot()
+  }
+
+  @Test func `faces near those of a frame before are found in their order, or one is lost`() throws
+  {
+    guard let finder = try? FaceFinder() else {
+      print("SKIPPED: faces near others (install the package opencv-data)")
+      return
+    }
+    // Two drawn people side by side.
+    var image = ByteImage(width: 440, height: 200, channels: 3, filledWith: 90)
+    for (index, character) in [FictionalCharacter.solomon, .maeve].enumerated() {
+      let drawn = try CharacterRenderer(character).render(CharacterPose(), size: 200)
+      image.paste(drawn, x: 220 * index + 10, y: 0)
+    }
+    let faces = finder.faces(in: image).filter(\.isConfirmed).sorted { $0.box.x < $1.box.x }
+    try #require(faces.count == 2)
+    let moved = faces.map { $0.box.corrected(scale: 1.05, right: 0.04, down: -0.03) }
+    for boxes in [moved, moved.reversed()] {
+      let near = try #require(finder.faces(in: image, near: boxes))
+      try #require(near.count == 2)
+      for (face, box) in zip(near, boxes) {
+        let whole = try #require(
+          faces.max { $0.box.intersectionOverUnion(box) < $1.box.intersectionOverUnion(box) })
+        #expect(face.box.intersectionOverUnion(whole.box) > 0.8)
+        let (eyes, others) = (try #require(face.eyes), try #require(whole.eyes))
+        #expect(abs(eyes.leftX - others.leftX) < 4 && abs(eyes.rightY - others.rightY) < 4)
+      }
+    }
+    let one = try #require(finder.faces(in: image, near: [moved[1]]))
+    #expect(one.count == 1 && one[0].box.x > 200)
+    // Where there was a face and is none now, or one of another size, nothing is said of the others.
+    var elsewhere = moved[0]
+    elsewhere.y += 150
+    #expect(finder.faces(in: image, near: [moved[1], elsewhere]) == nil)
+    #expect(
+      finder.faces(in: image, near: [moved[0].corrected(scale: 2.5, right: 0, down: 0)]) == nil)
+    #expect(finder.faces(in: image, near: [])?.isEmpty == true)
   }
 
   /// Every 57th frame of the speakers: all faces, no others, the same on one thread and two.

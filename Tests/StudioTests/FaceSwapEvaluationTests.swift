@@ -77,6 +77,7 @@ struct FaceSwapEvaluationTests {
       #expect(truth.faces == 3 && truth.psnr > 4 && truth.psnr < 30)
       // The true pictures speak, whatever the network draws.
       let motion = try #require(direction.motion)
+      #expect(motion.trueX.map { $0 > 0 && $0 < 1 } == true, "\(motion)")
       #expect(motion.mouthCeiling.map { $0 > 0.5 } == true, "\(motion)")
       #expect(direction.identity?.real == 1)
     }
@@ -85,6 +86,33 @@ struct FaceSwapEvaluationTests {
     let again = try FaceSwapEvaluation.run(model, on: .characters(poses: 3, frames: 30, seed: 4))
     #expect(once.report.directions[1].truth?.ssim == again.report.directions[1].truth?.ssim)
     #expect(once.report.protocol.contains("3 random poses"))
+  }
+
+  /// Decoders that draw one gray whatever they see draw the same of both people, so that a swap is exactly as far from the true
+  /// picture of the other as the other's own reconstruction is.
+  @Test func `the true picture of a swap is the other person's face of the same poses`() throws {
+    let random = try swapModel(FaceSwapNetwork(.slim))
+    let store = try random.model.store()
+    for face in SwapFace.allCases {
+      for part in ["weight", "bias"] {
+        let name = "\(face.parameterPrefix)image/\(part)"
+        let shape = try #require(store[name]).shape
+        try store.set(name, Tensor(shape, [Float](repeating: 0, count: shape.count)))
+      }
+    }
+    let gray = try FaceSwapModel(
+      Model(graph: random.model.graph, store: store, information: random.model.information),
+      name: "gray")
+    let report = try FaceSwapEvaluation.run(
+      gray, on: .characters(poses: 5, frames: 2, seed: 4)
+    ).report
+    for (index, direction) in report.directions.enumerated() {
+      let (truth, others) = (
+        try #require(direction.truth), report.directions[1 - index].reconstruction
+      )
+      #expect(truth.mae == others.mae && truth.psnr == others.psnr && truth.ssim == others.ssim)
+      #expect(truth.mae != direction.reconstruction.mae)
+    }
   }
 
   @Test func `a classifier is trained only where there are crops for it`() throws {

@@ -11,10 +11,16 @@ import Foundation
 import Testing
 
 /// A swap of random weights, always the same.
-private func randomModel(hasMask: Bool = false) throws -> FaceSwapModel {
+private func randomModel(
+  hasMask: Bool = false, layout: FaceLayout? = nil
+) throws -> FaceSwapModel {
   let network = FaceSwapNetwork(.slim, side: 64, hasMask: hasMask)
   let graph = try network.previewGraph(batch: 1)
-  let information = ModelInformation(task: FaceSwapModel.task, architecture: "slim")
+  var information = ModelInformation(task: FaceSwapModel.task, architecture: "slim")
+  if let layout {
+    information.training[FaceSwapModel.layoutKey] = String(
+      decoding: try JSONEncoder().encode(layout), as: UTF8.self)
+  }
   let store = try ParameterStore(for: [graph], seed: 5)
   return try FaceSwapModel(
     Model(graph: graph, store: store, information: information), name: "random")
@@ -116,27 +122,89 @@ struct FaceSwapperTests {
     let grid = try BlendingGrid.render(
       frames[0].image, faces: try #require(result?.faces), compositor: FaceCompositor(), title: "t")
     // A column for the frame as it was, two blendings of three masks; four rows of colours.
-    #expect(grid.width > 7 * 150 && grid.height > 4 * 150)
+    let around = try #require(result?.faces.first).located.box
+      .corrected(scale: 1.7, right: 0, down: 0)
+    let frame = frames[0].image
+    let (left, top) = (max(0, Int(around.x)), max(0, Int(around.y)))
+    let width = min(Int(around.width), frame.width - left)
+    let height = min(Int(around.height), frame.height - top)
+    let cell = PictureGrid.Cell(ByteImage(width: width, height: height, channels: 3))
+    let blendings = ["feather", "seamless"].flatMap { blending in
+      ["box", "ellipse", "learned"].map { "\(blending), \($0)" }
+    }
+    let expected = PictureGrid(
+      title: "t", columnTitles: ["before"] + blendings,
+      rowTitles: ["none", "mean", "reinhard", "histogram"].map { "colour \($0)" },
+      rows: Array(repeating: Array(repeating: cell, count: 7), count: 4),
+      magnification: (159 + width) / width
+    ).render()
+    #expect(grid.size == expected.size)
   }
 
-  /// What the network sees of an aligned crop is what it sees in training: the plain middle.
-  @Test func `an aligned crop goes to the network as in training`() throws {
-    let crop = try CharacterRenderer(.solomon).picture(CharacterPose(), size: 256).image.bytes
-    let model = try randomModel()
+  /// What the network sees of an aligned crop, and where its drawing is laid, is what it saw and should draw in training.
+  @Test(arguments: [
+    FaceLayout(), FaceLayout(sampling: .original), FaceLayout(cropSize: 80, coverage: 1),
+    FaceLayout(cropSize: 160, coverage: 0.8, sampling: .original),
+  ])
+  func `an aligned crop goes to the network as in training`(_ layout: FaceLayout) throws {
+    let size = layout.cropSize
+    let crop = try CharacterRenderer(.solomon).picture(CharacterPose(), size: size).image.bytes
+    let model = try randomModel(layout: layout)
+    #expect(model.layout == layout)
     let swapper = try FaceSwapper(
-      model, to: .a, locator: FaceLocator(.crops), compositor: FaceCompositor(),
-      pool: ThreadPool(threads: 1))
-    let face = try #require(try swapper.draw([SwapFrame(crop, path: "c.png")])[0].first)
+      model, to: .a, locator: FaceLocator(.crops, aligner: FaceAligner(size: size)),
+      compositor: FaceCompositor(), pool: ThreadPool(threads: 1))
+    let frame = SwapFrame(crop, path: "c.png")
+    let face = try #require(
+      try swapper.draw([frame], located: swapper.locate([frame]))[0].first)
     let folder = ImageFolder(items: [.init(name: "c", image: crop)], mode: .color)
     let batches = try FaceBatches(
-      faces: folder, side: 64, batchSize: 1, augmentation: .none, seed: 1)
+      faces: folder, side: 64, batchSize: 1, augmentation: layout.unchanged, seed: 1)
     let expected = try model.converter(to: .a, threads: ThreadPool(threads: 1))
       .decode(batches.unchanged([0]).input).pictures.elements
     let difference = zip(face.picture.samples, expected).map { abs($0 - $1) }.max() ?? 1
     #expect(difference < 1e-3)
-    for (from, to) in [(48.0, 0.0), (208, 64)] {
-      let point = face.map(PlanePoint(from, from))
-      #expect(abs(point.x - to) < 1e-9 && abs(point.y - to) < 1e-9)
+    var generator = RandomGenerator(seed: 1)
+    let places = FaceVariation(layout.unchanged, crop: size, using: &generator)
+      .targetPlaces(side: 64)
+    for (x, y) in [(0, 0), (63, 7), (20, 63)] {
+      let place = places[y * 64 + x]
+      let point = face.map(PlanePoint(Double(place.x) + 0.5, Double(place.y) + 0.5))
+      #expect(abs(point.x - Double(x) - 0.5) < 1e-4 && abs(point.y - Double(y) - 0.5) < 1e-4)
+    }
+  }
+}
+
+struct CharacterCropsTests {
+  /// One rule for drawn and real faces: what a training of drawn people sees is what a conversion cuts out of their pictures.
+  @Test(arguments: [0.625, 1])
+  func `drawn crops are laid by their own eyes, as extraction lays real ones`(
+    _ coverage: Double
+  ) throws {
+    var augmentation = FaceAugmentation.none
+    augmentation.coverage = coverage
+    let layout = CharacterCrops.layout(side: 64, augmentation)
+    #expect(layout.cropSize == (coverage == 1 ? 80 : 128))
+    let source = CharacterCrops(side: 64, layout: layout, seed: 1)
+    var generator = RandomGenerator(seed: 6)
+    for _ in 0..<4 {
+      let pose = CharacterPose.random(using: &generator)
+      for (face, character) in [(SwapFace.a, FictionalCharacter.maeve), (.b, .solomon)] {
+        let crop = try #require(try source.crops(pose, of: [face]).first)
+        let picture = try CharacterRenderer(character).picture(pose, size: 128)
+        let marks = picture.landmarks
+        let eyes = EyePair(
+          leftX: Double(marks.leftEye.x), leftY: Double(marks.leftEye.y),
+          rightX: Double(marks.rightEye.x), rightY: Double(marks.rightEye.y))
+        let aligner = FaceAligner(size: layout.cropSize)
+        let alignment = try #require(
+          aligner.alignment(of: FoundFace(box: picture.box, eyes: eyes)))
+        #expect(aligner.crop(picture.image.bytes, alignment) == crop.image)
+        #expect(aligner.crop(picture.mask.bytes, alignment) == crop.mask)
+        let eye = alignment.matrix(PlanePoint(eyes.leftX, eyes.leftY))
+        #expect(abs(eye.x - 0.375 * Double(layout.cropSize)) < 1e-6)
+        #expect(abs(eye.y - 0.4375 * Double(layout.cropSize)) < 1e-6)
+      }
     }
   }
 }

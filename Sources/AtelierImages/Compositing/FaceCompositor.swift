@@ -78,13 +78,13 @@ public struct FaceCompositor: Sendable, Hashable, Codable {
   /// - Parameters:
   ///   - face: The swapped crop, RGB in [0, 1], of any size.
   ///   - learned: The network's mask, for `FaceMask.learned`.
-  ///   - frame: The picture, RGB or RGB with alpha; only pixels under the mask change.
+  ///   - frame: The picture, RGB or RGB with alpha, of any samples; only pixels under the mask change.
   ///   - map: From the frame's coordinates to the crop's, in pixels of `face`: the 2×3 matrix by which the crop was cut out.
   /// - Returns: Whether the face touches the frame.
   /// - Throws: `ImageError` when channels do not fit or the matrix has no inverse.
   @discardableResult
-  public func composite(
-    _ face: FloatImage, learnedMask learned: FloatImage? = nil, into frame: inout ByteImage,
+  public func composite<Sample: ImageSample>(
+    _ face: FloatImage, learnedMask learned: FloatImage? = nil, into frame: inout Image<Sample>,
     map: AffineMap
   ) throws -> Bool {
     guard face.channels == 3, frame.channels >= 3 else {
@@ -138,8 +138,8 @@ public struct FaceCompositor: Sendable, Hashable, Codable {
       height: size.height, isAntialiased: false)
   }
 
-  private static func mix(
-    _ layer: FloatImage, _ weights: FloatImage, into frame: inout ByteImage, x: Int, y: Int
+  private static func mix<Sample: ImageSample>(
+    _ layer: FloatImage, _ weights: FloatImage, into frame: inout Image<Sample>, x: Int, y: Int
   ) {
     let (width, channels) = (frame.width, frame.channels)
     frame.samples.withUnsafeMutableBufferPointer { target in
@@ -153,7 +153,7 @@ public struct FaceCompositor: Sendable, Hashable, Codable {
               let place = ((y + row) * width + x + column) * channels
               for channel in 0..<3 {
                 let old = target[place + channel].unit
-                target[place + channel] = UInt8(
+                target[place + channel] = Sample(
                   unit: old + weight * (layer[pixel * 3 + channel] - old))
               }
             }

@@ -120,7 +120,7 @@ public enum CodeMatching {
     var statistics: [SwapFace: CodeStatistics] = [:]
     var counts: [Int] = []
     for face in SwapFace.allCases {
-      let folder = try folder(of: face, faces, side: model.network.side, pool: kernels.pool)
+      let folder = try folder(of: face, faces, model, pool: kernels.pool)
       guard folder.items.count > 1 else {
         throw StudioError(.data, "codes are matched by at least two faces; received one")
       }
@@ -142,16 +142,19 @@ public enum CodeMatching {
     }
     var information = model.model.information
     information.training["codes"] = "matched by \(counts[0]) faces of a and \(counts[1]) of b"
+    // Measured before the codes were matched.
+    information.figures = information.figures.filter { !$0.key.hasPrefix("swap_") }
     return try Model(graph: graph, store: store, information: information)
   }
 
   private static func folder(
-    of face: SwapFace, _ faces: Faces, side: Int, pool: ThreadPool
+    of face: SwapFace, _ faces: Faces, _ model: FaceSwapModel, pool: ThreadPool
   ) throws -> ImageFolder {
     switch faces {
     case .crops(let a, let b): return try ImageFolder(face == .a ? a : b, mode: .color)
     case .characters(let poses, let seed):
-      let crops = try CharacterCrops(side: side, seed: seed).crops(
+      let source = CharacterCrops(side: model.network.side, layout: model.layout, seed: seed)
+      let crops = try source.crops(
         poses, of: [face], from: .training, stream: face == .a ? 0 : 1, pool: pool)
       return ImageFolder(crops[0], of: face)
     }
@@ -169,7 +172,8 @@ public enum CodeMatching {
       })
     let program = try Program(graph, parameters: store, kernels: kernels)
     let faces = try FaceBatches(
-      faces: folder, side: model.network.side, batchSize: batch, augmentation: .none, seed: 0)
+      faces: folder, side: model.network.side, batchSize: batch,
+      augmentation: model.layout.unchanged, seed: 0)
     var codes: [Float] = []
     var size = 1
     for first in stride(from: 0, to: folder.items.count, by: batch) {

@@ -1,5 +1,6 @@
 // A trained face swap as a file, and its networks at work: crops of one person in, the other person out.
 
+import AtelierDatasets
 import AtelierEngine
 import AtelierInterchange
 import AtelierKernels
@@ -20,7 +21,12 @@ public struct FaceSwapModel: Sendable {
   public let network: FaceSwapNetwork
   /// Whether swaps map the other person's codes to those of the person that is drawn.
   public let matchesCodes: Bool
+  /// How the faces of its training lay in their crops, and so must those that it is given.
+  public let layout: FaceLayout
   private let name: String
+
+  /// The key of the layout among the facts of the training.
+  package static let layoutKey = "layout"
 
   /// Reads a model file.
   ///
@@ -57,7 +63,19 @@ public struct FaceSwapModel: Sendable {
     self.model = model
     self.network = network
     self.matchesCodes = matchesCodes
+    layout = try Self.layout(of: model, name: name)
     self.name = name
+  }
+
+  /// The layout that a model's metadata names; that of the original where it names none.
+  private static func layout(of model: Model, name: String) throws -> FaceLayout {
+    guard let text = model.information.training[layoutKey] else { return FaceLayout() }
+    do {
+      return try JSONDecoder().decode(FaceLayout.self, from: Data(text.utf8))
+    } catch let error as DecodingError {
+      throw StudioError(
+        .data, "\(name): expected the layout of faces as JSON; received \(error.place)")
+    }
   }
 
   /// The network that a model's metadata and graph name.

@@ -20,6 +20,8 @@ public struct FaceSwapConversionRequest: Sendable {
   public var quality = 92
   /// The constant rate factor of films, 0 to 51.
   public var rateFactor = 18
+  /// Over how many frames of a film the places of faces are smoothed: a Gaussian's deviation, 0 for not at all.
+  public var smoothing = 1.5
 
   /// A request that writes the results alone.
   public init(files: [MediaFile], provenance: Provenance) {
@@ -138,15 +140,21 @@ public final class FaceSwapConversion {
     var failures: [MediaFailure] = []
     var frames: [SwapFrame] = []
     var tasks: [MediaFile] = []
+    // Pictures of 16 bits a sample keep them where the result can hold them.
+    var words: [Int: WordImage] = [:]
     for picture in pictures {
       do {
-        let image = try ImageFile.read(picture.input)
-        guard try ImageFile.format(forWriting: picture.output) != .jpeg || !image.hasAlpha else {
+        let isDeep = try ImageFile.information(picture.input).bitDepth == 16
+        let format = try ImageFile.format(forWriting: picture.output)
+        let deep = isDeep && format == .png ? try ImageFile.readWords(picture.input) : nil
+        let image = try deep?.bytes ?? ImageFile.read(picture.input)
+        guard format != .jpeg || !image.hasAlpha else {
           throw StudioError(
             .data,
             "\(picture.input): the picture has transparency, which \(picture.output) cannot hold; "
               + "name a .png")
         }
+        words[frames.count] = deep
         frames.append(SwapFrame(image, path: picture.input))
         tasks.append(picture)
       } catch {
@@ -161,7 +169,11 @@ public final class FaceSwapConversion {
       let before = frames[index].image
       if let (image, faces) = results[index] {
         file.faces = faces.count
-        try write(image, to: task.output)
+        if let deep = words[index] {
+          try write(swapper.composite(faces, into: deep), to: task.output)
+        } else {
+          try write(image, to: task.output)
+        }
         try writeGrid(before, faces, name: task.name)
       } else {
         file.framesWithoutFace = 1
@@ -194,13 +206,22 @@ public final class FaceSwapConversion {
     try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
   }
 
+  private var options: ImageWriteOptions {
+    ImageWriteOptions(
+      quality: request.quality, compression: 4, metadata: request.provenance.pictureMetadata)
+  }
+
   private func write(_ image: ByteImage, to path: String) throws {
     do {
       try makeFolder(of: path)
-      try ImageFile.write(
-        image, to: path,
-        options: .init(
-          quality: request.quality, compression: 4, metadata: request.provenance.pictureMetadata))
+      try ImageFile.write(image, to: path, options: options)
+    } catch { throw Self.unwritable(path, error) }
+  }
+
+  private func write(_ image: WordImage, to path: String) throws {
+    do {
+      try makeFolder(of: path)
+      try ImageFile.write(image, to: path, options: options)
     } catch { throw Self.unwritable(path, error) }
   }
 
@@ -235,6 +256,27 @@ public final class FaceSwapConversion {
 
   // MARK: - Films
 
+  /// The frames of a film whose faces are found and wait for those behind them.
+  private struct Line {
+    var smoothing: AlignmentSmoothing
+    var frames: [SwapFrame] = []
+
+    init(smoothing: AlignmentSmoothing) { self.smoothing = smoothing }
+
+    mutating func append(_ frames: [SwapFrame], _ located: [[LocatedFace]]) {
+      self.frames += frames
+      smoothing.append(located)
+    }
+
+    /// Takes the frames that need wait no longer, with their faces.
+    mutating func settle(isLast: Bool) -> (frames: [SwapFrame], faces: [[LocatedFace]]) {
+      let faces = smoothing.settle(isLast: isLast)
+      let settled = Array(frames.prefix(faces.count))
+      frames.removeFirst(faces.count)
+      return (settled, faces)
+    }
+  }
+
   /// The film's result and comparison as they are written.
   private struct Writers {
     let result: FilmWriter
@@ -248,6 +290,7 @@ public final class FaceSwapConversion {
     defer { reader.stop() }
     var writers: Writers?
     var part: [SwapFrame] = []
+    var line = Line(smoothing: AlignmentSmoothing(deviation: request.smoothing))
     while let image = try reader.next() {
       if let first = part.first, first.image.size != image.size {
         throw StudioError(
@@ -255,11 +298,14 @@ public final class FaceSwapConversion {
           "\(film.input): expected frames of one size, received \(first.image.size) and "
             + "\(image.size)")
       }
-      part.append(SwapFrame(image, path: film.input, frame: file.frames + part.count))
+      let number = file.frames + line.frames.count + part.count
+      part.append(SwapFrame(image, path: film.input, frame: number))
       if writers == nil { writers = try makeWriters(film, image.size, reader.information, tools) }
       let room = max(2, Self.mostSamples / image.samples.count)
       if part.count >= min(room, Self.mostFrames), let writers {
-        try convert(&part, writers, film, &file)
+        line.append(part, swapper.locate(part))
+        part.removeAll()
+        try convert(line.settle(isLast: false), writers, film, &file)
       }
       if wasInterrupted { break }
     }
@@ -269,7 +315,8 @@ public final class FaceSwapConversion {
       writers.comparison?.abandon()
       return nil
     }
-    try convert(&part, writers, film, &file)
+    line.append(part, part.isEmpty ? [] : swapper.locate(part))
+    try convert(line.settle(isLast: true), writers, film, &file)
     try writers.result.finish()
     try writers.comparison?.finish()
     if writers.comparison != nil { file.comparison = film.comparison }
@@ -295,10 +342,12 @@ public final class FaceSwapConversion {
   }
 
   private func convert(
-    _ part: inout [SwapFrame], _ writers: Writers, _ film: MediaFile, _ file: inout ConvertedFile
+    _ settled: (frames: [SwapFrame], faces: [[LocatedFace]]), _ writers: Writers,
+    _ film: MediaFile, _ file: inout ConvertedFile
   ) throws {
+    let part = settled.frames
     guard !part.isEmpty else { return }
-    let results = try swapper.swap(part)
+    let results = try swapper.swap(part, located: settled.faces)
     for (frame, result) in zip(part, results) {
       let after = result?.image ?? frame.image
       try writers.result.write(after)
@@ -316,6 +365,5 @@ public final class FaceSwapConversion {
     }
     file.frames += part.count
     advance(by: part.count)
-    part.removeAll()
   }
 }

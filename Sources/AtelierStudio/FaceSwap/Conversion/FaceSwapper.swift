@@ -1,5 +1,6 @@
 // The swap of whole frames: faces found, drawn as the other person, and laid back into the frame.
 
+import AtelierDatasets
 import AtelierEngine
 import AtelierImages
 import AtelierKernels
@@ -41,6 +42,7 @@ public final class FaceSwapper {
   /// How faces are laid into their frames.
   public var compositor: FaceCompositor
   private let converter: FaceSwapConverter
+  private let layout: FaceLayout
   private let pool: ThreadPool
 
   /// Makes ready to swap.
@@ -49,7 +51,7 @@ public final class FaceSwapper {
   ///   - model: The trained model.
   ///   - face: Whose face is drawn.
   ///   - locator: How faces are found.
-  ///   - compositor: How faces are laid into their frames.
+  ///   - compositor: How faces are laid into their frames; erosion and feather are parts of the face's width, brow to chin.
   ///   - batch: The faces that go through the network at once, at least 1.
   ///   - pool: The threads that share the work.
   /// - Throws: When the network cannot be planned, or the mask is to be learned and the model has none.
@@ -62,18 +64,28 @@ public final class FaceSwapper {
         .usage, "the model has no mask head, so its mask cannot be learned; take box or ellipse")
     }
     self.locator = locator
-    self.compositor = compositor
+    // What is asked for is parts of the face; the compositor takes parts of what the network sees.
+    let scale = Float(model.layout.faceScale)
+    var scaled = compositor
+    scaled.erosion *= scale
+    scaled.feather *= scale
+    self.compositor = scaled
     self.pool = pool
+    layout = model.layout
     converter = try model.converter(to: face, batch: batch, threads: pool)
   }
 
   /// Swaps the faces of frames.
   ///
-  /// - Parameter frames: Pictures, or frames of one film in their order.
+  /// - Parameters:
+  ///   - frames: Pictures, or frames of one film in their order.
+  ///   - located: The faces of each; nil searches them.
   /// - Returns: For each frame the result, RGB or RGB with alpha, and its faces; nil without a face.
   /// - Throws: When a matrix has no inverse.
-  public func swap(_ frames: [SwapFrame]) throws -> [(image: ByteImage, faces: [SwappedFace])?] {
-    let drawn = try draw(frames)
+  public func swap(
+    _ frames: [SwapFrame], located: [[LocatedFace]]? = nil
+  ) throws -> [(image: ByteImage, faces: [SwappedFace])?] {
+    let drawn = try draw(frames, located: located ?? locate(frames))
     var results = [ByteImage?](repeating: nil, count: frames.count)
     var errors = [(any Error)?](repeating: nil, count: frames.count)
     results.withUnsafeMutableBufferPointer { results in
@@ -97,7 +109,9 @@ public final class FaceSwapper {
   ///   - frame: The frame; gray ones become RGB.
   /// - Returns: The result.
   /// - Throws: When a matrix has no inverse.
-  public func composite(_ faces: [SwappedFace], into frame: ByteImage) throws -> ByteImage {
+  public func composite<Sample: ImageSample>(
+    _ faces: [SwappedFace], into frame: Image<Sample>
+  ) throws -> Image<Sample> {
     var result = frame.isGray ? frame.withChannels(frame.hasAlpha ? 4 : 3) : frame
     // The most certain one last, on top of the others.
     for face in faces.reversed() {
@@ -107,13 +121,17 @@ public final class FaceSwapper {
     return result
   }
 
-  /// Finds the faces of frames and draws them as the other person.
+  /// Draws the faces of frames as the other person.
   ///
-  /// - Parameter frames: Pictures, or frames of one film in their order.
+  /// - Parameters:
+  ///   - frames: Pictures, or frames of one film in their order.
+  ///   - located: The faces of each.
   /// - Returns: The faces of each frame, the most certain first.
   /// - Throws: When the network does not take the crops.
-  public func draw(_ frames: [SwapFrame]) throws -> [[SwappedFace]] {
-    let located = locate(frames)
+  public func draw(
+    _ frames: [SwapFrame], located: [[LocatedFace]]
+  ) throws -> [[SwappedFace]] {
+    precondition(frames.count == located.count, "the faces of each frame")
     let side = converter.network.side
     let places = located.indices.flatMap { frame in
       located[frame].indices.map { (frame: frame, face: $0) }
@@ -121,7 +139,9 @@ public final class FaceSwapper {
     guard !places.isEmpty else { return located.map { _ in [] } }
     let count = side * side * 3
     var crops = [Float](repeating: 0, count: places.count * count)
-    let inner = locator.aligner.faceMap(side: side)
+    // The locator's crops may be of another size than those of the training.
+    let scale = AffineMap.scaling(Double(locator.aligner.size) / Double(layout.cropSize))
+    let inner = layout.inputMap(side: side).followed(by: scale)
     crops.withUnsafeMutableBufferPointer { crops in
       pool.parallelFor(places.count) { index in
         let place = places[index]
@@ -137,7 +157,7 @@ public final class FaceSwapper {
     }
     let shape = Shape.image(batch: places.count, height: side, width: side, channels: 3)
     let decoded = try converter.decode(Tensor(shape, crops))
-    guard let outward = inner.inverse else {
+    guard let outward = layout.outputMap(side: side).followed(by: scale).inverse else {
       preconditionFailure("the middle of a crop has a size")
     }
     var faces = [[SwappedFace]](repeating: [], count: frames.count)
@@ -163,7 +183,10 @@ public final class FaceSwapper {
   }
 
   /// The faces of each frame; those of a film are searched near those of the first frame.
-  private func locate(_ frames: [SwapFrame]) -> [[LocatedFace]] {
+  ///
+  /// - Parameter frames: Pictures, or frames of one film in their order.
+  /// - Returns: The faces of each frame, the most certain first.
+  public func locate(_ frames: [SwapFrame]) -> [[LocatedFace]] {
     var located = [[LocatedFace]](repeating: [], count: frames.count)
     var former: [PlaneBox]?
     var first = 0

@@ -1,5 +1,6 @@
 // Faces brought to one place and size: the eyes onto fixed points, and the way back.
 
+import AtelierDatasets
 import AtelierImages
 
 /// A face cut out of its picture.
@@ -32,19 +33,13 @@ public struct AlignedFace: Sendable, Hashable {
   }
 }
 
-/// Where the parts of a face lie in a crop.
+/// Lays faces into crops as `FaceLayout` says.
 ///
 /// The face from brow to chin covers the middle 160 of 256 pixels, as in the original face swap,
 /// and the eyes lie at (96, 112) and (160, 112); other sizes are in proportion.
 public struct FaceAligner: Sendable, Hashable {
   /// Columns and rows of a crop.
   public let size: Int
-
-  /// Where the eyes lie in a box, as parts of its size.
-  private static let eyeRow = 0.4
-  private static let eyeColumns = (left: 0.3, right: 0.7)
-  /// The face's part of the crop.
-  private static let faceShare = 160.0 / 256
 
   /// An aligner for square crops of `size` pixels, at least 1.
   public init(size: Int = 256) {
@@ -57,37 +52,24 @@ public struct FaceAligner: Sendable, Hashable {
   /// - Parameter face: The face.
   /// - Returns: The map and its inverse; nil for a box or eyes without extent.
   public func alignment(of face: FoundFace) -> AlignedFace? {
-    let side = Self.faceShare * Double(size)
-    let margin = (Double(size) - side) / 2
-    let left = PlanePoint(margin + Self.eyeColumns.left * side, margin + Self.eyeRow * side)
-    let right = PlanePoint(margin + Self.eyeColumns.right * side, margin + Self.eyeRow * side)
+    let whole = AffineMap.scaling(Double(size))
+    let places = [FaceLayout.eyes.left, FaceLayout.eyes.right].map { whole($0) }
     let matrix: AffineMap?
     if let eyes = face.eyes {
       matrix = .similarity(
-        from: [eyes.left, eyes.right].map { PlanePoint($0.x, $0.y) }, to: [left, right])
+        from: [eyes.left, eyes.right].map { PlanePoint($0.x, $0.y) }, to: places)
     } else {
       // A square about the box's middle, so that nothing is squeezed.
       let extent = max(face.box.width, face.box.height)
-      let (x, y) = (face.box.centerX - extent / 2, face.box.centerY - extent / 2)
-      let row = y + Self.eyeRow * extent
-      matrix = .similarity(
-        from: [
-          PlanePoint(x + Self.eyeColumns.left * extent, row),
-          PlanePoint(x + Self.eyeColumns.right * extent, row),
-        ], to: [left, right])
+      let box = AffineMap.scaling(
+        extent, x: face.box.centerX - extent / 2, y: face.box.centerY - extent / 2)
+      matrix = box.inverse?.followed(by: FaceLayout.faceBox).followed(by: whole)
     }
     return matrix.flatMap { AlignedFace(basis: face.eyes == nil ? .box : .eyes, matrix: $0) }
   }
 
-  /// From what a network sees to the crop: the face itself, brow to chin, as `side` by `side` pixels.
-  ///
-  /// - Parameter side: The network's side in pixels, at least 1.
-  /// - Returns: The map; it has an inverse.
-  public func faceMap(side: Int) -> AffineMap {
-    let face = Self.faceShare * Double(size)
-    let margin = (Double(size) - face) / 2
-    return .scaling(face / Double(side), x: margin, y: margin)
-  }
+  /// From parts of the face's box, brow to chin, to pixels of the crop.
+  public var faceBox: AffineMap { FaceLayout.faceBox.followed(by: .scaling(Double(size))) }
 
   /// The crop of a face.
   ///

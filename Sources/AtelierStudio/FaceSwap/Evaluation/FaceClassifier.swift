@@ -21,19 +21,21 @@ final class FaceClassifier {
   ///
   /// - Parameters:
   ///   - faces: Batches of A and of B, of one side and size.
+  ///   - faceScale: The size of the face's box, brow to chin, against what the batches show.
   ///   - steps: How long.
   ///   - seed: The seed of its weights.
   ///   - kernels: Instruction set and threads.
   /// - Throws: `StudioError` when the training does not come to finite weights, `ShapeError` when there is no memory.
   init(
-    _ faces: [SwapFace: FaceBatches], steps: Int = 400, seed: UInt64, kernels: Kernels
+    _ faces: [SwapFace: FaceBatches], faceScale: Double, steps: Int = 400, seed: UInt64,
+    kernels: Kernels
   ) throws {
     guard let a = faces[.a], let b = faces[.b], a.side == b.side, a.batchSize == b.batchSize else {
       throw StudioError(.usage, "a classifier of A and B needs crops of both")
     }
     let side = a.side
     self.side = side
-    let ellipse = Self.ellipse(side: side)
+    let ellipse = Self.ellipse(side: side, faceScale: Float(faceScale))
     self.ellipse = ellipse
     let training = try Self.graph(batch: 2 * a.batchSize, side: side).training(
       loss: .crossEntropy(), target: [2 * a.batchSize, 1])
@@ -76,11 +78,12 @@ final class FaceClassifier {
   }
 
   /// 1 in the middle of the picture, 0 outside the ellipse.
-  private static func ellipse(side: Int) -> [Float] {
+  private static func ellipse(side: Int, faceScale: Float) -> [Float] {
     let middle = (Float(side) - 1) / 2
+    let face = faceScale * Float(side)
     return (0..<side * side).map { place in
-      let x = (Float(place % side) - middle) / (0.42 * Float(side))
-      let y = (Float(place / side) - middle) / (0.5 * Float(side))
+      let x = (Float(place % side) - middle) / (0.42 * face)
+      let y = (Float(place / side) - middle) / (0.5 * face)
       return x * x + y * y < 1 ? 1 : 0
     }
   }

@@ -17,13 +17,15 @@ package struct FaceMotion {
   package let mouth: [Double]
 
   /// The largest shift that is looked for, pixels of 64.
-  private static let reach = 5
+  fileprivate static let reach = 5
 
   /// Measures the frames of one person.
   ///
-  /// - Parameter frames: Aligned faces as networks see them, [n, side, side, 3], in order.
-  package init(_ frames: Tensor) {
-    let gray = GrayFrames(frames)
+  /// - Parameters:
+  ///   - frames: Aligned faces as networks see them, [n, side, side, 3], in order.
+  ///   - faceScale: The size of the face's box, brow to chin, against the frames'.
+  package init(_ frames: Tensor, faceScale: Double = 1) {
+    let gray = GrayFrames(frames, faceScale: faceScale)
     // The mean of unshifted frames is blurred by the very motion that is measured, so it is taken twice.
     var shifts = [SIMD2<Double>](repeating: .zero, count: gray.count)
     for _ in 0..<2 {
@@ -66,10 +68,12 @@ enum Correlation {
 private struct GrayFrames {
   let count: Int
   private let side: Int
+  private let faceScale: Double
   private let light: [[Float]]
   private let detail: [[Float]]
 
-  init(_ frames: Tensor) {
+  init(_ frames: Tensor, faceScale: Double) {
+    self.faceScale = faceScale
     let (side, count) = (frames.shape.height, frames.shape.batch)
     self.side = side
     self.count = count
@@ -101,8 +105,17 @@ private struct GrayFrames {
     return zip(picture, mean).map { $0 - $1 }
   }
 
+  /// The pixels of a range of the face's box, whose middle is the frames' middle.
+  private func pixels(_ from: Double, _ to: Double, margin: Int) -> Range<Int> {
+    func place(_ part: Double) -> Int {
+      let place = Int(Double(side) * (0.5 + (part - 0.5) * faceScale))
+      return max(margin, min(side - margin, place))
+    }
+    return place(from)..<place(to)
+  }
+
   /// Where the shift is measured: eyes, nose, cheeks, with room for the shift.
-  private var face: Range<Int> { side * 3 / 16..<side * 13 / 16 }
+  private var face: Range<Int> { pixels(3.0 / 16, 13.0 / 16, margin: FaceMotion.reach) }
 
   /// The mean detail of all frames, each moved back by its shift, rounded to whole pixels.
   func mean(shiftedBy shifts: [SIMD2<Double>]) -> [Float] {
@@ -159,9 +172,9 @@ private struct GrayFrames {
   ///
   /// The aligner puts the eyes at 0.4 of the side; mouths lie a little more than the eyes' distance below.
   func openings(_ shifts: [SIMD2<Double>]) -> [Double] {
-    let rows = side * 11 / 16..<side * 31 / 32
-    let columns = side * 11 / 32..<side * 21 / 32
-    let pixels = Float(rows.count * columns.count)
+    let rows = pixels(11.0 / 16, 31.0 / 32, margin: 0)
+    let columns = pixels(11.0 / 32, 21.0 / 32, margin: FaceMotion.reach)
+    let area = Float(max(rows.count * columns.count, 1))
     return (0..<count).map { frame in
       let (dx, dy) = (Int(shifts[frame].x.rounded()), Int(shifts[frame].y.rounded()))
       var (sum, squares) = (Float(0), Float(0))
@@ -173,8 +186,8 @@ private struct GrayFrames {
           squares += value * value
         }
       }
-      let mean = sum / pixels
-      return Double(max(squares / pixels - mean * mean, 0).squareRoot())
+      let mean = sum / area
+      return Double(max(squares / area - mean * mean, 0).squareRoot())
     }
   }
 }

@@ -19,8 +19,10 @@ public enum FaceSwapEvaluation {
 
   /// What is measured of one person.
   private struct Material {
-    /// The faces, [n, side, side, 3].
+    /// The faces as a network sees them, [n, side, side, 3].
     var faces: Tensor
+    /// What it should draw of them.
+    var wanted: Tensor
     /// The other person in the same poses.
     var truth: Tensor?
     /// The frames of a clip.
@@ -42,8 +44,8 @@ public enum FaceSwapEvaluation {
     _ model: FaceSwapModel, on faces: Faces, kernels: Kernels = Kernels()
   ) throws -> FaceSwapEvaluationResult {
     let side = model.network.side
-    let materials = try materials(faces, side: side, pool: kernels.pool)
-    let classifier = try classifier(faces, side: side, kernels: kernels)
+    let materials = try materials(faces, of: model, pool: kernels.pool)
+    let classifier = try classifier(faces, of: model, kernels: kernels)
     var converters: [SwapFace: (own: FaceSwapConverter, swap: FaceSwapConverter)] = [:]
     for face in SwapFace.allCases {
       converters[face] = (
@@ -69,14 +71,14 @@ public enum FaceSwapEvaluation {
       directions.append(
         FaceSwapReport.Direction(
           from: face.rawValue, to: face.other.rawValue,
-          reconstruction: try likeness(restored, material.faces),
+          reconstruction: try likeness(restored, material.wanted),
           truth: try material.truth.map { try likeness(swapped, $0) },
-          cycle: try likeness(back, material.faces),
+          cycle: try likeness(back, material.wanted),
           identity: try classifier.map {
             FaceSwapReport.Identity(
               real: try $0.share(material.faces, calledBy: face),
               swapped: try $0.share(swapped, calledBy: face.other))
-          }, motion: motion(material, moved)))
+          }, motion: motion(material, moved, model.layout)))
       pictures.append(
         (
           "\(face.rawValue)-to-\(face.other.rawValue).png",
@@ -84,7 +86,7 @@ public enum FaceSwapEvaluation {
         ))
     }
     let report = FaceSwapReport(
-      protocol: text(faces, side: side), network: model.network.design.rawValue, side: side,
+      protocol: text(faces, of: model), network: model.network.design.rawValue, side: side,
       directions: directions, secondsPerFace: seconds / Double(max(count, 1)))
     return FaceSwapEvaluationResult(report: report, pictures: pictures)
   }
@@ -92,51 +94,56 @@ public enum FaceSwapEvaluation {
   // MARK: - Material
 
   private static func materials(
-    _ faces: Faces, side: Int, pool: ThreadPool
+    _ faces: Faces, of model: FaceSwapModel, pool: ThreadPool
   ) throws -> [SwapFace: Material] {
     switch faces {
     case .characters(let poses, let frames, let seed):
-      return try drawn(poses: poses, frames: frames, seed: seed, side: side, pool: pool)
+      return try drawn(poses: poses, frames: frames, seed: seed, model, pool: pool)
     case .crops(let a, let b, _, _, _):
       return try [SwapFace.a: a, .b: b].mapValues { urls in
-        let middles = try FaceSwapFaces.middles(ImageFolder(urls, mode: .color), side: side)
-        return Material(faces: middles, clip: middles)
+        let middles = try FaceSwapFaces.middles(
+          ImageFolder(urls, mode: .color), side: model.network.side, model.layout)
+        return Material(faces: middles.input, wanted: middles.target, clip: middles.input)
       }
     }
   }
 
   private static func drawn(
-    poses: Int, frames: Int, seed: UInt64, side: Int, pool: ThreadPool
+    poses: Int, frames: Int, seed: UInt64, _ model: FaceSwapModel, pool: ThreadPool
   ) throws -> [SwapFace: Material] {
-    let source = CharacterCrops(side: side, seed: seed)
+    let side = model.network.side
+    let source = CharacterCrops(side: side, layout: model.layout, seed: seed)
     let clip = CharacterPose.clip(count: frames, seed: seed)
     let people = SwapFace.allCases
     let still = try source.crops(poses, of: people, from: .evaluation, pool: pool)
     let moving = try source.crops(of: people, in: clip, pool: pool)
-    let tensors = try people.indices.map { index in
+    let batches = try people.indices.map { index in
       try [still, moving].map {
-        try FaceSwapFaces.middles($0[index], of: people[index], side: side)
+        try FaceSwapFaces.middles(
+          ImageFolder($0[index], of: people[index]), side: side, model.layout)
       }
     }
     var result: [SwapFace: Material] = [:]
     for (index, face) in people.enumerated() {
       let other = 1 - index
       result[face] = Material(
-        faces: tensors[index][0], truth: tensors[other][0], clip: tensors[index][1],
-        clipTruth: tensors[other][1], openings: clip.map { Double($0.mouthOpening) })
+        faces: batches[index][0].input, wanted: batches[index][0].target,
+        truth: batches[other][0].target, clip: batches[index][1].input,
+        clipTruth: batches[other][1].target, openings: clip.map { Double($0.mouthOpening) })
     }
     return result
   }
 
   private static func classifier(
-    _ faces: Faces, side: Int, kernels: Kernels
+    _ faces: Faces, of model: FaceSwapModel, kernels: Kernels
   ) throws -> FaceClassifier? {
+    let side = model.network.side
     let folders: [SwapFace: ImageFolder]
     let seed: UInt64
     switch faces {
     case .characters(_, _, let number):
       seed = number
-      let source = CharacterCrops(side: side, seed: seed)
+      let source = CharacterCrops(side: side, layout: model.layout, seed: seed)
       var drawn: [SwapFace: ImageFolder] = [:]
       for (stream, face) in SwapFace.allCases.enumerated() {
         drawn[face] = ImageFolder(
@@ -150,11 +157,15 @@ public enum FaceSwapEvaluation {
       seed = number
       folders = try [.a: ImageFolder(a, mode: .color), .b: ImageFolder(b, mode: .color)]
     }
+    var varied = FaceAugmentation.standard
+    varied.coverage = model.layout.coverage
+    varied.alignment = model.layout.sampling
     let batches = try folders.mapValues {
       try FaceBatches(
-        faces: $0, side: side, batchSize: 16, augmentation: .standard, seed: seed &+ 1)
+        faces: $0, side: side, batchSize: 16, augmentation: varied, seed: seed &+ 1)
     }
-    return try FaceClassifier(batches, seed: seed, kernels: kernels)
+    return try FaceClassifier(
+      batches, faceScale: model.layout.faceScale, seed: seed, kernels: kernels)
   }
 
   // MARK: - Figures
@@ -168,21 +179,30 @@ public enum FaceSwapEvaluation {
       ssim: ssim)
   }
 
-  private static func motion(_ material: Material, _ moved: Tensor) -> FaceSwapReport.Motion? {
+  private static func motion(
+    _ material: Material, _ moved: Tensor, _ layout: FaceLayout
+  ) -> FaceSwapReport.Motion? {
     guard moved.shape.batch >= 8 else { return nil }
-    let swap = FaceMotion(moved)
-    let followed = FaceMotion(material.clip).correlations(with: swap)
+    func motion(_ frames: Tensor) -> FaceMotion {
+      FaceMotion(frames, faceScale: layout.faceScale)
+    }
+    let (input, swap) = (motion(material.clip), motion(moved))
+    let followed = input.correlations(with: swap)
+    let truth = material.clipTruth.map(motion)
+    let possible = truth.map { input.correlations(with: $0) }
     return FaceSwapReport.Motion(
       frames: moved.shape.batch, x: followed.x, y: followed.y, mouth: followed.mouth,
-      mouthCeiling: material.clipTruth.flatMap { truth in
-        material.openings.flatMap { Correlation.pearson(FaceMotion(truth).mouth, $0) }
+      trueX: possible?.x, trueY: possible?.y,
+      mouthCeiling: truth.flatMap { truth in
+        material.openings.flatMap { Correlation.pearson(truth.mouth, $0) }
       },
       mouthKnown: material.openings.flatMap { Correlation.pearson(swap.mouth, $0) })
   }
 
-  private static func text(_ faces: Faces, side: Int) -> String {
+  private static func text(_ faces: Faces, of model: FaceSwapModel) -> String {
+    let side = model.network.side
     let common =
-      "\(side)x\(side) pixels, no augmentation; PSNR and SSIM (11x11 Gaussian 1.5, valid region) of "
+      "\(side)x\(side) pixels of the crop's middle \(model.layout.coverage), no augmentation; PSNR and SSIM (11x11 Gaussian 1.5, valid region) of "
       + "8-bit RGB, means over faces; cycle: swapped, swapped back, against the input; motion: "
       + "correlation of input and swap over the frames, head by its shift against the mean face, "
       + "mouth by the contrast of its region; "
@@ -192,7 +212,7 @@ public enum FaceSwapEvaluation {
     switch faces {
     case .characters(let poses, let frames, let seed):
       return common + "\(poses) random poses and a clip of \(frames) frames of the renderer, seed "
-        + "\(seed), none of them drawn in trainings, laid by the mean of both people's eyes; "
+        + "\(seed), none of them drawn in trainings, each laid by its own eyes; "
         + classifier
     case .crops(_, _, let a, let b, let seed):
       return common + "held-out crops as given, in their order"

@@ -34,6 +34,10 @@ public struct FaceSwapReport: Sendable, Encodable {
     public var y: Double?
     /// How far the mouth is open.
     public var mouth: Double?
+    /// How well the true pictures' heads follow the input's to the right, which no swap does better; drawn people alone.
+    public var trueX: Double?
+    /// The same downwards.
+    public var trueY: Double?
     /// How well the same measure of the true pictures follows the known opening of the mouth; drawn people alone.
     public var mouthCeiling: Double?
     /// How well the measure of the swapped pictures follows it; drawn people alone.
@@ -41,6 +45,8 @@ public struct FaceSwapReport: Sendable, Encodable {
 
     enum CodingKeys: String, CodingKey {
       case frames, x, y, mouth
+      case trueX = "x_true_picture"
+      case trueY = "y_true_picture"
       case mouthCeiling = "mouth_true_picture_against_known_opening"
       case mouthKnown = "mouth_swap_against_known_opening"
     }

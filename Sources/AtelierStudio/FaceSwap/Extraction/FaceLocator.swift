@@ -14,6 +14,14 @@ public struct LocatedFace: Sendable, Hashable {
   public let confidence: Double
   /// From the picture to the crop and back.
   public let alignment: AlignedFace
+
+  /// A face; see the properties.
+  package init(box: PlaneBox, eyes: EyePair?, confidence: Double, alignment: AlignedFace) {
+    self.box = box
+    self.eyes = eyes
+    self.confidence = confidence
+    self.alignment = alignment
+  }
 }
 
 /// Finds the faces of pictures and of films' frames, the same for every number of threads.
@@ -142,7 +150,7 @@ public struct FaceLocator: Sendable {
     let scale = Double(aligner.size) / side
     let matrix = AffineMap.scaling(scale, x: -scale * left, y: -scale * top)
     guard let alignment = AlignedFace(basis: .box, matrix: matrix) else { return nil }
-    let face = aligner.faceMap(side: 1).followed(by: alignment.inverse)
+    let face = aligner.faceBox.followed(by: alignment.inverse)
     let (first, last) = (face(PlanePoint(0, 0)), face(PlanePoint(1, 1)))
     let box = PlaneBox(x: first.x, y: first.y, width: last.x - first.x, height: last.y - first.y)
     return LocatedFace(box: box, eyes: nil, confidence: 1, alignment: alignment)

@@ -7,18 +7,18 @@ import AtelierKernels
 import AtelierZoo
 
 /// A drawn face as a swap sees it.
-struct CharacterCrop: Sendable {
+package struct CharacterCrop: Sendable {
   /// The crop, square, RGB.
-  let image: ByteImage
+  package let image: ByteImage
   /// Where the face is, one channel of the same size.
-  let mask: ByteImage
+  package let mask: ByteImage
 }
 
 /// Draws crops of the two fictional people.
 ///
-/// The crop is laid by the mean of both people's eyes, so it depends on the pose alone: the crops of one pose show both people in
-/// the same place, and one is the true picture of the other's swap.
-struct CharacterCrops: Sendable {
+/// Crops are laid as those of real faces, each by its own eyes, so that a swap of a crop, laid back, has its eyes where the other's
+/// were: the crop of the other person in the same pose is the true picture of the swap.
+package struct CharacterCrops: Sendable {
   /// Which poses are drawn; the sets of one seed have no pose in common.
   enum PoseSet: UInt64 {
     /// What a network learns from.
@@ -32,20 +32,31 @@ struct CharacterCrops: Sendable {
   /// Who is A and who is B.
   static let people: [SwapFace: FictionalCharacter] = [.a: .maeve, .b: .solomon]
 
-  /// Columns and rows of a crop.
-  let size: Int
+  /// How faces lie in the crops.
+  package let layout: FaceLayout
+  /// Columns and rows of the pictures that the crops are cut from.
+  private let size: Int
   private let seed: UInt64
   private let renderers: [SwapFace: CharacterRenderer]
 
   /// Prepares both people.
   ///
   /// - Parameters:
-  ///   - side: The network's side in pixels; crops are twice as large, because it sees their middle.
+  ///   - side: The network's side in pixels; pictures are twice as large, because it sees less than a whole one.
+  ///   - layout: How faces lie in the crops.
   ///   - seed: The seed of the poses.
-  init(side: Int, seed: UInt64) {
+  package init(side: Int, layout: FaceLayout, seed: UInt64) {
     size = 2 * side
+    self.layout = layout
     self.seed = seed
     renderers = Self.people.mapValues { CharacterRenderer($0) }
+  }
+
+  /// The layout of crops for a training: as large as the network's side and a quarter where it sees all.
+  package static func layout(side: Int, _ augmentation: FaceAugmentation) -> FaceLayout {
+    FaceLayout(
+      cropSize: Int((1.25 * Double(side) / augmentation.coverage).rounded()),
+      coverage: augmentation.coverage, sampling: augmentation.alignment)
   }
 
   /// A pose of a set.
@@ -62,20 +73,18 @@ struct CharacterCrops: Sendable {
   ///   - faces: Who is drawn.
   /// - Returns: A crop for each of `faces`.
   /// - Throws: `DatasetError` when the side is out of the renderer's range.
-  func crops(_ pose: CharacterPose, of faces: [SwapFace]) throws -> [CharacterCrop] {
-    let marks = renderers.values.map { $0.landmarks(pose, size: size) }
-    func mean(_ place: (FaceLandmarks) -> SIMD2<Float>) -> SIMD2<Double> {
-      marks.reduce(SIMD2<Double>()) { $0 + SIMD2<Double>(place($1)) } / Double(marks.count)
-    }
-    let (left, right) = (mean(\.leftEye), mean(\.rightEye))
-    let eyes = EyePair(leftX: left.x, leftY: left.y, rightX: right.x, rightY: right.y)
-    let aligner = FaceAligner(size: size)
-    let face = FoundFace(box: PlaneBox(x: 0, y: 0, width: 1, height: 1), eyes: eyes)
-    guard let alignment = aligner.alignment(of: face) else {
-      throw DatasetError("a pose without two eyes cannot be laid into a crop")
-    }
+  package func crops(_ pose: CharacterPose, of faces: [SwapFace]) throws -> [CharacterCrop] {
+    let aligner = FaceAligner(size: layout.cropSize)
     return try faces.compactMap { face in
       guard let picture = try renderers[face]?.picture(pose, size: size) else { return nil }
+      let (left, right) = (picture.landmarks.leftEye, picture.landmarks.rightEye)
+      let eyes = EyePair(
+        leftX: Double(left.x), leftY: Double(left.y), rightX: Double(right.x),
+        rightY: Double(right.y))
+      let found = FoundFace(box: picture.box, eyes: eyes)
+      guard let alignment = aligner.alignment(of: found) else {
+        throw DatasetError("a pose without two eyes cannot be laid into a crop")
+      }
       return CharacterCrop(
         image: aligner.crop(picture.image.bytes, alignment),
         mask: aligner.crop(picture.mask.bytes, alignment))

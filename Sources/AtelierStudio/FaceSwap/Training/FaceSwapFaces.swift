@@ -11,8 +11,8 @@ import Foundation
 struct FaceSwapFaces {
   /// Augmented batches of each person.
   let training: [SwapFace: FaceBatches]
-  /// Un-warped faces that are measured and shown, [n, side, side, 3].
-  let validation: [SwapFace: Tensor]
+  /// Un-warped faces that are measured and shown.
+  let validation: [SwapFace: FaceBatch]
   /// The true pictures of the swaps of `validation`: of B in A's poses under `.a`, of A in B's under `.b`; nil for crops that were
   /// read.
   let truth: [SwapFace: Tensor]?
@@ -34,8 +34,14 @@ struct FaceSwapFaces {
     }
   }
 
+  /// How faces lie in the crops; where the crops of two people are of two sizes, that of the larger ones.
+  var layout: FaceLayout {
+    training.values.map(\.layout).max { $0.cropSize < $1.cropSize } ?? FaceLayout()
+  }
+
   private init(
-    training: [SwapFace: FaceBatches], validation: [SwapFace: Tensor], truth: [SwapFace: Tensor]?
+    training: [SwapFace: FaceBatches], validation: [SwapFace: FaceBatch],
+    truth: [SwapFace: Tensor]?
   ) {
     self.training = training
     self.validation = validation
@@ -44,7 +50,7 @@ struct FaceSwapFaces {
 
   private static func read(_ request: FaceSwapTrainingRequest) throws -> FaceSwapFaces {
     var training: [SwapFace: FaceBatches] = [:]
-    var validation: [SwapFace: Tensor] = [:]
+    var validation: [SwapFace: FaceBatch] = [:]
     let paths: [(SwapFace, [String], [String])] = [
       (.a, request.a, request.validationA), (.b, request.b, request.validationB),
     ]
@@ -57,9 +63,7 @@ struct FaceSwapFaces {
       training[face] = batches
       let measured = held.isEmpty ? batches : try Self.batches(try folder(held), of: face, request)
       validation[face] =
-        measured.unchanged(
-          spread(measured.faces.items.count, validationCount)
-        ).target
+        measured.unchanged(spread(measured.faces.items.count, validationCount))
     }
     return FaceSwapFaces(training: training, validation: validation, truth: nil)
   }
@@ -88,9 +92,10 @@ struct FaceSwapFaces {
       augmentation: request.augmentation, seed: request.seed, stream: face == .a ? 0 : 1)
   }
 
-  /// The ellipse in the middle 160 of 256 pixels of a crop, where the aligner puts a face.
+  /// The ellipse in the middle of a crop, where the aligner puts a face.
   static func facePart(of size: PixelSize) -> ByteImage {
-    let (width, height) = (max(size.width * 5 / 8, 1), max(size.height * 5 / 8, 1))
+    func part(_ length: Int) -> Int { max(Int(Double(length) * FaceLayout.faceShare), 1) }
+    let (width, height) = (part(size.width), part(size.height))
     var mask = ByteImage(width: size.width, height: size.height, channels: 1)
     mask.paste(
       FaceMask.ellipse.picture(width: width, height: height).bytes,
@@ -107,9 +112,11 @@ struct FaceSwapFaces {
     guard poses > 0 else {
       throw StudioError(.usage, "--characters takes at least one pose; received \(poses)")
     }
-    let source = CharacterCrops(side: request.network.side, seed: request.seed)
+    let side = request.network.side
+    let layout = CharacterCrops.layout(side: side, request.augmentation)
+    let source = CharacterCrops(side: side, layout: layout, seed: request.seed)
     var training: [SwapFace: FaceBatches] = [:]
-    var validation: [SwapFace: Tensor] = [:]
+    var validation: [SwapFace: FaceBatch] = [:]
     var truth: [SwapFace: Tensor] = [:]
     for (stream, face) in SwapFace.allCases.enumerated() {
       let crops = try source.crops(
@@ -120,22 +127,19 @@ struct FaceSwapFaces {
       let held = try source.crops(
         validationCount, of: [face, face.other], from: .validation, stream: UInt64(stream),
         pool: pool)
-      validation[face] = try middles(held[0], of: face, side: request.network.side)
-      truth[face] = try middles(held[1], of: face.other, side: request.network.side)
+      validation[face] = try middles(ImageFolder(held[0], of: face), side: side, layout)
+      truth[face] = try middles(ImageFolder(held[1], of: face.other), side: side, layout).target
     }
     return FaceSwapFaces(training: training, validation: validation, truth: truth)
   }
 
-  /// What a network sees of crops, [n, side, side, 3].
-  static func middles(_ crops: [CharacterCrop], of face: SwapFace, side: Int) throws -> Tensor {
-    try middles(ImageFolder(crops, of: face), side: side)
-  }
-
-  /// What a network sees of the crops of a folder, [n, side, side, 3].
-  static func middles(_ folder: ImageFolder, side: Int) throws -> Tensor {
+  /// What a network sees of the crops of a folder, and what it should draw of them.
+  static func middles(
+    _ folder: ImageFolder, side: Int, _ layout: FaceLayout
+  ) throws -> FaceBatch {
     let batches = try FaceBatches(
-      faces: folder, side: side, batchSize: 1, augmentation: .none, seed: 0)
-    return batches.unchanged(Array(folder.items.indices)).target
+      faces: folder, side: side, batchSize: 1, augmentation: layout.unchanged, seed: 0)
+    return batches.unchanged(Array(folder.items.indices))
   }
 
   /// At most `limit` of `count` places, evenly spread.

@@ -174,10 +174,12 @@ final class FaceSwapSession {
     var metrics: [String: Double] = [:]
     var swaps: [(psnr: Double, ssim: Double)] = []
     for face in stage.faces {
-      guard let input = faces.validation[face] else { continue }
+      guard let (input, target) = faces.validation[face].map({ ($0.input, $0.target) }) else {
+        continue
+      }
       let results = try drawn(input)
       if let own = results[face] {
-        metrics["mae_\(face.rawValue)"] = FaceFigures.meanAbsoluteError(own, input)
+        metrics["mae_\(face.rawValue)"] = FaceFigures.meanAbsoluteError(own, target)
       }
       if stage.faces.count == 2, let truth = faces.truth?[face], let other = results[face.other] {
         swaps.append(try FaceFigures.likeness(other, truth))
@@ -230,7 +232,7 @@ final class FaceSwapSession {
   private func pictures(count: Int, step: Int?) throws -> [[ByteImage]] {
     var columns: [[ByteImage]] = []
     for face in SwapFace.allCases {
-      guard let all = faces.validation[face] else { continue }
+      guard let all = faces.validation[face]?.input else { continue }
       var places = Array(0..<all.shape.batch)
       if let step {
         var generator = RandomGenerator(seed: request.seed, 0x7368_6F77, UInt64(step))
@@ -278,6 +280,7 @@ final class FaceSwapSession {
         + ", \(augmentation.alignment.rawValue)",
       "notice": "a face swap makes synthetic pictures: label them, and ask who is shown",
     ]
+    training[FaceSwapModel.layoutKey] = try text(of: faces.layout)
     if request.startFrom != nil { training["start"] = "a trained model" }
     if request.encoderFrom != nil {
       training["encoder"] = request.freezesEncoder ? "given, frozen" : "given, trained on"
@@ -286,6 +289,12 @@ final class FaceSwapSession {
       task: FaceSwapModel.task, architecture: request.network.design.rawValue,
       granularity: request.network.side, training: training, figures: metrics)
     return try Model(graph: graph, store: store, information: information)
+  }
+
+  private func text(of layout: FaceLayout) throws -> String {
+    let encoder = JSONEncoder()
+    encoder.outputFormatting = .sortedKeys
+    return String(decoding: try encoder.encode(layout), as: UTF8.self)
   }
 
   /// What the model's card says of a person; a folder's name without its place.

@@ -1,5 +1,6 @@
 // Training of a face swap: crops of two people in, a run folder with a model out.
 
+import AtelierDatasets
 import AtelierEngine
 import AtelierImages
 import AtelierInterchange
@@ -41,6 +42,12 @@ public enum FaceSwapTraining {
       throw StudioError(
         .usage, "the cycle needs both decoders at once: --cycle is for joint mode alone")
     }
+    guard request.cycleWeight == 0 || request.augmentation.alignment == .centered else {
+      throw StudioError(
+        .usage,
+        "the cycle needs drawings that lie where their inputs do: leave out --original-alignment")
+    }
+    try request.augmentation.validate()
     let faces = try FaceSwapFaces(request, pool: kernels.pool)
     let stages = request.stages
     // Before the folder is made, so that a request that cannot run leaves none behind.

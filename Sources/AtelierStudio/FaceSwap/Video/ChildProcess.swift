@@ -129,6 +129,8 @@ final class ChildProcess {
 
   /// Ends the program.
   func stop() {
+    // A program that waits for its output to be read would wait for ever, and this one for it.
+    try? output?.fileHandleForReading.close()
     if process.isRunning { process.terminate() }
     wait()
   }
