@@ -108,6 +108,8 @@ public struct SceneAugmentation: Sendable, Hashable, Codable {
       let high = pointwiseMax(scaled - size, SIMD2(repeating: 0))
       corner = pointwiseMin(pointwiseMax(center * scales - size * place, low), high)
     }
+    // Without a scale or a rotation whole pixels move, which blurs nothing.
+    if scales == SIMD2(1, 1), angle == 0 { corner = corner.rounded(.toNearestOrAwayFromZero) }
     let middle = corner + size / 2
     let (cosine, sine) = (cosf(angle), sinf(angle))
     let mirror: Float = isMirrored ? -1 : 1

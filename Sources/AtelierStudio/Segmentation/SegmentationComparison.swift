@@ -14,7 +14,7 @@ public enum SegmentationComparison {
   public struct Row: Sendable, Hashable, Codable {
     /// Which unpooling.
     public var unpooling: Unpooling
-    /// Weights of the network; the same in every row.
+    /// Weights of the network, running statistics apart; the same in every row.
     public var parameters: Int
     /// The share of pixels whose class was found.
     public var globalAccuracy: Double
@@ -96,7 +96,7 @@ public enum SegmentationComparison {
           })
         rows.append(
           Row(
-            unpooling: unpooling, parameters: session.graph.parameterCount,
+            unpooling: unpooling, parameters: session.weightCount,
             globalAccuracy: report.globalAccuracy, classAccuracy: report.classAccuracy,
             meanIoU: report.meanIoU, loss: loss, seconds: stop.seconds))
       }
@@ -105,7 +105,7 @@ public enum SegmentationComparison {
       title: "Unpooling in \(request.network.rawValue)",
       columnTitles: ["picture", "truth"] + unpoolings.map(\.rawValue),
       rows: shown.indices.map { row in columns.map { $0[row] } })
-    return (Report(protocol: "\(training(request)); \(text)", rows: rows), grid.render())
+    return (Report(protocol: training(request) + text, rows: rows), grid.render())
   }
 
   private static func testPart(

@@ -198,6 +198,11 @@ final class SegmentationSession {
     return try Model(graph: graph, store: store, information: information)
   }
 
+  /// The weights that the training moves.
+  var weightCount: Int {
+    graph.parameters.filter { $0.role == .weight }.reduce(0) { $0 + $1.shape.count }
+  }
+
   /// The store's present weights at work.
   func segmenter() throws -> Segmenter {
     try Segmenter(model(step: 0, metrics: [:]), kernels: kernels)

@@ -19,9 +19,9 @@ public enum SegmentationNetwork: String, Sendable, Hashable, Codable, CaseIterab
     switch self {
     case .unet: "skips at every level, transposed convolutions up (--width 16, --levels 4)"
     case .segnetBasic:
-      "SegNet-Basic: four 7x7 convolutions, unpooled by their switches (--width 64)"
-    case .segnet: "SegNet: VGG-16's convolutions, unpooled by their switches (--width 64)"
-    case .fcn: "FCN-Basic: class scores of four 7x7 levels, enlarged and added (--width 64)"
+      "four 7x7 convolutions, unpooled by their switches (--width 64)"
+    case .segnet: "VGG-16's convolutions, unpooled by their switches (--width 64)"
+    case .fcn: "class scores of four 7x7 levels, enlarged and added (--width 64)"
     }
   }
 
