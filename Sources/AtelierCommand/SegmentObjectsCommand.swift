@@ -89,11 +89,11 @@ struct SegmentObjectsEvaluateCommand: ParsableCommand {
     }
     let segmenter = try MaskRCNNSegmenter(
       MaskRCNNModel(contentsOf: URL(fileURLWithPath: model)), kernels: arithmetic.kernels(global))
-    let report = try MaskRCNNEvaluation.run(segmenter, on: pictures(), limit: limit)
+    let report = try segmenter.measure(on: pictures(), limit: limit)
     if global.json {
       try Console.print(json: report)
     } else {
-      for line in report.table { global.say(line) }
+      for line in report.lines { Console.print(line) }
     }
   }
 

@@ -3,46 +3,41 @@
 import AtelierDatasets
 import AtelierImages
 
-/// Measures Mask R-CNNs.
-public enum MaskRCNNEvaluation {
+extension MaskRCNNSegmenter {
   /// Finds the objects of every picture of a set and compares them with the truth.
   ///
   /// - Parameters:
-  ///   - segmenter: The model at work.
-  ///   - data: The pictures; its classes must be the model's, in any order.
+  ///   - data: The pictures; its classes must be among the model's, unless both have just one.
   ///   - limit: The most objects of a picture.
   ///   - longestSide: A picture with a longer side is shrunk to this one for the network.
   ///   - progress: Called after each picture with how many are done.
   /// - Returns: Average precision and recall as COCO defines them, with their protocol.
   /// - Throws: `StudioError` when the classes differ, `DatasetError` when a picture cannot be read.
-  public static func run(
-    _ segmenter: MaskRCNNSegmenter, on data: InstanceData, limit: Int = 100,
-    longestSide: Int = MaskRCNNSegmenter.usualLimit, progress: (_ done: Int) -> Void = { _ in }
-  ) throws -> InstanceReport {
-    let names = segmenter.model.classNames
-    let places = try data.classNames.map { name in
+  public func measure(
+    on data: InstanceData, limit: Int = 100, longestSide: Int = MaskRCNNSegmenter.usualLimit,
+    progress: (_ done: Int) -> Void = { _ in }
+  ) throws -> InstanceSetReport {
+    let names = model.classNames
+    for name in data.classNames where !names.contains(name) {
       // Sets without names of their own call every object the same.
-      if data.classNames.count == 1, names.count == 1 { return 0 }
-      guard let place = names.firstIndex(of: name) else {
-        throw StudioError(
-          .data,
-          "\(data.name): expected the model's classes \(names.joined(separator: ", ")); received "
-            + name)
-      }
-      return place
+      if data.classNames.count == 1, names.count == 1 { continue }
+      throw StudioError(
+        .data,
+        "\(data.name): expected the model's classes \(names.joined(separator: ", ")); received "
+          + name)
     }
-    var evaluation = InstanceEvaluation(classNames: names, detectionLimit: limit)
-    for (index, item) in data.items.enumerated() {
-      let found = try segmenter.objects(
-        in: item.picture(), .measuring(limit: limit), longestSide: longestSide)
-      let truth = item.objects.map { object in
-        var object = object
-        object.classIndex = places[object.classIndex]
-        return object
-      }
-      evaluation.add(truth: truth, detections: found.map { EncodedObject($0) })
-      progress(index + 1)
+    // What the set has no class for cannot be right or wrong there.
+    let places = names.map { name in
+      names.count == 1 && data.classNames.count == 1 ? 0 : data.classNames.firstIndex(of: name)
     }
-    return evaluation.report(data: data.name)
+    return try data.measure("Mask R-CNN", detectionLimit: limit, progress: progress) { picture in
+      try objects(in: picture, .measuring(limit: limit), longestSide: longestSide)
+        .compactMap { object in
+          guard let place = places[object.classIndex] else { return nil }
+          var object = object
+          object.classIndex = place
+          return EncodedObject(object)
+        }
+    }
   }
 }
