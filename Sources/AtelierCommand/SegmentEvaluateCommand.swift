@@ -89,8 +89,7 @@ struct SegmentEvaluateCommand: ParsableCommand {
     func show(_ done: Int) { progress.show(done, set.count) }
     let report: InstanceSetReport
     if let segmenter {
-      report = try MaskRCNNEvaluation.run(
-        segmenter, on: set, limit: detectionLimit, progress: show)
+      report = try segmenter.measure(on: set, limit: detectionLimit, progress: show)
     } else {
       report = try WatershedBaseline.measure(set, progress: show)
     }

@@ -14,6 +14,12 @@ struct SegmentMaskRCNNTraining: ParsableArguments {
 
   @Option(
     help: ArgumentHelp(
+      "What objects are called where the set has no classes (default: object).",
+      valueName: "name"))
+  var objectName: String?
+
+  @Option(
+    help: ArgumentHelp(
       "The network's sizes: tiny (pictures of about 128 pixels) or small (256 to 512, many objects; "
         + "default for sets of files).", valueName: "name"))
   var design: String?
@@ -80,7 +86,7 @@ struct SegmentMaskRCNNTraining: ParsableArguments {
       throw StudioError(.usage, "expected a design, one of \(names); received \(name)")
     }
     var request = MaskRCNNTrainingRequest(
-      data: isDrawn ? .shapes : .set(path: data), design: design)
+      data: isDrawn ? .shapes : .set(path: data, objects: objectName ?? "object"), design: design)
     request.side = side ?? request.side
     request.batch = batch ?? request.batch
     request.learningRate = learningRate ?? request.learningRate

@@ -75,8 +75,9 @@ struct SegmentTests {
     #expect(run.status == 66)
     #expect(run.errors == "atelier: none.png: no such file or folder\n")
     let files = try #require(try object(run)["files"] as? [[String: Any]])
-    let outputs = try #require(files.first?["outputs"] as? [String: String])
-    #expect(outputs["label"] == "out/1-label.png" && outputs.count == 4)
+    let outputs = try #require(files.first?["outputs"] as? [String])
+    #expect(
+      outputs == ["label", "color", "overlay", "confidence"].map { "out/1-\($0).png" })
     let classes = try #require(files.first?["classes"] as? [[String: Any]])
     #expect(classes.map { $0["name"] as? String } == ["box"])
     let label = try ImageFile.readIndices(bench.path("out/1-label.png").path)
@@ -87,7 +88,8 @@ struct SegmentTests {
     #expect(plain.output.hasPrefix("[1/3] data/test/images/0.png  40x28  ground "))
     #expect(
       try FileManager.default.contentsOfDirectory(atPath: bench.path("all").path).sorted()
-        == (0..<3).flatMap { ["\($0)-label.png", "\($0)-overlay.png"] })
+        == (0..<3).flatMap { ["\($0)-label.png", "\($0)-overlay.png"] }
+        + ["coco-results.json", "coco.json"])
     let unknown = try bench.run(
       "segment", "data/test/images/1.png", "--model", "m.safetensors", "-o", "out", "--classes",
       "car")

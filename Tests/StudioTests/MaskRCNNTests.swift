@@ -140,7 +140,7 @@ struct MaskRCNNTests {
 
   @Test func aSceneIsLearntByHeart() throws {
     let scene = try ShapesScenes(seed: 21, size: PixelSize(width: 64, height: 64)).scene(3)
-    var request = request(steps: 160)
+    var request = request(steps: 600)
     request.batch = 1
     let session = try MaskRCNNSession(
       request, sizes: small(), kernels: Kernels(),

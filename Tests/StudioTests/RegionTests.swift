@@ -262,21 +262,19 @@ struct RegionTests {
     #expect(again.samples != source.example(step: 7, place: 1).samples)
   }
 
-  @Test func summaryTellsClassesAndLabels() {
-    func object(_ classIndex: Int, _ columns: Range<Int>, _ score: Double) -> MaskedObject {
-      var mask = BinaryMask(width: 6, height: 1)
-      for x in columns { mask[x, 0] = true }
-      return MaskedObject(
-        classIndex: classIndex,
-        box: PlaneBox(x: Double(columns.lowerBound), y: 0, width: Double(columns.count), height: 1),
-        mask: mask, score: score)
+  @Test func recognitionTellsTheClasses() {
+    func object(_ classIndex: Int, _ score: Double) -> MaskedObject {
+      MaskedObject(
+        classIndex: classIndex, box: PlaneBox(x: 0, y: 0, width: 1, height: 1),
+        mask: BinaryMask(width: 1, height: 1, pixels: [true]), score: score)
     }
-    let summary = ObjectSummary(
-      [object(2, 0..<3, 0.9), object(0, 2..<5, 0.7), object(2, 4..<6, 0.6)],
-      classNames: ["circle", "square", "triangle"], size: PixelSize(width: 6, height: 1))
-    #expect(summary.labels.labels == [3, 3, 3, 1, 1, 3])
-    #expect(summary.recognition.map(\.name) == ["triangle", "circle"])
-    #expect(summary.recognition.map(\.count) == [2, 1])
-    #expect(summary.recognition.map(\.score) == [0.9, 0.7])
+    let classes = RecognizedClass.all(
+      in: [object(2, 0.6), object(0, 0.7), object(2, 0.9)],
+      classNames: ["circle", "square", "triangle"])
+    #expect(classes.map(\.name) == ["triangle", "circle"])
+    #expect(classes.map(\.classIndex) == [2, 0])
+    #expect(classes.map(\.count) == [2, 1])
+    #expect(classes.map(\.score) == [0.9, 0.7])
+    #expect(RecognizedClass.all(in: [], classNames: ["circle"]).isEmpty)
   }
 }

@@ -36,8 +36,8 @@ struct InstanceTrainingData {
       let scenes = try ShapesScenes(seed: request.seed &+ Self.heldOutSeed, size: size)
       held = try InstanceData(scenes, count: max(request.validationCount, 1))
       description = "shapes scenes of seed \(request.seed), without end"
-    case .set(let path):
-      let (learnt, validation) = try Self.parts(path, seed: request.seed)
+    case .set(let path, let objects):
+      let (learnt, validation) = try Self.parts(path, objects: objects, seed: request.seed)
       held = validation
       source = InstanceSource(
         try Self.loaded(learnt, stretches: request.stretchesContrast), size: size,
@@ -52,11 +52,11 @@ struct InstanceTrainingData {
 
   /// What is learnt and what is held out of a set of files.
   private static func parts(
-    _ path: String, seed: UInt64
+    _ path: String, objects: String, seed: UInt64
   ) throws -> (learnt: InstanceData, held: InstanceData) {
     let url = URL(fileURLWithPath: path)
-    let learnt = try InstanceData.read(url, part: .training)
-    if let held = try? InstanceData.read(url, part: .validation),
+    let learnt = try InstanceData.read(url, part: .training, className: objects)
+    if let held = try? InstanceData.read(url, part: .validation, className: objects),
       Set(held.items.map(\.name)).isDisjoint(with: learnt.items.map(\.name))
     {
       return (learnt, held)

@@ -64,8 +64,12 @@ package struct InstanceTruth: Sendable, Hashable {
   /// - Returns: What of the object is in the new picture.
   func moved(by map: PictureMap, size: PixelSize, leastPixels: Int) -> InstanceTruth? {
     let area = map.inverse.bounds(of: box)
-    let columns = max(0, Int(area.left.rounded(.down)))..<min(size.width, Int(area.right) + 1)
-    let rows = max(0, Int(area.top.rounded(.down)))..<min(size.height, Int(area.bottom) + 1)
+    func range(_ low: Float, _ high: Float, _ limit: Int) -> Range<Int> {
+      let first = min(max(0, Int(low.rounded(.down))), limit)
+      return first..<max(first, min(limit, Int(high.rounded(.down)) + 1))
+    }
+    let columns = range(area.left, area.right, size.width)
+    let rows = range(area.top, area.bottom, size.height)
     guard !columns.isEmpty, !rows.isEmpty else { return nil }
     var found: [UInt8] = []
     found.reserveCapacity(columns.count * rows.count)

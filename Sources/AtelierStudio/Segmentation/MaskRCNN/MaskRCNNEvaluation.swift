@@ -3,41 +3,41 @@
 import AtelierDatasets
 import AtelierImages
 
-/// Measures Mask R-CNNs.
-public enum MaskRCNNEvaluation {
+extension MaskRCNNSegmenter {
   /// Finds the objects of every picture of a set and compares them with the truth.
   ///
   /// - Parameters:
-  ///   - segmenter: The model at work.
-  ///   - data: The pictures; its classes must be the model's, in any order.
+  ///   - data: The pictures; its classes must be among the model's, unless both have just one.
   ///   - limit: The most objects of a picture.
   ///   - longestSide: A picture with a longer side is shrunk to this one for the network.
   ///   - progress: Called after each picture with how many are done.
-  /// - Returns: Average precision and recall as COCO defines them, with their protocol, over all pictures and each kind of them.
+  /// - Returns: Average precision and recall as COCO defines them, with their protocol.
   /// - Throws: `StudioError` when the classes differ, `DatasetError` when a picture cannot be read.
-  public static func run(
-    _ segmenter: MaskRCNNSegmenter, on data: InstanceData, limit: Int = 100,
-    longestSide: Int = MaskRCNNSegmenter.usualLimit, progress: (_ done: Int) -> Void = { _ in }
+  public func measure(
+    on data: InstanceData, limit: Int = 100, longestSide: Int = MaskRCNNSegmenter.usualLimit,
+    progress: (_ done: Int) -> Void = { _ in }
   ) throws -> InstanceSetReport {
-    let names = segmenter.model.classNames
-    // Sets without names of their own call every object the same.
-    let isOneClass = data.classNames.count == 1 && names.count == 1
-    for name in data.classNames where !isOneClass && !names.contains(name) {
+    let names = model.classNames
+    for name in data.classNames where !names.contains(name) {
+      // Sets without names of their own call every object the same.
+      if data.classNames.count == 1, names.count == 1 { continue }
       throw StudioError(
         .data,
         "\(data.name): expected the model's classes \(names.joined(separator: ", ")); received "
           + name)
     }
-    let places = names.map { isOneClass ? 0 : data.classNames.firstIndex(of: $0) }
+    // What the set has no class for cannot be right or wrong there.
+    let places = names.map { name in
+      names.count == 1 && data.classNames.count == 1 ? 0 : data.classNames.firstIndex(of: name)
+    }
     return try data.measure("Mask R-CNN", detectionLimit: limit, progress: progress) { picture in
-      try segmenter.objects(
-        in: picture, .measuring(limit: limit), longestSide: longestSide
-      ).compactMap { object in
-        guard let place = places[object.classIndex] else { return nil }
-        var encoded = EncodedObject(object)
-        encoded.classIndex = place
-        return encoded
-      }
+      try objects(in: picture, .measuring(limit: limit), longestSide: longestSide)
+        .compactMap { object in
+          guard let place = places[object.classIndex] else { return nil }
+          var object = object
+          object.classIndex = place
+          return EncodedObject(object)
+        }
     }
   }
 }

@@ -46,49 +46,34 @@ public final class MaskRCNNSegmenter {
   }
 }
 
-/// What the objects of a picture say in the other forms of segmentation (detection is their boxes, instance segmentation their
-/// masks).
-public struct ObjectSummary: Sendable {
-  /// A class that is in the picture.
-  public struct Recognition: Sendable, Hashable, Codable {
-    /// The class.
-    public let name: String
-    /// The class's place among the classes.
-    public let classIndex: Int
-    /// The score of its surest object.
-    public let score: Double
-    /// How many objects of it there are.
-    public let count: Int
-  }
+/// Recognition: a class that is in a picture, the first of the four outputs.
+///
+/// Detection is the objects' boxes, instance segmentation their masks; `SegmentationOutcome` makes of them the semantic labels and
+/// every kind of file.
+public struct RecognizedClass: Sendable, Hashable, Codable {
+  /// The class.
+  public let name: String
+  /// The class's place among the classes.
+  public let classIndex: Int
+  /// The score of its surest object.
+  public let score: Double
+  /// How many objects of it there are.
+  public let count: Int
 
-  /// Recognition: the classes that are in the picture, surest first.
-  public let recognition: [Recognition]
-  /// Semantic segmentation: 0 for background, the class plus 1 where an object is; where objects overlap, the surer one is seen.
-  public let labels: LabelMap
-
-  /// Sums objects up.
+  /// The classes of some objects, surest first; of equally sure ones the first of the classes comes first.
   ///
   /// - Parameters:
   ///   - objects: The objects, in any order.
-  ///   - classNames: The names of their classes, at most 254.
-  ///   - size: The picture.
-  /// - Precondition: masks have the size, classes have names.
-  public init(_ objects: [MaskedObject], classNames: [String], size: PixelSize) {
-    precondition(classNames.count <= 254, "a label map holds at most 254 classes")
-    recognition = classNames.enumerated().compactMap { index, name in
+  ///   - classNames: The names of their classes.
+  /// - Returns: One entry a class that is there.
+  public static func all(
+    in objects: [MaskedObject], classNames: [String]
+  ) -> [RecognizedClass] {
+    classNames.enumerated().compactMap { index, name in
       let own = objects.filter { $0.classIndex == index }
       return own.map(\.score).max().map {
-        Recognition(name: name, classIndex: index, score: $0, count: own.count)
+        RecognizedClass(name: name, classIndex: index, score: $0, count: own.count)
       }
     }.sorted { ($1.score, $0.classIndex) < ($0.score, $1.classIndex) }
-    var labels = [UInt8](repeating: 0, count: size.width * size.height)
-    for object in objects.sorted(by: { $0.score < $1.score }) {
-      precondition(object.mask.size == size, "a mask of another size")
-      let label = UInt8(object.classIndex + 1)
-      for (pixel, isInside) in object.mask.pixels.enumerated() where isInside {
-        labels[pixel] = label
-      }
-    }
-    self.labels = LabelMap(width: size.width, height: size.height, labels: labels)
   }
 }

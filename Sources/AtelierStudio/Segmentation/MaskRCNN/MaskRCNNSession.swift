@@ -160,14 +160,17 @@ package final class MaskRCNNSession {
 
   /// Picture ∣ truth ∣ found, of the first held-out pictures.
   func preview(step: Int) throws -> ByteImage {
+    let palette = ClassPalette.objects(data.source.classNames)
     let rows = try data.validation.prefix(6).map { item -> [PictureGrid.Cell] in
       let picture = item.picture
       let objects = try found(item, ObjectSelection())
+      let truth = try SegmentationOutcome(objects: item.objects, size: picture.size)
+      let outcome = try SegmentationOutcome(objects: objects, size: picture.size)
       return [
-        PictureGrid.Cell(picture.withChannels(3)),
-        PictureGrid.Cell(InstancePicture.drawn(item.objects.map(\.decoded), on: picture)),
+        PictureGrid.Cell(picture),
+        PictureGrid.Cell(truth.overlay(on: picture, palette: palette)),
         PictureGrid.Cell(
-          InstancePicture.drawn(objects, on: picture), caption: "\(objects.count) found"),
+          outcome.overlay(on: picture, palette: palette), caption: "\(objects.count) found"),
       ]
     }
     return PictureGrid(

@@ -9,8 +9,8 @@ public enum InstanceTrainingPictures: Sendable, Hashable, Codable {
   /// The project's own scenes of shapes, drawn without end.
   case shapes
   /// A set of files, as `InstanceData.read` finds it: its training part; its validation part, or a tenth of the training part where
-  /// it has none, is held out.
-  case set(path: String)
+  /// it has none, is held out. `objects` is what objects are called where the set has no classes.
+  case set(path: String, objects: String)
 }
 
 /// What a Mask R-CNN is trained on and how; stored as the run's configuration.

@@ -38,10 +38,12 @@ package enum MaskRaster {
   package static func pasted(_ mask: [Float], in box: RegionBox, size: PixelSize) -> BinaryMask? {
     let side = MaskRCNN.maskSide
     guard box.width > 0, box.height > 0 else { return nil }
-    let columns =
-      max(0, Int(box.left.rounded(.down)))..<max(0, min(size.width, Int(box.right.rounded(.up))))
-    let rows =
-      max(0, Int(box.top.rounded(.down)))..<max(0, min(size.height, Int(box.bottom.rounded(.up))))
+    func range(_ low: Float, _ high: Float, _ limit: Int) -> Range<Int> {
+      let first = Int(min(max(0, low.rounded(.down)), Float(limit)))
+      return first..<max(first, Int(min(Float(limit), max(0, high.rounded(.up)))))
+    }
+    let columns = range(box.left, box.right, size.width)
+    let rows = range(box.top, box.bottom, size.height)
     guard !columns.isEmpty, !rows.isEmpty else { return nil }
     let taps = columns.map {
       tap((Float($0) + 0.5 - box.left) / box.width * Float(side) - 0.5, side)
