@@ -74,16 +74,17 @@ struct MistakeCase: CustomTestStringConvertible {
     MistakeCase(
       "model summary none", 66,
       "atelier: none: expected a model file or one of autoencoder, unet, residual-unet, dncnn, "
-        + "ffdnet, lenet, lenet-5, course, resnet-20; there is no such file"),
+        + "ffdnet, lenet, lenet-5, course, strided, resnet-20; there is no such file"),
     MistakeCase(
       "model summary course --widths 3", 64, "atelier: course has no --widths and no --unpool"),
     MistakeCase(
       "classify train --data empty --run r", 64,
       "atelier: a training needs a network: give --network, one of lenet, lenet-5, course, "
-        + "resnet-20"),
+        + "strided, resnet-20"),
     MistakeCase(
       "classify train --network vgg --data empty --run r", 64,
-      "atelier: expected a network, one of lenet, lenet-5, course, resnet-20; received vgg"),
+      "atelier: expected a network, one of lenet, lenet-5, course, strided, resnet-20; received vgg"
+    ),
     MistakeCase(
       "classify train --network course --run r", 64,
       "atelier: a training needs pictures with classes: give --data"),
