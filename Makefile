@@ -6,11 +6,15 @@ OUT ?= out
 
 .PHONY: demo test build setup lint format bench compare clean
 
-## Denoise the sample pictures with the models that ship, and print PSNR before and after; swap the two fictional people.
+## Denoise the sample pictures with the models that ship, and print PSNR before and after; swap the two fictional people;
+## fool a classifier of clothes with drawn noise, and try the same noise on a hardened one.
 demo: build
 	@.build/release/atelier denoise Samples/noisy -o $(OUT)/demo --clean Samples/clean --compare
 	@.build/release/atelier swap evaluate --model Checkpoints/swap-characters.safetensors \
 	  --characters --poses 40 --frames 50 -o $(OUT)/demo/swap
+	@for victim in classify-fashion classify-fashion-hard; do \
+	  .build/release/atelier attack Samples/fashion --model Checkpoints/attack-fashion.safetensors \
+	    --victim Checkpoints/$$victim.safetensors -o $(OUT)/demo/$$victim || exit 1; done
 
 ## Build and run every test, optimised: unoptimised kernels are too slow to loop over.
 test: setup

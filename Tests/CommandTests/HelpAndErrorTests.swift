@@ -80,7 +80,7 @@ struct MistakeCase: CustomTestStringConvertible {
     MistakeCase(
       "classify train --data empty --run r", 64,
       "atelier: a training needs a network: give --network, one of lenet, lenet-5, course, "
-        + "resnet-20"),
+        + "strided, resnet-20"),
     MistakeCase(
       "classify train --network vgg --data empty --run r", 64,
       "atelier: expected a network, one of lenet, lenet-5, course, strided, resnet-20; received vgg"

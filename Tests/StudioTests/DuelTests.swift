@@ -35,9 +35,9 @@ private func narrowVictim() throws -> Model {
     request.budget = .infinity(0.07)
     request.batch = 10
     request.holdOut = 20
-    request.epochs = 12
+    request.epochs = 30
     request.ramp = 10
-    request.classifierRate = 0.02
+    request.classifierRate = 0.05
     request.searchSteps = 4
     return request
   }
@@ -159,8 +159,8 @@ private func narrowVictim() throws -> Model {
       linearVictim(), on: set, budget: .infinity(0.1), steps: 5, restarts: 2, queries: 200)
     #expect(open.warnings.isEmpty && open.zeroGradients == 0 && open.oneStart == 0)
     let masked = try GradientMasking.run(
-      linearVictim(gain: 1e6), on: set, budget: .infinity(0.1), steps: 5, restarts: 2,
-      queries: 200)
+      linearVictim(gain: 1e6), on: set, budget: .infinity(0.2), steps: 5, restarts: 2,
+      queries: 400)
     #expect(masked.zeroGradients == 1 && masked.oneStart == 1 && masked.blackBox == 0)
     #expect(
       masked.warnings == [
@@ -228,10 +228,7 @@ private func narrowVictim() throws -> Model {
     #expect(aware.success == 1)
     let unaware = try AttackEvaluation.run(
       .fgsm, victim: defended, source: mirror, on: set, budget: .infinity(0.2))
-    #expect(unaware.success == 1)
-    let wrong = try AttackEvaluation.run(
-      .fgsm, victim: defended, source: linearVictim(gain: -8), on: set, budget: .infinity(0.03))
-    #expect(wrong.success == 0)
+    #expect(unaware.success == 0 && unaware.meanL2 > 1)
     #expect(victim.information.classNames == defended.information.classNames)
   }
 

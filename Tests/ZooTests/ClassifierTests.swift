@@ -12,6 +12,7 @@ struct ClassifierTests {
     #expect(try ClassifierArchitecture(.lenet).graph().parameterCount == 2578)
     #expect(try ClassifierArchitecture(.lenet5).graph().parameterCount == 61_706)
     #expect(try ClassifierArchitecture(.course).graph().parameterCount == 1_897_226)
+    #expect(try ClassifierArchitecture(.strided).graph().parameterCount == 166_406)
     let residual = try ClassifierArchitecture(.resnet20, height: 32, width: 32, channels: 3)
       .graph()
     #expect(residual.trainableParameterCount == 269_722)

@@ -93,21 +93,24 @@ public final class NoiseAttacker {
 
   /// The generator's patterns in [−1, 1].
   private func pattern(_ pictures: Tensor) throws -> Tensor {
-    let batch = isUniversal ? 1 : Self.batch
-    let program =
-      try self.program
-      ?? Program(
-        model.graph.reshaped(["input": shape.withBatch(batch)]).specialized(for: .infer),
-        parameters: store, kernels: kernels)
-    self.program = program
+    let program = try program(holding: pictures.shape.batch)
     try program.withInput("input") { target in
-      for index in target.indices {
-        target[index] = index < pictures.count ? pictures.elements[index] : 0
-      }
+      let rest = target.update(fromContentsOf: pictures.elements)
+      target[rest...].update(repeating: 0)
     }
     try program.run()
     return Tensor(
       pictures.shape, Array(try program.output("output").elements.prefix(pictures.count)))
+  }
+
+  /// A program for at least so many pictures; the last one where it suffices.
+  private func program(holding count: Int) throws -> Program {
+    if let program, program.inputs[0].shape.batch >= count { return program }
+    let made = try Program(
+      model.graph.reshaped(["input": shape.withBatch(count)]).specialized(for: .infer),
+      parameters: store, kernels: kernels)
+    program = made
+    return made
   }
 }
 
