@@ -9,6 +9,9 @@ OUT ?= out
 ## Denoise the sample pictures with the models that ship, and print PSNR before and after; swap the two fictional people.
 demo: build
 	@.build/release/atelier denoise Samples/noisy -o $(OUT)/demo --clean Samples/clean --compare
+	@.build/release/atelier swap run Samples/characters/maeve-*.png --to b \
+	  --model Checkpoints/swap-characters.safetensors --boxes Samples/characters/boxes.csv \
+	  --align box --color none --mask learned --feather 0.03 --compare -o $(OUT)/demo/swap
 	@.build/release/atelier swap evaluate --model Checkpoints/swap-characters.safetensors \
 	  --characters --poses 40 --frames 50 -o $(OUT)/demo/swap
 
