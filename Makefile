@@ -10,6 +10,9 @@ OUT ?= out
 ## fool a classifier of clothes with drawn noise, and try the same noise on a hardened one.
 demo: build
 	@.build/release/atelier denoise Samples/noisy -o $(OUT)/demo --clean Samples/clean --compare
+	@.build/release/atelier swap run Samples/characters/maeve-*.png --to b \
+	  --model Checkpoints/swap-characters.safetensors --boxes Samples/characters/boxes.csv \
+	  --align box --color none --mask learned --feather 0.03 --compare -o $(OUT)/demo/swap
 	@.build/release/atelier swap evaluate --model Checkpoints/swap-characters.safetensors \
 	  --characters --poses 40 --frames 50 -o $(OUT)/demo/swap
 	@for victim in classify-fashion classify-fashion-hard; do \
