@@ -80,6 +80,15 @@ struct SegmentObjectsEvaluateCommand: ParsableCommand {
   @Option(help: ArgumentHelp("The most objects of a picture.", valueName: "n"))
   var limit = 100
 
+  @Option(help: ArgumentHelp("The least score (default: 0.01).", valueName: "score"))
+  var score: Float?
+
+  @Option(
+    help: ArgumentHelp(
+      "The largest overlap of two boxes of one class that both stay (default: 0.5).",
+      valueName: "overlap"))
+  var overlap: Float?
+
   @OptionGroup(title: "GENERAL OPTIONS") var arithmetic: PrecisionOptions
   @OptionGroup(title: "GENERAL OPTIONS") var global: GlobalOptions
 
@@ -89,7 +98,10 @@ struct SegmentObjectsEvaluateCommand: ParsableCommand {
     }
     let segmenter = try MaskRCNNSegmenter(
       MaskRCNNModel(contentsOf: URL(fileURLWithPath: model)), kernels: arithmetic.kernels(global))
-    let report = try segmenter.measure(on: pictures(), limit: limit)
+    var selection = ObjectSelection.measuring(limit: limit)
+    selection.score = score ?? selection.score
+    selection.overlap = overlap ?? selection.overlap
+    let report = try segmenter.measure(on: pictures(), selection)
     if global.json {
       try Console.print(json: report)
     } else {
