@@ -43,6 +43,12 @@ struct SegmentEvaluateCommand: ParsableCommand {
   var detectionLimit = 100
 
   @Option(
+    help: ArgumentHelp(
+      "The least score of an object that counts (default: 0.01); 0.5 for the contest's score.",
+      valueName: "share"))
+  var score: Float?
+
+  @Option(
     help: ArgumentHelp("The part of a set with parts: test, val or train.", valueName: "part"))
   var part = SegmentationPart.test.rawValue
 
@@ -89,7 +95,9 @@ struct SegmentEvaluateCommand: ParsableCommand {
     func show(_ done: Int) { progress.show(done, set.count) }
     let report: InstanceSetReport
     if let segmenter {
-      report = try segmenter.measure(on: set, limit: detectionLimit, progress: show)
+      var selection = ObjectSelection.measuring(limit: detectionLimit)
+      selection.score = score ?? selection.score
+      report = try segmenter.measure(on: set, selection, progress: show)
     } else {
       report = try WatershedBaseline.measure(set, progress: show)
     }

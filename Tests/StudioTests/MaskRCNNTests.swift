@@ -158,14 +158,19 @@ struct MaskRCNNTests {
     let found = try session.detector.detections(
       scene.picture.rgbFloats, size: size, ObjectSelection()
     ).compactMap { $0.object(in: size, factor: 1) }
-    // A doubtful double of an object may stay; nothing may be made of the ground.
-    #expect((scene.objects.count...scene.objects.count + 2).contains(found.count))
+    func overlap(_ one: MaskedObject, _ two: MaskedObject) -> Double {
+      let common = one.mask.intersection(two.mask)
+      return Double(common) / Double(one.mask.area + two.mask.area - common)
+    }
     for object in scene.objects {
-      let overlaps = found.filter { $0.classIndex == object.classIndex }.map { other -> Double in
-        let common = object.mask.intersection(other.mask)
-        return Double(common) / Double(object.mask.area + other.mask.area - common)
+      let overlaps = found.filter { $0.classIndex == object.classIndex }.map {
+        overlap(object, $0)
       }
       #expect((overlaps.max() ?? 0) > 0.8, "class \(object.classIndex): \(overlaps)")
+    }
+    // A doubtful double of an object may stay; nothing may be made of the ground.
+    for other in found {
+      #expect(scene.objects.contains { overlap($0, other) > 0.3 }, "\(other.box)")
     }
   }
 

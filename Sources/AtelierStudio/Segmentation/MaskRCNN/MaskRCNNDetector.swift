@@ -48,10 +48,10 @@ public struct ObjectSelection: Sendable, Hashable, Codable {
   /// As figures are measured: everything that may be an object, since the score orders it.
   ///
   /// - Parameter limit: The most objects of a picture.
-  /// - Returns: The options with a least score of 0.05.
+  /// - Returns: The options with a least score of 0.01.
   public static func measuring(limit: Int = 100) -> ObjectSelection {
     var options = ObjectSelection()
-    options.score = 0.05
+    options.score = 0.01
     options.limit = limit
     options.proposals = max(150, 2 * limit)
     return options

@@ -8,14 +8,14 @@ extension MaskRCNNSegmenter {
   ///
   /// - Parameters:
   ///   - data: The pictures; its classes must be among the model's, unless both have just one.
-  ///   - limit: The most objects of a picture.
+  ///   - selection: Which objects count; its limit is also that of the detections of a class in a picture.
   ///   - longestSide: A picture with a longer side is shrunk to this one for the network.
   ///   - progress: Called after each picture with how many are done.
   /// - Returns: Average precision and recall as COCO defines them, with their protocol.
   /// - Throws: `StudioError` when the classes differ, `DatasetError` when a picture cannot be read.
   public func measure(
-    on data: InstanceData, limit: Int = 100, longestSide: Int = MaskRCNNSegmenter.usualLimit,
-    progress: (_ done: Int) -> Void = { _ in }
+    on data: InstanceData, _ selection: ObjectSelection = .measuring(),
+    longestSide: Int = MaskRCNNSegmenter.usualLimit, progress: (_ done: Int) -> Void = { _ in }
   ) throws -> InstanceSetReport {
     let names = model.classNames
     for name in data.classNames where !names.contains(name) {
@@ -30,8 +30,10 @@ extension MaskRCNNSegmenter {
     let places = names.map { name in
       names.count == 1 && data.classNames.count == 1 ? 0 : data.classNames.firstIndex(of: name)
     }
-    return try data.measure("Mask R-CNN", detectionLimit: limit, progress: progress) { picture in
-      try objects(in: picture, .measuring(limit: limit), longestSide: longestSide)
+    return try data.measure(
+      "Mask R-CNN", detectionLimit: selection.limit, progress: progress
+    ) { picture in
+      try objects(in: picture, selection, longestSide: longestSide)
         .compactMap { object in
           guard let place = places[object.classIndex] else { return nil }
           var object = object
