@@ -98,11 +98,12 @@ func trainAndClean(photo: URL, into folder: URL, steps: Int) throws {
       let words = command.components(separatedBy: "#")[0].split(separator: " ").map(String.init)
       let path = words.dropFirst().prefix { word in
         [
-          "denoise", "swap", "classify", "attack", "run", "train", "evaluate", "compare", "extract",
-          "explain", "model", "summary", "plan", "samples", "bench",
+          "denoise", "swap", "segment", "classify", "attack", "run", "train", "train-objects",
+          "evaluate", "compare", "extract", "match", "explain", "model", "summary", "plan",
+          "samples", "bench",
         ].contains(word)
       }
-      let isDefault = path == ["denoise"] || path == ["swap"] || path == ["classify"]
+      let isDefault = path.count == 1 && !["samples", "bench"].contains(path.first)
       let help = try CommandTool.run(
         path + (isDefault ? ["run"] : []) + ["--help"], in: bench.folder
       ).output
