@@ -62,6 +62,10 @@ struct SegmentRunCommand: ParsableCommand {
       valueName: "share"))
   var threshold: Float?
 
+  @Option(
+    help: ArgumentHelp("How strong the colours of an overlay are, 0 to 1.", valueName: "share"))
+  var opacity = 0.4
+
   @Flag(help: "Look at the mirrored picture, too, and average: twice the time.")
   var flip = false
 
@@ -74,6 +78,9 @@ struct SegmentRunCommand: ParsableCommand {
   func validate() throws {
     if let threshold, !(0...1).contains(threshold) {
       throw ValidationError("--threshold takes 0 to 1; received \(threshold)")
+    }
+    guard (0...1).contains(opacity) else {
+      throw ValidationError("--opacity takes 0 to 1; received \(opacity)")
     }
     guard (16...8192).contains(tile) else {
       throw ValidationError("--tile takes 16 to 8192; received \(tile)")
@@ -123,6 +130,7 @@ struct SegmentRunCommand: ParsableCommand {
     var writer = try SegmentationWriter(
       folder: URL(fileURLWithPath: output), palette: segmenter.palette, outputs: write,
       form: polygons ? .polygons : .runs)
+    writer.opacity = opacity
     var results: [Segmented] = []
     var failures = PictureFailure.list(plan, [])
     for (index, task) in plan.tasks.enumerated() {

@@ -56,7 +56,7 @@ private func writeDrawn(in folder: URL, count: Int) throws -> URL {
     let item = drawn(index)
     try ImageFile.write(item.image, to: data.appending(path: "images/\(item.name)"))
     try ImageFile.write(
-      LabelPictures.indexed(item.labels, palette),
+      item.labels.indexed(palette),
       to: data.appending(path: "masks/\(item.name)").path)
   }
   let lines = palette.entries.enumerated().map { index, entry in
@@ -220,20 +220,22 @@ private func picture(_ classes: [Int], width: Int) -> ByteImage {
     var found = try segmenter.segment(image)
     found.labels[3, 4] = LabelMap.ignored
     try withScratchFolder { folder in
-      let stem = folder.appending(path: "a").path
-      for form in SemanticOutput.allCases {
-        let path = form.path(stem)
-        #expect(path == "\(stem)-\(form.rawValue).png")
-        try form.write(found, of: image, palette: palette, opacity: 0.25, to: path)
-      }
-      let stored = try ImageFile.readIndices(SemanticOutput.label.path(stem))
+      func path(_ form: String) -> String { folder.appending(path: "a-\(form).png").path }
+      let forms: [SegmentationOutput] = [.label, .color, .overlay, .confidence]
+      var writer = try SegmentationWriter(folder: folder, palette: palette, outputs: forms)
+      writer.opacity = 0.25
+      let outcome = SegmentationOutcome(
+        labels: found.labels, confidence: found.confidence, palette: palette)
+      let files = try writer.add(outcome, picture: image, name: "a")
+      #expect(files.map(\.path) == forms.map { path($0.rawValue) })
+      let stored = try ImageFile.readIndices(path("label"))
       #expect(stored.indices.samples == found.labels.labels)
       #expect(stored.palette.count == 256 && stored.palette[1] == SIMD4(200, 30, 30, 255))
-      let colors = try ImageFile.read(SemanticOutput.color.path(stem))
+      let colors = try ImageFile.read(path("color"))
       #expect(stored.colored == colors)
-      let gray = try ImageFile.read(SemanticOutput.confidence.path(stem))
+      let gray = try ImageFile.read(path("confidence"))
       #expect(gray == found.confidence.bytes && gray.channels == 1)
-      let overlay = try ImageFile.read(SemanticOutput.overlay.path(stem))
+      let overlay = try ImageFile.read(path("overlay"))
       for (pixel, label) in found.labels.labels.enumerated() {
         for channel in 0..<3 {
           let own = Float(image.samples[3 * pixel + channel])
@@ -245,8 +247,7 @@ private func picture(_ classes: [Int], width: Int) -> ByteImage {
       }
       // The mask reads as the labels that it was written from, and so do its colours.
       let classes = ClassList(palette)
-      let map = try MaskFile.read(
-        SemanticOutput.label.path(stem), classes: classes, size: image.size)
+      let map = try MaskFile.read(path("label"), classes: classes, size: image.size)
       #expect(map == found.labels)
     }
   }
@@ -262,8 +263,12 @@ private func picture(_ classes: [Int], width: Int) -> ByteImage {
     let found = SemanticSegmentation(
       labels: LabelMap(width: 4, height: 3, labels: labels),
       confidence: FloatImage(width: 4, height: 3, channels: 1, samples: values))
-    let objects = found.objects(of: [1, 2], smallest: 2)
-    #expect(objects.map(\.classIndex) == [1, 2, 1])
+    func regions(_ leastArea: Int) -> [MaskedObject] {
+      found.labels.regions(firstLabel: 1, leastArea: leastArea, confidence: found.confidence)
+        .map(\.decoded)
+    }
+    let objects = regions(2)
+    #expect(objects.map(\.classIndex) == [0, 1, 0])
     #expect(objects.map(\.mask.area) == [3, 3, 2])
     #expect(objects[0].box == PlaneBox(x: 0, y: 0, width: 2, height: 2))
     #expect(objects[1].box == PlaneBox(x: 3, y: 0, width: 1, height: 3))
@@ -271,9 +276,8 @@ private func picture(_ classes: [Int], width: Int) -> ByteImage {
     for (object, score) in zip(objects, [0.8, 0.4, 0.5]) {
       #expect(abs(object.score - score) < 1e-6)
     }
-    #expect(found.objects(of: [1], smallest: 3).count == 1)
-    #expect(found.objects(of: [1, 2], smallest: 1, limit: 1).count == 1)
-    #expect(found.objects(of: []).isEmpty)
+    #expect(regions(3).map(\.classIndex) == [0, 1])
+    #expect(regions(4).isEmpty)
   }
 }
 

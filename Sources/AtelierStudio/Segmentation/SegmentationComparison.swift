@@ -69,7 +69,7 @@ public enum SegmentationComparison {
     var rows: [Row] = []
     var columns = [
       shown.map { PictureGrid.Cell($0.image) },
-      shown.map { PictureGrid.Cell(LabelPictures.colored($0.labels, measured.palette)) },
+      shown.map { PictureGrid.Cell($0.labels.colored(measured.palette)) },
     ]
     var text = ""
     for unpooling in unpoolings {
@@ -92,7 +92,7 @@ public enum SegmentationComparison {
         columns.append(
           try shown.map {
             PictureGrid.Cell(
-              LabelPictures.colored(try segmenter.segment($0.image).labels, measured.palette))
+              try segmenter.segment($0.image).labels.colored(measured.palette))
           })
         rows.append(
           Row(

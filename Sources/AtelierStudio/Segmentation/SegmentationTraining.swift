@@ -219,7 +219,7 @@ final class SegmentationSession {
     let stride = max(validation.count / 3, 1)
     let rows = try (0..<min(3, validation.count)).map { index in
       let item = validation.items[index * stride]
-      return try LabelPictures.previewRow(item, segmenter)
+      return try segmenter.previewRow(item)
     }
     return PictureGrid(
       columnTitles: ["picture", "truth", "prediction", "confidence"], rows: rows

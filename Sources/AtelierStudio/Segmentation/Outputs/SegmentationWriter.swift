@@ -17,6 +17,8 @@ public struct SegmentationWriter: Sendable {
   public let outputs: Set<SegmentationOutput>
   /// How masks are written into `coco.json`.
   public let form: COCOMaskForm
+  /// How strong the colours of an overlay are, 0 (the picture alone) to 1.
+  public var opacity = 0.4
 
   private var document = COCODocument()
   private var table = SegmentationOutcome.csvHeader + "\n"
@@ -78,7 +80,7 @@ public struct SegmentationWriter: Sendable {
         try ImageFile.write(outcome.labels.colored(palette), to: files[files.count - 1])
       case .overlay:
         files.append(place("-overlay.png"))
-        let overlay = outcome.overlay(on: picture, palette: palette)
+        let overlay = outcome.overlay(on: picture, palette: palette, opacity: opacity)
         try ImageFile.write(overlay, to: files[files.count - 1])
       case .confidence:
         files.append(place("-confidence.png"))
