@@ -15,11 +15,12 @@ extension Kernels {
   }
 
   /// The number of floats that the packed weights of a pass take; 0 where the pass reads the
-  /// weights as they are (few pixels and many weights, as in dense layers), and then they are passed
-  /// instead of packed ones.
+  /// weights as they are (few pixels and many weights, as in dense layers, or where it packs them
+  /// itself), and then they are passed instead of packed ones.
   public func convolutionPackedCount(_ g: ConvolutionGeometry, pass: ConvolutionPass) -> Int {
     let table = convolutionTable.pointee
     if DeepPlan(g, pass: pass, table: table) != nil { return 0 }
+    if g.packsInRun, WinogradBlocks(g, pass: pass, table: table) != nil { return 0 }
     if let plan = WinogradPlan(g, pass: pass, table: table) { return plan.packedCount }
     return ConvolutionStencils(g, pass: pass, table: table).packedCount
   }
@@ -40,7 +41,7 @@ extension Kernels {
     outputScale: UnsafePointer<Float>?, packed: UnsafeMutablePointer<Float>
   ) {
     precondition(outputScale == nil || pass == .forward, "only the forward pass has a scale")
-    if DeepPlan(g, pass: pass, table: convolutionTable.pointee) != nil {
+    if convolutionPackedCount(g, pass: pass) == 0 {
       precondition(outputScale == nil, "weights that are not packed cannot be scaled")
       return
     }
@@ -68,6 +69,9 @@ extension Kernels {
     let table = convolutionTable.pointee
     if let plan = DeepPlan(g, pass: pass, table: table) {
       return pool.threads * plan.scratch
+    }
+    if g.packsInRun, let plan = WinogradBlocks(g, pass: pass, table: table) {
+      return plan.workspaceCount(threads: pool.threads)
     }
     if let plan = WinogradPlan(g, pass: pass, table: table) {
       return pool.threads * Self.paddedScratch(plan.scratch)
@@ -144,6 +148,9 @@ extension Kernels {
       (loading.isPlain && rest == nil) || partsFit(g, pass: pass, restStart: rest?.start ?? 0),
       "this convolution reads and writes whole tensors")
     precondition(
+      !g.packsInRun || (loading.isPlain && moments == nil && pooled == nil),
+      "a convolution that packs its weights does nothing else")
+    precondition(
       moments == nil || convolutionMomentParts(g) != nil, "this convolution gives no moments")
     precondition(pooled == nil || convolutionPools(g), "this convolution does not pool")
     if pooled != nil, let plan = WinogradPlan(g, pass: pass, table: convolutionTable.pointee) {
@@ -157,6 +164,12 @@ extension Kernels {
       runDeep(
         plan, source: source, weights: packed, epilogue: epilogue, result: result,
         workspace: workspace)
+    } else if g.packsInRun,
+      let plan = WinogradBlocks(g, pass: pass, table: convolutionTable.pointee)
+    {
+      runWinogradBlocks(
+        plan, g, pass: pass, source: source, weights: packed, epilogue: epilogue,
+        result: result, rest: rest, workspace: workspace)
     } else if let plan = WinogradPlan(g, pass: pass, table: convolutionTable.pointee) {
       runWinograd(
         plan, source: source, loading: loading, packed: packed, epilogue: epilogue,

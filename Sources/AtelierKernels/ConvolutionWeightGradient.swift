@@ -91,6 +91,9 @@ extension Kernels {
     if let plan = DeepGradientPlan(g, table: convolutionTable.pointee) {
       return plan.packedCount + pool.threads * plan.scratch
     }
+    if let plan = WinogradBlocks(g, table: convolutionTable.pointee) {
+      return plan.workspaceCount(threads: pool.threads)
+    }
     if let plan = WinogradGradientPlan(g, table: convolutionTable.pointee) {
       return plan.workspaceCount(threads: pool.threads)
     }
@@ -125,6 +128,12 @@ extension Kernels {
       runDeepGradient(
         plan, input: input, outputGradient: outputGradient, weightGradient: weightGradient,
         biasGradient: biasGradient, workspace: workspace)
+      return
+    }
+    if let plan = WinogradBlocks(g, table: table) {
+      runWinogradGradientBlocks(
+        plan, input: input, loading: loading, outputGradient: outputGradient,
+        weightGradient: weightGradient, biasGradient: biasGradient, workspace: workspace)
       return
     }
     if let plan = WinogradGradientPlan(g, table: table) {

@@ -301,8 +301,8 @@ extension Kernels {
     pool.parallelFor((plan.channels + step - 1) / step) { index in
       var sizes = plan.sizes
       table.winograd_gradient_finish(
-        &sizes, index * step, min(index * step + step, plan.channels), workspace, plan.tileParts,
-        plan.partialCount, weightGradient)
+        &sizes, index * step, min(index * step + step, plan.channels), 0, plan.blocks, workspace,
+        plan.tileParts, plan.partialCount, weightGradient)
     }
     guard let biasGradient else { return }
     for k in 0..<plan.sizes.dst_c {

@@ -243,6 +243,43 @@ struct ProgramTests {
     #expect(results[2] == results[0])
   }
 
+  @Test("a training packs large weights while it runs, to the same bits; a prediction keeps them")
+  func packing() throws {
+    let network = try graph { builder in
+      let x = Convolution2D(filters: 256, kernel: 3, name: "wide")(
+        builder.input("x", [8, 8, 8, 16]))
+      let y = Convolution2D(filters: 512, kernel: 3, name: "large")(x)
+      let last = TransposedConvolution2D(filters: 256, kernel: 3, name: "back")(y)
+      builder.output("loss", Loss.squaredError(last, builder.input("target", last.shape)))
+    }
+    let training = try network.specialized(for: .train).differentiated()
+    func run(_ isFused: Bool) throws -> (Program, [Tensor?]) {
+      let store = try ParameterStore(for: [network], seed: 3)
+      let program = try Program(training, parameters: store, isFused: isFused)
+      try program.setInput("x", .random([8, 8, 8, 16], seed: 4))
+      try program.setInput("target", .random([8, 8, 8, 256], seed: 5))
+      try program.run()
+      return (program, store.entries.map { program.gradient(of: $0.name) })
+    }
+    func packed(_ plan: Plan, _ name: String) -> [Bool] {
+      zip(plan.graph.nodes, plan.prepared).filter { $0.0.name.hasPrefix(name) }
+        .filter {
+          $0.0.operation is ConvolutionOperation || $0.0.operation is TransposedConvolutionOperation
+        }
+        .map { $0.1 == nil }
+    }
+    let (late, results) = try run(true)
+    let (early, expected) = try run(false)
+    #expect(results == expected && !results.contains(nil))
+    #expect(
+      packed(late.plan, "large") == [true, true] && packed(late.plan, "back") == [true, true])
+    #expect(packed(late.plan, "wide") == [false])
+    #expect(packed(early.plan, "large") == [false, false])
+    #expect(2 * late.plan.arenaCount < early.plan.arenaCount)
+    let prediction = Plan(network.specialized(for: .infer))
+    #expect(packed(prediction, "large") == [false] && prediction.keepsPrepared.contains(true))
+  }
+
   @Test("what was prepared follows the store: set, touch, restore") func prepared() throws {
     let network = try everything().specialized(for: .infer)
     let store = try ParameterStore(for: [network], seed: 1)

@@ -24,6 +24,8 @@ public struct ConvolutionOperation: Operation {
   public var momentParts: Int?
   /// Whether a second output gives the maxima [N, H' / 2, W' / 2, K] of the result's 2×2 windows; not together with moments.
   public var poolsResult = false
+  /// Whether the weights change before each run and are packed while it runs.
+  public var packsInRun = false
 
   // What plans add does not stand in model files.
   private enum CodingKeys: String, CodingKey {
@@ -64,9 +66,11 @@ public struct ConvolutionOperation: Operation {
 
   /// The sizes of the convolution, of the pieces of its input together.
   public func geometry(_ shapes: NodeShapes) -> ConvolutionGeometry {
-    checked { () throws(ShapeError) in
+    var geometry = checked { () throws(ShapeError) in
       try attributes.geometry(input: loaded(shapes.inputs), weights: shapes.inputs[1])
     }
+    geometry.packsInRun = packsInRun
+    return geometry
   }
 
   public func workspaceCount(_ shapes: NodeShapes, _ kernels: Kernels) -> Int {
@@ -144,6 +148,8 @@ public struct TransposedConvolutionOperation: Operation {
   public var foldedNormalization: Float?
   /// When set, the channels from here on are a second output: the gradient of a concatenation.
   public var restStart: Int?
+  /// Whether the weights change before each run and are packed while it runs.
+  public var packsInRun = false
 
   // What plans add does not stand in model files.
   private enum CodingKeys: String, CodingKey {
@@ -183,10 +189,12 @@ public struct TransposedConvolutionOperation: Operation {
 
   /// The sizes of the convolution whose adjoint this is.
   public func geometry(_ shapes: NodeShapes) -> ConvolutionGeometry {
-    checked { () throws(ShapeError) in
+    var geometry = checked { () throws(ShapeError) in
       try attributes.adjointGeometry(
         input: shapes.inputs[0], weights: shapes.inputs[1], outputPadding: outputPadding)
     }
+    geometry.packsInRun = packsInRun
+    return geometry
   }
 
   public func workspaceCount(_ shapes: NodeShapes, _ kernels: Kernels) -> Int {

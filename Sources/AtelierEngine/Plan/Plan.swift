@@ -40,7 +40,9 @@ public struct Plan: Sendable {
   ///   - kernels: Asked for sizes of workspaces and packed weights.
   ///   - isFused: Whether neighbours are fused; tests compare both.
   public init(_ graph: Graph, kernels: Kernels = Kernels(), isFused: Bool = true) {
-    let graph = isFused ? graph.fused().loadingTogether(kernels) : graph.pruned()
+    let graph =
+      isFused
+      ? graph.fused().loadingTogether(kernels).packingInRun(kernels) : graph.pruned()
     self.graph = graph
     var builder = PlanBuilder(graph: graph)
     builder.placeValues()

@@ -137,14 +137,30 @@ typedef struct ck_convolution_table {
   void (*winograd_tiles)(const ck_winograd *, const ck_conv_epilogue *, long t0, long t1, long kb0,
                          long kb1, const float *src, const float *packed, float *dst,
                          float *scratch, float *moments);
+  /// Transforms all source channels of tiles t0..<t1 of a batch of `held` tiles from `first` on into
+  /// the batch's planes [36][tile][channel], with bfloat16 pairs of channels, or of tiles `by_tile`
+  /// (t0 is even then, and t1 too unless it ends the batch).
+  void (*winograd_source)(const ck_winograd *, int by_tile, long first, long held, long t0, long t1,
+                          const float *src, float *zeros, float *planes);
+  /// As `winograd_tiles` for one block, from the transformed source and the block's packed weights.
+  void (*winograd_products)(const ck_winograd *, const ck_conv_epilogue *, long t0, long t1, long kb,
+                            const float *source, const float *packed, float *dst, float *products,
+                            float *moments);
   /// The weight gradient of tiles t0..<t1 in the transformed domain, for source channels c0..<c1
   /// and blocks kb0..<kb1.
   void (*winograd_gradient_tiles)(const ck_winograd *, long t0, long t1, long c0, long c1, long kb0,
                                   long kb1, const float *src, const float *gradient, float *partial,
                                   float *bias, float *scratch);
-  /// Sums the parts of source channels c0..<c1 in their order and transforms them back.
-  void (*winograd_gradient_finish)(const ck_winograd *, long c0, long c1, const float *partials,
-                                   long parts, long part_pitch, float *weight_gradient);
+  /// The same for all tiles and channels of block kb, from the source transformed by tile, batch after
+  /// batch, `batch_pitch` floats apart; `block` is [36][c][width].
+  void (*winograd_gradient_block)(const ck_winograd *, long kb, const float *source,
+                                  long batch_pitch, const float *gradient, float *block, float *bias,
+                                  float *points);
+  /// Sums the parts of source channels c0..<c1 and blocks kb0..<kb1, the first of which is at
+  /// `partials`, in their order and transforms them back.
+  void (*winograd_gradient_finish)(const ck_winograd *, long c0, long c1, long kb0, long kb1,
+                                   const float *partials, long parts, long part_pitch,
+                                   float *weight_gradient);
 } ck_convolution_table;
 
 /// The table of an instruction set: 0 baseline, 1 AVX2, 2 AVX-512, 3 AVX-512 with bfloat16 (falls

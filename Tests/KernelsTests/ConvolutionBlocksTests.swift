@@ -1,0 +1,74 @@
+// Winograd's convolutions that transform their weights block by block while they run.
+
+import AtelierKernels
+import Testing
+
+@Suite("Convolutions that pack their weights while they run")
+struct ConvolutionBlocksTests {
+  /// Weights beyond the caches: plain, ordered tiles of an odd number, and the four phases of a strided kernel.
+  static let cases: [ConvolutionCase] = [
+    .init(
+      "256 to 512", batch: 6, size: (12, 8), channels: (256, 512), kernel: (3, 3), padding: 1),
+    .init(
+      "320 to 400, 7x9", batch: 12, size: (7, 9), channels: (320, 400), kernel: (3, 3), padding: 1),
+    .init(
+      "288 to 448, more tiles than a batch holds", batch: 5, size: (20, 12), channels: (288, 448),
+      kernel: (3, 3), padding: 1),
+    .init(
+      "5x5 stride 2, 128 to 256", batch: 12, size: (16, 16), channels: (128, 256), kernel: (5, 5),
+      stride: 2, padding: 2),
+  ]
+
+  /// The sums run over the same channels in the same order, so not a bit may differ.
+  @Test(arguments: cases, InstructionSet.available)
+  func sameBitsAsPackedWeights(_ item: ConvolutionCase, _ isa: InstructionSet) {
+    let tensors = ConvolutionTensors(item.geometry)
+    for precision in [Precision.float32, .bfloat16] {
+      for pass in ConvolutionTests.passes {
+        var g = item.geometry
+        g.packsInRun = true
+        for number in [1, 3] {
+          let kernels = Kernels(
+            pool: ThreadPool(threads: number), instructionSet: isa, precision: precision)
+          guard kernels.convolutionPacksInRun(g, pass: pass) else {
+            // bfloat16 halves what is packed.
+            #expect(precision == .bfloat16, "\(pass)")
+            continue
+          }
+          #expect(kernels.convolutionPackedCount(g, pass: pass) == 0)
+          #expect(
+            kernels.convolutionWorkspaceCount(g, pass: pass)
+              < kernels.convolutionPackedCount(item.geometry, pass: pass), "\(number) threads")
+          let bias = FencedFloats(max(g.inputChannels, g.outputChannels), seed: 4)
+          let epilogue = ConvolutionEpilogue(bias: bias.read, activation: .leakyReLU(slope: 0.1))
+          let result = FencedFloats(resultCount(g, pass), seed: nil)
+          kernels.runPass(g, pass, tensors, epilogue: epilogue, into: result)
+          let expected = FencedFloats(resultCount(g, pass), seed: nil)
+          kernels.runPass(item.geometry, pass, tensors, epilogue: epilogue, into: expected)
+          #expect(result.values == expected.values, "\(pass), \(number) threads, \(precision)")
+        }
+      }
+    }
+  }
+
+  @Test(arguments: cases, InstructionSet.available)
+  func weightGradientEqualsReference(_ item: ConvolutionCase, _ isa: InstructionSet) {
+    let g = item.geometry
+    let tensors = ConvolutionTensors(g)
+    let weights = FencedFloats(g.weightCount, seed: nil)
+    let bias = FencedFloats(g.outputChannels, seed: nil)
+    ReferenceConvolution.weightGradient(
+      g, input: tensors.input.read, outputGradient: tensors.gradient.read,
+      weightGradient: weights.start, biasGradient: bias.start)
+    var first: [UInt32]?
+    for threads in [1, 2, 3] {
+      let kernels = Kernels(pool: ThreadPool(threads: threads), instructionSet: isa)
+      let actual = kernels.runWeightGradient(g, tensors)
+      #expect(relativeDistance(actual.weights, weights.values) < 2e-6)
+      #expect(relativeDistance(actual.bias, bias.values) < 2e-6)
+      let bits = (actual.weights + actual.bias).map(\.bitPattern)
+      #expect(bits == first ?? bits, "\(threads) threads")
+      first = first ?? bits
+    }
+  }
+}
