@@ -13,6 +13,7 @@ struct ModelCommand: ParsableCommand {
       EXAMPLES
         atelier model summary runs/mine/best.safetensors
         atelier model summary unet --size 128x128 --channels 3
+        atelier model summary segnet-basic --size 360x480 --unpool max
         atelier model plan autoencoder --size 96x96 --batch 16 --train
       """,
     subcommands: [ModelSummaryCommand.self, ModelPlanCommand.self])
@@ -28,7 +29,8 @@ struct ModelOptions: ParsableArguments {
 
   @Option(
     help: ArgumentHelp(
-      "The images' size (default: 96x96, classifiers 28x28, a file's own).", valueName: "HxW"),
+      "The images' size (default: 96x96, classifiers 28x28, mask-rcnn 128x128, a file's own).",
+      valueName: "HxW"),
     transform: Reading.size)
   var size: PixelSize?
 
@@ -44,7 +46,8 @@ struct ModelOptions: ParsableArguments {
   var widths: [Int]?
 
   @Option(
-    help: ArgumentHelp("The unpooling of the autoencoder by name.", valueName: "kind"),
+    help: ArgumentHelp(
+      "The unpooling of the autoencoder or of a SegNet by name.", valueName: "kind"),
     transform: Reading.unpooling)
   var unpool: Unpooling?
 
@@ -60,6 +63,14 @@ struct ModelOptions: ParsableArguments {
   /// The architectures that have a name here.
   private static let names =
     DenoiserArchitecture.catalogue.map(\.name) + ClassifierNetwork.allCases.map(\.rawValue)
+    + segmenters.keys.sorted() + [MaskRCNNModel.architecture]
+  /// The networks that give pixels classes by their names here, where a denoiser is called unet.
+  private static let segmenters = Dictionary(
+    uniqueKeysWithValues: SegmentationNetwork.allCases.map {
+      ($0 == .unet ? "segment-unet" : $0.rawValue, $0)
+    })
+  /// The classes of a network that is summed up by its name, as CamVid has them.
+  private static let classes = 11
 
   /// The graph for the asked size, its title, and the information of a file.
   func load() throws -> (graph: Graph, title: String, information: ModelInformation?) {
@@ -72,6 +83,8 @@ struct ModelOptions: ParsableArguments {
       ).graph(batch: batch)
       return (graph, model, nil)
     }
+    if let network = Self.segmenters[model] { return try segmenter(network) }
+    if model == MaskRCNNModel.architecture { return try objects() }
     guard DenoiserArchitecture.catalogue.contains(where: { $0.name == model }) else {
       return try loadFile()
     }
@@ -82,6 +95,36 @@ struct ModelOptions: ParsableArguments {
     try check(size, architecture.granularity)
     let graph = try architecture.graph(batch: batch, height: size.height, width: size.width)
     return (graph, model, nil)
+  }
+
+  private func segmenter(
+    _ network: SegmentationNetwork
+  ) throws -> (Graph, String, ModelInformation?) {
+    guard widths?.count ?? 1 == 1 else {
+      throw StudioError(.usage, "\(model) takes one width, its first level's")
+    }
+    guard unpool == nil || network.hasUnpooling else {
+      throw StudioError(.usage, "\(model) has no --unpool")
+    }
+    let architecture = SegmentationArchitecture(
+      network, classes: Self.classes, channels: channels ?? 3, width: widths?.first,
+      unpooling: unpool ?? .max)
+    let size = size ?? PixelSize(width: 96, height: 96)
+    try check(size, architecture.granularity)
+    return (
+      try architecture.graph(batch: batch, height: size.height, width: size.width), model, nil
+    )
+  }
+
+  /// Mask R-CNN in its tiny sizes for three classes, with 16 regions at once.
+  private func objects() throws -> (Graph, String, ModelInformation?) {
+    guard channels == nil, widths == nil, unpool == nil, batch == 1 else {
+      throw StudioError(.usage, "\(model) takes --size alone")
+    }
+    let network = MaskRCNN(.tiny, classes: 3)
+    let size = size ?? PixelSize(width: 128, height: 128)
+    try check(size, network.granularity)
+    return (try network.graph(height: size.height, width: size.width), model, nil)
   }
 
   private func loadFile() throws -> (Graph, String, ModelInformation?) {

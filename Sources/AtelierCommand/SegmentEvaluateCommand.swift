@@ -19,11 +19,13 @@ struct SegmentEvaluateCommand: ParsableCommand {
         atelier segment evaluate --model m.safetensors --data camvid
         atelier segment evaluate --model m.safetensors --data camvid --part val --json
         atelier segment evaluate --model m.safetensors --data scenes --picture confusion.png
-        atelier segment evaluate --model objects.safetensors --data shapes --count 200
+        atelier segment evaluate --model objects-shapes --data shapes --count 300
+        atelier segment evaluate --model segment-shapes --data shapes --count 300
         atelier segment evaluate --baseline watershed --data nuclei
       """)
 
-  @Option(help: ArgumentHelp("The model file.", valueName: "file"))
+  @Option(
+    help: ArgumentHelp("The model: a file, or the name of one that ships.", valueName: "model"))
   var model: String?
 
   @Option(
@@ -36,6 +38,13 @@ struct SegmentEvaluateCommand: ParsableCommand {
 
   @Option(help: ArgumentHelp("How many scenes of \"shapes\".", valueName: "n"))
   var count = 200
+
+  @Option(
+    name: .customLong("seed"),
+    help: ArgumentHelp(
+      "The seed of the scenes of \"shapes\" (default: one that nothing is trained on).",
+      valueName: "seed"))
+  var sceneSeed: UInt64?
 
   @Option(
     name: .customLong("detections"),
@@ -79,10 +88,9 @@ struct SegmentEvaluateCommand: ParsableCommand {
 
   func run() throws {
     guard let model else { return try measureObjects(of: nil) }
-    try Reading.checkPresent([model])
-    switch try SegmentationModel(
-      contentsOf: URL(fileURLWithPath: model), kernels: arithmetic.kernels(global))
-    {
+    let file = ShippedModels.file(of: model)
+    try Reading.checkPresent([file.relativePath])
+    switch try SegmentationModel(contentsOf: file, kernels: arithmetic.kernels(global)) {
     case .semantic(let segmenter): try measureClasses(segmenter)
     case .objects(let segmenter): try measureObjects(of: segmenter)
     }
@@ -108,25 +116,35 @@ struct SegmentEvaluateCommand: ParsableCommand {
 
   /// The objects to measure on.
   private func objects() throws -> InstanceData {
-    if data == "shapes" {
-      return try InstanceData(
-        ShapesScenes(seed: Self.sceneSeed, size: PixelSize(width: 128, height: 128)), count: count)
+    if data == ShapesScenes.word {
+      return try InstanceData(scenes(), count: count)
     }
     try Reading.checkPresent([data])
     return try InstanceData.read(
       URL(fileURLWithPath: data), part: InstancePart(rawValue: part) ?? .test)
   }
 
-  /// The seed of the scenes that nothing is trained or chosen on.
-  private static let sceneSeed: UInt64 = 0x7465_7374
+  /// The scenes to measure on.
+  private func scenes() throws -> ShapesScenes {
+    try ShapesScenes(seed: sceneSeed ?? ShapesScenes.testSeed)
+  }
 
-  private func measureClasses(_ segmenter: Segmenter) throws {
+  /// The pictures with classes to measure on.
+  private func classes(_ segmenter: Segmenter) throws -> SegmentedImages {
+    if data == ShapesScenes.word {
+      return try SegmentedImages(scenes(), count: count, channels: segmenter.channels)
+    }
     try Reading.checkPresent([data])
     guard
       let set = try SegmentedImages.read(
         URL(fileURLWithPath: data), part: SegmentationPart(rawValue: part) ?? .test,
         palette: segmenter.palette, channels: segmenter.channels)
     else { throw StudioError(.data, "\(data): the set has no \(part) part") }
+    return set
+  }
+
+  private func measureClasses(_ segmenter: Segmenter) throws {
+    let set = try classes(segmenter)
     var options = Segmenter.Options()
     options.isFlipAveraged = flip
     let progress = WorkProgress("pictures", isQuiet: global.quiet)

@@ -1,4 +1,5 @@
-// The options of `atelier segment train --network mask-rcnn`.
+// The options of `atelier segment train-objects`, and the training itself, which `train --network mask-rcnn`
+// shares.
 
 import ArgumentParser
 import Atelier
@@ -45,6 +46,11 @@ struct SegmentMaskRCNNTraining: ParsableArguments {
   @Option(help: ArgumentHelp("The base learning rate (default: 0.001).", valueName: "rate"))
   var learningRate: Double?
 
+  @Option(
+    help: ArgumentHelp(
+      "The decay of a moving average of the weights; 0 for none (default: 0).", valueName: "decay"))
+  var averageDecay: Double?
+
   @Option(help: ArgumentHelp("Stop at this step.", valueName: "n"))
   var steps: Int?
 
@@ -66,6 +72,12 @@ struct SegmentMaskRCNNTraining: ParsableArguments {
   @Option(
     help: ArgumentHelp("The seed of weights, scenes and crops (default: 1).", valueName: "seed"))
   var seed: UInt64?
+
+  func validate() throws {
+    if let averageDecay, !(0..<1).contains(averageDecay) {
+      throw ValidationError("--average-decay takes 0 to below 1; received \(averageDecay)")
+    }
+  }
 
   /// The request of a new training.
   ///
@@ -90,6 +102,7 @@ struct SegmentMaskRCNNTraining: ParsableArguments {
     request.side = side ?? request.side
     request.batch = batch ?? request.batch
     request.learningRate = learningRate ?? request.learningRate
+    if let averageDecay { request.averageDecay = averageDecay == 0 ? nil : averageDecay }
     request.seed = seed ?? request.seed
     if microscope {
       request.augmentation = .microscope
@@ -108,5 +121,69 @@ struct SegmentMaskRCNNTraining: ParsableArguments {
     request.previewInterval = previewEvery ?? request.previewInterval
     request.saveInterval = saveEvery ?? request.saveInterval
     request.validationCount = validationCount ?? request.validationCount
+  }
+
+  /// Trains and tells the end.
+  ///
+  /// - Parameters:
+  ///   - request: What to train.
+  ///   - path: The run folder.
+  ///   - isResuming: Whether the folder holds a run to go on with.
+  ///   - export: Where the best model is copied to; nil for nowhere.
+  ///   - arithmetic: The precision.
+  ///   - global: Threads, JSON, quiet.
+  /// - Throws: What the training throws, and `ExitCode` when it was interrupted.
+  static func run(
+    _ request: MaskRCNNTrainingRequest, in path: String, isResuming: Bool, export: String?,
+    _ arithmetic: PrecisionOptions, _ global: GlobalOptions
+  ) throws {
+    let interrupt = InterruptFlag.catchingSignals()
+    let report = try MaskRCNNTraining.run(
+      request, in: URL(fileURLWithPath: path), isResuming: isResuming,
+      listeners: global.quiet ? [] : [ProgressListener()], interrupt: interrupt,
+      kernels: arithmetic.kernels(global))
+    try TrainingEnding(command: "segment", run: path, export: export, global: global)
+      .tell(report, interrupt)
+  }
+}
+
+extension SegmentTrainingOptions {
+  /// The name of the network for objects.
+  static let objectsNetwork = MaskRCNNModel.architecture
+
+  /// The options that a training for objects shares with those for pixels.
+  ///
+  /// - Returns: Its options.
+  /// - Throws: `StudioError` when one was given that it does not have.
+  func objects() throws -> SegmentMaskRCNNTraining {
+    let shared: Set = [
+      "--data", "--network", "--crop", "--batch", "--learning-rate", "--average-decay", "--seed",
+    ]
+    let others =
+      fixedOptionsGiven.filter { !shared.contains($0) }
+      + (patience == nil ? [] : ["--patience"])
+    guard others.isEmpty else {
+      throw StudioError(
+        .usage,
+        "\(Self.objectsNetwork) does not have \(others.joined(separator: ", ")); "
+          + "see atelier segment train-objects --help")
+    }
+    if let crop, crop.width != crop.height {
+      throw StudioError(
+        .usage, "\(Self.objectsNetwork) takes square crops; received --crop \(crop)")
+    }
+    var options = try SegmentMaskRCNNTraining.parse([])
+    options.data = data
+    options.side = crop?.width
+    options.batch = batch
+    options.learningRate = learningRate
+    options.averageDecay = averageDecay
+    options.steps = steps
+    options.minutes = minutes
+    options.validateEvery = validateEvery
+    options.previewEvery = previewEvery
+    options.saveEvery = saveEvery
+    options.seed = seed
+    return options
   }
 }

@@ -21,6 +21,9 @@ struct SegmentObjectsCommand: ParsableCommand {
   @Flag(help: "Go on with the run; only limits and intervals may change.")
   var resume = false
 
+  @Option(help: ArgumentHelp("Copy the best model here at the end.", valueName: "file"))
+  var export: String?
+
   @OptionGroup(title: "TRAINING OPTIONS") var training: SegmentMaskRCNNTraining
   @OptionGroup(title: "GENERAL OPTIONS") var arithmetic: PrecisionOptions
   @OptionGroup(title: "GENERAL OPTIONS") var global: GlobalOptions
@@ -29,12 +32,7 @@ struct SegmentObjectsCommand: ParsableCommand {
     let folder = URL(fileURLWithPath: runPath)
     var request = try resume ? MaskRCNNTraining.request(of: folder) : training.request()
     if resume { training.applyLimits(to: &request) }
-    let interrupt = InterruptFlag.catchingSignals()
-    let report = try MaskRCNNTraining.run(
-      request, in: folder, isResuming: resume,
-      listeners: global.quiet ? [] : [ProgressListener()], interrupt: interrupt,
-      kernels: arithmetic.kernels(global))
-    try TrainingEnding(command: "segment", run: runPath, export: nil, global: global)
-      .tell(report, interrupt)
+    try SegmentMaskRCNNTraining.run(
+      request, in: runPath, isResuming: resume, export: export, arithmetic, global)
   }
 }

@@ -17,6 +17,7 @@ struct SegmentRunCommand: ParsableCommand {
         label       NAME-label.png: a palette PNG whose values are the classes, 255 for none
         color       NAME-color.png: the classes' colours
         overlay     NAME-overlay.png: those over the picture, with outlines, names and scores
+        boxes       NAME-boxes.png: the picture with boxes, names and scores
         confidence  NAME-confidence.png: gray, 255 for certainty
         instances   NAME-instances.png: 16-bit numbers of the objects from 1
         objects     NAME-objects/001-CLASS.png: one mask an object
@@ -24,7 +25,12 @@ struct SegmentRunCommand: ParsableCommand {
         csv         objects.csv: a line an object
         svg         NAME-outlines.svg: the outlines with their holes
 
+      --json prints which classes are there and how sure that is (recognition), the pixels of \
+      each class, and the objects with their boxes and scores. Models that ship go by their names: \
+      segment-shapes (classes of pixels) and objects-shapes (objects).
+
       EXAMPLES
+        atelier segment Samples/shapes/images --model objects-shapes -o out
         atelier segment street.png --model m.safetensors -o out
         atelier segment photos/ --model m.safetensors -o out --write label,coco,svg
         atelier segment street.png --model m.safetensors -o out --classes Car,Bicyclist
@@ -38,7 +44,8 @@ struct SegmentRunCommand: ParsableCommand {
     help: ArgumentHelp("The folder of the results.", valueName: "out"))
   var output: String
 
-  @Option(help: ArgumentHelp("The model file.", valueName: "file"))
+  @Option(
+    help: ArgumentHelp("The model: a file, or the name of one that ships.", valueName: "model"))
   var model: String
 
   @Option(
@@ -108,6 +115,7 @@ struct SegmentRunCommand: ParsableCommand {
     let width: Int
     let height: Int
     let outputs: [String]
+    let recognition: [RecognizedClass]
     let classes: [ClassShare]
     let objects: [FoundObject]
     let seconds: Double
@@ -124,9 +132,10 @@ struct SegmentRunCommand: ParsableCommand {
   func run() throws {
     let plan = try PicturePlan(inputs: inputs, output: output + "/")
     try Self.checkStems(plan)
-    try Reading.checkPresent([model])
+    let file = ShippedModels.file(of: model)
+    try Reading.checkPresent([file.relativePath])
     let segmenter = try SegmentationModel(
-      contentsOf: URL(fileURLWithPath: model), kernels: arithmetic.kernels(global))
+      contentsOf: file, kernels: arithmetic.kernels(global))
     var writer = try SegmentationWriter(
       folder: URL(fileURLWithPath: output), palette: segmenter.palette, outputs: write,
       form: polygons ? .polygons : .runs)
@@ -194,6 +203,7 @@ struct SegmentRunCommand: ParsableCommand {
     return Segmented(
       file: task.input, width: picture.width, height: picture.height,
       outputs: files.map(\.relativePath),
+      recognition: found.recognized(segmenter.palette),
       classes: found.shares(segmenter.palette).map {
         ClassShare(name: $0.name, pixels: $0.pixels, confidence: $0.confidence)
       },

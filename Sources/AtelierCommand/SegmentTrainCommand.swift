@@ -18,9 +18,12 @@ struct SegmentTrainCommand: ParsableCommand {
 
       NETWORKS
       \(networkList)
+        mask-rcnn:
+          a mask for every object; more options: segment train-objects --help
 
       EXAMPLES
         atelier segment train --data camvid --network unet --run mine --minutes 30
+        atelier segment train --data shapes --network mask-rcnn --run it --minutes 60
         atelier segment train --data scenes --network unet --width 24 --levels 5 \\
           --run wide --steps 20000
         atelier segment train --run mine --resume --minutes 60
@@ -47,6 +50,10 @@ struct SegmentTrainCommand: ParsableCommand {
 
   func run() throws {
     let folder = URL(fileURLWithPath: runPath)
+    if let request = try objectsRequest(folder) {
+      return try SegmentMaskRCNNTraining.run(
+        request, in: runPath, isResuming: resume, export: export, arithmetic, global)
+    }
     let request = try resume ? resumedRequest(folder) : newRequest(folder)
     let interrupt = InterruptFlag.catchingSignals()
     let report = try SegmentationTraining.run(
@@ -55,6 +62,27 @@ struct SegmentTrainCommand: ParsableCommand {
       kernels: arithmetic.kernels(global))
     try TrainingEnding(command: "segment", run: runPath, export: export, global: global)
       .tell(report, interrupt)
+  }
+
+  /// The request of a training for objects, where that is asked for or is what the folder holds.
+  private func objectsRequest(_ folder: URL) throws -> MaskRCNNTrainingRequest? {
+    if resume {
+      guard var request = try? MaskRCNNTraining.request(of: folder) else { return nil }
+      try refuseFixedOptions()
+      try training.objects().applyLimits(to: &request)
+      return request
+    }
+    guard training.network == SegmentTrainingOptions.objectsNetwork else { return nil }
+    return try training.objects().request()
+  }
+
+  private func refuseFixedOptions() throws {
+    let given = training.fixedOptionsGiven
+    guard given.isEmpty else {
+      throw StudioError(
+        .usage,
+        "--resume goes on with the run's own settings; leave out \(given.joined(separator: ", "))")
+    }
   }
 
   private func newRequest(_ folder: URL) throws -> SegmentationTrainingRequest {
@@ -68,15 +96,10 @@ struct SegmentTrainCommand: ParsableCommand {
   }
 
   private func resumedRequest(_ folder: URL) throws -> SegmentationTrainingRequest {
-    let given = training.fixedOptionsGiven
-    guard given.isEmpty else {
-      throw StudioError(
-        .usage,
-        "--resume goes on with the run's own settings; leave out \(given.joined(separator: ", "))")
-    }
+    try refuseFixedOptions()
     try Reading.checkPresent([runPath])
     var request = try SegmentationTraining.request(of: folder)
-    try Reading.checkPresent([request.data] + (request.validation.map { [$0] } ?? []))
+    try Reading.checkPresent(SegmentTrainingOptions.files(request.data, request.validation))
     training.applyLimits(to: &request)
     return request
   }

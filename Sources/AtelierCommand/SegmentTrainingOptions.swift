@@ -6,7 +6,9 @@ import Foundation
 
 /// What to train on and how; everything is optional, so that a resume can tell what was given.
 struct SegmentTrainingOptions: ParsableArguments {
-  @Option(help: ArgumentHelp("The set: pictures and masks; see above.", valueName: "dir"))
+  @Option(
+    help: ArgumentHelp(
+      "The set: pictures and masks, see above; or \"shapes\" for drawn scenes.", valueName: "dir"))
   var data: String?
 
   @Option(
@@ -49,20 +51,23 @@ struct SegmentTrainingOptions: ParsableArguments {
   var weights: String?
 
   @Option(
-    help: ArgumentHelp("The size of a crop (default: 288x288).", valueName: "HxW"),
+    help: ArgumentHelp(
+      "The size of a crop (default: 288x288; 128x128 of \"shapes\").", valueName: "HxW"),
     transform: Reading.size)
   var crop: PixelSize?
 
-  @Option(help: ArgumentHelp("Crops a step (default: 4).", valueName: "n"))
+  @Option(help: ArgumentHelp("Crops a step (default: 4; 16 of \"shapes\").", valueName: "n"))
   var batch: Int?
 
   @Option(
-    help: ArgumentHelp("Scale pictures before the crop (default: 0.8-1.5).", valueName: "LOW-HIGH"),
+    help: ArgumentHelp(
+      "Scale pictures before the crop (default: 0.8-1.5; shapes: 1).", valueName: "LOW-HIGH"),
     transform: Reading.range)
   var scale: ClosedRange<Float>?
 
   @Option(
-    help: ArgumentHelp("Factors on brightness (default: 0.7-1.4).", valueName: "LOW-HIGH"),
+    help: ArgumentHelp(
+      "Factors on brightness (default: 0.7-1.4; shapes: 1).", valueName: "LOW-HIGH"),
     transform: Reading.range)
   var brightness: ClosedRange<Float>?
 
@@ -134,8 +139,11 @@ struct SegmentTrainingOptions: ParsableArguments {
     if let channels, channels != 1, channels != 3 {
       throw ValidationError("--channels takes 1 or 3; received \(channels)")
     }
-    if let network, SegmentationNetwork(rawValue: network) == nil {
-      throw ValidationError("--network takes \(Self.networkNames); received '\(network)'")
+    if let network, SegmentationNetwork(rawValue: network) == nil,
+      network != Self.objectsNetwork
+    {
+      throw ValidationError(
+        "--network takes \(Self.networkNames), \(Self.objectsNetwork); received '\(network)'")
     }
     if let weights, ClassWeighting(rawValue: weights) == nil {
       throw ValidationError("--weights takes none, median or log; received '\(weights)'")
@@ -170,7 +178,7 @@ struct SegmentTrainingOptions: ParsableArguments {
     }
   }
 
-  /// The networks' names for messages.
+  /// The semantic networks' names for messages.
   static var networkNames: String {
     SegmentationNetwork.allCases.map(\.rawValue).joined(separator: ", ")
   }
@@ -193,7 +201,7 @@ struct SegmentTrainingOptions: ParsableArguments {
     guard steps != nil || minutes != nil else {
       throw StudioError(.usage, "a training needs a limit: give --steps or --minutes")
     }
-    try Reading.checkPresent([data] + (validation.map { [$0] } ?? []))
+    try Reading.checkPresent(Self.files(data, validation))
     var request = SegmentationTrainingRequest(data: data)
     request.validation = validation
     request.holdOut = holdOut
@@ -208,7 +216,7 @@ struct SegmentTrainingOptions: ParsableArguments {
     request.cropWidth = crop?.width ?? request.cropWidth
     request.batch = batch ?? request.batch
     request.balance = balance ?? request.balance
-    request.augmentation = augmentation
+    request.augmentation = augmentation(from: request.augmentation)
     request.learningRate = learningRate ?? request.learningRate
     if let weightDecay { request.optimizer = .adamW(weightDecay: weightDecay) }
     request.warmUp = warmUp ?? request.warmUp
@@ -218,9 +226,14 @@ struct SegmentTrainingOptions: ParsableArguments {
     return request
   }
 
-  /// The random changes that were asked for.
-  private var augmentation: SceneAugmentation {
-    var result = SceneAugmentation()
+  /// The files that a training reads: none for drawn scenes.
+  static func files(_ data: String, _ validation: String?) -> [String] {
+    (data == ShapesScenes.word ? [] : [data]) + (validation.map { [$0] } ?? [])
+  }
+
+  /// The random changes that were asked for, the rest as usual.
+  private func augmentation(from usual: SceneAugmentation) -> SceneAugmentation {
+    var result = usual
     if let scale {
       (result.smallestScale, result.largestScale) = (scale.lowerBound, scale.upperBound)
     }
@@ -233,7 +246,7 @@ struct SegmentTrainingOptions: ParsableArguments {
     result.rotation = rotation ?? result.rotation
     result.contrast = contrast ?? result.contrast
     result.color = colorShift ?? result.color
-    result.isFlipped = !noFlip
+    if noFlip { result.isFlipped = false }
     return result
   }
 

@@ -30,7 +30,21 @@ enum ShippedModels {
     return folders
   }
 
-  /// The file of a shipped model.
+  /// The file that a word names: a path where there is something, else the name of a shipped model,
+  /// such as `segment-shapes`.
+  ///
+  /// - Parameter word: What the user gave.
+  /// - Returns: The file; the word as a path when there is neither.
+  static func file(of word: String) -> URL {
+    let path = URL(fileURLWithPath: word)
+    guard !FileManager.default.fileExists(atPath: path.path), !word.contains("/") else {
+      return path
+    }
+    let candidates = folders.map { $0.appendingPathComponent(word + ".safetensors") }
+    return candidates.first { FileManager.default.fileExists(atPath: $0.path) } ?? path
+  }
+
+  /// The file of a shipped denoiser.
   ///
   /// - Parameter isGray: Whether it is for gray pictures; where the other one is alone, it does.
   /// - Returns: The file.

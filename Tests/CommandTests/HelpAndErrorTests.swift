@@ -74,7 +74,15 @@ struct MistakeCase: CustomTestStringConvertible {
     MistakeCase(
       "model summary none", 66,
       "atelier: none: expected a model file or one of autoencoder, unet, residual-unet, dncnn, "
-        + "ffdnet, lenet, lenet-5, course, strided, resnet-20; there is no such file"),
+        + "ffdnet, lenet, lenet-5, course, strided, resnet-20, fcn, segment-unet, segnet, "
+        + "segnet-basic, mask-rcnn; there is no such file"),
+    MistakeCase(
+      "model summary fcn --unpool max", 64, "atelier: fcn has no --unpool"),
+    MistakeCase(
+      "model summary segnet --widths 3,4", 64,
+      "atelier: segnet takes one width, its first level's"),
+    MistakeCase(
+      "model summary mask-rcnn --batch 2", 64, "atelier: mask-rcnn takes --size alone"),
     MistakeCase(
       "model summary course --widths 3", 64, "atelier: course has no --widths and no --unpool"),
     MistakeCase(
@@ -226,8 +234,25 @@ struct MistakeCase: CustomTestStringConvertible {
       "atelier: a training needs a network: give --network, one of unet, segnet-basic, segnet, fcn"),
     MistakeCase(
       "segment train --data empty --steps 1 --run r --network vgg", 64,
-      "atelier: --network takes unet, segnet-basic, segnet, fcn; received 'vgg' "
+      "atelier: --network takes unet, segnet-basic, segnet, fcn, mask-rcnn; received 'vgg' "
         + "(see atelier segment train --help)"),
+    MistakeCase(
+      "segment train --network mask-rcnn --data shapes --loss ce --width 4 --patience 2 --run r",
+      64,
+      "atelier: mask-rcnn does not have --width, --loss, --patience; "
+        + "see atelier segment train-objects --help"),
+    MistakeCase(
+      "segment train --network mask-rcnn --data shapes --crop 64x32 --steps 1 --run r", 64,
+      "atelier: mask-rcnn takes square crops; received --crop 32x64"),
+    MistakeCase(
+      "segment train --network mask-rcnn --data shapes --run r", 64,
+      "atelier: a training needs an end: give --steps or --minutes"),
+    MistakeCase(
+      "segment train --network unet --data shapes --validation sub --steps 1 --run r", 64,
+      "atelier: scenes are validated on scenes: leave out --validation"),
+    MistakeCase(
+      "segment good.png --model segment-nothing -o out", 66,
+      "atelier: segment-nothing: no such file or folder"),
     MistakeCase(
       "segment train --network unet --steps 1 --run r", 64,
       "atelier: a training needs pictures and masks: give --data"),
@@ -258,7 +283,7 @@ struct MistakeCase: CustomTestStringConvertible {
     MistakeCase(
       "segment good.png --model bad.safetensors -o out --write mask", 64,
       "atelier: The value 'mask' is invalid for '--write <forms>': expected forms with commas "
-        + "out of label, color, overlay, confidence, instances, objects, coco, csv, svg; "
+        + "out of label, color, overlay, boxes, confidence, instances, objects, coco, csv, svg; "
         + "received 'mask' "
         + "(see atelier segment run --help)"),
     MistakeCase(

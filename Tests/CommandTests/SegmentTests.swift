@@ -117,6 +117,48 @@ struct SegmentTests {
         == "atelier: --resume goes on with the run's own settings; leave out --crop, --balance\n")
   }
 
+  @Test func objectsAreTrainedByTheirNetworksName() throws {
+    let bench = try Workbench()
+    let trained = try bench.run(
+      "segment", "train", "--network", "mask-rcnn", "--data", "shapes", "--crop", "32", "--batch",
+      "1", "--steps", "2", "--run", "run", "--average-decay", "0.5", "--validate-every", "9",
+      "--seed", "4", "--json", "--quiet", "--export", "m.safetensors")
+    #expect(trained.status == 0, "\(trained.errors)")
+    #expect(try object(trained)["step"] as? Int == 2)
+    let text = try String(contentsOf: bench.path("run/configuration.json"), encoding: .utf8)
+    for line in [#""side" : 32"#, #""batch" : 1"#, #""averageDecay" : 0.5"#, #""seed" : 4"#] {
+      #expect(text.contains(line), "\(line) in \(text)")
+    }
+    let further = try bench.run(
+      "segment", "train", "--run", "run", "--resume", "--steps", "3", "--json", "--quiet")
+    #expect(further.status == 0, "\(further.errors)")
+    #expect(try object(further)["step"] as? Int == 3)
+    let changed = try bench.run("segment", "train", "--run", "run", "--resume", "--seed", "5")
+    #expect(
+      changed.errors
+        == "atelier: --resume goes on with the run's own settings; leave out --seed\n")
+    let summary = try bench.run("model", "summary", "m.safetensors")
+    #expect(summary.output.contains("task: segment-objects"), "\(summary.output)")
+  }
+
+  @Test func modelsAndScenesGoByTheirNames() throws {
+    let bench = try Workbench()
+    let trained = try bench.run(
+      [
+        "segment", "train", "--data", "shapes", "--network", "unet", "--run", "run", "--steps",
+        "2", "--hold-out", "2", "--quiet", "--export", "named.safetensors",
+      ] + small)
+    #expect(trained.status == 0, "\(trained.errors)")
+    let measured = try bench.run(
+      ["segment", "evaluate", "--model", "named", "--data", "shapes", "--count", "3", "--json"]
+        + ["--seed", "7", "--quiet"], environment: ["ATELIER_CHECKPOINTS": bench.path("").path])
+    #expect(measured.status == 0, "\(measured.errors)")
+    let report = try object(measured)
+    #expect(
+      (report["protocol"] as? String)?.hasPrefix(
+        "shapes scenes of seed 7, all 3 pictures of 128x128") == true)
+  }
+
   @Test func unpoolingsAreCompared() throws {
     let bench = try bench()
     let compared = try bench.run(

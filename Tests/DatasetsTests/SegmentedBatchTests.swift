@@ -28,7 +28,8 @@ private func batches(
   balance: Float = 0, seed: UInt64 = 3
 ) throws -> SegmentedBatches {
   try SegmentedBatches(
-    set, crop: crop, batchSize: batch, augmentation: augmentation, balance: balance, seed: seed)
+    .set(set), crop: crop, batchSize: batch, augmentation: augmentation, balance: balance,
+    seed: seed)
 }
 
 @Suite struct SegmentedBatchTests {
@@ -168,6 +169,58 @@ private func batches(
     #expect(try share(0) < 20)
     let all = try share(1)
     #expect((70...130).contains(all), "\(all)")
+  }
+
+  @Test func scenesComeOnceAndAreWhatIsDrawn() throws {
+    let scenes = try ShapesScenes(seed: 5, size: PixelSize(width: 24, height: 20))
+    for channels in [1, 3] {
+      let made = try SegmentedBatches(
+        .scenes(scenes, channels: channels), crop: scenes.size, batchSize: 3,
+        augmentation: .none, seed: 9)
+      for step in [0, 4] {
+        let (images, labels) = made.batch(step: step)
+        #expect(images.shape == [3, 20, 24, channels])
+        for index in 0..<3 {
+          let scene = scenes.scene(3 * step + index)
+          let area = 24 * 20
+          #expect(
+            labels.elements[index * area..<(index + 1) * area].elementsEqual(
+              scene.labels.labels.map { Float($0) }))
+          let picture = scene.picture.withChannels(channels).samples
+          for (sample, value) in picture.enumerated() {
+            let found = images.elements[index * area * channels + sample]
+            #expect(abs(found - Float(value) / 255) < 1e-6)
+          }
+        }
+      }
+    }
+  }
+
+  @Test func cropsOfScenesAreBalanced() throws {
+    let scenes = try ShapesScenes(seed: 5, size: PixelSize(width: 64, height: 64))
+    func ground(_ balance: Float) throws -> Double {
+      let made = try SegmentedBatches(
+        .scenes(scenes, channels: 3), crop: PixelSize(width: 8, height: 8), batchSize: 4,
+        augmentation: .none, balance: balance, seed: 9)
+      let labels = (0..<60).flatMap { made.batch(step: $0).labels.elements }
+      return Double(labels.filter { $0 == 0 }.count) / Double(labels.count)
+    }
+    // Three of four drawn classes are shapes, where the scene has them.
+    let (usual, balanced) = (try ground(0), try ground(1))
+    #expect(usual > 0.7 && balanced < usual - 0.15, "\(usual), \(balanced)")
+  }
+
+  @Test func scenesAreASetWithItsStatistics() throws {
+    let scenes = try ShapesScenes(seed: 8, size: PixelSize(width: 32, height: 32))
+    let set = try SegmentedImages(scenes, count: 256, channels: 1)
+    #expect(set.count == 256 && set.channels == 1 && set.palette == scenes.palette)
+    #expect(set.name == "shapes scenes of seed 8")
+    #expect(set.items[7].labels == scenes.scene(7).labels)
+    let source = SegmentedSource.scenes(scenes, channels: 3)
+    #expect(source.statistics == set.statistics)
+    #expect(source.summary == "shapes scenes of seed 8, 32x32, without end")
+    #expect(throws: DatasetError.self) { try SegmentedImages(scenes, count: 0) }
+    #expect(ShapesScenes.validationSeed(of: 1) != ShapesScenes.testSeed)
   }
 
   @Test func numbersThatMakeNoSenseAreRefused() throws {

@@ -259,6 +259,10 @@ struct GoldenNetwork {
     case "focal": return .focal(gamma: try golden.float("gamma"))
     case "categorical_cross_entropy": return .categoricalCrossEntropy
     case "dice": return .dice(smooth: try golden.float("smooth"))
+    case "sparse_dice":
+      return .sparseDice(
+        smooth: try golden.float("smooth"),
+        ignoreLabel: golden.hasAttribute("ignore_index") ? try golden.int("ignore_index") : nil)
     case "margin":
       return .margin(
         isTargeted: try golden.bool("targeted"), kappa: try golden.float("kappa"))

@@ -262,10 +262,9 @@ struct RegionTests {
   }
 
   @Test func recognitionTellsTheClasses() {
-    func object(_ classIndex: Int, _ score: Double) -> MaskedObject {
-      MaskedObject(
-        classIndex: classIndex, box: PlaneBox(x: 0, y: 0, width: 1, height: 1),
-        mask: BinaryMask(width: 1, height: 1, pixels: [true]), score: score)
+    let mask = RunLengthMask(BinaryMask(width: 1, height: 1, pixels: [true]))
+    func object(_ classIndex: Int, _ score: Double) -> EncodedObject {
+      EncodedObject(classIndex: classIndex, mask: mask, score: score)
     }
     let classes = RecognizedClass.all(
       in: [object(2, 0.6), object(0, 0.7), object(2, 0.9)],

@@ -73,6 +73,45 @@ import Testing
     }
   }
 
+  @Test func boxesAreFramedInTheColoursOfTheirClasses() throws {
+    try withScratchFolder { folder in
+      let size = PixelSize(width: 60, height: 50)
+      let palette = ClassPalette.objects(["circle", "square"])
+      func object(_ classIndex: Int, _ score: Double, _ x: Int, _ y: Int) -> EncodedObject {
+        EncodedObject(
+          classIndex: classIndex,
+          mask: RunLengthMask(
+            BinaryMask(
+              width: 60, height: 50,
+              pixels: (0..<3000).map {
+                (x..<x + 20).contains($0 % 60) && (y..<50).contains($0 / 60)
+              }
+            )), score: score)
+      }
+      let outcome = try SegmentationOutcome(
+        objects: [object(1, 0.6, 0, 25), object(0, 0.9, 40, 20)], size: size)
+      var writer = try SegmentationWriter(folder: folder, palette: palette, outputs: [.boxes])
+      let picture = ByteImage(
+        width: 60, height: 50, channels: 3, samples: [UInt8](repeating: 200, count: 9000))
+      #expect(
+        try writer.add(outcome, picture: picture, name: "a").map(\.lastPathComponent)
+          == ["a-boxes.png"])
+      let drawn = try ImageFile.read(folder.appendingPathComponent("a-boxes.png"))
+      func color(_ x: Int, _ y: Int) -> [UInt8] { (0..<3).map { drawn[x, y, $0] } }
+      // All four sides, those at the picture's edge, too; nothing inside.
+      for (left, top, entry) in [(0, 25, 2), (40, 20, 1)] {
+        for place in [(left, 40), (left + 19, 40), (left + 10, 49)] {
+          #expect(color(place.0, place.1) == palette.entries[entry].color, "\(place)")
+        }
+        #expect(color(left + 10, 45) == [200, 200, 200])
+        #expect(color(left + 19, top) != [200, 200, 200])
+      }
+      #expect(color(30, 10) == [200, 200, 200])
+      #expect(outcome.recognized(palette).map(\.name) == ["circle", "square"])
+      #expect(outcome.recognized(palette).map(\.score) == [0.9, 0.6])
+    }
+  }
+
   @Test func masksOfObjectsAreReadAsASet() throws {
     try withScratchFolder { folder in
       let found = try written([.objects], into: folder)

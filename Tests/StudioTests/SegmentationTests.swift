@@ -321,6 +321,33 @@ private func picture(_ classes: [Int], width: Int) -> ByteImage {
     }
   }
 
+  @Test func scenesAreLearntWithoutFiles() throws {
+    try withScratchFolder { folder in
+      var request = SegmentationTrainingRequest(data: ShapesScenes.word)
+      #expect(request.augmentation == .none && request.batch == 16)
+      (request.width, request.levels, request.batch) = (4, 2, 2)
+      (request.cropWidth, request.cropHeight) = (32, 32)
+      request.holdOut = 5
+      (request.warmUp, request.averageDecay, request.steps) = (1, 0.5, 6)
+      let run = folder.appending(path: "run")
+      _ = try SegmentationTraining.run(request, in: run, isResuming: false)
+      let model = try ModelFile.read(from: run.appending(path: "last.safetensors"))
+      #expect(model.information.classNames == ["background", "circle", "square", "triangle"])
+      #expect(
+        model.information.training["data"] == "shapes scenes of seed 1, 32x32, without end")
+      let held = try SegmentedImages(
+        ShapesScenes(
+          seed: ShapesScenes.validationSeed(of: 1), size: PixelSize(width: 32, height: 32)),
+        count: 5)
+      let report = try SegmentationEvaluation.run(Segmenter(model), on: held)
+      #expect(report.meanIoU == model.information.figures["miou"])
+      (request.network, request.levels, request.steps) = (.segnetBasic, 4, 1)
+      let compared = try SegmentationComparison.run(request, unpoolings: [.nails]).report
+      #expect(
+        compared.protocol.contains("on shapes scenes of seed \(ShapesScenes.testSeed), all 200"))
+    }
+  }
+
   @Test func aResumedTrainingEndsInTheSameBytes() throws {
     try withScratchFolder { folder in
       let data = try writeDrawn(in: folder, count: 6)

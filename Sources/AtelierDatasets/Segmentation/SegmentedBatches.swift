@@ -1,4 +1,5 @@
-// A semantic network's batches: crops of every picture once an epoch in a seeded order.
+// A semantic network's batches: crops of every picture once an epoch in a seeded order, or of scenes
+// each of which is drawn once.
 
 import AtelierEngine
 import AtelierImages
@@ -6,7 +7,7 @@ import AtelierImages
 /// Batches of crops with their labels, a function of the step by the seed.
 public final class SegmentedBatches: Sendable {
   /// The pictures.
-  public let set: SegmentedImages
+  public let source: SegmentedSource
   /// The size of a crop.
   public let crop: PixelSize
   /// Crops a step.
@@ -24,7 +25,7 @@ public final class SegmentedBatches: Sendable {
   /// Makes the batches of a training.
   ///
   /// - Parameters:
-  ///   - set: The pictures.
+  ///   - source: The pictures.
   ///   - crop: The size of a crop.
   ///   - batchSize: Crops a step, at least 1.
   ///   - augmentation: The random changes.
@@ -32,23 +33,24 @@ public final class SegmentedBatches: Sendable {
   ///   - seed: The seed of orders and changes.
   /// - Throws: `DatasetError` when a number makes no sense.
   public init(
-    _ set: SegmentedImages, crop: PixelSize, batchSize: Int,
+    _ source: SegmentedSource, crop: PixelSize, batchSize: Int,
     augmentation: SceneAugmentation = .init(), balance: Float = 0, seed: UInt64
   ) throws(DatasetError) {
     guard batchSize > 0, crop.width > 0, crop.height > 0, (0...1).contains(balance) else {
       throw DatasetError(
-        "\(set.name): a step takes at least one crop of a positive size and a balance of 0 to 1; "
+        "\(source.name): a step takes at least one crop of a positive size and a balance of 0 to 1; "
           + "received \(batchSize), \(crop) and \(balance)")
     }
     try augmentation.validate()
-    self.set = set
+    self.source = source
     self.crop = crop
     self.batchSize = batchSize
     self.augmentation = augmentation
     self.balance = balance
     self.seed = seed
-    var showing = [[Int]](repeating: [], count: set.palette.count)
-    if balance > 0 {
+    var showing = [[Int]](repeating: [], count: source.palette.count)
+    switch source {
+    case .set(let set) where balance > 0:
       for (index, item) in set.items.enumerated() {
         var statistics = ClassStatistics(classes: set.palette.count)
         statistics.add(item.labels)
@@ -56,12 +58,14 @@ public final class SegmentedBatches: Sendable {
           showing[label].append(index)
         }
       }
+      classes = showing.indices.filter { !showing[$0].isEmpty }.map { UInt8($0) }
+    case .scenes: classes = source.palette.entries.indices.map { UInt8($0) }
+    case .set: classes = []
     }
     self.showing = showing.filter { !$0.isEmpty }
-    classes = showing.indices.filter { !showing[$0].isEmpty }.map { UInt8($0) }
   }
 
-  /// The classes of `showing`.
+  /// The classes that crops can be cut out around; for a set, those of `showing`.
   private let classes: [UInt8]
 
   /// The data of a step; the same step gives the same bits.
@@ -70,11 +74,12 @@ public final class SegmentedBatches: Sendable {
   /// - Returns: Crops [batch, height, width, channels] in [0, 1] and labels [batch, height, width],
   ///   class indices or 255 where nothing counts.
   public func batch(step: Int) -> (images: Tensor, labels: Tensor) {
+    let channels = source.channels
     var images = Tensor(
-      .image(batch: batchSize, height: crop.height, width: crop.width, channels: set.channels))
+      .image(batch: batchSize, height: crop.height, width: crop.width, channels: channels))
     var labels = Tensor([batchSize, crop.height, crop.width])
     let area = crop.width * crop.height
-    let length = area * set.channels
+    let length = area * channels
     images.elements.withUnsafeMutableBufferPointer { pixels in
       labels.elements.withUnsafeMutableBufferPointer { targets in
         for index in 0..<batchSize {
@@ -95,24 +100,40 @@ public final class SegmentedBatches: Sendable {
   ) {
     var generator = RandomGenerator(
       seed: seed, Stream.scenes, UInt64(bitPattern: Int64(step)), UInt64(index))
-    let number = step * batchSize + index
-    var chosen = order.permutation(set.count, seed: seed, epoch: number / set.count)[
-      number % set.count]
     let isBalanced = generator.uniform() < balance
     let (kind, picture, place) = (
       generator.uniform(), generator.uniform(), generator.uniform()
     )
-    var center: SIMD2<Float>?
-    if isBalanced, !classes.isEmpty {
-      let drawn = min(Int(kind * Float(classes.count)), classes.count - 1)
-      let candidates = showing[drawn]
-      chosen = candidates[min(Int(picture * Float(candidates.count)), candidates.count - 1)]
-      center = pixel(of: classes[drawn], in: set.items[chosen].labels, place)
-    }
-    let item = set.items[chosen]
+    let wanted =
+      isBalanced && !classes.isEmpty
+      ? min(Int(kind * Float(classes.count)), classes.count - 1) : nil
+    let item = item(step * batchSize + index, showing: wanted, picture)
+    let center = wanted.flatMap { pixel(of: classes[$0], in: item.labels, place) }
     let draw = augmentation.draw(
       picture: item.image.size, crop: crop, center: center, using: &generator)
     cut(item, draw, pixels, targets)
+  }
+
+  /// The picture of a crop.
+  ///
+  /// - Parameters:
+  ///   - number: Which crop of the training.
+  ///   - wanted: The class of `classes` that the picture should show; a drawn scene may lack it.
+  ///   - fraction: Which of the pictures that show it, as a fraction of all of them.
+  /// - Returns: The picture with its labels.
+  private func item(_ number: Int, showing wanted: Int?, _ fraction: Float) -> SegmentedImage {
+    switch source {
+    case .set(let set):
+      if let wanted {
+        let candidates = showing[wanted]
+        return set.items[
+          candidates[min(Int(fraction * Float(candidates.count)), candidates.count - 1)]]
+      }
+      let order = order.permutation(set.count, seed: seed, epoch: number / set.count)
+      return set.items[order[number % set.count]]
+    case .scenes(let scenes, let channels):
+      return scenes.segmented(number, channels: channels)
+    }
   }
 
   /// A pixel of a class, the one at a fraction of all of them; nil when there is none.
@@ -150,7 +171,7 @@ public final class SegmentedBatches: Sendable {
       }
     }
     let reader = CropReader(
-      width: width, height: height, channels: set.channels, crop: crop, draw: draw)
+      width: width, height: height, channels: source.channels, crop: crop, draw: draw)
     item.image.samples.withUnsafeBufferPointer { reader.fill(pixels, from: $0) }
   }
 }

@@ -64,7 +64,7 @@ public enum SegmentationComparison {
           + request.network.rawValue)
     }
     let sets = try SegmentationSession.sets(request)
-    let measured = try testPart(request, sets.training) ?? sets.validation
+    let measured = try testPart(request, sets.training.palette) ?? sets.validation
     let shown = (0..<min(3, measured.count)).map { measured.items[$0 * measured.count / 3] }
     var rows: [Row] = []
     var columns = [
@@ -109,16 +109,22 @@ public enum SegmentationComparison {
   }
 
   private static func testPart(
-    _ request: SegmentationTrainingRequest, _ training: SegmentedImages
+    _ request: SegmentationTrainingRequest, _ palette: ClassPalette
   ) throws -> SegmentedImages? {
+    guard request.data != ShapesScenes.word else {
+      let size = PixelSize(width: request.cropWidth, height: request.cropHeight)
+      return try SegmentedImages(
+        ShapesScenes(seed: ShapesScenes.testSeed, size: size), count: 200,
+        channels: request.channels)
+    }
     let url = URL(fileURLWithPath: request.data)
     let folder = try SegmentationFolder.find(in: url, part: .test)
     guard let folder, folder != (try SegmentationFolder.find(in: url, part: .training)) else {
       return nil
     }
     return try SegmentedImages.read(
-      url, part: .test, palette: training.palette, channels: request.channels)?
-      .ordered(as: training.palette.names)
+      url, part: .test, palette: palette, channels: request.channels)?
+      .ordered(as: palette.names)
   }
 
   private static func training(_ request: SegmentationTrainingRequest) -> String {

@@ -50,12 +50,7 @@ public enum SegmentationModel {
   public var palette: ClassPalette {
     switch self {
     case .semantic(let segmenter): segmenter.palette
-    case .objects(let segmenter):
-      ClassPalette(
-        [.init(name: "background", color: [0, 0, 0])]
-          + segmenter.model.classNames.enumerated().map {
-            .init(name: $1, color: ClassPalette.standardColor($0))
-          })
+    case .objects(let segmenter): .objects(segmenter.model.classNames)
     }
   }
 

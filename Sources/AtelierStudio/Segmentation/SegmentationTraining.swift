@@ -69,7 +69,7 @@ final class SegmentationSession {
   let graph: Graph
   /// What is validated on.
   let validation: SegmentedImages
-  private let training: SegmentedImages
+  private let training: SegmentedSource
   private let architecture: SegmentationArchitecture
   private let kernels: Kernels
   private let program: Program
@@ -85,7 +85,7 @@ final class SegmentationSession {
   ///   written.
   init(
     _ request: SegmentationTrainingRequest, kernels: Kernels,
-    sets: (training: SegmentedImages, validation: SegmentedImages)? = nil
+    sets: (training: SegmentedSource, validation: SegmentedImages)? = nil
   ) throws {
     self.request = request
     self.kernels = kernels
@@ -120,7 +120,8 @@ final class SegmentationSession {
   /// The training pictures and those to validate on.
   static func sets(
     _ request: SegmentationTrainingRequest
-  ) throws -> (training: SegmentedImages, validation: SegmentedImages) {
+  ) throws -> (training: SegmentedSource, validation: SegmentedImages) {
+    guard request.data != ShapesScenes.word else { return try scenes(request) }
     let url = URL(fileURLWithPath: request.data)
     guard
       let all = try SegmentedImages.read(url, part: .training, channels: request.channels)
@@ -131,18 +132,39 @@ final class SegmentationSession {
         let set = try SegmentedImages.read(
           other, part: .validation, palette: all.palette, channels: request.channels)
       else { throw StudioError(.data, "\(path): the set has no validation part") }
-      return (all, try set.ordered(as: all.palette.names))
+      return (.set(all), try set.ordered(as: all.palette.names))
     }
     let folder = try SegmentationFolder.find(in: url, part: .validation)
     if let folder, folder != (try SegmentationFolder.find(in: url, part: .training)),
       let own = try SegmentedImages.read(
         url, part: .validation, palette: all.palette, channels: request.channels)
     {
-      return (all, own)
+      return (.set(all), own)
     }
     let parts = try all.split(
       holdingOut: request.holdOut ?? max(1, all.count / 10), seed: request.seed)
-    return (parts.rest, parts.held)
+    return (.set(parts.rest), parts.held)
+  }
+
+  /// Held-out scenes of a training on scenes, unless the request says how many.
+  private static let heldOutScenes = 100
+
+  /// Scenes without end of the crop's size, and others of another seed to validate on.
+  private static func scenes(
+    _ request: SegmentationTrainingRequest
+  ) throws -> (training: SegmentedSource, validation: SegmentedImages) {
+    guard request.validation == nil else {
+      throw StudioError(.usage, "scenes are validated on scenes: leave out --validation")
+    }
+    let size = PixelSize(width: request.cropWidth, height: request.cropHeight)
+    let learnt = try ShapesScenes(seed: request.seed, size: size)
+    let held = try ShapesScenes(
+      seed: ShapesScenes.validationSeed(of: request.seed), size: size)
+    return (
+      .scenes(learnt, channels: request.channels),
+      try SegmentedImages(
+        held, count: request.holdOut ?? heldOutScenes, channels: request.channels)
+    )
   }
 
   /// The loop of this training; without a folder nothing is saved.
@@ -188,7 +210,7 @@ final class SegmentationSession {
       granularity: architecture.granularity, receptiveRadius: architecture.receptiveRadius,
       classNames: training.palette.names, classColors: training.palette.entries.map(\.color),
       training: [
-        "data": "\(training.name), \(training.count) pictures",
+        "data": training.summary,
         "validation": "\(validation.name), \(validation.count) pictures",
         "steps": String(step), "batch": String(request.batch),
         "crop": "\(request.cropWidth)x\(request.cropHeight)", "seed": String(request.seed),

@@ -7,7 +7,8 @@ import AtelierZoo
 
 /// What a semantic network is trained on and how; stored as the run's configuration.
 public struct SegmentationTrainingRequest: Sendable, Hashable, Codable {
-  /// A folder of pictures and masks; of a set with parts the training part is taken.
+  /// A folder of pictures and masks, of a set with parts the training part; or `shapes` for the
+  /// project's own scenes of the crop's size, drawn without end.
   public var data: String
   /// A set to validate on; nil takes the data's validation part, or holds training pictures out.
   public var validation: String?
@@ -61,8 +62,14 @@ public struct SegmentationTrainingRequest: Sendable, Hashable, Codable {
   /// The seed of weights, orders, crops and of what is held out.
   public var seed: UInt64 = 1
 
-  /// Describes a training with the defaults of the house.
-  public init(data: String) { self.data = data }
+  /// Describes a training with the defaults of the house; those for drawn scenes are small crops,
+  /// many a step, that are not changed.
+  public init(data: String) {
+    self.data = data
+    guard data == ShapesScenes.word else { return }
+    (cropHeight, cropWidth, batch) = (128, 128, 16)
+    augmentation = .none
+  }
 
   /// The network for a number of classes.
   ///

@@ -51,6 +51,13 @@ def dice(x, target, prediction, smooth=1.0):
     return 1 - ((2 * (p * t).sum(0) + smooth) / (p.sum(0) + t.sum(0) + smooth)).mean()
 
 
+def sparse_dice(x, labels, smooth, ignore):
+    """The same of softmax's probabilities with a label a row, over the rows that are not ignored."""
+    kept = labels.reshape(-1) != ignore
+    p = torch.softmax(rows(x), -1)[kept]
+    return dice(p, F.one_hot(labels.reshape(-1)[kept].long(), x.shape[-1]).to(p), "none", smooth)
+
+
 def margin(x, labels, kappa, targeted):
     """Carlini and Wagner 2017: mean over rows of max(z_label - max other + kappa, 0), or its mirror when targeted."""
     index = labels.long()[:, None]
@@ -135,6 +142,20 @@ def add(cases):
         x = uniform(name, "x", shape) if prediction == "none" else normal(name, "x", shape)
         loss(cases, name, "dice", {"smooth": 1.0, "prediction": prediction},
              lambda x, target: dice(x, target, prediction), {"x": x, "target": target})
+
+    for label, shape, smooth, ignored, scale in [
+        ("vectors", (5, 10), 1.0, False, 1.0), ("image", (3, 3, 4, 4), 1.0, False, 2.0),
+        ("ignored", (3, 5, 4, 3), 1.0, True, 2.0), ("smooth0.25", (7, 5), 0.25, True, 1.0),
+        ("steep", (4, 5), 1.0, False, 5.0),
+    ]:
+        name = "sparse-dice-" + label
+        labels = integers(name, "labels", shape[:-1], shape[-1])
+        if ignored:
+            labels.flat[::4] = 255
+        attributes = {"smooth": smooth} | ({"ignore_index": 255} if ignored else {})
+        loss(cases, name, "sparse_dice", attributes,
+             lambda x, labels: sparse_dice(x, labels, smooth, 255 if ignored else -100),
+             {"x": normal(name, "x", shape, scale), "labels": labels})
 
     for targeted in (False, True):
         for kappa in (0.0, 1.5):

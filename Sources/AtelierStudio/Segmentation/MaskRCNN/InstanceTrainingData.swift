@@ -19,9 +19,6 @@ struct InstanceTrainingData {
   /// One line for the model's card.
   let description: String
 
-  /// What is added to the seed for scenes that are held out.
-  static let heldOutSeed: UInt64 = 0x6865_6C64
-
   /// Reads or draws what a request asks for.
   ///
   /// - Parameter request: The training.
@@ -33,7 +30,8 @@ struct InstanceTrainingData {
     case .shapes:
       source = InstanceSource(
         try ShapesScenes(seed: request.seed, size: size), batch: request.batch)
-      let scenes = try ShapesScenes(seed: request.seed &+ Self.heldOutSeed, size: size)
+      let scenes = try ShapesScenes(
+        seed: ShapesScenes.validationSeed(of: request.seed), size: size)
       held = try InstanceData(scenes, count: max(request.validationCount, 1))
       description = "shapes scenes of seed \(request.seed), without end"
     case .set(let path, let objects):

@@ -45,35 +45,3 @@ public final class MaskRCNNSegmenter {
     try detector.objects(in: picture, model.reading, options, longestSide: longestSide)
   }
 }
-
-/// Recognition: a class that is in a picture, the first of the four outputs.
-///
-/// Detection is the objects' boxes, instance segmentation their masks; `SegmentationOutcome` makes of them the semantic labels and
-/// every kind of file.
-public struct RecognizedClass: Sendable, Hashable, Codable {
-  /// The class.
-  public let name: String
-  /// The class's place among the classes.
-  public let classIndex: Int
-  /// The score of its surest object.
-  public let score: Double
-  /// How many objects of it there are.
-  public let count: Int
-
-  /// The classes of some objects, surest first; of equally sure ones the first of the classes comes first.
-  ///
-  /// - Parameters:
-  ///   - objects: The objects, in any order.
-  ///   - classNames: The names of their classes.
-  /// - Returns: One entry a class that is there.
-  public static func all(
-    in objects: [MaskedObject], classNames: [String]
-  ) -> [RecognizedClass] {
-    classNames.enumerated().compactMap { index, name in
-      let own = objects.filter { $0.classIndex == index }
-      return own.map(\.score).max().map {
-        RecognizedClass(name: name, classIndex: index, score: $0, count: own.count)
-      }
-    }.sorted { ($1.score, $0.classIndex) < ($0.score, $1.classIndex) }
-  }
-}

@@ -88,7 +88,8 @@ package final class MaskRCNNSession {
     let configuration = TrainingConfiguration(
       steps: request.steps, minutes: request.minutes,
       validationInterval: request.validationInterval, previewInterval: request.previewInterval,
-      saveInterval: request.saveInterval, monitor: Monitor("mask_ap", .maximum),
+      saveInterval: request.saveInterval, averageDecay: request.averageDecay,
+      monitor: Monitor("mask_ap", .maximum),
       seed: request.seed)
     let loop = try TrainingLoop(
       [TrainingStep(program: training, optimizer: optimizer, kernels: kernels)], source: batches,

@@ -41,6 +41,8 @@ public struct MaskRCNNTrainingRequest: Sendable, Hashable, Codable {
   public var warmUp = 200
   /// The largest gradient norm; nil for no limit.
   public var gradientLimit: Double? = 5
+  /// The decay of the moving average of the weights, which is what is measured and saved; nil for none.
+  public var averageDecay: Double?
   /// Steps to make; nil when minutes limit the training.
   public var steps: Int?
   /// Minutes to train; nil when steps limit the training.

@@ -38,16 +38,13 @@ extension SegmentationOutcome {
       }
       return image
     }
-    // The surest last, so that it lies on top.
-    let order = objects.indices.sorted {
-      (objects[$0].score, -$0) < (objects[$1].score, -$1)
-    }
+    let order = surestLast
     for index in order {
       let color = color(index, palette)
       objects[index].mask.forEachPixel { Self.tint(&image, $0, color, opacity) }
     }
     var canvas = Canvas(image)
-    let width = max(1, Double(min(size.width, size.height)) / 360)
+    let width = lineWidth
     for index in order {
       for outline in objects[index].mask.mask.outlines {
         let points = outline.corners.map { SIMD2(Double($0.x), Double($0.y)) }
@@ -57,6 +54,42 @@ extension SegmentationOutcome {
     for index in order { caption(index, palette, on: &canvas) }
     return canvas.image
   }
+
+  /// The picture with the objects' boxes, each with its class and score; those of a semantic outcome are
+  /// the boxes of regions.
+  ///
+  /// - Parameters:
+  ///   - picture: The picture that was segmented.
+  ///   - palette: The labels' classes.
+  /// - Returns: RGB of the picture's size.
+  /// - Precondition: the picture has the outcome's size.
+  public func boxed(on picture: ByteImage, palette: ClassPalette) -> ByteImage {
+    precondition(picture.size == size, "a picture of another size")
+    var canvas = Canvas(picture)
+    let half = lineWidth / 2
+    for index in surestLast {
+      let box = objects[index].box
+      // Just inside the box, so that one at the picture's edge shows all its sides.
+      let (left, top) = (box.x + half, box.y + half)
+      let right = max(left, box.x + box.width - half)
+      let bottom = max(top, box.y + box.height - half)
+      canvas.line(
+        [
+          SIMD2(left, top), SIMD2(right, top), SIMD2(right, bottom), SIMD2(left, bottom),
+          SIMD2(left, top),
+        ], width: lineWidth, color(index, palette))
+    }
+    for index in surestLast { caption(index, palette, on: &canvas) }
+    return canvas.image
+  }
+
+  /// The objects' places, the surest last, so that it lies on top.
+  private var surestLast: [Int] {
+    objects.indices.sorted { (objects[$0].score, -$0) < (objects[$1].score, -$1) }
+  }
+
+  /// The thickness of outlines and boxes in pixels.
+  private var lineWidth: Double { max(1, Double(min(size.width, size.height)) / 360) }
 
   private static func tint(
     _ image: inout ByteImage, _ pixel: Int, _ color: PixelColor, _ opacity: Double

@@ -11,6 +11,8 @@ public enum SegmentationOutput: String, Codable, Sendable, CaseIterable {
   case color
   /// `NAME-overlay.png`: the picture with objects or classes laid over it.
   case overlay
+  /// `NAME-boxes.png`: the picture with the objects' boxes, each with class and score.
+  case boxes
   /// `NAME-confidence.png`: 8-bit gray, 255 for certainty.
   case confidence
   /// `NAME-instances.png`: 16-bit gray numbers of objects from 1, 0 for none.

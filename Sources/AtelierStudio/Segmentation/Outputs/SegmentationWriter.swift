@@ -82,6 +82,10 @@ public struct SegmentationWriter: Sendable {
         files.append(place("-overlay.png"))
         let overlay = outcome.overlay(on: picture, palette: palette, opacity: opacity)
         try ImageFile.write(overlay, to: files[files.count - 1])
+      case .boxes:
+        files.append(place("-boxes.png"))
+        try ImageFile.write(
+          outcome.boxed(on: picture, palette: palette), to: files[files.count - 1])
       case .confidence:
         files.append(place("-confidence.png"))
         try ImageFile.write(outcome.confidence.bytes, to: files[files.count - 1])
