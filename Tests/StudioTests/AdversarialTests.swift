@@ -154,6 +154,51 @@ import Testing
   }
 }
 
+@Suite struct NoiseAttackerTests {
+  /// A generator whose weights were drawn by lot.
+  private func generator(_ norm: String, _ radius: Float) throws -> Model {
+    let graph = try NoiseNetwork.encoderDecoder.graph([1, 8, 8, 1])
+    return try Model(
+      graph: graph, store: ParameterStore(for: [graph], seed: 4),
+      information: ModelInformation(
+        task: "attack", architecture: "encoder-decoder", classNames: ["left", "right"],
+        training: ["epsilon": "\(radius)", "norm": norm, "goal": "untargeted"]))
+  }
+
+  /// Pictures in one part, in several with a rest, and in turns: each gets the noise that it gets
+  /// alone, on any number of threads, within the limit.
+  @Test(arguments: [("infinity", 0.2), ("two", 0.7)] as [(String, Float)])
+  func everyPictureGetsItsOwnNoise(_ norm: String, _ radius: Float) throws {
+    let model = try generator(norm, radius)
+    let pictures = try halves(131).tensor(0..<131)
+    let alone = try NoiseAttacker(model, kernels: Kernels(pool: ThreadPool(threads: 1)))
+    let single = try (0..<131).flatMap { try alone.attack(pictures.rows([$0])).elements }
+    var former: [UInt32]?
+    for threads in 1...3 {
+      let attacker = try NoiseAttacker(model, kernels: Kernels(pool: ThreadPool(threads: threads)))
+      let noisy = try attacker.attack(pictures)
+      expectClose(noisy.elements, single, tolerance: 1e-5)
+      let bits = noisy.elements.map(\.bitPattern)
+      #expect(former == nil || former == bits)
+      former = bits
+      let changes = zip(noisy.elements, pictures.elements).map { $0 - $1 }
+      let lengths = (0..<131).map { row in
+        changes[row * 64..<(row + 1) * 64].reduce(0) { $0 + $1 * $1 }.squareRoot()
+      }
+      let most = norm == "two" ? lengths.max() ?? 0 : changes.map(abs).max() ?? 0
+      #expect(most <= radius * 1.000_01 && most > radius * 0.5, "\(most)")
+      let shorter = try attacker.attack(
+        pictures, budget: attacker.budget.scaled(to: radius / 2)
+      ).elements
+      #expect(shorter != noisy.elements)
+      expectClose(
+        zip(shorter, pictures.elements).map { 2 * ($0 - $1) }, changes, tolerance: 1e-5)
+      // The same attacker takes fewer and more pictures than before.
+      #expect(try attacker.attack(pictures.rows([7])).elements == Array(single[448..<512]))
+    }
+  }
+}
+
 @Suite(.serialized) struct NoiseTrainingTests {
   @Test(arguments: NoiseNetwork.allCases)
   func aGeneratorLearnsToTurnItsVictim(_ network: NoiseNetwork) throws {
@@ -210,6 +255,38 @@ import Testing
       #expect(long.budget == .two(1.2) && long.goal == .leastLikely)
       let report = try AttackEvaluation.run(long, victim: victim, on: test)
       #expect(report.meanL2 <= 1.2)
+    }
+  }
+
+  /// The denoiser turns bright and dark around, and the victim with it: who does not know of it
+  /// learns to push the wrong way.
+  @Test func aGeneratorLearnsToGetThroughADenoiser() throws {
+    try withScratchFolder { folder in
+      var request = try preparedNoise(folder)
+      let graph = try Graph.trace { builder in
+        builder.output("output", -1 * builder.input("input", [1, 8, 8, 1]) + 1)
+      }
+      let turning = try Model(
+        graph: graph, store: ParameterStore(for: [graph], seed: 1),
+        information: ModelInformation(task: "denoise", architecture: "negative"))
+      let denoiser = folder.appending(path: "negative.safetensors")
+      try ModelFile.write(turning, to: denoiser)
+      let names = ["left", "right"] + (2..<10).map { "unused \($0)" }
+      let mirror = try wideVictim(names, gain: -8)
+      try ModelFile.write(mirror, to: URL(fileURLWithPath: request.victim))
+      let defended = try Defence.model(mirror, behind: turning, sigma: 25)
+      let test = try LabeledImages.read(URL(fileURLWithPath: request.data), part: .test)
+      for (name, path) in [("unaware", nil), ("aware", denoiser.path)] {
+        request.denoiser = path
+        let run = folder.appending(path: name)
+        _ = try NoiseTraining.run(request, in: run, isResuming: false)
+        let attacker = try NoiseAttacker(
+          ModelFile.read(from: run.appending(path: "last.safetensors")))
+        #expect(!attacker.model.graph.parameters.contains { $0.name.hasPrefix("victim/") })
+        let found = try AttackEvaluation.run(attacker, victim: defended, on: test)
+        #expect(found.cleanAccuracy == 1)
+        #expect(path == nil ? found.success == 0 : found.success >= 0.95, "\(found.success)")
+      }
     }
   }
 
@@ -325,6 +402,10 @@ import Testing
       #expect(
         line { $0.discriminator = 0 } == "a discriminator's weight is above 0; received 0.0")
       #expect(line { $0.victim += "x" }?.contains("cannot read") == true)
+      #expect(line { $0.denoiser = "none" }?.contains("cannot read") == true)
+      #expect(
+        line { $0.denoiser = $0.victim }
+          == "expected a model that denoises, received one for the task classify")
       #expect(
         errorLine { _ = try NoiseAttacker(linearVictim()) }
           == "expected a model that attacks, received one for the task classify")
