@@ -170,9 +170,10 @@ import Testing
   @Test(arguments: [("infinity", 0.2), ("two", 0.7)] as [(String, Float)])
   func everyPictureGetsItsOwnNoise(_ norm: String, _ radius: Float) throws {
     let model = try generator(norm, radius)
-    let pictures = try halves(131).tensor(0..<131)
+    let set = try halves(131)
+    let pictures = set.tensor(0..<131)
     let alone = try NoiseAttacker(model, kernels: Kernels(pool: ThreadPool(threads: 1)))
-    let single = try (0..<131).flatMap { try alone.attack(pictures.rows([$0])).elements }
+    let single = try (0..<131).flatMap { try alone.attack(set.tensor($0..<$0 + 1)).elements }
     var former: [UInt32]?
     for threads in 1...3 {
       let attacker = try NoiseAttacker(model, kernels: Kernels(pool: ThreadPool(threads: threads)))
@@ -194,7 +195,7 @@ import Testing
       expectClose(
         zip(shorter, pictures.elements).map { 2 * ($0 - $1) }, changes, tolerance: 1e-5)
       // The same attacker takes fewer and more pictures than before.
-      #expect(try attacker.attack(pictures.rows([7])).elements == Array(single[448..<512]))
+      #expect(try attacker.attack(set.tensor(7..<8)).elements == Array(single[448..<512]))
     }
   }
 }
