@@ -42,7 +42,7 @@ func linearVictim(gain: Float = 8) throws -> Model {
 }
 
 /// Gray pictures of 8×8 of two classes: the brighter half says which in nine of ten, the first row
-/// always, but by 6 of 255 only.
+/// always, but by 10 of 255 only.
 ///
 /// Who learns from clean pictures believes the row, which small noise turns; who is to withstand the
 /// noise must believe the halves: Tsipras and others, Robustness May Be at Odds with Accuracy (2019).
@@ -52,9 +52,9 @@ func temptations(_ count: Int, seed: UInt64) throws -> LabeledImages {
   let pixels = labels.flatMap { label in
     let isHonest = generator.uniform() < 0.9
     return (0..<64).map { index -> UInt8 in
-      if index < 8 { return label == 0 ? 134 : 122 }
+      if index < 8 { return label == 0 ? 138 : 118 }
       let isBright = (index % 8 < 4) == ((label == 0) == isHonest)
-      return UInt8(90 + (isBright ? 60 : 0) + generator.index(below: 20))
+      return UInt8(90 + (isBright ? 80 : 0) + generator.index(below: 20))
     }
   }
   return try LabeledImages(

@@ -158,8 +158,11 @@ import Testing
   /// A generator whose weights were drawn by lot.
   private func generator(_ norm: String, _ radius: Float) throws -> Model {
     let graph = try NoiseNetwork.encoderDecoder.graph([1, 8, 8, 1])
+    let store = try ParameterStore(for: [graph], seed: 4)
+    let last = try #require(store["image/weight"])
+    try store.set("image/weight", Tensor(last.shape, last.elements.map { 40 * $0 }))
     return try Model(
-      graph: graph, store: ParameterStore(for: [graph], seed: 4),
+      graph: graph, store: store,
       information: ModelInformation(
         task: "attack", architecture: "encoder-decoder", classNames: ["left", "right"],
         training: ["epsilon": "\(radius)", "norm": norm, "goal": "untargeted"]))
@@ -193,7 +196,7 @@ import Testing
       ).elements
       #expect(shorter != noisy.elements)
       expectClose(
-        zip(shorter, pictures.elements).map { 2 * ($0 - $1) }, changes, tolerance: 1e-5)
+        zip(shorter, pictures.elements).map { 2 * ($0 - $1) }, changes, tolerance: 1e-4)
       // The same attacker takes fewer and more pictures than before.
       #expect(try attacker.attack(set.tensor(7..<8)).elements == Array(single[448..<512]))
     }

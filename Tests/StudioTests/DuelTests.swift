@@ -25,7 +25,7 @@ import Testing
     request.holdOut = 20
     request.epochs = 30
     request.ramp = 10
-    request.classifierRate = 0.05
+    request.classifierRate = 0.4
     request.learningRate = 3e-3
     request.searchSteps = 4
     return request
