@@ -17,7 +17,11 @@ import Testing
   @Test func byteStepsAreWholeStepsWithinTheLimit() {
     #expect(NoiseBudget.byteSteps(0.3) == 76)
     #expect(NoiseBudget.byteSteps(0.1) == 25)
-    for steps in 1...64 { #expect(NoiseBudget.byteSteps(Float(steps) / 255) == steps) }
+    for steps in 1...255 {
+      let epsilon = Float(steps) / 255
+      #expect(NoiseBudget.byteSteps(epsilon) == steps)
+      #expect(NoiseBudget.byteSteps(epsilon * 0.999_99) == steps - 1)
+    }
     #expect(NoiseBudget.byteSteps(0.5 / 255) == 0)
   }
 
@@ -349,6 +353,23 @@ import Testing
       let drawn = training.parameterGradients.map { training.parameters[$0.parameter].name }
       let weights = network.parameters.filter { $0.role == .weight }.map(\.name)
       #expect(Set(drawn) == Set(weights))
+      var plain = request
+      plain.discriminator = nil
+      let alone = try NoiseTraining.trainingGraph(
+        generator: network, victim: victim.graph, plain)
+      let store = try ParameterStore(for: [training], seed: 2)
+      let set = try halves(10)
+      let programs = try [training, alone].map { graph in
+        let program = try Program(graph, parameters: store)
+        try program.setInput("input", set.tensor(0..<10))
+        try program.setInput("target", Tensor([10], set.labels.map(Float.init)))
+        try program.run()
+        return program
+      }
+      let whole = try programs[0].scalar("loss")
+      let part = try programs[0].scalar("seen")
+      let rest = try programs[1].scalar("loss")
+      #expect(part > 0.01 && abs(whole - rest - 0.5 * part) < 1e-4)
       let run = folder.appending(path: "run")
       var seen: [Double] = []
       var judged: [Double] = []

@@ -303,6 +303,17 @@ import Testing
     #expect(result.noisePicture.samples == (0..<64).map { $0 % 8 < 4 ? 1 : 255 })
     let heat = result.heatPicture
     #expect(heat.channels == 3 && Set(heat.samples).count <= 3)
+    var few = clean.samples
+    few[20] += 20
+    few[21] -= 10
+    let partial = try attack.judge(
+      ByteImage(width: 8, height: 8, channels: 1, samples: few), clean: clean
+    ).heatPicture
+    func color(_ pixel: Int, _ picture: ByteImage) -> [UInt8] {
+      Array(picture.samples[3 * pixel..<3 * pixel + 3])
+    }
+    #expect(color(20, partial) == color(0, heat))
+    #expect(Set([0, 20, 21].map { color($0, partial) }).count == 3)
     let nothing = try attack.judge(clean, clean: clean)
     #expect(nothing.noisePicture.samples == [UInt8](repeating: 128, count: 64))
     #expect(nothing.heatPicture.samples != heat.samples && nothing.psnr == .infinity)

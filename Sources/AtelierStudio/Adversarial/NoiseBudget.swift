@@ -24,11 +24,9 @@ public enum NoiseBudget: Sendable, Hashable, Codable {
     }
   }
 
-  /// The largest whole number of byte steps within an L∞ limit: 76 for 0.3.
-  ///
-  /// 8/255 as a float is a hair below eight steps, hence the small addition.
+  /// The largest whole number of byte steps within an L∞ limit: 76 for 0.3, 8 for 8/255.
   public static func byteSteps(_ epsilon: Float) -> Int {
-    max(0, Int((Double(epsilon) * 255 + 1e-3).rounded(.down)))
+    max(0, Int((Double(epsilon) * 255).rounded(.down)))
   }
 
   /// The bytes of a picture with noise added, exactly within the limit.
