@@ -63,14 +63,14 @@ func temptations(_ count: Int, seed: UInt64) throws -> LabeledImages {
 }
 
 /// A victim that reads the first row of such pictures alone, beside eight classes that never win.
-func temptedVictim() throws -> Model {
+func temptedVictim(gain: Float = 2) throws -> Model {
   let wide = try wideVictim(["left", "right"] + (2..<10).map { "unused \($0)" })
   let store = try wide.store()
   let weights = (0..<64).flatMap { index -> [Float] in
-    (index < 8 ? [2, -2] : [0, 0]) + [Float](repeating: 0, count: 8)
+    (index < 8 ? [gain, -gain] : [0, 0]) + [Float](repeating: 0, count: 8)
   }
   try store.set("dense/weight", Tensor([64, 10], weights))
-  let middle: Float = 8 * 2 * 128 / 255
+  let middle = 8 * gain * 128 / 255
   try store.set(
     "dense/bias", Tensor([10], [-middle, middle] + [Float](repeating: -20, count: 8)))
   return try Model(graph: wide.graph, store: store, information: wide.information)

@@ -133,6 +133,29 @@ import Testing
     }
   }
 
+  @Test func maskedGradientsAreSaidWhileItRuns() throws {
+    try withScratchFolder { folder in
+      var request = try prepare(folder)
+      request.steps = 2
+      request.epochs = nil
+      request.validationInterval = 1
+      request.classifierRate = 1e-9
+      for (gain, count) in [(Float(2e6), 2), (2, 0)] {
+        try ModelFile.write(
+          temptedVictim(gain: gain), to: folder.appending(path: "tempted.safetensors"))
+        var warnings: [String] = []
+        let listener = ClosureListener { event in
+          if case .warning(_, let text) = event { warnings.append(text) }
+        }
+        _ = try DuelTraining.run(
+          request, in: folder.appending(path: "run \(count)"), isResuming: false,
+          listeners: [listener])
+        let line = "the gradient of 100.0 % of the pictures is zero: gradients are masked"
+        #expect(warnings.count { $0 == line } == count, "\(warnings)")
+      }
+    }
+  }
+
   @Test func whatMakesNoSenseIsNamed() throws {
     try withScratchFolder { folder in
       let good = try prepare(folder)
@@ -154,6 +177,18 @@ import Testing
 }
 
 @Suite struct GradientMaskingTests {
+  @Test func curvesThatCrossAreFoundOut() {
+    let good = ["clean": 0.99, "pgd_20": 0.5, "fgsm": 0.48, "generator": 0.55, "zero_gradients": 0]
+    #expect(GradientMasking.warnings(curves: good).isEmpty)
+    let bad = good.merging(["fgsm": 0.46, "generator": 0.4, "zero_gradients": 0.02]) { $1 }
+    #expect(
+      GradientMasking.warnings(curves: bad) == [
+        "the gradient of 2.0 % of the pictures is zero: gradients are masked",
+        "one step (FGSM) beats PGD-20 (46.0 against 50.0 %): gradients may be masked",
+        "the generator beats PGD-20 (40.0 against 50.0 %): gradients may be masked",
+      ])
+  }
+
   @Test func aSaturatedVictimIsFoundOut() throws {
     let set = try halves(40)
     let open = try GradientMasking.run(
