@@ -24,7 +24,7 @@ public final class NoiseAttacker {
   private var programs: [Program] = []
   /// The most pictures that a lane draws for at once: few enough for the values between two layers
   /// to stay near its core; the same for any number of threads, and so are the results' bits.
-  private static let most = 25
+  private static let most = 50
 
   /// Takes a generator.
   ///
