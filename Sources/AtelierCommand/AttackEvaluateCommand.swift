@@ -20,6 +20,7 @@ struct AttackEvaluateCommand: ParsableCommand {
       ATTACKS
         random, fgsm, pgd-STEPS, pgd-STEPSxRESTARTS, cw, cw-SEARCHESxSTEPS,
         square, square-QUERIES
+      cw looks for the shortest noise (L2), whatever the limit, which cuts it then.
 
       EXAMPLES
         atelier attack evaluate --victim m.safetensors --data mnist --attacks fgsm

@@ -80,6 +80,10 @@ struct AttackTable: Encodable {
   ///   - perClass: Whether to show the tables of classes.
   /// - Returns: Lines.
   func text(isTransfer: Bool, perClass: Bool) -> String {
+    shortened.lines(isTransfer: isTransfer, perClass: perClass)
+  }
+
+  private func lines(isTransfer: Bool, perClass: Bool) -> String {
     var parts = [mainTable]
     if isTransfer { parts += matrices }
     if perClass {
@@ -102,6 +106,37 @@ struct AttackTable: Encodable {
     }
     let protocols = Set(rows.map(\.report.protocol)).sorted().map { "protocol: \($0)" }
     return (parts + [protocols.joined(separator: "\n")]).joined(separator: "\n\n")
+  }
+
+  /// The folders that several victims lie in together, which tables and plots leave out.
+  private var commonFolder: String {
+    let names = Self.unique(rows.map(\.victim) + rows.compactMap(\.source))
+    guard names.count > 1 else { return "" }
+    let folders = names.map {
+      $0.split(separator: "/", omittingEmptySubsequences: false).dropLast()
+    }
+    let shared = folders.dropFirst().reduce(Array(folders[0])) { shared, folder in
+      Array(zip(shared, folder).prefix { $0 == $1 }.map(\.0))
+    }
+    return shared.isEmpty ? "" : shared.joined(separator: "/") + "/"
+  }
+
+  /// The table with short names of victims, for people.
+  private var shortened: AttackTable {
+    let folder = commonFolder
+    func short(_ name: String) -> String {
+      name.hasPrefix(folder) ? String(name.dropFirst(folder.count)) : name
+    }
+    var table = self
+    table.rows = rows.map {
+      AttackRow(
+        victim: short($0.victim), epsilon: $0.epsilon, source: $0.source.map(short),
+        generator: $0.generator.map(short), report: $0.report)
+    }
+    table.checks = checks.map {
+      AttackCheck(victim: short($0.victim), epsilon: $0.epsilon, report: $0.report)
+    }
+    return table
   }
 
   private var mainTable: String {
@@ -174,6 +209,7 @@ struct AttackTable: Encodable {
   /// - Parameter place: The picture's file.
   /// - Throws: `StudioError` when it cannot be written.
   func draw(to place: String) throws {
+    let rows = shortened.rows
     let hasVictims = Set(rows.map(\.victim)).count > 1
     func name(_ row: AttackRow) -> String {
       let made = row.source.map { $0 == row.victim ? "" : " made on \($0)" } ?? ""

@@ -13,7 +13,8 @@ struct ClassifyExplainCommand: ParsableCommand {
       For each picture a sheet: occlusion (how much the class's lead falls when a square is \
       covered), gradient saliency and Grad-CAM. --kernels draws the first convolution's kernels, \
       --maps each layer's maps. --story trains two small networks on drawn wolves and huskies, \
-      one where the background gives the class away, and shows where each of them looks.
+      one where the background gives the class away, and shows where each of them looks. Grad-CAM \
+      weighs whole maps; before dense layers it may find none that speaks for the class: no heat.
 
       EXAMPLES
         atelier classify explain photo.png --model m.safetensors -o out
@@ -21,7 +22,7 @@ struct ClassifyExplainCommand: ParsableCommand {
         atelier classify explain --story -o out
       """)
 
-  @Argument(help: ArgumentHelp("Pictures.", valueName: "in"))
+  @Argument(help: ArgumentHelp("Pictures and folders of them.", valueName: "in"))
   var inputs: [String] = []
 
   @Option(
@@ -88,31 +89,55 @@ struct ClassifyExplainCommand: ParsableCommand {
     try Reading.checkPresent(inputs)
     let index = try className.map { try Self.index(of: $0, in: explainer.classifier) }
     var files: [Explained] = []
+    var sources: [String: String] = [:]
     for input in inputs {
-      let picture = try ImageFile.read(input)
-      let (sheet, prediction) = try ExplanationPictures.sheet(
-        explainer, picture, class: index, layer: layer)
-      let stem = ((input as NSString).lastPathComponent as NSString).deletingPathExtension
-      let place = try write(sheet, "\(stem)-explained.png")
-      var drawn: [String] = []
-      if maps {
-        for (number, layer) in explainer.mapLayers.enumerated() {
-          let name = layer.replacingOccurrences(of: "/", with: "-")
-          drawn.append(
-            try write(
-              ExplanationPictures.maps(explainer, picture, layer: layer),
-              "\(stem)-maps-\(String(format: "%02d", number + 1))-\(name).png"))
-        }
+      let pictures = try ImageFolder.list(URL(fileURLWithPath: input))
+      guard !pictures.isEmpty else {
+        throw StudioError(.missingInput, "\(input): the folder holds no PNG or JPEG")
       }
-      files.append(Explained(file: input, explained: prediction, sheet: place, maps: drawn))
-      global.say(
-        "\(input)  \(prediction.name) \(NumberText.fixed(100 * Double(prediction.probability), 1)) %"
-          + "  \(place)" + (maps ? " and \(drawn.count) layers' maps" : ""))
+      for picture in pictures {
+        if let other = sources.updateValue(
+          picture.url.relativePath, forKey: Self.stem(picture.name))
+        {
+          throw StudioError(
+            .usage,
+            "\(other) and \(picture.url.relativePath) would both be drawn to "
+              + "\(Self.stem(picture.name))-explained.png")
+        }
+        files.append(try explain(picture.url, as: Self.stem(picture.name), explainer, index))
+      }
     }
     let kernelPlace =
       try kernels ? write(ExplanationPictures.kernels(explainer), "kernels.png") : nil
     if let kernelPlace { global.say("kernels: \(kernelPlace)") }
     if global.json { try Console.print(json: Report(files: files, kernels: kernelPlace)) }
+  }
+
+  private static func stem(_ name: String) -> String { (name as NSString).deletingPathExtension }
+
+  /// Draws one picture's sheet and, where asked for, its maps.
+  private func explain(
+    _ source: URL, as stem: String, _ explainer: ClassifierExplainer, _ index: Int?
+  ) throws -> Explained {
+    let picture = try ImageFile.read(source)
+    let (sheet, prediction) = try ExplanationPictures.sheet(
+      explainer, picture, class: index, layer: layer)
+    let place = try write(sheet, "\(stem)-explained.png")
+    var drawn: [String] = []
+    if maps {
+      for (number, layer) in explainer.mapLayers.enumerated() {
+        let name = layer.replacingOccurrences(of: "/", with: "-")
+        drawn.append(
+          try write(
+            ExplanationPictures.maps(explainer, picture, layer: layer),
+            "\(stem)-maps-\(String(format: "%02d", number + 1))-\(name).png"))
+      }
+    }
+    let file = source.relativePath
+    global.say(
+      "\(file)  \(prediction.name) \(NumberText.fixed(100 * Double(prediction.probability), 1)) %"
+        + "  \(place)" + (maps ? " and \(drawn.count) layers' maps" : ""))
+    return Explained(file: file, explained: prediction, sheet: place, maps: drawn)
   }
 
   private func tellStory() throws {
@@ -159,7 +184,7 @@ struct ClassifyExplainCommand: ParsableCommand {
     let place = (output as NSString).appendingPathComponent(name)
     do {
       try FileManager.default.createDirectory(
-        atPath: output, withIntermediateDirectories: true)
+        atPath: (place as NSString).deletingLastPathComponent, withIntermediateDirectories: true)
       try ImageFile.write(picture, to: place, options: .init(metadata: ["Software": "Atelier"]))
     } catch {
       throw StudioError(.cannotCreate, Failure(error).message)

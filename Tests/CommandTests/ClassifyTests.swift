@@ -76,6 +76,14 @@ struct ClassifyTests {
     for name in drawn + ["out/1-explained.png", "out/kernels.png"] {
       #expect(try ImageFile.size(bench.path(name).path).width > 60, "\(name)")
     }
+    let folder = try bench.run(
+      "classify", "explain", "data/test", "--model", "run/last.safetensors", "-o", "all", "--json")
+    #expect((try ClassifyBench.object(folder)["files"] as? [Any])?.count == 12, "\(folder.errors)")
+    #expect(try ImageFile.size(bench.path("all/dark/1-explained.png").path).width > 60)
+    let twice = try bench.run(
+      "classify", "explain", "data/test/dark/1.png", "data/test/bright/1.png", "--model",
+      "run/last.safetensors", "-o", "out")
+    #expect(twice.status == 64 && twice.errors.contains("would both be drawn to 1-explained.png"))
     let wrong = try bench.run(
       "classify", "explain", "data/test/dark/1.png", "--model", "run/last.safetensors", "-o",
       "out", "--class", "cat")

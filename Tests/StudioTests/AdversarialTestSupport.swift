@@ -41,12 +41,49 @@ func linearVictim(gain: Float = 8) throws -> Model {
       task: "classify", architecture: "linear", classNames: ["left", "right"]))
 }
 
+/// Gray pictures of 8×8 of two classes: the brighter half says which in nine of ten, the first row
+/// always, but by 10 of 255 only.
+///
+/// Who learns from clean pictures believes the row, which small noise turns; who is to withstand the
+/// noise must believe the halves: Tsipras and others, Robustness May Be at Odds with Accuracy (2019).
+func temptations(_ count: Int, seed: UInt64) throws -> LabeledImages {
+  var generator = RandomGenerator(seed: seed)
+  let labels = (0..<count).map { $0 % 2 }
+  let pixels = labels.flatMap { label in
+    let isHonest = generator.uniform() < 0.9
+    return (0..<64).map { index -> UInt8 in
+      if index < 8 { return label == 0 ? 138 : 118 }
+      let isBright = (index % 8 < 4) == ((label == 0) == isHonest)
+      return UInt8(90 + (isBright ? 80 : 0) + generator.index(below: 20))
+    }
+  }
+  return try LabeledImages(
+    name: "temptations", size: PixelSize(width: 8, height: 8), channels: 1, pixels: pixels,
+    labels: labels, classNames: ["left", "right"])
+}
+
+/// A victim that reads the first row of such pictures alone, beside eight classes that never win.
+func temptedVictim(gain: Float = 2) throws -> Model {
+  let wide = try wideVictim(["left", "right"] + (2..<10).map { "unused \($0)" })
+  let store = try wide.store()
+  let weights = (0..<64).flatMap { index -> [Float] in
+    (index < 8 ? [gain, -gain] : [0, 0]) + [Float](repeating: 0, count: 8)
+  }
+  try store.set("dense/weight", Tensor([64, 10], weights))
+  let middle = 8 * gain * 128 / 255
+  try store.set(
+    "dense/bias", Tensor([10], [-middle, middle] + [Float](repeating: -20, count: 8)))
+  return try Model(graph: wide.graph, store: store, information: wide.information)
+}
+
 /// A folder with the pictures as IDX files and the victim as a model file.
-func preparedNoise(_ folder: URL) throws -> NoiseTrainingRequest {
+func preparedNoise(
+  _ folder: URL, of pictures: (Int, UInt64) throws -> LabeledImages = { try halves($0, seed: $1) }
+) throws -> NoiseTrainingRequest {
   let data = folder.appending(path: "data")
   try FileManager.default.createDirectory(at: data, withIntermediateDirectories: true)
   for (part, seed) in [("train", UInt64(1)), ("t10k", 2)] {
-    let set = try halves(80, seed: seed)
+    let set = try pictures(80, seed)
     let count: [UInt8] = [0, 0, 0, 80]
     let images: [UInt8] = [0, 0, 8, 3] + count + [0, 0, 0, 8, 0, 0, 0, 8] + set.pixels
     let labels: [UInt8] = [0, 0, 8, 1] + count + set.labels.map(UInt8.init)
@@ -66,15 +103,15 @@ func preparedNoise(_ folder: URL) throws -> NoiseTrainingRequest {
   return request
 }
 
-/// The linear victim with eight classes that never win.
-func wideVictim(_ names: [String]) throws -> Model {
+/// The linear victim with eight classes that never win; a gain below 0 takes left for right.
+func wideVictim(_ names: [String], gain: Float = 8) throws -> Model {
   let graph = try Graph.trace { builder in
     let input = builder.input("input", [1, 8, 8, 1])
     builder.output("output", Dense(units: 10, name: "dense")(Flatten()(input)))
   }
   let store = try ParameterStore(for: [graph], seed: 1)
   let weights = (0..<64).flatMap { index -> [Float] in
-    let sign: Float = index % 8 < 4 ? 0.25 : -0.25
+    let sign: Float = index % 8 < 4 ? gain / 32 : -gain / 32
     return [sign, -sign] + [Float](repeating: 0, count: 8)
   }
   try store.set("dense/weight", Tensor([64, 10], weights))

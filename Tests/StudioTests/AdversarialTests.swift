@@ -17,7 +17,11 @@ import Testing
   @Test func byteStepsAreWholeStepsWithinTheLimit() {
     #expect(NoiseBudget.byteSteps(0.3) == 76)
     #expect(NoiseBudget.byteSteps(0.1) == 25)
-    for steps in 1...64 { #expect(NoiseBudget.byteSteps(Float(steps) / 255) == steps) }
+    for steps in 1...255 {
+      let epsilon = Float(steps) / 255
+      #expect(NoiseBudget.byteSteps(epsilon) == steps)
+      #expect(NoiseBudget.byteSteps(epsilon * 0.999_99) == steps - 1)
+    }
     #expect(NoiseBudget.byteSteps(0.5 / 255) == 0)
   }
 
@@ -154,6 +158,55 @@ import Testing
   }
 }
 
+@Suite struct NoiseAttackerTests {
+  /// A generator whose weights were drawn by lot.
+  private func generator(_ norm: String, _ radius: Float) throws -> Model {
+    let graph = try NoiseNetwork.encoderDecoder.graph([1, 8, 8, 1])
+    let store = try ParameterStore(for: [graph], seed: 4)
+    let last = try #require(store["image/weight"])
+    try store.set("image/weight", Tensor(last.shape, last.elements.map { 40 * $0 }))
+    return try Model(
+      graph: graph, store: store,
+      information: ModelInformation(
+        task: "attack", architecture: "encoder-decoder", classNames: ["left", "right"],
+        training: ["epsilon": "\(radius)", "norm": norm, "goal": "untargeted"]))
+  }
+
+  /// Pictures in one part, in several with a rest, and in turns: each gets the noise that it gets
+  /// alone, on any number of threads, within the limit.
+  @Test(arguments: [("infinity", 0.2), ("two", 0.7)] as [(String, Float)])
+  func everyPictureGetsItsOwnNoise(_ norm: String, _ radius: Float) throws {
+    let model = try generator(norm, radius)
+    let set = try halves(131)
+    let pictures = set.tensor(0..<131)
+    let alone = try NoiseAttacker(model, kernels: Kernels(pool: ThreadPool(threads: 1)))
+    let single = try (0..<131).flatMap { try alone.attack(set.tensor($0..<$0 + 1)).elements }
+    var former: [UInt32]?
+    for threads in 1...3 {
+      let attacker = try NoiseAttacker(model, kernels: Kernels(pool: ThreadPool(threads: threads)))
+      let noisy = try attacker.attack(pictures)
+      expectClose(noisy.elements, single, tolerance: 1e-5)
+      let bits = noisy.elements.map(\.bitPattern)
+      #expect(former == nil || former == bits)
+      former = bits
+      let changes = zip(noisy.elements, pictures.elements).map { $0 - $1 }
+      let lengths = (0..<131).map { row in
+        changes[row * 64..<(row + 1) * 64].reduce(0) { $0 + $1 * $1 }.squareRoot()
+      }
+      let most = norm == "two" ? lengths.max() ?? 0 : changes.map(abs).max() ?? 0
+      #expect(most <= radius * 1.000_01 && most > radius * 0.5, "\(most)")
+      let shorter = try attacker.attack(
+        pictures, budget: attacker.budget.scaled(to: radius / 2)
+      ).elements
+      #expect(shorter != noisy.elements)
+      expectClose(
+        zip(shorter, pictures.elements).map { 2 * ($0 - $1) }, changes, tolerance: 1e-4)
+      // The same attacker takes fewer and more pictures than before.
+      #expect(try attacker.attack(set.tensor(7..<8)).elements == Array(single[448..<512]))
+    }
+  }
+}
+
 @Suite(.serialized) struct NoiseTrainingTests {
   @Test(arguments: NoiseNetwork.allCases)
   func aGeneratorLearnsToTurnItsVictim(_ network: NoiseNetwork) throws {
@@ -213,6 +266,38 @@ import Testing
     }
   }
 
+  /// The denoiser turns bright and dark around, and the victim with it: who does not know of it
+  /// learns to push the wrong way.
+  @Test func aGeneratorLearnsToGetThroughADenoiser() throws {
+    try withScratchFolder { folder in
+      var request = try preparedNoise(folder)
+      let graph = try Graph.trace { builder in
+        builder.output("output", -1 * builder.input("input", [1, 8, 8, 1]) + 1)
+      }
+      let turning = try Model(
+        graph: graph, store: ParameterStore(for: [graph], seed: 1),
+        information: ModelInformation(task: "denoise", architecture: "negative"))
+      let denoiser = folder.appending(path: "negative.safetensors")
+      try ModelFile.write(turning, to: denoiser)
+      let names = ["left", "right"] + (2..<10).map { "unused \($0)" }
+      let mirror = try wideVictim(names, gain: -8)
+      try ModelFile.write(mirror, to: URL(fileURLWithPath: request.victim))
+      let defended = try Defence.model(mirror, behind: turning, sigma: 25)
+      let test = try LabeledImages.read(URL(fileURLWithPath: request.data), part: .test)
+      for (name, path) in [("unaware", nil), ("aware", denoiser.path)] {
+        request.denoiser = path
+        let run = folder.appending(path: name)
+        _ = try NoiseTraining.run(request, in: run, isResuming: false)
+        let attacker = try NoiseAttacker(
+          ModelFile.read(from: run.appending(path: "last.safetensors")))
+        #expect(!attacker.model.graph.parameters.contains { $0.name.hasPrefix("victim/") })
+        let found = try AttackEvaluation.run(attacker, victim: defended, on: test)
+        #expect(found.cleanAccuracy == 1)
+        #expect(path == nil ? found.success == 0 : found.success >= 0.95, "\(found.success)")
+      }
+    }
+  }
+
   /// No byte of a frozen victim changes, and no gradient of its weights is planned.
   @Test func theVictimIsFrozen() throws {
     try withScratchFolder { folder in
@@ -268,6 +353,23 @@ import Testing
       let drawn = training.parameterGradients.map { training.parameters[$0.parameter].name }
       let weights = network.parameters.filter { $0.role == .weight }.map(\.name)
       #expect(Set(drawn) == Set(weights))
+      var plain = request
+      plain.discriminator = nil
+      let alone = try NoiseTraining.trainingGraph(
+        generator: network, victim: victim.graph, plain)
+      let store = try ParameterStore(for: [training], seed: 2)
+      let set = try halves(10)
+      let programs = try [training, alone].map { graph in
+        let program = try Program(graph, parameters: store)
+        try program.setInput("input", set.tensor(0..<10))
+        try program.setInput("target", Tensor([10], set.labels.map(Float.init)))
+        try program.run()
+        return program
+      }
+      let whole = try programs[0].scalar("loss")
+      let part = try programs[0].scalar("seen")
+      let rest = try programs[1].scalar("loss")
+      #expect(part > 0.01 && abs(whole - rest - 0.5 * part) < 1e-4)
       let run = folder.appending(path: "run")
       var seen: [Double] = []
       var judged: [Double] = []
@@ -325,6 +427,10 @@ import Testing
       #expect(
         line { $0.discriminator = 0 } == "a discriminator's weight is above 0; received 0.0")
       #expect(line { $0.victim += "x" }?.contains("cannot read") == true)
+      #expect(line { $0.denoiser = "none" }?.contains("cannot read") == true)
+      #expect(
+        line { $0.denoiser = $0.victim }
+          == "expected a model that denoises, received one for the task classify")
       #expect(
         errorLine { _ = try NoiseAttacker(linearVictim()) }
           == "expected a model that attacks, received one for the task classify")

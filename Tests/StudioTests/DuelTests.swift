@@ -12,24 +12,12 @@ import Foundation
 import TestSupport
 import Testing
 
-/// A victim that looks at the outermost pixels of one row alone, beside eight classes that never win.
-private func narrowVictim() throws -> Model {
-  let wide = try wideVictim(["left", "right"] + (2..<10).map { "unused \($0)" })
-  let store = try wide.store()
-  let weights = (0..<64).flatMap { index -> [Float] in
-    let sign: Float = index == 24 ? 8 : index == 31 ? -8 : 0
-    return [sign, -sign] + [Float](repeating: 0, count: 8)
-  }
-  try store.set("dense/weight", Tensor([64, 10], weights))
-  return try Model(graph: wide.graph, store: store, information: wide.information)
-}
-
 @Suite(.serialized) struct DuelTests {
-  /// A folder with pictures and the narrow victim, and a short duel on them.
+  /// A folder with pictures and a victim that fell for their temptation, and a short duel.
   private func prepare(_ folder: URL) throws -> DuelRequest {
-    let noise = try preparedNoise(folder)
-    let victim = folder.appending(path: "narrow.safetensors")
-    try ModelFile.write(narrowVictim(), to: victim)
+    let noise = try preparedNoise(folder) { try temptations($0, seed: $1) }
+    let victim = folder.appending(path: "tempted.safetensors")
+    try ModelFile.write(temptedVictim(), to: victim)
     var request = DuelRequest(data: noise.data)
     request.victim = victim.path
     request.budget = .infinity(0.07)
@@ -37,7 +25,8 @@ private func narrowVictim() throws -> Model {
     request.holdOut = 20
     request.epochs = 30
     request.ramp = 10
-    request.classifierRate = 0.05
+    request.classifierRate = 0.4
+    request.learningRate = 3e-3
     request.searchSteps = 4
     return request
   }
@@ -46,7 +35,7 @@ private func narrowVictim() throws -> Model {
   @Test func eachMovesItsOwn() throws {
     try withScratchFolder { folder in
       var request = try prepare(folder)
-      let victim = try narrowVictim().graph
+      let victim = try temptedVictim().graph
       let generator = try request.generator.graph([1, 8, 8, 1])
       for (share, balance) in [(0.0, 0.5), (0.5, 0.5), (0.5, 1), (1, 0.7)] {
         (request.searchShare, request.balance) = (share, balance)
@@ -76,6 +65,8 @@ private func narrowVictim() throws -> Model {
     }
   }
 
+  /// Against attacked pictures the classifier gives up what noise turns; against clean ones alone it
+  /// does not, however long, and the generator finds that.
   @Test(arguments: [0, 0.5, 1])
   func theClassifierHardens(_ share: Double) throws {
     try withScratchFolder { folder in
@@ -87,15 +78,25 @@ private func narrowVictim() throws -> Model {
           .pgd(steps: 10, restarts: 2), victim: model, on: test, budget: request.budget
         ).attackedAccuracy
       }
+      #expect(try robustness(temptedVictim()) == 0)
       let run = folder.appending(path: "run")
       let report = try DuelTraining.run(request, in: run, isResuming: false)
       #expect(report.reason == .finished)
       let hard = try ModelFile.read(from: run.appending(path: "last.safetensors"))
       #expect(hard.graph.parameters.map(\.name) == ["dense/weight", "dense/bias"])
-      let before = try robustness(narrowVictim())
-      let after = try robustness(hard)
-      #expect(before < 0.8 && after > before + 0.15, "\(before) to \(after)")
-      #expect(try ClassificationEvaluation.run(Classifier([hard]), on: test).accuracy >= 0.95)
+      let hardened = try robustness(hard)
+      #expect(hardened >= 0.8, "\(hardened)")
+      #expect(try ClassificationEvaluation.run(Classifier([hard]), on: test).accuracy >= 0.85)
+      request.balance = 0
+      let second = folder.appending(path: "second")
+      _ = try DuelTraining.run(request, in: second, isResuming: false)
+      let soft = try ModelFile.read(from: second.appending(path: "last.safetensors"))
+      let left = try robustness(soft)
+      #expect(left <= 0.1, "\(left)")
+      let winner = try NoiseAttacker(
+        ModelFile.read(from: second.appending(path: DuelTraining.generatorFile)))
+      let found = try AttackEvaluation.run(winner, victim: soft, on: test).success
+      #expect(found >= 0.9, "\(found)")
       let generator = try NoiseAttacker(
         ModelFile.read(from: run.appending(path: DuelTraining.generatorFile)))
       #expect(generator.budget == .infinity(0.07) && !generator.isUniversal)
@@ -132,6 +133,29 @@ private func narrowVictim() throws -> Model {
     }
   }
 
+  @Test func maskedGradientsAreSaidWhileItRuns() throws {
+    try withScratchFolder { folder in
+      var request = try prepare(folder)
+      request.steps = 2
+      request.epochs = nil
+      request.validationInterval = 1
+      request.classifierRate = 1e-9
+      for (gain, count) in [(Float(2e6), 2), (2, 0)] {
+        try ModelFile.write(
+          temptedVictim(gain: gain), to: folder.appending(path: "tempted.safetensors"))
+        var warnings: [String] = []
+        let listener = ClosureListener { event in
+          if case .warning(_, let text) = event { warnings.append(text) }
+        }
+        _ = try DuelTraining.run(
+          request, in: folder.appending(path: "run \(count)"), isResuming: false,
+          listeners: [listener])
+        let line = "the gradient of 100.0 % of the pictures is zero: gradients are masked"
+        #expect(warnings.count { $0 == line } == count, "\(warnings)")
+      }
+    }
+  }
+
   @Test func whatMakesNoSenseIsNamed() throws {
     try withScratchFolder { folder in
       let good = try prepare(folder)
@@ -153,6 +177,18 @@ private func narrowVictim() throws -> Model {
 }
 
 @Suite struct GradientMaskingTests {
+  @Test func curvesThatCrossAreFoundOut() {
+    let good = ["clean": 0.99, "pgd_20": 0.5, "fgsm": 0.48, "generator": 0.55, "zero_gradients": 0]
+    #expect(GradientMasking.warnings(curves: good).isEmpty)
+    let bad = good.merging(["fgsm": 0.46, "generator": 0.4, "zero_gradients": 0.02]) { $1 }
+    #expect(
+      GradientMasking.warnings(curves: bad) == [
+        "the gradient of 2.0 % of the pictures is zero: gradients are masked",
+        "one step (FGSM) beats PGD-20 (46.0 against 50.0 %): gradients may be masked",
+        "the generator beats PGD-20 (40.0 against 50.0 %): gradients may be masked",
+      ])
+  }
+
   @Test func aSaturatedVictimIsFoundOut() throws {
     let set = try halves(40)
     let open = try GradientMasking.run(
@@ -302,6 +338,17 @@ private func narrowVictim() throws -> Model {
     #expect(result.noisePicture.samples == (0..<64).map { $0 % 8 < 4 ? 1 : 255 })
     let heat = result.heatPicture
     #expect(heat.channels == 3 && Set(heat.samples).count <= 3)
+    var few = clean.samples
+    few[20] += 20
+    few[21] -= 10
+    let partial = try attack.judge(
+      ByteImage(width: 8, height: 8, channels: 1, samples: few), clean: clean
+    ).heatPicture
+    func color(_ pixel: Int, _ picture: ByteImage) -> [UInt8] {
+      Array(picture.samples[3 * pixel..<3 * pixel + 3])
+    }
+    #expect(color(20, partial) == color(0, heat))
+    #expect(Set([0, 20, 21].map { color($0, partial) }).count == 3)
     let nothing = try attack.judge(clean, clean: clean)
     #expect(nothing.noisePicture.samples == [UInt8](repeating: 128, count: 64))
     #expect(nothing.heatPicture.samples != heat.samples && nothing.psnr == .infinity)

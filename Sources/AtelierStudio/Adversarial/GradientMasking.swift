@@ -112,7 +112,7 @@ public enum GradientMasking {
   }
 
   /// What the curves of a duel say at one point.
-  static func warnings(curves metrics: [String: Double]) -> [String] {
+  package static func warnings(curves metrics: [String: Double]) -> [String] {
     var lines = zeroLines(metrics["zero_gradients"] ?? 0)
     guard let searched = metrics["pgd_20"] else { return lines }
     for (metric, name) in [("fgsm", "one step (FGSM)"), ("generator", "the generator")] {

@@ -20,8 +20,11 @@ public final class NoiseAttacker {
   public let shape: Shape
   private let store: ParameterStore
   private let kernels: Kernels
-  private var program: Program?
-  private static let batch = 250
+  /// One program a lane, so that lanes draw for different pictures at once.
+  private var programs: [Program] = []
+  /// The most pictures that a lane draws for at once: few enough for the values between two layers
+  /// to stay near its core; the same for any number of threads, and so are the results' bits.
+  private static let most = 50
 
   /// Takes a generator.
   ///
@@ -47,11 +50,11 @@ public final class NoiseAttacker {
     isUniversal = description.universalSeed != nil
     shape = model.graph.values[input].shape.withBatch(1)
     store = try model.store()
-    universal = try description.universalSeed.map { try pattern(Self.source(shape, seed: $0)) }
+    universal = try description.universalSeed.map { try pattern(of: Self.source(shape, seed: $0)) }
   }
 
   /// The pattern of every picture, for universal noise.
-  private var universal: Tensor?
+  private var universal: [Float]?
 
   /// The fixed random image that universal noise is drawn from, uniform in [0, 1].
   static func source(_ shape: Shape, seed: UInt64) -> Tensor {
@@ -71,46 +74,68 @@ public final class NoiseAttacker {
       throw StudioError(.data, "the generator takes \(shape); received \(pictures.shape)")
     }
     let limit = budget ?? self.budget
+    let (count, length) = (pictures.shape.batch, shape.count)
     var noisy = pictures
-    let length = shape.count
-    var drawn = universal
-    for first in stride(from: 0, to: pictures.shape.batch, by: Self.batch) {
-      let count = min(Self.batch, pictures.shape.batch - first)
-      let range = first * length..<(first + count) * length
-      if universal == nil {
-        drawn = try pattern(
-          Tensor(pictures.shape.withBatch(count), Array(pictures.elements[range])))
+    if let universal {
+      let tiled = (0..<count).flatMap { _ in universal }
+      noisy.elements.withUnsafeMutableBufferPointer { target in
+        tiled.withUnsafeBufferPointer { limit.add($0, to: target, length: length) }
       }
-      guard let drawn else { continue }
-      for index in range {
-        let place = universal == nil ? index - range.lowerBound : index % length
-        noisy.elements[index] += limit.gain(length) * drawn.elements[place]
+      return noisy
+    }
+    let part = min(max(count, 1), Self.most)
+    let lanes = max(1, min(kernels.pool.threads, (count + part - 1) / part))
+    let programs = try programs(lanes, holding: part)
+    var faults = [(any Error)?](repeating: nil, count: lanes)
+    noisy.elements.withUnsafeMutableBufferPointer { target in
+      faults.withUnsafeMutableBufferPointer { faults in
+        kernels.pool.parallelFor(lanes) { lane in
+          do {
+            for first in stride(from: lane * part, to: count, by: lanes * part) {
+              let range = first * length..<min(first + part, count) * length
+              try Self.draw(
+                programs[lane], UnsafeMutableBufferPointer(rebasing: target[range]), limit, length)
+            }
+          } catch { faults[lane] = error }
+        }
       }
     }
-    limit.project(&noisy, around: pictures)
+    if let fault = faults.compactMap({ $0 }).first { throw fault }
     return noisy
   }
 
-  /// The generator's patterns in [−1, 1].
-  private func pattern(_ pictures: Tensor) throws -> Tensor {
-    let program = try program(holding: pictures.shape.batch)
+  /// Adds noise to the pictures in a buffer.
+  private static func draw(
+    _ program: Program, _ pictures: UnsafeMutableBufferPointer<Float>, _ limit: NoiseBudget,
+    _ length: Int
+  ) throws {
     try program.withInput("input") { target in
-      let rest = target.update(fromContentsOf: pictures.elements)
+      let rest = target.update(fromContentsOf: pictures)
       target[rest...].update(repeating: 0)
     }
     try program.run()
-    return Tensor(
-      pictures.shape, Array(try program.output("output").elements.prefix(pictures.count)))
+    try program.withOutput("output") { limit.add($0, to: pictures, length: length) }
   }
 
-  /// A program for at least so many pictures; the last one where it suffices.
-  private func program(holding count: Int) throws -> Program {
-    if let program, program.inputs[0].shape.batch >= count { return program }
-    let made = try Program(
-      model.graph.reshaped(["input": shape.withBatch(count)]).specialized(for: .infer),
-      parameters: store, kernels: kernels)
-    program = made
-    return made
+  /// The generator's pattern in [−1, 1] for one picture.
+  private func pattern(of picture: Tensor) throws -> [Float] {
+    let program = try programs(1, holding: 1)[0]
+    try program.setInput("input", picture)
+    try program.run()
+    return try program.output("output").elements
+  }
+
+  /// Programs for so many pictures each; the last ones where they suffice.
+  private func programs(_ lanes: Int, holding count: Int) throws -> [Program] {
+    if programs.count >= lanes, let first = programs.first, first.inputs[0].shape.batch == count {
+      return programs
+    }
+    let graph = try model.graph.reshaped(["input": shape.withBatch(count)])
+      .specialized(for: .infer)
+    programs = try (0..<lanes).map { _ in
+      try Program(graph, parameters: store, kernels: kernels)
+    }
+    return programs
   }
 }
 

@@ -24,11 +24,9 @@ public enum NoiseBudget: Sendable, Hashable, Codable {
     }
   }
 
-  /// The largest whole number of byte steps within an L∞ limit: 76 for 0.3.
-  ///
-  /// 8/255 as a float is a hair below eight steps, hence the small addition.
+  /// The largest whole number of byte steps within an L∞ limit: 76 for 0.3, 8 for 8/255.
   public static func byteSteps(_ epsilon: Float) -> Int {
-    max(0, Int((Double(epsilon) * 255 + 1e-3).rounded(.down)))
+    max(0, Int((Double(epsilon) * 255).rounded(.down)))
   }
 
   /// The bytes of a picture with noise added, exactly within the limit.
@@ -125,21 +123,58 @@ public enum NoiseBudget: Sendable, Hashable, Codable {
   ///   - clean: The clean pictures, of the same shape.
   func project(_ noisy: inout Tensor, around clean: Tensor) {
     let length = clean.count / max(clean.shape.batch, 1)
-    for row in 0..<clean.shape.batch {
-      let range = row * length..<(row + 1) * length
-      var factor: Float = 1
-      if case .two(let radius) = self {
-        let squares = range.reduce(Float(0)) {
-          let change = noisy.elements[$1] - clean.elements[$1]
-          return $0 + change * change
+    noisy.elements.withUnsafeMutableBufferPointer { target in
+      clean.elements.withUnsafeBufferPointer { source in
+        for first in stride(from: 0, to: target.count, by: length) {
+          let range = first..<first + length
+          switch self {
+          case .infinity(let epsilon):
+            for index in range {
+              let original = source[index]
+              let change = min(max(target[index] - original, -epsilon), epsilon)
+              target[index] = min(max(original + change, 0), 1)
+            }
+          case .two(let radius):
+            let squares = range.reduce(Float(0)) {
+              let change = target[$1] - source[$1]
+              return $0 + change * change
+            }
+            let factor = squares > radius * radius ? radius / squares.squareRoot() : 1
+            for index in range {
+              let original = source[index]
+              target[index] = min(max(original + (target[index] - original) * factor, 0), 1)
+            }
+          }
         }
-        factor = squares > radius * radius ? radius / squares.squareRoot() : 1
       }
-      for index in range {
-        let original = clean.elements[index]
-        var change = (noisy.elements[index] - original) * factor
-        if case .infinity(let epsilon) = self { change = min(max(change, -epsilon), epsilon) }
-        noisy.elements[index] = min(max(original + change, 0), 1)
+    }
+  }
+
+  /// Adds a generator's patterns to pictures, within the limit and [0, 1].
+  ///
+  /// - Parameters:
+  ///   - patterns: At least as many numbers as `pictures`, in [−1, 1].
+  ///   - pictures: Clean pictures, changed in place.
+  ///   - length: The samples of one picture.
+  func add(
+    _ patterns: UnsafeBufferPointer<Float>, to pictures: UnsafeMutableBufferPointer<Float>,
+    length: Int
+  ) {
+    switch self {
+    case .infinity(let epsilon):
+      for index in 0..<pictures.count {
+        let change = min(max(epsilon * patterns[index], -epsilon), epsilon)
+        pictures[index] = min(max(pictures[index] + change, 0), 1)
+      }
+    case .two(let radius):
+      for first in stride(from: 0, to: pictures.count, by: length) {
+        let range = first..<first + length
+        let gain = gain(length)
+        let squares = range.reduce(Float(0)) { $0 + patterns[$1] * patterns[$1] } * gain * gain
+        let scale = squares > radius * radius ? gain * radius / squares.squareRoot() : gain
+        for index in range {
+          pictures[index] = min(max(pictures[index] + scale * patterns[index], 0), 1)
+        }
       }
     }
   }

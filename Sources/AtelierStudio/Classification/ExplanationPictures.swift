@@ -58,7 +58,12 @@ public enum ExplanationPictures {
       try explainer.occlusion(image, class: index), try explainer.saliency(image, class: index),
       try explainer.gradCAM(image, class: index, layer: layer),
     ]
-    return [PictureGrid.Cell(picture)] + heats.map { PictureGrid.Cell(overlay($0, on: picture)) }
+    return [PictureGrid.Cell(picture)]
+      + heats.map { heat in
+        // Grad-CAM weighs whole maps; where dense layers follow, none may speak for the class.
+        let isCold = heat.samples.allSatisfy { $0 <= 0 }
+        return PictureGrid.Cell(overlay(heat, on: picture), caption: isCold ? "no heat" : "")
+      }
   }
 
   private static func magnification(_ explainer: ClassifierExplainer) -> Int {
