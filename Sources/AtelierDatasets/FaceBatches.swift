@@ -11,6 +11,8 @@ public struct FaceBatch: Hashable, Sendable {
   public var target: Tensor
   /// The targets' masks, [batch, side, side, 1]; nil when the faces have none.
   public var mask: Tensor?
+  /// Where the targets' eyes and mouths are, of the targets' shape, values in [0, 1]; nil when the batches do not draw it.
+  public var features: Tensor?
 }
 
 /// Draws batches of face crops with random changes.
@@ -33,6 +35,8 @@ public struct FaceBatches: Sendable {
   public let seed: UInt64
   /// Keeps the random choices of two sets of faces under one seed apart.
   public let stream: UInt64
+  /// Whether batches say where eyes and mouths are.
+  public let drawsFeatures: Bool
 
   /// Makes the batches of one person.
   ///
@@ -44,10 +48,12 @@ public struct FaceBatches: Sendable {
   ///   - augmentation: The changes.
   ///   - seed: The seed of all choices.
   ///   - stream: Another number for each person.
+  ///   - drawsFeatures: Whether batches say where eyes and mouths are, by the layout of faces in crops.
   /// - Throws: `DatasetError` that names the crop that is not square or of another size, or the number out of range.
   public init(
     faces: ImageFolder, masks: [ByteImage]? = nil, side: Int = 64, batchSize: Int,
-    augmentation: FaceAugmentation = .standard, seed: UInt64, stream: UInt64 = 0
+    augmentation: FaceAugmentation = .standard, seed: UInt64, stream: UInt64 = 0,
+    drawsFeatures: Bool = false
   ) throws {
     guard (8...512).contains(side) else {
       throw DatasetError("the side of a face must be in 8...512 pixels; received \(side)")
@@ -85,6 +91,7 @@ public struct FaceBatches: Sendable {
     self.augmentation = augmentation
     self.seed = seed
     self.stream = stream
+    self.drawsFeatures = drawsFeatures
   }
 
   /// How the network's pixels lie in the crops.
@@ -138,6 +145,8 @@ public struct FaceBatches: Sendable {
     var input = [Float](repeating: 0, count: count * area * 3)
     var target = input
     var mask = [Float](repeating: 0, count: masks == nil ? 0 : count * area)
+    var features: [Float] = []
+    features.reserveCapacity(drawsFeatures ? count * area * 3 : 0)
     for index in 0..<count {
       let (face, variation) = choice(index)
       let image = faces.items[face].image
@@ -145,6 +154,7 @@ public struct FaceBatches: Sendable {
       write(
         image, places, augmentation.recolorsTarget ? variation : nil, into: &target, at: index)
       write(image, variation.inputPlaces(side: side), variation, into: &input, at: index)
+      if drawsFeatures { features += self.features(at: places, crop: image.width) }
       if let masks {
         mask.withUnsafeMutableBufferPointer { buffer in
           FaceSampling.read(
@@ -157,7 +167,21 @@ public struct FaceBatches: Sendable {
     let maskShape = Shape.image(batch: count, height: side, width: side, channels: 1)
     return FaceBatch(
       input: Tensor(shape, input), target: Tensor(shape, target),
-      mask: masks == nil ? nil : Tensor(maskShape, mask))
+      mask: masks == nil ? nil : Tensor(maskShape, mask),
+      features: drawsFeatures ? Tensor(shape, features) : nil)
+  }
+
+  /// How much each place of a crop belongs to eyes or mouth, once for each colour.
+  private func features(at places: [SIMD2<Float>], crop: Int) -> [Float] {
+    let toBox = AffineMap.scaling(
+      1 / FaceLayout.faceShare, x: (1 - 1 / FaceLayout.faceShare) / 2,
+      y: (1 - 1 / FaceLayout.faceShare) / 2)
+    return places.flatMap { place in
+      let part = PlanePoint(
+        (Double(place.x) + 0.5) / Double(crop), (Double(place.y) + 0.5) / Double(crop))
+      let share = Float(FaceLayout.featureShare(at: toBox(part)))
+      return [share, share, share]
+    }
   }
 
   private func write(

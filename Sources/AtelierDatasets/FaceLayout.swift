@@ -46,6 +46,26 @@ public struct FaceLayout: Sendable, Hashable {
     )
   }
 
+  /// Where a laid face has its eyes and its mouth, as ellipses in parts of its box: middle and half axes.
+  ///
+  /// The eyes lie where they are laid, the mouth a little more than their distance below, with room for an open one.
+  private static let features: [(x: Double, y: Double, width: Double, height: Double)] = [
+    (eyeColumns.left, eyeRow, 0.15, 0.11), (eyeColumns.right, eyeRow, 0.15, 0.11),
+    (0.5, 0.83, 0.22, 0.14),
+  ]
+
+  /// How much a place of a face belongs to the eyes or the mouth: 1 within, falling to 0 half a size further out.
+  ///
+  /// - Parameter place: As parts of the face's box.
+  /// - Returns: A number in [0, 1].
+  static func featureShare(at place: PlanePoint) -> Double {
+    features.reduce(0) { share, feature in
+      let x = (place.x - feature.x) / feature.width
+      let y = (place.y - feature.y) / feature.height
+      return max(share, min(max(3 - 2 * (x * x + y * y).squareRoot(), 0), 1))
+    }
+  }
+
   /// From parts of the face's box, brow to chin, to parts of the crop.
   public static var faceBox: AffineMap {
     .scaling(faceShare, x: (1 - faceShare) / 2, y: (1 - faceShare) / 2)

@@ -159,7 +159,7 @@ public struct FaceSwapNetwork: Sendable, Hashable, Codable {
   /// The differentiated graph of a training step.
   ///
   /// Inputs: `a` and `b`, the warped faces; `target_a` and `target_b`, what they should become; with a mask `target_mask_a` and
-  /// `target_mask_b` [N, side, side, 1]. Outputs: `loss`, the sum over the people, `loss_a` and `loss_b`, the pictures' parts
+  /// `target_mask_b` [N, side, side, 1]; with a priority `features_a` and `features_b`, 1 where eyes and mouth are, else 0. Outputs: `loss`, the sum over the people, `loss_a` and `loss_b`, the pictures' parts
   /// alone, `error_a` and `error_b`, the pictures' mean absolute errors, and those of `reconstructionGraph`. Joint mode trains both; sequential mode trains `[.a]`, then `[.b]` with a frozen
   /// encoder, on the same store.
   ///
@@ -169,6 +169,7 @@ public struct FaceSwapNetwork: Sendable, Hashable, Codable {
   ///   - isEncoderFrozen: Whether the encoder stays as it is.
   ///   - loss: Of picture and target.
   ///   - maskWeight: The factor of the mask's absolute error.
+  ///   - featurePriority: How many times absolute errors of eyes and mouth count; 1 leaves `features_a` and `features_b` out.
   ///   - cycleWeight: The factor of the loss of `swapped_a` through A's autoencoder against `target_a`, where `swapped_a` is what
   ///     B's decoder draws of A, and the same of B; 0 leaves these inputs out. It is back-translation: the encoder learns that the
   ///     other's drawn face means the same pose (Lample and others: Unsupervised Machine Translation Using Monolingual Corpora
@@ -178,8 +179,8 @@ public struct FaceSwapNetwork: Sendable, Hashable, Codable {
   /// - Throws: `ShapeError` when the design does not take the side or `faces` is empty.
   public func trainingGraph(
     batch: Int, faces: [SwapFace] = SwapFace.allCases, isEncoderFrozen: Bool = false,
-    loss: FaceSwapLoss = .absolute, maskWeight: Float = 0.5, cycleWeight: Float = 0,
-    joins: Bool = true
+    loss: FaceSwapLoss = .absolute, maskWeight: Float = 0.5, featurePriority: Float = 1,
+    cycleWeight: Float = 0, joins: Bool = true
   ) throws(ShapeError) -> Graph {
     let graph = try reconstructionGraph(
       batch: batch, faces: faces, isEncoderFrozen: isEncoderFrozen, cycles: cycleWeight > 0,
@@ -196,6 +197,10 @@ public struct FaceSwapNetwork: Sendable, Hashable, Codable {
         builder.output(
           "error_\(face)", loss == .absolute ? error : Loss.absoluteError(picture, wanted))
         add(error)
+        if featurePriority != 1 {
+          let features = builder.input("features_\(face)", picture.shape)
+          add((featurePriority - 1) * Loss.absoluteError(picture * features, wanted * features))
+        }
         if let cycle = symbols["cycle_\(face)"] { add(cycleWeight * loss.loss(cycle, wanted)) }
         guard let mask = symbols["mask_\(face)"] else { continue }
         let target = builder.input("target_mask_\(face)", mask.shape)

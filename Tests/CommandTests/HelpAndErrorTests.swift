@@ -185,6 +185,9 @@ struct MistakeCase: CustomTestStringConvertible {
       "swap train --characters 4 --steps 1 --run r --coverage 0", 64,
       "atelier: --coverage takes 0.25 to 1.0; received 0.0 (see atelier swap train --help)"),
     MistakeCase(
+      "swap train --characters 4 --steps 1 --run r --eyes-mouth-priority 0.5", 64,
+      "atelier: --eyes-mouth-priority takes 1 to 100; received 0.5 (see atelier swap train --help)"),
+    MistakeCase(
       "swap train --characters 4 --steps 1 --run r --quiet --zoom 3", 65,
       "atelier: the zoom of faces must be in 0.0...0.9; received 3.0"),
     MistakeCase(

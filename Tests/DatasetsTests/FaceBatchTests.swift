@@ -177,6 +177,44 @@ private func crops(_ count: Int, side: Int = 128) -> ImageFolder {
     }
   }
 
+  @Test(arguments: [FaceLayout.faceShare, 1])
+  func eyesAndMouthGoWithTheirFaces(coverage: Double) throws {
+    // A crop that is white where its own eyes and mouth are.
+    let plain = FaceLayout(cropSize: 128, coverage: 1).unchanged
+    let places = try FaceBatches(
+      faces: crops(1), side: 128, batchSize: 1, augmentation: plain, seed: 1, drawsFeatures: true
+    ).unchanged([0])
+    let marks = try #require(places.features)
+    #expect(marks.shape == [1, 128, 128, 3])
+    func mark(_ x: Double, _ y: Double) -> Float {
+      let point = FaceLayout.faceBox(PlanePoint(x, y))
+      return marks.elements[(Int(point.y * 128) * 128 + Int(point.x * 128)) * 3]
+    }
+    let eyes = FaceLayout.eyeColumns
+    for (x, y) in [(eyes.left, FaceLayout.eyeRow), (eyes.right, FaceLayout.eyeRow), (0.5, 0.83)] {
+      #expect(mark(x, y) == 1, "\(x), \(y)")
+    }
+    for (x, y) in [(0.5, 0.6), (0.5, 0.1), (0.05, 0.9), (0.95, 0.9), (0.5, 1.15)] {
+      #expect(mark(x, y) == 0, "\(x), \(y)")
+    }
+    let painted = ByteImage(
+      width: 128, height: 128, channels: 3,
+      samples: marks.elements.map { UInt8(($0 * 255).rounded()) })
+    var changes = FaceAugmentation()
+    changes.flipProbability = 0.5
+    changes.coverage = coverage
+    let batches = try FaceBatches(
+      faces: ImageFolder(items: [.init(name: "marks", image: painted)], mode: .color), side: 64,
+      batchSize: 6, augmentation: changes, seed: 4, drawsFeatures: true)
+    let batch = batches.batch(step: 0)
+    let features = try #require(batch.features)
+    let apart = zip(features.elements, batch.target.elements).map { abs($0 - $1) }
+    #expect((apart.max() ?? 1) < 0.1)
+    #expect(apart.reduce(0, +) / Float(apart.count) < 0.004)
+    let silent = try FaceBatches(faces: crops(1), batchSize: 1, seed: 1)
+    #expect(silent.batch(step: 0).features == nil)
+  }
+
   @Test func unusableFacesAreRefused() {
     let folder = crops(2)
     func text(_ body: () throws -> FaceBatches) -> String {

@@ -40,7 +40,8 @@ struct CodeMatchingTests {
   ) {
     let (from, to) = (statistics(seed: first), statistics(seed: second))
     let size = from.size
-    let (matrix, offset) = from.map(to: to)
+    let map = from.map(to: to)
+    let (matrix, offset) = (map.matrix, map.offset)
     // Symmetric, so that C becomes T C T.
     let carried = product(product(matrix, from.covariance, size), matrix, size)
     for (one, other) in zip(carried, to.covariance) { #expect(abs(one - other) < 1e-7) }

@@ -86,6 +86,7 @@ struct FaceSwapTrainingTests {
       var request = try request(folder, mode: mode)
       request.cycleWeight = cycleWeight
       request.cycleStart = 4
+      request.eyesMouthPriority = cycleWeight > 0 ? 3 : nil
       let whole = folder.appending(path: "whole")
       let parts = folder.appending(path: "parts")
       try train(request, in: whole)
@@ -228,6 +229,9 @@ struct FaceSwapTrainingTests {
           $0.cycleWeight = 1
         } == "the cycle needs both decoders at once: --cycle is for joint mode alone")
       #expect(
+        try line { $0.eyesMouthPriority = 0.5 }
+          == "the priority of eyes and mouth must be in 1...100; received 0.5")
+      #expect(
         try line { $0.network = FaceSwapNetwork(.half, side: 128) }
           == "half takes faces of 64 pixels; received 128")
       let denoiser = folder.appending(path: "denoiser.safetensors")
@@ -250,6 +254,7 @@ struct FaceSwapTrainingTests {
       request.a = []
       request.b = []
       request.characterPoses = 4
+      request.eyesMouthPriority = 3
       var metrics: [String: Double] = [:]
       let listener = ClosureListener { event in
         if case .validated(let report) = event { metrics = report.metrics }
@@ -262,6 +267,7 @@ struct FaceSwapTrainingTests {
       let card = try ModelFile.read(from: run.appending(path: "last.safetensors")).information
       #expect(card.training["a"] == "Maeve, fictional, 4 drawn poses")
       #expect(card.training["b"] == "Solomon, fictional, 4 drawn poses")
+      #expect(card.training["eyes and mouth"] == "errors counted 3.0 times")
     }
   }
 }

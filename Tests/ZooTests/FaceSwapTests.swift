@@ -178,6 +178,42 @@ struct FaceSwapTests {
     #expect(try programs[1].scalar("loss_a") == programs[0].scalar("loss_a"))
   }
 
+  @Test("a priority adds the errors of eyes and mouth as often as it says")
+  func priority() throws {
+    let network = FaceSwapNetwork(.slim)
+    let factor: Float = 4
+    let graphs = [
+      try network.trainingGraph(batch: 1, loss: .mixed),
+      try network.trainingGraph(batch: 1, loss: .mixed, featurePriority: factor),
+    ]
+    #expect(!graphs[0].inputs.map(\.name).contains("features_a"))
+    let store = try ParameterStore(for: graphs, seed: 5)
+    let programs = try graphs.map { try Program($0, parameters: store) }
+    var tensors: [String: Tensor] = [:]
+    for program in programs {
+      for input in program.inputs {
+        let tensor = Tensor.uniform(
+          input.shape, in: 0...1, seed: UInt64(input.name.utf8.reduce(0) { $0 + Int($1) }))
+        tensors[input.name] = tensor
+        try program.setInput(input.name, tensor)
+      }
+      try program.run()
+    }
+    var wanted = try programs[0].scalar("loss")
+    for face in ["a", "b"] {
+      let drawn = try programs[0].output("output_\(face)").elements
+      let target = try #require(tensors["target_\(face)"]).elements
+      let features = try #require(tensors["features_\(face)"]).elements
+      let sum = drawn.indices.reduce(0.0) {
+        $0 + Double(abs(drawn[$1] - target[$1]) * features[$1])
+      }
+      wanted += (factor - 1) * Float(sum / Double(drawn.count))
+    }
+    let received = try programs[1].scalar("loss")
+    #expect(abs(received - wanted) < 1e-4 * wanted)
+    #expect(try programs[1].scalar("error_a") == programs[0].scalar("error_a"))
+  }
+
   @Test("sequential mode: B's step has no gradient of the frozen encoder")
   func sequential() throws {
     let network = FaceSwapNetwork(.slim)

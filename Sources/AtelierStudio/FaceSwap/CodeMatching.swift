@@ -7,91 +7,6 @@ import AtelierKernels
 import AtelierZoo
 import Foundation
 
-/// The mean and the covariance of codes.
-package struct CodeStatistics: Sendable {
-  /// The numbers of a code.
-  package let size: Int
-  /// The mean code.
-  package let mean: [Double]
-  /// size × size, shrunk towards a ball so that few codes of many numbers have an inverse, too.
-  package let covariance: [Double]
-
-  /// Measures codes.
-  ///
-  /// - Parameters:
-  ///   - codes: One after the other, at least two.
-  ///   - size: The numbers of each.
-  package init(_ codes: [Float], size: Int) {
-    let count = codes.count / size
-    precondition(count > 1 && codes.count == count * size, "whole codes, at least two")
-    var mean = [Double](repeating: 0, count: size)
-    for index in codes.indices { mean[index % size] += Double(codes[index]) / Double(count) }
-    var covariance = [Double](repeating: 0, count: size * size)
-    var centered = mean
-    for first in stride(from: 0, to: codes.count, by: size) {
-      for index in 0..<size { centered[index] = Double(codes[first + index]) - mean[index] }
-      for row in 0..<size {
-        let value = centered[row] / Double(count - 1)
-        for column in 0..<size { covariance[row * size + column] += value * centered[column] }
-      }
-    }
-    // With few codes the covariance says little beyond its size (Ledoit and Wolf 2004, with a simple weight).
-    let share = max(0.05, Double(size) / Double(size + count))
-    let ball = (0..<size).reduce(0) { $0 + covariance[$1 * size + $1] } / Double(size)
-    for index in covariance.indices { covariance[index] *= 1 - share }
-    for index in 0..<size { covariance[index * size + index] += share * ball + 1e-12 }
-    self.size = size
-    self.mean = mean
-    self.covariance = covariance
-  }
-
-  /// The map x ↦ x · matrix + offset that carries this normal distribution to another with the least transport.
-  ///
-  /// The matrix is C⁻½ (C½ D C½)½ C⁻½ for covariances C and D (Knott and Smith 1984).
-  ///
-  /// - Parameter other: Statistics of as many numbers.
-  /// - Returns: A symmetric matrix, size × size, and an offset.
-  package func map(to other: CodeStatistics) -> (matrix: [Double], offset: [Double]) {
-    precondition(size == other.size, "codes of one size")
-    let (root, inverse) = (power(covariance, 0.5), power(covariance, -0.5))
-    let middle = power(product(product(root, other.covariance), root), 0.5)
-    let matrix = product(product(inverse, middle), inverse)
-    let offset = (0..<size).map { column in
-      other.mean[column]
-        - (0..<size).reduce(0) { $0 + mean[$1] * matrix[$1 * size + column] }
-    }
-    return (matrix, offset)
-  }
-
-  /// A power of a symmetric matrix without negative eigenvalues.
-  private func power(_ matrix: [Double], _ exponent: Double) -> [Double] {
-    // Rounding leaves products of symmetric matrices a little uneven.
-    let even = matrix.indices.map { (matrix[$0] + matrix[$0 % size * size + $0 / size]) / 2 }
-    let (values, vectors) = SymmetricEigenvalues.withVectors(of: even, size: size)
-    let least = max(values.last ?? 0, 1e-300) * 1e-12
-    var scaled = vectors
-    for row in 0..<size {
-      let factor = pow(max(values[row], least), exponent)
-      for column in 0..<size { scaled[row * size + column] *= factor }
-    }
-    let transposed = (0..<size * size).map { vectors[$0 % size * size + $0 / size] }
-    return product(transposed, scaled)
-  }
-
-  private func product(_ first: [Double], _ second: [Double]) -> [Double] {
-    var result = [Double](repeating: 0, count: size * size)
-    for row in 0..<size {
-      for inner in 0..<size {
-        let value = first[row * size + inner]
-        for column in 0..<size {
-          result[row * size + column] += value * second[inner * size + column]
-        }
-      }
-    }
-    return result
-  }
-}
-
 /// Matches the codes of a trained face swap.
 ///
 /// Nothing in a training says that the same code means the same pose to both decoders, and what the shared encoder leaves over is
@@ -117,14 +32,14 @@ public enum CodeMatching {
   public static func run(
     _ model: FaceSwapModel, on faces: Faces, kernels: Kernels = Kernels()
   ) throws -> Model {
-    var statistics: [SwapFace: CodeStatistics] = [:]
+    var codes: [SwapFace: Codes] = [:]
     var counts: [Int] = []
     for face in SwapFace.allCases {
       let folder = try folder(of: face, faces, model, pool: kernels.pool)
       guard folder.items.count > 1 else {
         throw StudioError(.data, "codes are matched by at least two faces; received one")
       }
-      statistics[face] = try codes(of: folder, model, kernels: kernels)
+      codes[face] = try Self.codes(of: folder, model, kernels: kernels)
       counts.append(folder.items.count)
     }
     let graph = try model.network.previewGraph(batch: 1, matchesCodes: true)
@@ -134,11 +49,12 @@ public enum CodeMatching {
         graph.parameters.contains { $0.name == entry.key }
       })
     for face in SwapFace.allCases {
-      guard let from = statistics[face.other], let to = statistics[face] else { continue }
-      let (matrix, offset) = from.map(to: to)
+      guard let from = codes[face.other], let to = codes[face] else { continue }
+      let size = to.size
+      let map = CodeTransport.map(from: from.elements, to: to.elements, size: size)
       let name = face.parameterPrefix + "match/"
-      try store.set(name + "weight", Tensor([from.size, from.size], matrix.map { Float($0) }))
-      try store.set(name + "bias", Tensor([from.size], offset.map { Float($0) }))
+      try store.set(name + "weight", Tensor([size, size], map.matrix.map { Float($0) }))
+      try store.set(name + "bias", Tensor([size], map.offset.map { Float($0) }))
     }
     var information = model.model.information
     information.training["codes"] = "matched by \(counts[0]) faces of a and \(counts[1]) of b"
@@ -146,6 +62,9 @@ public enum CodeMatching {
     information.figures = information.figures.filter { !$0.key.hasPrefix("swap_") }
     return try Model(graph: graph, store: store, information: information)
   }
+
+  /// Codes one after the other, and the numbers of each.
+  private typealias Codes = (elements: [Float], size: Int)
 
   private static func folder(
     of face: SwapFace, _ faces: Faces, _ model: FaceSwapModel, pool: ThreadPool
@@ -162,7 +81,7 @@ public enum CodeMatching {
 
   private static func codes(
     of folder: ImageFolder, _ model: FaceSwapModel, kernels: Kernels
-  ) throws -> CodeStatistics {
+  ) throws -> Codes {
     let batch = 16
     let graph = try model.network.codeGraph(batch: batch).specialized(for: .infer)
     let store = try ParameterStore(
@@ -185,6 +104,6 @@ public enum CodeMatching {
       size = code.shape.channels
       codes += code.elements.prefix(min(batch, folder.items.count - first) * size)
     }
-    return CodeStatistics(codes, size: size)
+    return (codes, size)
   }
 }

@@ -49,7 +49,8 @@ final class FaceSwapSession {
     graph = try network.previewGraph(batch: 1)
     let trained = try network.trainingGraph(
       batch: request.batch, faces: stage.faces, isEncoderFrozen: stage.isEncoderFrozen,
-      loss: request.loss, maskWeight: request.maskWeight, cycleWeight: request.cycleWeight)
+      loss: request.loss, maskWeight: request.maskWeight,
+      featurePriority: request.eyesMouthPriority ?? 1, cycleWeight: request.cycleWeight)
     let shown = try network.previewGraph(batch: Self.previewBatch).specialized(for: .infer)
     store = try ParameterStore(for: [trained, shown], seed: request.seed, startingFrom: start)
     training = try Program(trained, parameters: store, kernels: kernels, seed: request.seed)
@@ -109,6 +110,7 @@ final class FaceSwapSession {
         tensors[face.rawValue] = batch.input
         tensors["target_\(face.rawValue)"] = batch.target
         tensors["target_mask_\(face.rawValue)"] = batch.mask
+        tensors["features_\(face.rawValue)"] = batch.features
       }
       return tensors
     }
@@ -281,6 +283,9 @@ final class FaceSwapSession {
       "notice": "a face swap makes synthetic pictures: label them, and ask who is shown",
     ]
     training[FaceSwapModel.layoutKey] = try text(of: faces.layout)
+    if let priority = request.eyesMouthPriority {
+      training["eyes and mouth"] = "errors counted \(priority) times"
+    }
     if request.startFrom != nil { training["start"] = "a trained model" }
     if request.encoderFrom != nil {
       training["encoder"] = request.freezesEncoder ? "given, frozen" : "given, trained on"

@@ -47,6 +47,10 @@ public enum FaceSwapTraining {
         .usage,
         "the cycle needs drawings that lie where their inputs do: leave out --original-alignment")
     }
+    if let priority = request.eyesMouthPriority, !(1...100).contains(priority) {
+      throw StudioError(
+        .usage, "the priority of eyes and mouth must be in 1...100; received \(priority)")
+    }
     try request.augmentation.validate()
     let faces = try FaceSwapFaces(request, pool: kernels.pool)
     let stages = request.stages

@@ -42,6 +42,8 @@ public struct FaceSwapTrainingRequest: Sendable, Hashable, Codable {
   public var loss = FaceSwapLoss.absolute
   /// The factor of the mask's absolute error, for networks with a mask head.
   public var maskWeight: Float = 0.5
+  /// How many times absolute errors of eyes and mouth count, 1...100; nil for once, as all others.
+  public var eyesMouthPriority: Float?
   /// The factor of the cycle's loss, joint mode alone; 0 trains as the original.
   ///
   /// In each step the other's decoder draws the faces, and the swap of what it drew must be the faces again. Without this, nothing
