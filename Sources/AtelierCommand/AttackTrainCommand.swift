@@ -35,11 +35,7 @@ struct AttackTrainCommand: ParsableCommand {
     NoiseNetwork.allCases.map { "  \($0.rawValue):\n    \($0.summary)" }.joined(separator: "\n")
   }
 
-  @Option(name: .customLong("run"), help: ArgumentHelp("The run folder.", valueName: "folder"))
-  var runPath: String
-
-  @Flag(help: "Go on with the run; only limits may change.")
-  var resume = false
+  @OptionGroup var folder: TrainingRunOptions
 
   @Option(help: ArgumentHelp("The model file of the classifier.", valueName: "file"))
   var victim: String?
@@ -110,45 +106,26 @@ struct AttackTrainCommand: ParsableCommand {
       valueName: "n"))
   var epochs: Int?
 
-  @Option(help: ArgumentHelp("Stop at this step.", valueName: "n"))
-  var steps: Int?
-
-  @Option(help: ArgumentHelp("Stop after so many minutes of training.", valueName: "minutes"))
-  var minutes: Double?
+  @OptionGroup var limits: TrainingLimits
 
   @Option(help: ArgumentHelp("The seed of weights and orders (default: 1).", valueName: "seed"))
   var seed: UInt64?
-
-  @Option(help: ArgumentHelp("Copy the best generator here at the end.", valueName: "file"))
-  var export: String?
 
   @OptionGroup(title: "DUEL OPTIONS") var duel: DuelOptions
   @OptionGroup(title: "GENERAL OPTIONS") var arithmetic: PrecisionOptions
   @OptionGroup(title: "GENERAL OPTIONS") var global: GlobalOptions
 
   func validate() throws {
-    let counts = [
-      ("--batch", batch, 1), ("--epochs", epochs, 0), ("--steps", steps, 0),
-      ("--hold-out", holdOut, 0), ("--target", target, 0),
-    ]
-    for (name, value, least) in counts {
-      if let value, value < least {
-        throw ValidationError("\(name) takes at least \(least); received \(value)")
-      }
-    }
-    if let minutes, !(minutes >= 0 && minutes.isFinite) {
-      throw ValidationError("--minutes takes 0 or more; received \(minutes)")
-    }
-    if let learningRate, !(learningRate > 0 && learningRate.isFinite) {
-      throw ValidationError("--learning-rate takes a number above 0; received \(learningRate)")
-    }
+    try OptionCheck.counts([
+      ("--batch", batch, 1...Int.max), ("--epochs", epochs, 0...Int.max),
+      ("--hold-out", holdOut, 0...Int.max), ("--target", target, 0...Int.max),
+    ])
+    try OptionCheck.positive([("--learning-rate", learningRate)])
     if target != nil, leastLikely {
       throw ValidationError("--target and --least-likely contradict")
     }
     if let epsilon { _ = try Reading.epsilons(epsilon, most: isL2 ? 1000 : 1) }
-    if let discriminator, !(discriminator > 0 && discriminator.isFinite) {
-      throw ValidationError("--discriminator takes a number above 0; received \(discriminator)")
-    }
+    try OptionCheck.positive([("--discriminator", discriminator)])
     if let denoiserSigma, !(0...255).contains(denoiserSigma) {
       throw ValidationError("--denoiser-sigma takes 0 to 255; received \(denoiserSigma)")
     }
@@ -162,24 +139,33 @@ struct AttackTrainCommand: ParsableCommand {
   }
 
   func run() throws {
-    let folder = URL(fileURLWithPath: runPath)
-    if let request = try duelRequest(folder) {
-      let interrupt = InterruptFlag.catchingSignals()
-      let report = try DuelTraining.run(
-        request, in: folder, isResuming: resume,
-        listeners: global.quiet ? [] : [ProgressListener()], interrupt: interrupt,
-        kernels: arithmetic.kernels(global))
-      return try TrainingEnding(command: "attack", run: runPath, export: export, global: global)
-        .tell(report, interrupt)
-    }
-    let request = try resume ? resumedRequest(folder) : newRequest(folder)
+    let isDuel = duel.antagonist || folder.resume && (try? storedDuel(folder.folder)) != nil
     let interrupt = InterruptFlag.catchingSignals()
-    let report = try NoiseTraining.run(
-      request, in: folder, isResuming: resume,
-      listeners: global.quiet ? [] : [ProgressListener()], interrupt: interrupt,
-      kernels: arithmetic.kernels(global))
-    try TrainingEnding(command: "attack", run: runPath, export: export, global: global)
-      .tell(report, interrupt)
+    let listeners: [any TrainingListener] = global.quiet ? [] : [ProgressListener()]
+    let kernels = arithmetic.kernels(global)
+    let report: StopReport
+    if isDuel {
+      let request = try folder.request(
+        fixedOptions: fixedOptionsGiven, new: newDuel, stored: storedDuel,
+        files: { [$0.data] + [$0.victim].compactMap { $0 } },
+        limits: { applyLimits(&$0.epochs, &$0.steps, &$0.minutes) })
+      report = try DuelTraining.run(
+        request, in: folder.folder, isResuming: folder.resume, listeners: listeners,
+        interrupt: interrupt, kernels: kernels)
+    } else {
+      let request = try folder.request(
+        fixedOptions: fixedOptionsGiven, new: newRequest, stored: NoiseTraining.request,
+        files: { [$0.data, $0.victim] },
+        limits: { applyLimits(&$0.epochs, &$0.steps, &$0.minutes) })
+      report = try NoiseTraining.run(
+        request, in: folder.folder, isResuming: folder.resume, listeners: listeners,
+        interrupt: interrupt, kernels: kernels)
+    }
+    try TrainingEnding(command: "attack", run: folder, global: global).tell(report, interrupt)
+  }
+
+  private func storedDuel(_ folder: URL) throws -> DuelRequest {
+    try DuelTraining.request(of: folder)
   }
 
   /// `margin:5` or `ce:20`.
@@ -196,24 +182,13 @@ struct AttackTrainCommand: ParsableCommand {
     }
   }
 
-  /// The request of a duel, new or the run's own; nil when this is none.
-  private func duelRequest(_ folder: URL) throws -> DuelRequest? {
-    if resume {
-      guard var request = try? DuelTraining.request(of: folder) else { return nil }
-      try checkNothingFixed()
-      try Reading.checkPresent([request.data] + [request.victim].compactMap { $0 })
-      if epochs != nil || steps != nil || minutes != nil {
-        (request.epochs, request.steps, request.minutes) = (epochs, steps, minutes)
-      }
-      return request
-    }
-    guard duel.antagonist else { return nil }
+  /// The request of a new duel.
+  private func newDuel() throws -> DuelRequest {
     guard let data, (victim == nil) != (duel.classifier == nil) else {
       throw StudioError(
         .usage,
         "a duel needs pictures and a classifier: give --data and either --victim or --classifier")
     }
-    try checkNew(folder)
     try Reading.checkPresent([data] + [victim].compactMap { $0 })
     var request = DuelRequest(data: data)
     request.victim = victim
@@ -225,9 +200,7 @@ struct AttackTrainCommand: ParsableCommand {
     request.batch = batch ?? request.batch
     request.learningRate = learningRate ?? request.learningRate
     request.seed = seed ?? request.seed
-    if epochs != nil || steps != nil || minutes != nil {
-      (request.epochs, request.steps, request.minutes) = (epochs, steps, minutes)
-    }
+    applyLimits(&request.epochs, &request.steps, &request.minutes)
     try duel.apply(to: &request)
     return request
   }
@@ -247,21 +220,11 @@ struct AttackTrainCommand: ParsableCommand {
     return kind
   }
 
-  private func checkNew(_ folder: URL) throws {
-    let configuration = folder.appendingPathComponent("configuration.json").path
-    guard !FileManager.default.fileExists(atPath: configuration) else {
-      throw StudioError(
-        .cannotCreate,
-        "\(runPath): expected a new folder; it holds a run already (--resume goes on)")
-    }
-  }
-
-  private func newRequest(_ folder: URL) throws -> NoiseTrainingRequest {
+  private func newRequest() throws -> NoiseTrainingRequest {
     guard let victim, let data else {
       throw StudioError(
         .usage, "a training needs a classifier and pictures: give --victim and --data")
     }
-    try checkNew(folder)
     try Reading.checkPresent([victim, data])
     var request = NoiseTrainingRequest(data: data, victim: victim)
     request.network = try generator() ?? request.network
@@ -279,29 +242,20 @@ struct AttackTrainCommand: ParsableCommand {
     request.batch = batch ?? request.batch
     request.learningRate = learningRate ?? request.learningRate
     request.seed = seed ?? request.seed
-    applyLimits(to: &request)
+    applyLimits(&request.epochs, &request.steps, &request.minutes)
     return request
   }
 
-  private func applyLimits(to request: inout NoiseTrainingRequest) {
-    if epochs != nil || steps != nil || minutes != nil {
-      request.epochs = epochs
-      request.steps = steps
-      request.minutes = minutes
-    }
+  /// Puts what a resume may change into a request.
+  private func applyLimits(
+    _ requestEpochs: inout Int?, _ steps: inout Int?, _ minutes: inout Double?
+  ) {
+    guard epochs != nil || !limits.areAbsent else { return }
+    (requestEpochs, steps, minutes) = (epochs, limits.steps, limits.minutes)
   }
 
-  private func resumedRequest(_ folder: URL) throws -> NoiseTrainingRequest {
-    try checkNothingFixed()
-    try Reading.checkPresent([runPath])
-    var request = try NoiseTraining.request(of: folder)
-    try Reading.checkPresent([request.data, request.victim])
-    applyLimits(to: &request)
-    return request
-  }
-
-  /// Throws when an option was given that a resume may not change.
-  private func checkNothingFixed() throws {
+  /// The names of given options that a resume may not change.
+  private var fixedOptionsGiven: [String] {
     let given: [(String, Bool)] = [
       ("--victim", victim != nil), ("--data", data != nil), ("--network", network != nil),
       ("--epsilon", epsilon != nil), ("--l2", isL2), ("--target", target != nil),
@@ -311,11 +265,6 @@ struct AttackTrainCommand: ParsableCommand {
       ("--batch", batch != nil), ("--learning-rate", learningRate != nil),
       ("--hold-out", holdOut != nil), ("--seed", seed != nil),
     ]
-    let names = given.filter(\.1).map(\.0) + duel.given
-    guard names.isEmpty else {
-      throw StudioError(
-        .usage,
-        "--resume goes on with the run's own settings; leave out \(names.joined(separator: ", "))")
-    }
+    return given.filter(\.1).map(\.0) + duel.given
   }
 }

@@ -92,11 +92,7 @@ struct ClassifierTrainingOptions: ParsableArguments {
       valueName: "n"))
   var epochs: Int?
 
-  @Option(help: ArgumentHelp("Stop at this step.", valueName: "n"))
-  var steps: Int?
-
-  @Option(help: ArgumentHelp("Stop after so many minutes of training.", valueName: "minutes"))
-  var minutes: Double?
+  @OptionGroup var limits: TrainingLimits
 
   @Option(
     help: ArgumentHelp(
@@ -117,29 +113,15 @@ struct ClassifierTrainingOptions: ParsableArguments {
   var seed: UInt64?
 
   func validate() throws {
-    let counts = [
-      ("--hold-out", holdOut, 0), ("--batch", batch, 1), ("--epochs", epochs, 0),
-      ("--steps", steps, 0), ("--warm-up", warmUp, 0), ("--patience", patience, 1),
-      ("--validate-every", validateEvery, 1), ("--save-every", saveEvery, 1),
-      ("--cutout", cutout, 0),
-    ]
-    for (name, value, least) in counts {
-      if let value, value < least {
-        throw ValidationError("\(name) takes at least \(least); received \(value)")
-      }
-    }
-    if let minutes, !(minutes >= 0 && minutes.isFinite) {
-      throw ValidationError("--minutes takes 0 or more; received \(minutes)")
-    }
-    if let learningRate, !(learningRate > 0 && learningRate.isFinite) {
-      throw ValidationError("--learning-rate takes a number above 0; received \(learningRate)")
-    }
-    if let averageDecay, !(0..<1).contains(averageDecay) {
-      throw ValidationError("--average-decay takes 0 to below 1; received \(averageDecay)")
-    }
-    if let smoothing, !(0..<1).contains(smoothing) {
-      throw ValidationError("--smoothing takes 0 to below 1; received \(smoothing)")
-    }
+    try OptionCheck.counts([
+      ("--hold-out", holdOut, 0...Int.max), ("--batch", batch, 1...Int.max),
+      ("--epochs", epochs, 0...Int.max), ("--warm-up", warmUp, 0...Int.max),
+      ("--patience", patience, 1...Int.max), ("--validate-every", validateEvery, 1...Int.max),
+      ("--save-every", saveEvery, 1...Int.max), ("--cutout", cutout, 0...Int.max),
+    ])
+    try OptionCheck.positive([("--learning-rate", learningRate)])
+    try OptionCheck.partialShares([("--average-decay", averageDecay)])
+    try OptionCheck.partialShares([("--smoothing", smoothing)])
     if let weightDecay {
       guard weightDecay >= 0, weightDecay.isFinite else {
         throw ValidationError("--weight-decay takes 0 or more; received \(weightDecay)")
@@ -189,10 +171,8 @@ struct ClassifierTrainingOptions: ParsableArguments {
 
   /// Puts what a resume may change into a request.
   func applyLimits(to request: inout ClassificationTrainingRequest) {
-    if epochs != nil || steps != nil || minutes != nil {
-      request.epochs = epochs
-      request.steps = steps
-      request.minutes = minutes
+    if epochs != nil || !limits.areAbsent {
+      (request.epochs, request.steps, request.minutes) = (epochs, limits.steps, limits.minutes)
     }
     request.patience = patience ?? request.patience
     request.validationInterval = validateEvery ?? request.validationInterval

@@ -30,52 +30,22 @@ struct ClassifyTrainCommand: ParsableCommand {
       .joined(separator: "\n")
   }
 
-  @Option(name: .customLong("run"), help: ArgumentHelp("The run folder.", valueName: "folder"))
-  var runPath: String
-
-  @Flag(help: "Go on with the run; only limits and intervals may change.")
-  var resume = false
-
-  @Option(help: ArgumentHelp("Copy the best model here at the end.", valueName: "file"))
-  var export: String?
+  @OptionGroup var folder: TrainingRunOptions
 
   @OptionGroup(title: "TRAINING OPTIONS") var training: ClassifierTrainingOptions
   @OptionGroup(title: "GENERAL OPTIONS") var arithmetic: PrecisionOptions
   @OptionGroup(title: "GENERAL OPTIONS") var global: GlobalOptions
 
   func run() throws {
-    let folder = URL(fileURLWithPath: runPath)
-    let request = try resume ? resumedRequest(folder) : newRequest(folder)
+    let request = try folder.request(
+      fixedOptions: training.fixedOptionsGiven, new: training.request,
+      stored: ClassificationTraining.request,
+      files: { [$0.data] + [$0.validation].compactMap { $0 } }, limits: training.applyLimits)
     let interrupt = InterruptFlag.catchingSignals()
     let report = try ClassificationTraining.run(
-      request, in: folder, isResuming: resume,
+      request, in: folder.folder, isResuming: folder.resume,
       listeners: global.quiet ? [] : [ProgressListener()], interrupt: interrupt,
       kernels: arithmetic.kernels(global))
-    try TrainingEnding(command: "classify", run: runPath, export: export, global: global)
-      .tell(report, interrupt)
-  }
-
-  private func newRequest(_ folder: URL) throws -> ClassificationTrainingRequest {
-    let configuration = folder.appendingPathComponent("configuration.json").path
-    guard !FileManager.default.fileExists(atPath: configuration) else {
-      throw StudioError(
-        .cannotCreate,
-        "\(runPath): expected a new folder; it holds a run already (--resume goes on)")
-    }
-    return try training.request()
-  }
-
-  private func resumedRequest(_ folder: URL) throws -> ClassificationTrainingRequest {
-    let given = training.fixedOptionsGiven
-    guard given.isEmpty else {
-      throw StudioError(
-        .usage,
-        "--resume goes on with the run's own settings; leave out \(given.joined(separator: ", "))")
-    }
-    try Reading.checkPresent([runPath])
-    var request = try ClassificationTraining.request(of: folder)
-    try Reading.checkPresent([request.data] + (request.validation.map { [$0] } ?? []))
-    training.applyLimits(to: &request)
-    return request
+    try TrainingEnding(command: "classify", run: folder, global: global).tell(report, interrupt)
   }
 }

@@ -30,7 +30,7 @@ struct DenoiseCompareCommand: ParsableCommand {
     help: ArgumentHelp("The folder of unpooling.png and unpooling.json.", valueName: "folder"))
   var output = "out/unpooling"
 
-  @OptionGroup(title: "TRAINING OPTIONS") var training: TrainingOptions
+  @OptionGroup(title: "TRAINING OPTIONS") var training: DenoiserTrainingOptions
   @OptionGroup(title: "GENERAL OPTIONS") var global: GlobalOptions
 
   func validate() throws {

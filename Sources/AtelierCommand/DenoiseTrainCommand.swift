@@ -31,11 +31,7 @@ struct DenoiseTrainCommand: ParsableCommand {
       .joined(separator: "\n")
   }
 
-  @Option(name: .customLong("run"), help: ArgumentHelp("The run folder.", valueName: "folder"))
-  var runPath: String
-
-  @Flag(help: "Go on with the run; only limits and intervals may change.")
-  var resume = false
+  @OptionGroup var folder: TrainingRunOptions
 
   @Option(help: ArgumentHelp("The network; see above.", valueName: "name"))
   var network: String?
@@ -46,56 +42,31 @@ struct DenoiseTrainCommand: ParsableCommand {
       valueName: "kind"), transform: Reading.unpooling)
   var unpool: Unpooling?
 
-  @Option(
-    help: ArgumentHelp("Copy the best model here at the end.", valueName: "file"))
-  var export: String?
-
-  @OptionGroup(title: "TRAINING OPTIONS") var training: TrainingOptions
+  @OptionGroup(title: "TRAINING OPTIONS") var training: DenoiserTrainingOptions
   @OptionGroup(title: "GENERAL OPTIONS") var arithmetic: PrecisionOptions
   @OptionGroup(title: "GENERAL OPTIONS") var global: GlobalOptions
 
   func run() throws {
-    let folder = URL(fileURLWithPath: runPath)
-    let request = try resume ? resumedRequest(folder) : newRequest(folder)
+    let request = try folder.request(
+      fixedOptions: (network == nil ? [] : ["--network"]) + (unpool == nil ? [] : ["--unpool"])
+        + training.fixedOptionsGiven, new: newRequest, stored: DenoisingTraining.request,
+      files: { $0.data + $0.validation }, limits: training.applyLimits)
     let interrupt = InterruptFlag.catchingSignals()
     let report = try DenoisingTraining.run(
-      request, in: folder, isResuming: resume,
+      request, in: folder.folder, isResuming: folder.resume,
       listeners: global.quiet ? [] : [ProgressListener()], interrupt: interrupt,
       kernels: arithmetic.kernels(global))
-    try TrainingEnding(command: "denoise", run: runPath, export: export, global: global)
-      .tell(report, interrupt)
+    try TrainingEnding(command: "denoise", run: folder, global: global).tell(report, interrupt)
   }
 
-  private func newRequest(_ folder: URL) throws -> DenoisingTrainingRequest {
+  private func newRequest() throws -> DenoisingTrainingRequest {
     guard let network else {
       let names = DenoiserArchitecture.catalogue.map(\.name).joined(separator: ", ")
       throw StudioError(.usage, "a training needs a network: give --network, one of \(names)")
     }
-    let architecture = try Self.architecture(
-      network, channels: training.imageChannels, unpooling: unpool, widths: training.widths)
-    let configuration = folder.appendingPathComponent("configuration.json").path
-    guard !FileManager.default.fileExists(atPath: configuration) else {
-      throw StudioError(
-        .cannotCreate,
-        "\(runPath): expected a new folder; it holds a run already (--resume goes on)")
-    }
-    return try training.request(network: architecture)
-  }
-
-  private func resumedRequest(_ folder: URL) throws -> DenoisingTrainingRequest {
-    let given =
-      (network == nil ? [] : ["--network"]) + (unpool == nil ? [] : ["--unpool"])
-      + training.fixedOptionsGiven
-    guard given.isEmpty else {
-      throw StudioError(
-        .usage,
-        "--resume goes on with the run's own settings; leave out \(given.joined(separator: ", "))")
-    }
-    try Reading.checkPresent([runPath])
-    var request = try DenoisingTraining.request(of: folder)
-    try Reading.checkPresent(request.data + request.validation)
-    training.applyLimits(to: &request)
-    return request
+    return try training.request(
+      network: Self.architecture(
+        network, channels: training.imageChannels, unpooling: unpool, widths: training.widths))
   }
 
   /// The architecture of a name, with a clear word about options that it does not have.

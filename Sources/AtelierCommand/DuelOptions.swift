@@ -63,30 +63,14 @@ struct DuelOptions: ParsableArguments {
   var validateEvery: Int?
 
   func validate() throws {
-    for (name, value) in [("--balance", balance), ("--pgd-share", pgdShare)] {
-      if let value, !(0...1).contains(value) {
-        throw ValidationError("\(name) takes 0 to 1; received \(value)")
-      }
-    }
-    let counts = [
-      ("--pgd-steps", pgdSteps, 1), ("--ramp", ramp, 0), ("--validate-every", validateEvery, 1),
-    ]
-    for (name, value, least) in counts {
-      if let value, !(least...1_000_000).contains(value) {
-        throw ValidationError("\(name) takes at least \(least); received \(value)")
-      }
-    }
-    let sizes = [
-      ("--pgd-step", pgdStep.map(Double.init)), ("--classifier-rate", classifierRate),
-    ]
-    for (name, value) in sizes {
-      if let value, !(value > 0 && value.isFinite) {
-        throw ValidationError("\(name) takes a number above 0; received \(value)")
-      }
-    }
-    if let averageDecay, !(0..<1).contains(averageDecay) {
-      throw ValidationError("--average-decay takes 0 to below 1; received \(averageDecay)")
-    }
+    try OptionCheck.shares([("--balance", balance), ("--pgd-share", pgdShare)])
+    try OptionCheck.counts([
+      ("--pgd-steps", pgdSteps, 1...1_000_000), ("--ramp", ramp, 0...1_000_000),
+      ("--validate-every", validateEvery, 1...1_000_000),
+    ])
+    try OptionCheck.positive([("--pgd-step", pgdStep)])
+    try OptionCheck.positive([("--classifier-rate", classifierRate)])
+    try OptionCheck.partialShares([("--average-decay", averageDecay)])
     if let pgdEpsilon { _ = try Reading.epsilons(pgdEpsilon, most: 1000) }
     guard antagonist || given.isEmpty else {
       throw ValidationError("\(given.joined(separator: ", ")) belong to --antagonist")

@@ -51,11 +51,7 @@ struct SegmentMaskRCNNTraining: ParsableArguments {
       "The decay of a moving average of the weights; 0 for none (default: 0).", valueName: "decay"))
   var averageDecay: Double?
 
-  @Option(help: ArgumentHelp("Stop at this step.", valueName: "n"))
-  var steps: Int?
-
-  @Option(help: ArgumentHelp("Stop after so many minutes of training.", valueName: "minutes"))
-  var minutes: Double?
+  @OptionGroup var limits: TrainingLimits
 
   @Option(help: ArgumentHelp("Steps between validations (default: 500).", valueName: "n"))
   var validateEvery: Int?
@@ -74,9 +70,15 @@ struct SegmentMaskRCNNTraining: ParsableArguments {
   var seed: UInt64?
 
   func validate() throws {
-    if let averageDecay, !(0..<1).contains(averageDecay) {
-      throw ValidationError("--average-decay takes 0 to below 1; received \(averageDecay)")
-    }
+    try OptionCheck.counts([
+      ("--side", side, 32...4096), ("--batch", batch, 1...1024),
+      ("--validate-every", validateEvery, 1...Int.max),
+      ("--preview-every", previewEvery, 1...Int.max), ("--save-every", saveEvery, 1...Int.max),
+      ("--validation-count", validationCount, 1...100_000),
+    ])
+    try OptionCheck.positive([("--enlargement", enlargement)])
+    try OptionCheck.positive([("--learning-rate", learningRate)])
+    try OptionCheck.partialShares([("--average-decay", averageDecay)])
   }
 
   /// The request of a new training.
@@ -88,9 +90,7 @@ struct SegmentMaskRCNNTraining: ParsableArguments {
       throw StudioError(
         .usage, "a training needs pictures: give --data, \"shapes\" or a set of files")
     }
-    guard steps != nil || minutes != nil else {
-      throw StudioError(.usage, "a training needs an end: give --steps or --minutes")
-    }
+    try limits.checkGiven()
     let isDrawn = data == "shapes"
     let name = design ?? (isDrawn ? "tiny" : "small")
     guard let design = MaskRCNN.Design(rawValue: name) else {
@@ -115,35 +115,45 @@ struct SegmentMaskRCNNTraining: ParsableArguments {
 
   /// Sets what a resume may change, where it was given.
   func applyLimits(to request: inout MaskRCNNTrainingRequest) {
-    request.steps = steps ?? request.steps
-    request.minutes = minutes ?? request.minutes
+    limits.apply(&request.steps, &request.minutes)
     request.validationInterval = validateEvery ?? request.validationInterval
     request.previewInterval = previewEvery ?? request.previewInterval
     request.saveInterval = saveEvery ?? request.saveInterval
     request.validationCount = validationCount ?? request.validationCount
   }
 
+  /// The names of given options that a resume may not change.
+  var fixedOptionsGiven: [String] {
+    let given: [(String, Bool)] = [
+      ("--data", data != nil), ("--object-name", objectName != nil), ("--design", design != nil),
+      ("--side", side != nil), ("--batch", batch != nil), ("--microscope", microscope),
+      ("--enlargement", enlargement != nil), ("--learning-rate", learningRate != nil),
+      ("--average-decay", averageDecay != nil), ("--seed", seed != nil),
+    ]
+    return given.filter(\.1).map(\.0)
+  }
+
   /// Trains and tells the end.
   ///
   /// - Parameters:
-  ///   - request: What to train.
-  ///   - path: The run folder.
-  ///   - isResuming: Whether the folder holds a run to go on with.
-  ///   - export: Where the best model is copied to; nil for nowhere.
+  ///   - folder: The run folder, new or to go on with.
+  ///   - fixedOptions: The names of given options that a resume may not change.
   ///   - arithmetic: The precision.
   ///   - global: Threads, JSON, quiet.
   /// - Throws: What the training throws, and `ExitCode` when it was interrupted.
-  static func run(
-    _ request: MaskRCNNTrainingRequest, in path: String, isResuming: Bool, export: String?,
-    _ arithmetic: PrecisionOptions, _ global: GlobalOptions
+  func train(
+    _ folder: TrainingRunOptions, fixedOptions: [String], _ arithmetic: PrecisionOptions,
+    _ global: GlobalOptions
   ) throws {
+    let request = try folder.request(
+      fixedOptions: fixedOptions, new: request, stored: MaskRCNNTraining.request,
+      files: { if case .set(let path, _) = $0.data { [path] } else { [] } }, limits: applyLimits)
     let interrupt = InterruptFlag.catchingSignals()
     let report = try MaskRCNNTraining.run(
-      request, in: URL(fileURLWithPath: path), isResuming: isResuming,
+      request, in: folder.folder, isResuming: folder.resume,
       listeners: global.quiet ? [] : [ProgressListener()], interrupt: interrupt,
       kernels: arithmetic.kernels(global))
-    try TrainingEnding(command: "segment", run: path, export: export, global: global)
-      .tell(report, interrupt)
+    try TrainingEnding(command: "segment", run: folder, global: global).tell(report, interrupt)
   }
 }
 
@@ -178,8 +188,7 @@ extension SegmentTrainingOptions {
     options.batch = batch
     options.learningRate = learningRate
     options.averageDecay = averageDecay
-    options.steps = steps
-    options.minutes = minutes
+    options.limits = limits
     options.validateEvery = validateEvery
     options.previewEvery = previewEvery
     options.saveEvery = saveEvery

@@ -15,24 +15,14 @@ struct SegmentObjectsCommand: ParsableCommand {
         atelier segment train-objects --run shapes --resume --minutes 60
       """)
 
-  @Option(name: .customLong("run"), help: ArgumentHelp("The run folder.", valueName: "folder"))
-  var runPath: String
-
-  @Flag(help: "Go on with the run; only limits and intervals may change.")
-  var resume = false
-
-  @Option(help: ArgumentHelp("Copy the best model here at the end.", valueName: "file"))
-  var export: String?
+  @OptionGroup var folder: TrainingRunOptions
 
   @OptionGroup(title: "TRAINING OPTIONS") var training: SegmentMaskRCNNTraining
   @OptionGroup(title: "GENERAL OPTIONS") var arithmetic: PrecisionOptions
   @OptionGroup(title: "GENERAL OPTIONS") var global: GlobalOptions
 
   func run() throws {
-    let folder = URL(fileURLWithPath: runPath)
-    var request = try resume ? MaskRCNNTraining.request(of: folder) : training.request()
-    if resume { training.applyLimits(to: &request) }
-    try SegmentMaskRCNNTraining.run(
-      request, in: runPath, isResuming: resume, export: export, arithmetic, global)
+    try training.train(
+      folder, fixedOptions: training.fixedOptionsGiven, arithmetic, global)
   }
 }

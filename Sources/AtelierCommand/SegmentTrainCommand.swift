@@ -35,72 +35,30 @@ struct SegmentTrainCommand: ParsableCommand {
       .joined(separator: "\n")
   }
 
-  @Option(name: .customLong("run"), help: ArgumentHelp("The run folder.", valueName: "folder"))
-  var runPath: String
-
-  @Flag(help: "Go on with the run; only limits and intervals may change.")
-  var resume = false
-
-  @Option(help: ArgumentHelp("Copy the best model here at the end.", valueName: "file"))
-  var export: String?
+  @OptionGroup var folder: TrainingRunOptions
 
   @OptionGroup(title: "TRAINING OPTIONS") var training: SegmentTrainingOptions
   @OptionGroup(title: "GENERAL OPTIONS") var arithmetic: PrecisionOptions
   @OptionGroup(title: "GENERAL OPTIONS") var global: GlobalOptions
 
   func run() throws {
-    let folder = URL(fileURLWithPath: runPath)
-    if let request = try objectsRequest(folder) {
-      return try SegmentMaskRCNNTraining.run(
-        request, in: runPath, isResuming: resume, export: export, arithmetic, global)
+    let isForObjects =
+      training.network == SegmentTrainingOptions.objectsNetwork
+      || folder.resume && (try? MaskRCNNTraining.request(of: folder.folder)) != nil
+    if isForObjects {
+      return try training.objects().train(
+        folder, fixedOptions: training.fixedOptionsGiven, arithmetic, global)
     }
-    let request = try resume ? resumedRequest(folder) : newRequest(folder)
+    let request = try folder.request(
+      fixedOptions: training.fixedOptionsGiven, new: training.request,
+      stored: SegmentationTraining.request,
+      files: { SegmentTrainingOptions.files($0.data, $0.validation) },
+      limits: training.applyLimits)
     let interrupt = InterruptFlag.catchingSignals()
     let report = try SegmentationTraining.run(
-      request, in: folder, isResuming: resume,
+      request, in: folder.folder, isResuming: folder.resume,
       listeners: global.quiet ? [] : [ProgressListener()], interrupt: interrupt,
       kernels: arithmetic.kernels(global))
-    try TrainingEnding(command: "segment", run: runPath, export: export, global: global)
-      .tell(report, interrupt)
-  }
-
-  /// The request of a training for objects, where that is asked for or is what the folder holds.
-  private func objectsRequest(_ folder: URL) throws -> MaskRCNNTrainingRequest? {
-    if resume {
-      guard var request = try? MaskRCNNTraining.request(of: folder) else { return nil }
-      try refuseFixedOptions()
-      try training.objects().applyLimits(to: &request)
-      return request
-    }
-    guard training.network == SegmentTrainingOptions.objectsNetwork else { return nil }
-    return try training.objects().request()
-  }
-
-  private func refuseFixedOptions() throws {
-    let given = training.fixedOptionsGiven
-    guard given.isEmpty else {
-      throw StudioError(
-        .usage,
-        "--resume goes on with the run's own settings; leave out \(given.joined(separator: ", "))")
-    }
-  }
-
-  private func newRequest(_ folder: URL) throws -> SegmentationTrainingRequest {
-    let configuration = folder.appendingPathComponent("configuration.json").path
-    guard !FileManager.default.fileExists(atPath: configuration) else {
-      throw StudioError(
-        .cannotCreate,
-        "\(runPath): expected a new folder; it holds a run already (--resume goes on)")
-    }
-    return try training.request()
-  }
-
-  private func resumedRequest(_ folder: URL) throws -> SegmentationTrainingRequest {
-    try refuseFixedOptions()
-    try Reading.checkPresent([runPath])
-    var request = try SegmentationTraining.request(of: folder)
-    try Reading.checkPresent(SegmentTrainingOptions.files(request.data, request.validation))
-    training.applyLimits(to: &request)
-    return request
+    try TrainingEnding(command: "segment", run: folder, global: global).tell(report, interrupt)
   }
 }

@@ -119,11 +119,7 @@ struct SegmentTrainingOptions: ParsableArguments {
   @Option(help: ArgumentHelp("Steps between saves (default: 250).", valueName: "steps"))
   var saveEvery: Int?
 
-  @Option(help: ArgumentHelp("Stop at this step.", valueName: "n"))
-  var steps: Int?
-
-  @Option(help: ArgumentHelp("Stop after so many minutes of training.", valueName: "minutes"))
-  var minutes: Double?
+  @OptionGroup var limits: TrainingLimits
 
   @Option(
     help: ArgumentHelp(
@@ -148,34 +144,16 @@ struct SegmentTrainingOptions: ParsableArguments {
     if let weights, ClassWeighting(rawValue: weights) == nil {
       throw ValidationError("--weights takes none, median or log; received '\(weights)'")
     }
-    let counts = [
-      ("--width", width, 1, 1024), ("--levels", levels, 1, 8), ("--batch", batch, 1, 1024),
-      ("--hold-out", holdOut, 1, Int.max), ("--steps", steps, 0, Int.max),
-      ("--warm-up", warmUp, 0, Int.max), ("--patience", patience, 1, Int.max),
-      ("--validate-every", validateEvery, 1, Int.max),
-      ("--preview-every", previewEvery, 1, Int.max), ("--save-every", saveEvery, 1, Int.max),
-    ]
-    for (name, value, least, most) in counts {
-      if let value, value < least || value > most {
-        let range = most == Int.max ? "at least \(least)" : "\(least) to \(most)"
-        throw ValidationError("\(name) takes \(range); received \(value)")
-      }
-    }
-    if let minutes, !(minutes >= 0 && minutes.isFinite) {
-      throw ValidationError("--minutes takes 0 or more; received \(minutes)")
-    }
-    if let learningRate, !(learningRate > 0 && learningRate.isFinite) {
-      throw ValidationError("--learning-rate takes a number above 0; received \(learningRate)")
-    }
-    if let weightDecay, !(0...1).contains(weightDecay) {
-      throw ValidationError("--weight-decay takes 0 to 1; received \(weightDecay)")
-    }
-    if let averageDecay, !(0..<1).contains(averageDecay) {
-      throw ValidationError("--average-decay takes 0 to below 1; received \(averageDecay)")
-    }
-    if let balance, !(0...1).contains(balance) {
-      throw ValidationError("--balance takes 0 to 1; received \(balance)")
-    }
+    try OptionCheck.counts([
+      ("--width", width, 1...1024), ("--levels", levels, 1...8), ("--batch", batch, 1...1024),
+      ("--hold-out", holdOut, 1...Int.max), ("--warm-up", warmUp, 0...Int.max),
+      ("--patience", patience, 1...Int.max), ("--validate-every", validateEvery, 1...Int.max),
+      ("--preview-every", previewEvery, 1...Int.max), ("--save-every", saveEvery, 1...Int.max),
+    ])
+    try OptionCheck.positive([("--learning-rate", learningRate)])
+    try OptionCheck.shares([("--weight-decay", weightDecay)])
+    try OptionCheck.partialShares([("--average-decay", averageDecay)])
+    try OptionCheck.shares([("--balance", balance)])
   }
 
   /// The semantic networks' names for messages.
@@ -198,9 +176,7 @@ struct SegmentTrainingOptions: ParsableArguments {
     if levels != nil, network != .unet {
       throw StudioError(.usage, "--levels is for unet alone")
     }
-    guard steps != nil || minutes != nil else {
-      throw StudioError(.usage, "a training needs a limit: give --steps or --minutes")
-    }
+    try limits.checkGiven()
     try Reading.checkPresent(Self.files(data, validation))
     var request = SegmentationTrainingRequest(data: data)
     request.validation = validation
@@ -252,10 +228,7 @@ struct SegmentTrainingOptions: ParsableArguments {
 
   /// Puts what a resume may change into a request.
   func applyLimits(to request: inout SegmentationTrainingRequest) {
-    if steps != nil || minutes != nil {
-      request.steps = steps
-      request.minutes = minutes
-    }
+    limits.apply(&request.steps, &request.minutes)
     request.patience = patience ?? request.patience
     request.validationInterval = validateEvery ?? request.validationInterval
     request.previewInterval = previewEvery ?? request.previewInterval

@@ -30,15 +30,7 @@ struct SwapTrainCommand: ParsableCommand {
       .joined(separator: "\n")
   }
 
-  @Option(name: .customLong("run"), help: ArgumentHelp("The run folder.", valueName: "folder"))
-  var runPath: String
-
-  @Flag(help: "Go on with the run; only limits and intervals may change.")
-  var resume = false
-
-  @Option(
-    help: ArgumentHelp("Copy the last model here at the end.", valueName: "file"))
-  var export: String?
+  @OptionGroup var folder: TrainingRunOptions
 
   @OptionGroup(title: "TRAINING OPTIONS") var training: SwapTrainingOptions
   @OptionGroup(title: "AUGMENTATION") var augmentation: AugmentationOptions
@@ -46,42 +38,24 @@ struct SwapTrainCommand: ParsableCommand {
   @OptionGroup(title: "GENERAL OPTIONS") var global: GlobalOptions
 
   func run() throws {
-    let folder = URL(fileURLWithPath: runPath)
-    let request = try resume ? resumedRequest(folder) : newRequest(folder)
+    let request = try folder.request(
+      fixedOptions: training.fixedOptionsGiven + augmentation.optionsGiven, new: newRequest,
+      stored: FaceSwapTraining.request,
+      files: { $0.a + $0.b + $0.validationA + $0.validationB }, limits: training.applyLimits)
     if let poses = request.characterPoses {
       global.remark("drawing \(poses) poses of each character")
     }
     let interrupt = InterruptFlag.catchingSignals()
     let report = try FaceSwapTraining.run(
-      request, in: folder, isResuming: resume,
+      request, in: folder.folder, isResuming: folder.resume,
       progress: global.quiet ? nil : ProgressListener(), interrupt: interrupt,
       kernels: arithmetic.kernels(global))
     try finish(report, interrupt)
   }
 
-  private func newRequest(_ folder: URL) throws -> FaceSwapTrainingRequest {
-    let configuration = folder.appendingPathComponent("configuration.json").path
-    guard !FileManager.default.fileExists(atPath: configuration) else {
-      throw StudioError(
-        .cannotCreate,
-        "\(runPath): expected a new folder; it holds a run already (--resume goes on)")
-    }
+  private func newRequest() throws -> FaceSwapTrainingRequest {
     var request = try training.request()
     request.augmentation = augmentation.augmentation
-    return request
-  }
-
-  private func resumedRequest(_ folder: URL) throws -> FaceSwapTrainingRequest {
-    let given = training.fixedOptionsGiven + augmentation.optionsGiven
-    guard given.isEmpty else {
-      throw StudioError(
-        .usage,
-        "--resume goes on with the run's own settings; leave out \(given.joined(separator: ", "))")
-    }
-    try Reading.checkPresent([runPath])
-    var request = try FaceSwapTraining.request(of: folder)
-    try Reading.checkPresent(request.a + request.b + request.validationA + request.validationB)
-    training.applyLimits(to: &request)
     return request
   }
 
@@ -112,40 +86,19 @@ struct SwapTrainCommand: ParsableCommand {
 
   private func finish(_ report: FaceSwapTrainingReport, _ interrupt: InterruptFlag) throws {
     let (stop, forecast) = (report.stop, report.forecast)
-    let best = present("best.safetensors")
-    let last = present("last.safetensors")
+    let ending = TrainingEnding(command: "swap", run: folder, global: global)
+    let last = ending.present("last.safetensors")
     if global.json {
       try Console.print(
         json: Ending(
-          run: runPath, reason: stop.reason.rawValue, step: stop.step, seconds: stop.seconds,
+          run: folder.path, reason: stop.reason.rawValue, step: stop.step, seconds: stop.seconds,
           best: stop.best, bestStep: stop.bestStep, error: forecast.smoothed, goal: forecast.goal,
-          goalSeconds: forecast.reachedSeconds, goalStep: forecast.reachedStep, bestModel: best,
-          lastModel: last))
+          goalSeconds: forecast.reachedSeconds, goalStep: forecast.reachedStep,
+          bestModel: ending.present("best.safetensors"), lastModel: last))
     }
-    if stop.reason == .interrupted {
-      Console.remark("saved at step \(stop.step); this goes on with it:")
-      Console.remark("  atelier swap train --run \(Reading.quoted(runPath)) --resume")
-      throw ExitCode(128 + (interrupt.signalNumber ?? 2))
-    }
-    guard stop.reason != .notFinite else {
-      throw StudioError(
-        .data,
-        "the training gave up at step \(stop.step): values were not finite; "
-          + "try a smaller --learning-rate")
-    }
+    try ending.checkReason(stop, interrupt)
     global.say("error:      \(ProgressText.number(forecast.smoothed)); \(forecast.text)")
-    if let best { global.say("best model: \(best)") }
-    if let last { global.say("last model: \(last)") }
-    if let export, let last {
-      try AtomicFile.write(
-        try Data(contentsOf: URL(fileURLWithPath: last)), to: URL(fileURLWithPath: export))
-      global.say("exported:   \(export)")
-    }
-  }
-
-  /// The path of a file in the run folder, nil when it is not there.
-  private func present(_ name: String) -> String? {
-    let path = (runPath as NSString).appendingPathComponent(name)
-    return FileManager.default.fileExists(atPath: path) ? path : nil
+    // The last model counts: no validation knows how good a swap looks.
+    try ending.tellModels(exporting: last)
   }
 }

@@ -110,48 +110,27 @@ struct SwapTrainingOptions: ParsableArguments {
   @Option(help: ArgumentHelp("Steps between saves (default: 250).", valueName: "steps"))
   var saveEvery: Int?
 
-  @Option(
-    help: ArgumentHelp("Stop at this step (sequential: both stages together).", valueName: "n"))
-  var steps: Int?
-
-  @Option(help: ArgumentHelp("Stop after so many minutes of training.", valueName: "minutes"))
-  var minutes: Double?
+  @OptionGroup var limits: TrainingLimits
 
   @Option(
     help: ArgumentHelp("The seed of weights, choices and poses (default: 1).", valueName: "seed"))
   var seed: UInt64?
 
   func validate() throws {
-    let counts = [
-      ("--characters", characters, 1, 100_000), ("--batch", batch, 1, 1024),
-      ("--cycle-start", cycleStart, 0, Int.max), ("--steps", steps, 0, Int.max),
-      ("--timelapse", timelapse, 0, 32),
-      ("--validate-every", validateEvery, 1, Int.max),
-      ("--preview-every", previewEvery, 1, Int.max), ("--save-every", saveEvery, 1, Int.max),
-    ]
-    for (name, value, least, most) in counts {
-      if let value, value < least || value > most {
-        let range = most == Int.max ? "at least \(least)" : "\(least) to \(most)"
-        throw ValidationError("\(name) takes \(range); received \(value)")
-      }
-    }
-    if let minutes, !(minutes >= 0 && minutes.isFinite) {
-      throw ValidationError("--minutes takes 0 or more; received \(minutes)")
-    }
-    for (name, value) in [("--learning-rate", learningRate), ("--goal", goal)] {
-      if let value, !(value > 0 && value.isFinite) {
-        throw ValidationError("\(name) takes a number above 0; received \(value)")
-      }
-    }
+    try OptionCheck.counts([
+      ("--characters", characters, 1...100_000), ("--batch", batch, 1...1024),
+      ("--cycle-start", cycleStart, 0...Int.max), ("--timelapse", timelapse, 0...32),
+      ("--validate-every", validateEvery, 1...Int.max),
+      ("--preview-every", previewEvery, 1...Int.max), ("--save-every", saveEvery, 1...Int.max),
+    ])
+    try OptionCheck.positive([("--learning-rate", learningRate), ("--goal", goal)])
     if let eyesMouthPriority, !(1...100).contains(eyesMouthPriority) {
       throw ValidationError("--eyes-mouth-priority takes 1 to 100; received \(eyesMouthPriority)")
     }
     if let cycle, !(cycle >= 0 && cycle <= 100) {
       throw ValidationError("--cycle takes 0 to 100; received \(cycle)")
     }
-    if let beta1, !(0..<1).contains(beta1) {
-      throw ValidationError("--beta1 takes 0 to below 1; received \(beta1)")
-    }
+    try OptionCheck.partialShares([("--beta1", beta1)])
   }
 
   /// The request of a new training.
@@ -160,9 +139,7 @@ struct SwapTrainingOptions: ParsableArguments {
       throw StudioError(
         .usage, "a training needs faces of two people: give --a and --b, or --characters")
     }
-    guard steps != nil || minutes != nil else {
-      throw StudioError(.usage, "a training needs a limit: give --steps or --minutes")
-    }
+    try limits.checkGiven()
     try Reading.checkPresent(a + b + validationA + validationB)
     let network = FaceSwapNetwork(network ?? .slim, side: side ?? 64, hasMask: mask)
     var request = FaceSwapTrainingRequest(a: a, b: b, network: network)
@@ -190,10 +167,7 @@ struct SwapTrainingOptions: ParsableArguments {
 
   /// Puts what a resume may change into a request.
   func applyLimits(to request: inout FaceSwapTrainingRequest) {
-    if steps != nil || minutes != nil {
-      request.steps = steps
-      request.minutes = minutes
-    }
+    limits.apply(&request.steps, &request.minutes)
     request.validationInterval = validateEvery ?? request.validationInterval
     request.previewInterval = previewEvery ?? request.previewInterval
     request.saveInterval = saveEvery ?? request.saveInterval

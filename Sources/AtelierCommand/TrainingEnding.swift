@@ -8,10 +8,8 @@ import Foundation
 struct TrainingEnding {
   /// The workshop's command, as in `atelier COMMAND train`.
   let command: String
-  /// The run folder as the user named it.
-  let run: String
-  /// Where the best model (or the last one) is copied to; nil for nowhere.
-  let export: String?
+  /// The run folder as the user named it, and where the best model (or the last one) is copied to.
+  let run: TrainingRunOptions
   /// Whether to print JSON or to say nothing.
   let global: GlobalOptions
 
@@ -47,12 +45,18 @@ struct TrainingEnding {
     if global.json {
       try Console.print(
         json: Ending(
-          run: run, reason: report.reason.rawValue, step: report.step, seconds: report.seconds,
+          run: run.path, reason: report.reason.rawValue, step: report.step, seconds: report.seconds,
           best: report.best, bestStep: report.bestStep, bestModel: best, lastModel: last))
     }
+    try checkReason(report, interrupt)
+    try tellModels(exporting: best ?? last)
+  }
+
+  /// Throws when a training was interrupted, after saying how it goes on, or gave up.
+  func checkReason(_ report: StopReport, _ interrupt: InterruptFlag) throws {
     if report.reason == .interrupted {
       Console.remark("saved at step \(report.step); this goes on with it:")
-      Console.remark("  atelier \(command) train --run \(Reading.quoted(run)) --resume")
+      Console.remark("  atelier \(command) train --run \(Reading.quoted(run.path)) --resume")
       throw ExitCode(128 + (interrupt.signalNumber ?? 2))
     }
     guard report.reason != .notFinite else {
@@ -62,9 +66,13 @@ struct TrainingEnding {
           + "try a smaller --learning-rate"
       )
     }
-    if let best { global.say("best model: \(best)") }
-    if let last { global.say("last model: \(last)") }
-    if let export, let model = best ?? last {
+  }
+
+  /// Names the models of the run and copies one where that was asked for.
+  func tellModels(exporting model: String?) throws {
+    if let best = present("best.safetensors") { global.say("best model: \(best)") }
+    if let last = present("last.safetensors") { global.say("last model: \(last)") }
+    if let export = run.export, let model {
       let data = try Data(contentsOf: URL(fileURLWithPath: model))
       try AtomicFile.write(data, to: URL(fileURLWithPath: export))
       global.say("exported:   \(export)")
@@ -72,8 +80,8 @@ struct TrainingEnding {
   }
 
   /// The path of a file in the run folder, nil when it is not there.
-  private func present(_ name: String) -> String? {
-    let path = (run as NSString).appendingPathComponent(name)
+  func present(_ name: String) -> String? {
+    let path = (run.path as NSString).appendingPathComponent(name)
     return FileManager.default.fileExists(atPath: path) ? path : nil
   }
 }

@@ -249,7 +249,7 @@ struct MistakeCase: CustomTestStringConvertible {
       "atelier: mask-rcnn takes square crops; received --crop 32x64"),
     MistakeCase(
       "segment train --network mask-rcnn --data shapes --run r", 64,
-      "atelier: a training needs an end: give --steps or --minutes"),
+      "atelier: a training needs a limit: give --steps or --minutes"),
     MistakeCase(
       "segment train --network unet --data shapes --validation sub --steps 1 --run r", 64,
       "atelier: scenes are validated on scenes: leave out --validation"),

@@ -5,7 +5,7 @@ import Atelier
 import Foundation
 
 /// What to train on and how; everything is optional, so that a resume can tell what was given.
-struct TrainingOptions: ParsableArguments {
+struct DenoiserTrainingOptions: ParsableArguments {
   @Option(
     parsing: .upToNextOption,
     help: ArgumentHelp("Folders or files of clean pictures (PNG, JPEG).", valueName: "dir"))
@@ -93,11 +93,7 @@ struct TrainingOptions: ParsableArguments {
   @Option(help: ArgumentHelp("Steps between saves (default: 250).", valueName: "steps"))
   var saveEvery: Int?
 
-  @Option(help: ArgumentHelp("Stop at this step.", valueName: "n"))
-  var steps: Int?
-
-  @Option(help: ArgumentHelp("Stop after so many minutes of training.", valueName: "minutes"))
-  var minutes: Double?
+  @OptionGroup var limits: TrainingLimits
 
   @Option(
     help: ArgumentHelp(
@@ -114,25 +110,13 @@ struct TrainingOptions: ParsableArguments {
       throw ValidationError("--channels takes 1 or 3; received \(channels)")
     }
     if color, channels == 1 { throw ValidationError("--color and --channels 1 contradict") }
-    let counts = [
-      ("--patch", patch, 1, 4096), ("--batch", batch, 1, 4096), ("--scenes", scenes, 0, 10_000),
-      ("--steps", steps, 0, Int.max), ("--warm-up", warmUp, 0, Int.max),
-      ("--patience", patience, 1, Int.max),
-      ("--validate-every", validateEvery, 1, Int.max),
-      ("--preview-every", previewEvery, 1, Int.max), ("--save-every", saveEvery, 1, Int.max),
-    ]
-    for (name, value, least, most) in counts {
-      if let value, value < least || value > most {
-        let range = most == Int.max ? "at least \(least)" : "\(least) to \(most)"
-        throw ValidationError("\(name) takes \(range); received \(value)")
-      }
-    }
-    if let minutes, !(minutes >= 0 && minutes.isFinite) {
-      throw ValidationError("--minutes takes 0 or more; received \(minutes)")
-    }
-    if let learningRate, !(learningRate > 0 && learningRate.isFinite) {
-      throw ValidationError("--learning-rate takes a number above 0; received \(learningRate)")
-    }
+    try OptionCheck.counts([
+      ("--patch", patch, 1...4096), ("--batch", batch, 1...4096), ("--scenes", scenes, 0...10_000),
+      ("--warm-up", warmUp, 0...Int.max), ("--patience", patience, 1...Int.max),
+      ("--validate-every", validateEvery, 1...Int.max),
+      ("--preview-every", previewEvery, 1...Int.max), ("--save-every", saveEvery, 1...Int.max),
+    ])
+    try OptionCheck.positive([("--learning-rate", learningRate)])
     if let validationSigma, !(0...255).contains(validationSigma) {
       throw ValidationError("--validation-sigma takes 0 to 255; received \(validationSigma)")
     }
@@ -146,9 +130,7 @@ struct TrainingOptions: ParsableArguments {
     guard !data.isEmpty || (scenes ?? 0) > 0 else {
       throw StudioError(.usage, "a training needs pictures: give --data or --scenes")
     }
-    guard steps != nil || minutes != nil else {
-      throw StudioError(.usage, "a training needs a limit: give --steps or --minutes")
-    }
+    try limits.checkGiven()
     try Reading.checkPresent(data + validation)
     var request = DenoisingTrainingRequest(data: data, network: network)
     request.validation = validation
@@ -170,10 +152,7 @@ struct TrainingOptions: ParsableArguments {
 
   /// Puts what a resume may change into a request.
   func applyLimits(to request: inout DenoisingTrainingRequest) {
-    if steps != nil || minutes != nil {
-      request.steps = steps
-      request.minutes = minutes
-    }
+    limits.apply(&request.steps, &request.minutes)
     request.patience = patience ?? request.patience
     request.validationInterval = validateEvery ?? request.validationInterval
     request.previewInterval = previewEvery ?? request.previewInterval
