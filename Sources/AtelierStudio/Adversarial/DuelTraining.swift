@@ -13,7 +13,11 @@ import AtelierZoo
 import Foundation
 
 /// What a duel is fought with; stored as the run's configuration.
-public struct DuelRequest: Sendable, Hashable, Codable {
+public struct DuelRequest: TrainingRequest, Hashable {
+  public static let changeable: Set = [
+    "epochs", "steps", "minutes", "validationInterval", "saveInterval",
+  ]
+
   /// The folder or file of pictures with classes; the training part is taken.
   public var data: String
   /// The model file of the classifier that learns on; nil begins a new one.
@@ -129,27 +133,13 @@ public enum DuelTraining {
     kernels: Kernels = Kernels()
   ) throws -> StopReport {
     let session = try DuelSession(request, kernels: kernels)
-    let folder: RunFolder
-    if isResuming {
-      folder = try RunFolder.open(at: run)
-      try folder.expect(
-        request, except: ["epochs", "steps", "minutes", "validationInterval", "saveInterval"])
-      try folder.replaceConfiguration(request)
-    } else {
-      folder = try RunFolder.create(at: run, configuration: request)
-    }
+    let folder = try request.folder(at: run, isResuming: isResuming)
     let loop = try session.loop(in: folder)
     loop.interrupt = interrupt
-    let names = curves.map(\.0)
-    let logs: [any TrainingListener] = [
-      JSONLinesListener(folder.eventsURL, every: 10),
-      CSVListener(folder.tableURL, metrics: names, every: 10),
-      TensorBoardListener(folder.url, every: 10),
-      MetricPlotListener(
-        folder.url.appending(path: curvesFile), title: "accuracy on held-out pictures",
-        metrics: curves),
-    ]
-    let told = logs + listeners
+    let plot = MetricPlotListener(
+      folder.url.appending(path: curvesFile), title: "accuracy on held-out pictures",
+      metrics: curves)
+    let told = folder.logs(curves.map(\.0)) + [plot] + listeners
     loop.listeners =
       told + [
         ClosureListener { event in
@@ -166,7 +156,7 @@ public enum DuelTraining {
   ///
   /// - Throws: `TrainingError` when the folder holds no run of a duel.
   public static func request(of run: URL) throws -> DuelRequest {
-    try RunFolder.open(at: run).configuration(as: DuelRequest.self)
+    try DuelRequest(ofRun: run)
   }
 
   /// The differentiated graph of the classifier's step; the generator is frozen in it.

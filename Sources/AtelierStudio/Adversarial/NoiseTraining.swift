@@ -11,7 +11,11 @@ import AtelierZoo
 import Foundation
 
 /// What a generator is trained on and how; stored as the run's configuration.
-public struct NoiseTrainingRequest: Sendable, Hashable, Codable {
+public struct NoiseTrainingRequest: TrainingRequest, Hashable {
+  public static let changeable: Set = [
+    "epochs", "steps", "minutes", "validationInterval", "saveInterval",
+  ]
+
   /// The folder or file of pictures with classes; the training part is taken.
   public var data: String
   /// The model file of the victim.
@@ -79,23 +83,10 @@ public enum NoiseTraining {
     kernels: Kernels = Kernels()
   ) throws -> StopReport {
     let session = try NoiseSession(request, kernels: kernels)
-    let folder: RunFolder
-    if isResuming {
-      folder = try RunFolder.open(at: run)
-      try folder.expect(
-        request, except: ["epochs", "steps", "minutes", "validationInterval", "saveInterval"])
-      try folder.replaceConfiguration(request)
-    } else {
-      folder = try RunFolder.create(at: run, configuration: request)
-    }
+    let folder = try request.folder(at: run, isResuming: isResuming)
     let loop = try session.loop(in: folder)
     loop.interrupt = interrupt
-    loop.listeners =
-      [
-        JSONLinesListener(folder.eventsURL, every: 10),
-        CSVListener(folder.tableURL, metrics: ["success"], every: 10),
-        TensorBoardListener(folder.url, every: 10),
-      ] + listeners
+    loop.listeners = folder.logs(["success"]) + listeners
     return try loop.run()
   }
 
@@ -103,7 +94,7 @@ public enum NoiseTraining {
   ///
   /// - Throws: `TrainingError` when the folder holds no run of a generator.
   public static func request(of run: URL) throws -> NoiseTrainingRequest {
-    try RunFolder.open(at: run).configuration(as: NoiseTrainingRequest.self)
+    try NoiseTrainingRequest(ofRun: run)
   }
 
   /// The differentiated graph of a training step.

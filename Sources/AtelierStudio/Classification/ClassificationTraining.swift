@@ -10,7 +10,11 @@ import AtelierZoo
 import Foundation
 
 /// What a classifier is trained on and how; stored as the run's configuration.
-public struct ClassificationTrainingRequest: Sendable, Hashable, Codable {
+public struct ClassificationTrainingRequest: TrainingRequest, Hashable {
+  public static let changeable: Set = [
+    "epochs", "steps", "minutes", "patience", "validationInterval", "saveInterval",
+  ]
+
   /// A folder or file of pictures with classes; of a set with parts the training part is taken.
   public var data: String
   /// A set to validate on; nil holds training pictures out.
@@ -79,31 +83,12 @@ public enum ClassificationTraining {
     kernels: Kernels = Kernels()
   ) throws -> StopReport {
     let session = try ClassificationSession(request, kernels: kernels)
-    let folder: RunFolder
-    if isResuming {
-      folder = try RunFolder.open(at: run)
-      try folder.expect(
-        request,
-        except: ["epochs", "steps", "minutes", "patience", "validationInterval", "saveInterval"])
-      try folder.replaceConfiguration(request)
-    } else {
-      folder = try RunFolder.create(at: run, configuration: request)
-    }
+    let folder = try request.folder(at: run, isResuming: isResuming)
     let loop = try session.loop(in: folder)
     loop.interrupt = interrupt
-    loop.listeners =
-      [
-        JSONLinesListener(folder.eventsURL, every: 10),
-        CSVListener(folder.tableURL, metrics: ["accuracy", "validation_loss"], every: 10),
-        TensorBoardListener(folder.url, every: 10),
-      ] + listeners
+    loop.listeners = folder.logs(["accuracy", "validation_loss"]) + listeners
     if session.validation != nil {
-      loop.listeners.append(
-        PreviewListener { step in
-          let name = "step-" + String(format: "%07d", step) + ".png"
-          try ImageFile.write(
-            session.preview(), to: folder.previewsURL.appending(path: name))
-        })
+      loop.listeners.append(folder.previews { _ in try session.preview() })
     }
     return try loop.run()
   }
@@ -112,7 +97,7 @@ public enum ClassificationTraining {
   ///
   /// - Throws: `TrainingError` when the folder holds no run of a classifier.
   public static func request(of run: URL) throws -> ClassificationTrainingRequest {
-    try RunFolder.open(at: run).configuration(as: ClassificationTrainingRequest.self)
+    try ClassificationTrainingRequest(ofRun: run)
   }
 }
 

@@ -10,7 +10,11 @@ import AtelierZoo
 import Foundation
 
 /// What a denoiser is trained on and how; stored as the run's configuration.
-public struct DenoisingTrainingRequest: Sendable, Hashable, Codable {
+public struct DenoisingTrainingRequest: TrainingRequest, Hashable {
+  public static let changeable: Set = [
+    "steps", "minutes", "patience", "validationInterval", "previewInterval", "saveInterval",
+  ]
+
   /// Folders or files of clean pictures.
   public var data: [String]
   /// Folders or files of clean pictures to validate on; empty takes crops of the training pictures.
@@ -85,31 +89,11 @@ public enum DenoisingTraining {
     kernels: Kernels = Kernels()
   ) throws -> StopReport {
     let session = try DenoisingSession(request, kernels: kernels)
-    let folder: RunFolder
-    if isResuming {
-      folder = try RunFolder.open(at: run)
-      try folder.expect(
-        request,
-        except: [
-          "steps", "minutes", "patience", "validationInterval", "previewInterval", "saveInterval",
-        ])
-      try folder.replaceConfiguration(request)
-    } else {
-      folder = try RunFolder.create(at: run, configuration: request)
-    }
+    let folder = try request.folder(at: run, isResuming: isResuming)
     let loop = try session.loop(in: folder)
     loop.interrupt = interrupt
     loop.listeners =
-      [
-        JSONLinesListener(folder.eventsURL, every: 10),
-        CSVListener(folder.tableURL, metrics: ["psnr"], every: 10),
-        TensorBoardListener(folder.url, every: 10),
-        PreviewListener { step in
-          let name = "step-" + String(format: "%07d", step) + ".png"
-          try ImageFile.write(
-            session.preview(), to: folder.previewsURL.appending(path: name))
-        },
-      ] + listeners
+      folder.logs(["psnr"]) + [folder.previews { _ in try session.preview() }] + listeners
     return try loop.run()
   }
 
@@ -117,7 +101,7 @@ public enum DenoisingTraining {
   ///
   /// - Throws: `TrainingError` when the folder holds no run of a denoiser.
   public static func request(of run: URL) throws -> DenoisingTrainingRequest {
-    try RunFolder.open(at: run).configuration(as: DenoisingTrainingRequest.self)
+    try DenoisingTrainingRequest(ofRun: run)
   }
 }
 

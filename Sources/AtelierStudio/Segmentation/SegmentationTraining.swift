@@ -28,27 +28,12 @@ public enum SegmentationTraining {
     kernels: Kernels = Kernels()
   ) throws -> StopReport {
     let session = try SegmentationSession(request, kernels: kernels)
-    let folder: RunFolder
-    if isResuming {
-      folder = try RunFolder.open(at: run)
-      try folder.expect(request, except: SegmentationTrainingRequest.limits)
-      try folder.replaceConfiguration(request)
-    } else {
-      folder = try RunFolder.create(at: run, configuration: request)
-    }
+    let folder = try request.folder(at: run, isResuming: isResuming)
     let loop = try session.loop(in: folder)
     loop.interrupt = interrupt
     loop.listeners =
-      [
-        JSONLinesListener(folder.eventsURL, every: 10),
-        CSVListener(
-          folder.tableURL, metrics: ["miou", "global_accuracy", "class_accuracy"], every: 10),
-        TensorBoardListener(folder.url, every: 10),
-        PreviewListener { step in
-          let name = "step-" + String(format: "%07d", step) + ".png"
-          try ImageFile.write(
-            session.preview(), to: folder.previewsURL.appending(path: name))
-        },
+      folder.logs(["miou", "global_accuracy", "class_accuracy"]) + [
+        folder.previews { _ in try session.preview() }
       ] + listeners
     return try loop.run()
   }
@@ -57,7 +42,7 @@ public enum SegmentationTraining {
   ///
   /// - Throws: `TrainingError` when the folder holds no run of a semantic network.
   public static func request(of run: URL) throws -> SegmentationTrainingRequest {
-    try RunFolder.open(at: run).configuration(as: SegmentationTrainingRequest.self)
+    try SegmentationTrainingRequest(ofRun: run)
   }
 }
 

@@ -6,7 +6,7 @@ import AtelierTraining
 import AtelierZoo
 
 /// What a semantic network is trained on and how; stored as the run's configuration.
-public struct SegmentationTrainingRequest: Sendable, Hashable, Codable {
+public struct SegmentationTrainingRequest: TrainingRequest, Hashable {
   /// A folder of pictures and masks, of a set with parts the training part; or `shapes` for the
   /// project's own scenes of the crop's size, drawn without end.
   public var data: String
@@ -81,8 +81,7 @@ public struct SegmentationTrainingRequest: Sendable, Hashable, Codable {
       unpooling: unpooling)
   }
 
-  /// What a resume may change.
-  static let limits: Set<String> = [
+  public static let changeable: Set = [
     "steps", "minutes", "patience", "validationInterval", "previewInterval", "saveInterval",
   ]
 }

@@ -74,15 +74,11 @@ final class FaceSwapSession {
     progress?.remark = { forecast.forecast.text }
     defer { progress?.remark = nil }
     loop.interrupt = interrupt
+    let drawing = PreviewListener { [unowned self] step in
+      try draw(step: step, in: folder, forecast.forecast)
+    }
     loop.listeners =
-      [
-        JSONLinesListener(folder.eventsURL, every: 10),
-        CSVListener(folder.tableURL, metrics: metricNames, every: 10),
-        TensorBoardListener(folder.url, every: 10), forecast,
-        PreviewListener { [unowned self] step in
-          try draw(step: step, in: folder, forecast.forecast)
-        },
-      ] + [progress].compactMap { $0 } + listeners
+      folder.logs(metricNames) + [forecast, drawing] + [progress].compactMap { $0 } + listeners
     let report = try loop.run()
     return FaceSwapTrainingReport(stop: report, forecast: forecast.forecast)
   }

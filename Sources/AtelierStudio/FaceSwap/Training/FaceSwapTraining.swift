@@ -57,7 +57,7 @@ public enum FaceSwapTraining {
     // Before the folder is made, so that a request that cannot run leaves none behind.
     _ = try request.network.previewGraph(batch: 1)
     var start = try isResuming ? [:] : self.start(request)
-    let folder = try open(request, run, isResuming)
+    let folder = try request.folder(at: run, isResuming: isResuming)
     let firstURL = run.appending(path: "first")
     for (index, stage) in stages.enumerated() {
       let isLast = index == stages.count - 1
@@ -66,7 +66,8 @@ public enum FaceSwapTraining {
       }
       let isThere = FileManager.default.fileExists(
         atPath: firstURL.appending(path: "configuration.json").path)
-      let place = isLast ? folder : try open(request, firstURL, isResuming && isThere)
+      let place =
+        isLast ? folder : try request.folder(at: firstURL, isResuming: isResuming && isThere)
       let session = try FaceSwapSession(
         request, stage: stage, faces: faces, startingFrom: start, kernels: kernels)
       let report = try session.run(
@@ -81,16 +82,6 @@ public enum FaceSwapTraining {
       }
     }
     throw TrainingError("\(run.relativePath): a training has at least one stage")
-  }
-
-  private static func open(
-    _ request: FaceSwapTrainingRequest, _ run: URL, _ isResuming: Bool
-  ) throws -> RunFolder {
-    guard isResuming else { return try RunFolder.create(at: run, configuration: request) }
-    let folder = try RunFolder.open(at: run)
-    try folder.expect(request, except: FaceSwapTrainingRequest.changeable)
-    try folder.replaceConfiguration(request)
-    return folder
   }
 
   /// The weights that the request starts with; empty when it starts with none.
@@ -129,6 +120,6 @@ public enum FaceSwapTraining {
   ///
   /// - Throws: `TrainingError` when the folder holds no run of a face swap.
   public static func request(of run: URL) throws -> FaceSwapTrainingRequest {
-    try RunFolder.open(at: run).configuration(as: FaceSwapTrainingRequest.self)
+    try FaceSwapTrainingRequest(ofRun: run)
   }
 }

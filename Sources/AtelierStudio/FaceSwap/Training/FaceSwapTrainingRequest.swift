@@ -5,7 +5,7 @@ import AtelierTraining
 import AtelierZoo
 
 /// What a face swap is trained on and how; stored as the run's configuration.
-public struct FaceSwapTrainingRequest: Sendable, Hashable, Codable {
+public struct FaceSwapTrainingRequest: TrainingRequest, Hashable {
   /// In which order encoder and decoders learn.
   public enum Mode: String, Sendable, Hashable, Codable, CaseIterable {
     /// Both people at once, each through the shared encoder and a decoder of their own.
@@ -110,8 +110,7 @@ public struct FaceSwapTrainingRequest: Sendable, Hashable, Codable {
     averageDecay = isSlim ? 0.998 : nil
   }
 
-  /// The keys that a resume may change.
-  static let changeable: Set<String> = [
+  public static let changeable: Set = [
     "steps", "minutes", "validationInterval", "previewInterval", "saveInterval",
   ]
 }

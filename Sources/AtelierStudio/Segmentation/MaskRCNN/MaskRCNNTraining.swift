@@ -28,27 +28,11 @@ public enum MaskRCNNTraining {
     kernels: Kernels = Kernels()
   ) throws -> StopReport {
     let session = try MaskRCNNSession(request, kernels: kernels)
-    let folder: RunFolder
-    if isResuming {
-      folder = try RunFolder.open(at: run)
-      try folder.expect(request, except: MaskRCNNTrainingRequest.changeable)
-      try folder.replaceConfiguration(request)
-    } else {
-      folder = try RunFolder.create(at: run, configuration: request)
-    }
+    let folder = try request.folder(at: run, isResuming: isResuming)
     let loop = try session.loop(in: folder)
     loop.interrupt = interrupt
     loop.listeners =
-      [
-        JSONLinesListener(folder.eventsURL, every: 10),
-        CSVListener(folder.tableURL, metrics: metrics, every: 10),
-        TensorBoardListener(folder.url, every: 10),
-        PreviewListener { step in
-          let name = "step-" + String(format: "%07d", step) + ".png"
-          try ImageFile.write(
-            session.preview(step: step), to: folder.previewsURL.appending(path: name))
-        },
-      ] + listeners
+      folder.logs(metrics) + [folder.previews { try session.preview(step: $0) }] + listeners
     return try loop.run()
   }
 
@@ -56,6 +40,6 @@ public enum MaskRCNNTraining {
   ///
   /// - Throws: `TrainingError` when the folder holds no run of a Mask R-CNN.
   public static func request(of run: URL) throws -> MaskRCNNTrainingRequest {
-    try RunFolder.open(at: run).configuration(as: MaskRCNNTrainingRequest.self)
+    try MaskRCNNTrainingRequest(ofRun: run)
   }
 }

@@ -14,7 +14,7 @@ public enum InstanceTrainingPictures: Sendable, Hashable, Codable {
 }
 
 /// What a Mask R-CNN is trained on and how; stored as the run's configuration.
-public struct MaskRCNNTrainingRequest: Sendable, Hashable, Codable {
+public struct MaskRCNNTrainingRequest: TrainingRequest, Hashable {
   /// The pictures to learn from.
   public var data: InstanceTrainingPictures
   /// The sizes of the network.
@@ -81,8 +81,7 @@ public struct MaskRCNNTrainingRequest: Sendable, Hashable, Codable {
     PictureReading(stretchesContrast: stretchesContrast, enlargement: enlargement)
   }
 
-  /// The keys that a resume may change.
-  static let changeable: Set<String> = [
+  public static let changeable: Set = [
     "steps", "minutes", "validationInterval", "previewInterval", "saveInterval", "validationCount",
   ]
 }
