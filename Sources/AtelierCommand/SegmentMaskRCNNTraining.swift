@@ -34,7 +34,9 @@ struct SegmentMaskRCNNTraining: ParsableArguments {
   var batch: Int?
 
   @Flag(
-    help: "Turn, mirror, scale and recolour crops at random, as pictures of a microscope allow.")
+    help: ArgumentHelp(
+      "Turn, mirror, scale and recolour crops at random, as pictures of a microscope allow; stretch "
+        + "contrast, and see pictures on bright ground in negative."))
   var microscope = false
 
   @Option(
@@ -107,6 +109,7 @@ struct SegmentMaskRCNNTraining: ParsableArguments {
     if microscope {
       request.augmentation = .microscope
       request.stretchesContrast = true
+      request.darkensGround = true
     }
     request.enlargement = enlargement ?? request.enlargement
     applyLimits(to: &request)
