@@ -16,7 +16,7 @@ struct ModelCommand: ParsableCommand {
         atelier model summary segnet-basic --size 360x480 --unpool max
         atelier model plan autoencoder --size 96x96 --batch 16 --train
       """,
-    subcommands: [ModelSummaryCommand.self, ModelPlanCommand.self])
+    subcommands: [ModelSummaryCommand.self, ModelPlanCommand.self, ModelShrinkCommand.self])
 }
 
 /// Which model, and for which images.
