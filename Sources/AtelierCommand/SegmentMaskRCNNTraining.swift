@@ -93,7 +93,8 @@ struct SegmentMaskRCNNTraining: ParsableArguments {
     guard steps != nil || minutes != nil else {
       throw StudioError(.usage, "a training needs an end: give --steps or --minutes")
     }
-    let isDrawn = data == "shapes"
+    let isDrawn = data == ShapesScenes.word
+    if !isDrawn { try Reading.checkPresent([data]) }
     let name = design ?? (isDrawn ? "tiny" : "small")
     guard let design = MaskRCNN.Design(rawValue: name) else {
       let names = MaskRCNN.Design.allCases.map(\.rawValue).joined(separator: ", ")

@@ -250,6 +250,12 @@ struct MistakeCase: CustomTestStringConvertible {
       "segment train --network mask-rcnn --data shapes --crop 64x32 --steps 1 --run r", 64,
       "atelier: mask-rcnn takes square crops; received --crop 32x64"),
     MistakeCase(
+      "segment train --network mask-rcnn --data none --steps 1 --run r", 66,
+      "atelier: none: no such file or folder"),
+    MistakeCase(
+      "segment evaluate --baseline watershed --data shapes --picture c.png", 64,
+      "atelier: --picture draws which classes of pixels are mixed up; this is about objects"),
+    MistakeCase(
       "segment train --network mask-rcnn --data shapes --run r", 64,
       "atelier: a training needs an end: give --steps or --minutes"),
     MistakeCase(

@@ -212,6 +212,10 @@ struct MaskRCNNTests {
     let model = try MaskRCNNModel(contentsOf: url)
     #expect(model.network == MaskRCNN(.tiny, classes: 3))
     #expect(model.classNames == ["circle", "square", "triangle"])
+    let palette = try SegmentationModel(contentsOf: url).palette
+    #expect(palette.names == ["background", "circle", "square", "triangle"])
+    // Every class has a colour of its own, none the background's.
+    #expect(Set(palette.entries.map(\.color)).count == 4)
     let segmenter = try MaskRCNNSegmenter(model)
     var options = ObjectSelection()
     options.score = 0.01
