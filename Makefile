@@ -7,7 +7,8 @@ OUT ?= out
 .PHONY: demo test build setup lint format bench compare clean
 
 ## Denoise the sample pictures with the models that ship, and print PSNR before and after; swap the two fictional people;
-## fool a classifier of clothes with drawn noise, and try the same noise on a hardened one.
+## fool a classifier of clothes with drawn noise, and try the same noise on a hardened one; find shapes, by their pixels and
+## one by one, and print how that agrees with the truth.
 demo: build
 	@.build/release/atelier denoise Samples/noisy -o $(OUT)/demo --clean Samples/clean --compare
 	@.build/release/atelier swap run Samples/characters/maeve-*.png --to b \
@@ -18,6 +19,10 @@ demo: build
 	@for victim in classify-fashion classify-fashion-hard; do \
 	  .build/release/atelier attack Samples/fashion --model Checkpoints/attack-fashion.safetensors \
 	    --victim Checkpoints/$$victim.safetensors -o $(OUT)/demo/$$victim || exit 1; done
+	@for model in objects-shapes; do \
+	  .build/release/atelier segment Samples/shapes/images --model $$model -o $(OUT)/demo/$$model \
+	    --write label,overlay,boxes,instances,coco,csv || exit 1; \
+	  .build/release/atelier segment evaluate --model $$model --data Samples/shapes || exit 1; done
 
 ## Build and run every test, optimised: unoptimised kernels are too slow to loop over.
 test: setup

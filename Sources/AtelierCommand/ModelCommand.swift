@@ -16,14 +16,15 @@ struct ModelCommand: ParsableCommand {
         atelier model summary segnet-basic --size 360x480 --unpool max
         atelier model plan autoencoder --size 96x96 --batch 16 --train
       """,
-    subcommands: [ModelSummaryCommand.self, ModelPlanCommand.self])
+    subcommands: [ModelSummaryCommand.self, ModelPlanCommand.self, ModelShrinkCommand.self])
 }
 
 /// Which model, and for which images.
 struct ModelOptions: ParsableArguments {
   @Argument(
     help: ArgumentHelp(
-      "A model file, or a name: " + Self.names.joined(separator: ", ") + ".",
+      "A model file, the name of one that ships, or a network: "
+        + Self.names.joined(separator: ", ") + ".",
       valueName: "model"))
   var model: String
 
@@ -132,13 +133,14 @@ struct ModelOptions: ParsableArguments {
       throw StudioError(
         .usage, "--channels, --widths and --unpool describe an architecture, not a file: \(model)")
     }
-    guard FileManager.default.fileExists(atPath: model) else {
+    let file = ShippedModels.file(of: model)
+    guard FileManager.default.fileExists(atPath: file.path) else {
       throw StudioError(
         .missingInput,
         "\(model): expected a model file or one of \(Self.names.joined(separator: ", ")); "
           + "there is no such file")
     }
-    let read = try ModelFile.read(from: URL(fileURLWithPath: model))
+    let read = try ModelFile.read(from: file)
     if let size { try check(size, read.information.granularity) }
     var shapes: [String: Shape] = [:]
     for (name, value) in read.graph.inputs {

@@ -98,6 +98,10 @@ struct SegmentEvaluateCommand: ParsableCommand {
 
   /// Average precision of a model's objects, or of the baseline's.
   private func measureObjects(of segmenter: MaskRCNNSegmenter?) throws {
+    guard picture == nil else {
+      throw StudioError(
+        .usage, "--picture draws which classes of pixels are mixed up; this is about objects")
+    }
     let set = try objects()
     let progress = WorkProgress("pictures", isQuiet: global.quiet)
     func show(_ done: Int) { progress.show(done, set.count) }

@@ -34,7 +34,9 @@ struct SegmentMaskRCNNTraining: ParsableArguments {
   var batch: Int?
 
   @Flag(
-    help: "Turn, mirror, scale and recolour crops at random, as pictures of a microscope allow.")
+    help: ArgumentHelp(
+      "Turn, mirror, scale and recolour crops at random, as pictures of a microscope allow; stretch "
+        + "contrast, and see pictures on bright ground in negative."))
   var microscope = false
 
   @Option(
@@ -91,7 +93,8 @@ struct SegmentMaskRCNNTraining: ParsableArguments {
         .usage, "a training needs pictures: give --data, \"shapes\" or a set of files")
     }
     try limits.checkGiven()
-    let isDrawn = data == "shapes"
+    let isDrawn = data == ShapesScenes.word
+    if !isDrawn { try Reading.checkPresent([data]) }
     let name = design ?? (isDrawn ? "tiny" : "small")
     guard let design = MaskRCNN.Design(rawValue: name) else {
       let names = MaskRCNN.Design.allCases.map(\.rawValue).joined(separator: ", ")
@@ -107,6 +110,7 @@ struct SegmentMaskRCNNTraining: ParsableArguments {
     if microscope {
       request.augmentation = .microscope
       request.stretchesContrast = true
+      request.darkensGround = true
     }
     request.enlargement = enlargement ?? request.enlargement
     applyLimits(to: &request)

@@ -21,16 +21,38 @@ public enum ModelFile {
   /// No graph may have more nodes, values or parameters: a plan's time grows with their square.
   static let largestGraph = 1 << 14
 
+  /// How weights are stored.
+  public enum WeightForm: Sendable {
+    /// As they are, 32 bits each.
+    case float32
+    /// Large tensors in 16 bits; small ones, such as biases and statistics, as they are. Also a tensor
+    /// with an element that 16 bits cannot hold stays as it is.
+    case float16
+  }
+
+  /// The elements from which on a tensor is large.
+  private static let largeCount = 1024
+  /// The largest magnitude in 16 bits.
+  private static let largestHalf: Float = 65504
+
   /// Writes a model beside the path and renames it.
   ///
+  /// - Parameters:
+  ///   - model: The model.
+  ///   - url: The file.
+  ///   - form: How its weights are stored.
   /// - Throws: `FileError` when the file cannot be written; `ShapeError` when `read` would refuse
   /// the graph.
-  public static func write(_ model: Model, to url: URL) throws {
-    try file(of: model).write(to: url)
+  public static func write(
+    _ model: Model, to url: URL, form: WeightForm = .float32
+  ) throws {
+    try file(of: model, form: form).write(to: url)
   }
 
   /// The bytes of a model's file.
-  static func file(of model: Model) throws -> SafetensorsFile {
+  static func file(
+    of model: Model, form: WeightForm = .float32
+  ) throws -> SafetensorsFile {
     try check(model.graph)
     var file = SafetensorsFile(metadata: [
       "format": format, "format_version": String(version),
@@ -39,7 +61,13 @@ public enum ModelFile {
     ])
     for parameter in model.graph.parameters {
       if let tensor = model.parameters[parameter.name] {
-        try file.append(parameter.name, tensor)
+        let fits =
+          form == .float16 && tensor.count >= largeCount
+          && tensor.elements.allSatisfy { abs($0) <= largestHalf }
+        try file.append(
+          fits
+            ? SafetensorsEntry(name: parameter.name, halfPrecision: tensor)
+            : SafetensorsEntry(name: parameter.name, tensor))
       }
     }
     return file

@@ -91,6 +91,13 @@ public struct SafetensorsEntry: Hashable, Sendable {
     self.init(name: name, type: .float32, shape: tensor.shape, bytes: bytes)
   }
 
+  /// Makes an F16 entry: each element rounded to the nearest half-precision number.
+  public init(name: String, halfPrecision tensor: Tensor) {
+    self.init(
+      name: name, type: .float16, shape: tensor.shape,
+      bytes: littleEndianBytes(tensor.elements.map(\.halfPrecisionBits)))
+  }
+
   /// Makes a U8 entry of one axis, as run folders use for opaque state.
   public init(name: String, bytes: [UInt8]) {
     self.init(name: name, type: .uint8, shape: [bytes.count], bytes: bytes)
@@ -177,6 +184,23 @@ func littleEndianBytes<Integer: FixedWidthInteger>(_ values: [Integer]) -> [UInt
 }
 
 extension Float {
+  /// The bits of the nearest IEEE half-precision number, ties to even; infinity from 65520 on.
+  var halfPrecisionBits: UInt16 {
+    let sign = UInt16(bitPattern >> 16 & 0x8000)
+    let magnitude = bitPattern & 0x7FFF_FFFF
+    switch magnitude {
+    case 0x7F80_0001...: return sign | 0x7E00
+    case 0x477F_F000...: return sign | 0x7C00
+    case ..<0x3880_0000:
+      // Below 2^-14 numbers lie evenly, 2^-24 apart; 1024 of them are the smallest normal one.
+      let steps = (Float(bitPattern: magnitude) * 0x1p24).rounded(.toNearestOrEven)
+      return sign | UInt16(steps)
+    default:
+      let rounded = magnitude + 0x0FFF + (magnitude >> 13 & 1)
+      return sign | UInt16((rounded - 0x3800_0000) >> 13)
+    }
+  }
+
   /// Widens IEEE half precision exactly (`Float16` does not exist on every platform).
   init(halfPrecisionBits half: UInt16) {
     let sign = UInt32(half & 0x8000) << 16

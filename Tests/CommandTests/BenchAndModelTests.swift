@@ -146,6 +146,23 @@ struct BenchAndModelTests {
     #expect(rows.allSatisfy { $0.threads == 1 && $0.allThreads > 0 })
   }
 
+  @Test func modelsAreShrunk() throws {
+    let bench = try Workbench()
+    try bench.model("m.safetensors", ConvolutionalAutoencoder(channels: 3), channels: 3)
+    let shrunk = try bench.run("model", "shrink", "m.safetensors", "-o", "s.safetensors", "--json")
+    #expect(shrunk.status == 0, "\(shrunk.errors)")
+    func size(_ name: String) throws -> Int { try Data(contentsOf: bench.path(name)).count }
+    let sizes = try JSONSerialization.jsonObject(with: Data(shrunk.output.utf8))
+    #expect((sizes as? [String: Any])?["before"] as? Int == (try size("m.safetensors")))
+    #expect((sizes as? [String: Any])?["after"] as? Int == (try size("s.safetensors")))
+    #expect(try size("s.safetensors") < size("m.safetensors"))
+    let same = try bench.run("model", "shrink", "m.safetensors", "-o", "m.safetensors")
+    #expect(same.status == 64)
+    #expect(
+      same.errors
+        == "atelier: m.safetensors: the result would overwrite the model; name another place\n")
+  }
+
   @Test func summaryOfAFileAndOfItsNameAgree() throws {
     let bench = try Workbench()
     try bench.model("m.safetensors", ConvolutionalAutoencoder(channels: 3), channels: 3)

@@ -77,6 +77,11 @@ struct MistakeCase: CustomTestStringConvertible {
         + "ffdnet, lenet, lenet-5, course, strided, resnet-20, fcn, segment-unet, segnet, "
         + "segnet-basic, mask-rcnn; there is no such file"),
     MistakeCase(
+      "model shrink bad.safetensors -o small.safetensors", 65,
+      "atelier: bad.safetensors at byte 0: expected at least 8 bytes, received 5"),
+    MistakeCase(
+      "model shrink none -o small.safetensors", 66, "atelier: none: no such file or folder"),
+    MistakeCase(
       "model summary fcn --unpool max", 64, "atelier: fcn has no --unpool"),
     MistakeCase(
       "model summary segnet --widths 3,4", 64,
@@ -248,6 +253,12 @@ struct MistakeCase: CustomTestStringConvertible {
       "segment train --network mask-rcnn --data shapes --crop 64x32 --steps 1 --run r", 64,
       "atelier: mask-rcnn takes square crops; received --crop 32x64"),
     MistakeCase(
+      "segment train --network mask-rcnn --data none --steps 1 --run r", 66,
+      "atelier: none: no such file or folder"),
+    MistakeCase(
+      "segment evaluate --baseline watershed --data shapes --picture c.png", 64,
+      "atelier: --picture draws which classes of pixels are mixed up; this is about objects"),
+    MistakeCase(
       "segment train --network mask-rcnn --data shapes --run r", 64,
       "atelier: a training needs a limit: give --steps or --minutes"),
     MistakeCase(
@@ -306,7 +317,7 @@ struct HelpAndErrorTests {
     "classify run", "classify train", "classify evaluate", "classify explain", "segment",
     "segment run", "segment train", "segment train-objects", "segment evaluate",
     "segment compare", "attack", "attack run", "attack train",
-    "attack evaluate", "model", "model summary", "model plan", "samples", "bench",
+    "attack evaluate", "model", "model summary", "model plan", "model shrink", "samples", "bench",
   ]
 
   /// Set ATELIER_RECORD=1 to write the snapshots anew, and read what changed.

@@ -100,6 +100,7 @@ func trainAndClean(photo: URL, into folder: URL, steps: Int) throws {
         [
           "denoise", "swap", "segment", "classify", "attack", "run", "train", "train-objects",
           "evaluate", "compare", "extract", "match", "explain", "model", "summary", "plan",
+          "shrink",
           "samples", "bench",
         ].contains(word)
       }

@@ -154,6 +154,9 @@ struct SegmentTests {
         + ["--seed", "7", "--quiet"], environment: ["ATELIER_CHECKPOINTS": bench.path("").path])
     #expect(measured.status == 0, "\(measured.errors)")
     let report = try object(measured)
+    let summary = try bench.run(
+      ["model", "summary", "named"], environment: ["ATELIER_CHECKPOINTS": bench.path("").path])
+    #expect(summary.output.contains("classes: background, circle, square, triangle"))
     #expect(
       (report["protocol"] as? String)?.hasPrefix(
         "shapes scenes of seed 7, all 3 pictures of 128x128") == true)

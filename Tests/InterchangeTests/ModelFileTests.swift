@@ -263,6 +263,37 @@ struct ModelFileTests {
     return result
   }
 
+  @Test func `large weights are stored in 16 bits where they fit`() throws {
+    let graph = try Graph.trace { builder in
+      let input = builder.input("input", [1, 4, 4, 16])
+      let first = Convolution2D(filters: 64, kernel: 1, name: "first")(input)
+      builder.output("output", Convolution2D(filters: 32, kernel: 1, name: "second")(first))
+    }
+    let store = try ParameterStore(for: [graph], seed: 5)
+    var large = try #require(store["second/weight"])
+    large.elements[7] = 65505
+    try store.set("second/weight", large)
+    let model = try Model(
+      graph: graph, store: store,
+      information: ModelInformation(task: "denoise", architecture: "unet"))
+    let folder = FileManager.default.temporaryDirectory
+    let url = folder.appendingPathComponent("atelier-half-\(UUID().uuidString).safetensors")
+    defer { try? FileManager.default.removeItem(at: url) }
+    try ModelFile.write(model, to: url, form: .float16)
+    let file = try SafetensorsFile.read(from: url)
+    #expect(file.entry(named: "first/weight")?.type == .float16)
+    #expect(file.entry(named: "first/bias")?.type == .float32)
+    #expect(file.entry(named: "second/weight")?.type == .float32)
+    let read = try ModelFile.read(from: url)
+    #expect(read.parameters["second/weight"] == large)
+    let own = try #require(model.parameters["first/weight"]?.elements)
+    let stored = try #require(read.parameters["first/weight"]?.elements)
+    #expect(own != stored)
+    for (one, other) in zip(own, stored) { #expect(abs(one - other) <= abs(one) / 2048) }
+    try ModelFile.write(model, to: url)
+    #expect(try ModelFile.read(from: url).parameters == model.parameters)
+  }
+
   @Test func `parameters of a store that do not fit are refused`() throws {
     let graph = try SampleModels.autoencoder()
     let other = try ParameterStore(for: [SampleModels.mover()], seed: 1)

@@ -102,6 +102,32 @@ struct SafetensorsTests {
     #expect(try file.tensor(named: "gewicht.groß \"7\"\n日本").elements == [7])
   }
 
+  @Test func `rounding to halves is the machine's`() {
+    #if arch(arm64) || os(Linux)
+    var generator = RandomGenerator(seed: 12)
+    // Every half, the middle between it and the next one, and its neighbours; then any bits.
+    var values = (0..<UInt16(0x7C00)).flatMap { bits -> [Float] in
+      let half = Float(Float16(bitPattern: bits))
+      let next = bits == 0x7BFF ? 65536 : Float(Float16(bitPattern: bits + 1))
+      let middle = half + (next - half) / 2
+      return [half, middle, middle.nextUp, middle.nextDown, -middle]
+    }
+    values += (0..<20_000).map { _ in
+      Float(bitPattern: UInt32(generator.index(below: 1 << 32)))
+    }
+    values += [.infinity, -.infinity, .greatestFiniteMagnitude, .nan, -0.0]
+    let entry = SafetensorsEntry(
+      name: "h", halfPrecision: Tensor([values.count], values))
+    #expect(entry.type == .float16 && entry.bytes.count == 2 * values.count)
+    for (index, value) in values.enumerated() {
+      let bits = UInt16(entry.bytes[2 * index]) | UInt16(entry.bytes[2 * index + 1]) << 8
+      let machine = Float16(value)
+      #expect(
+        value.isNaN ? Float16(bitPattern: bits).isNaN : bits == machine.bitPattern, "\(value)")
+    }
+    #endif
+  }
+
   @Test func `every half is the machine's half`() {
     #if arch(arm64) || os(Linux)
     let bits = (0...UInt16.max).flatMap { [UInt8(truncatingIfNeeded: $0), UInt8($0 >> 8)] }

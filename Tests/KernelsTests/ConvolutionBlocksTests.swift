@@ -23,7 +23,8 @@ struct ConvolutionBlocksTests {
   @Test(arguments: cases, InstructionSet.available)
   func sameBitsAsPackedWeights(_ item: ConvolutionCase, _ isa: InstructionSet) {
     let tensors = ConvolutionTensors(item.geometry)
-    for precision in [Precision.float32, .bfloat16] {
+    let precisions: [Precision] = isa == .avx512 ? [.float32, .bfloat16] : [.float32]
+    for precision in precisions {
       for pass in ConvolutionTests.passes {
         var g = item.geometry
         g.packsInRun = true
@@ -45,14 +46,16 @@ struct ConvolutionBlocksTests {
           kernels.runPass(g, pass, tensors, epilogue: epilogue, into: result)
           let expected = FencedFloats(resultCount(g, pass), seed: nil)
           kernels.runPass(item.geometry, pass, tensors, epilogue: epilogue, into: expected)
-          #expect(result.values == expected.values, "\(pass), \(number) threads, \(precision)")
+          // A plain Bool: listing the differences of so many values would take minutes.
+          let isSame = result.values == expected.values
+          #expect(isSame, "\(pass), \(number) threads, \(precision)")
         }
       }
     }
   }
 
-  @Test(arguments: cases, InstructionSet.available)
-  func weightGradientEqualsReference(_ item: ConvolutionCase, _ isa: InstructionSet) {
+  @Test(arguments: cases)
+  func weightGradientEqualsReference(_ item: ConvolutionCase) {
     let g = item.geometry
     let tensors = ConvolutionTensors(g)
     let weights = FencedFloats(g.weightCount, seed: nil)
@@ -60,15 +63,18 @@ struct ConvolutionBlocksTests {
     ReferenceConvolution.weightGradient(
       g, input: tensors.input.read, outputGradient: tensors.gradient.read,
       weightGradient: weights.start, biasGradient: bias.start)
-    var first: [UInt32]?
-    for threads in [1, 2, 3] {
-      let kernels = Kernels(pool: ThreadPool(threads: threads), instructionSet: isa)
-      let actual = kernels.runWeightGradient(g, tensors)
-      #expect(relativeDistance(actual.weights, weights.values) < 2e-6)
-      #expect(relativeDistance(actual.bias, bias.values) < 2e-6)
-      let bits = (actual.weights + actual.bias).map(\.bitPattern)
-      #expect(bits == first ?? bits, "\(threads) threads")
-      first = first ?? bits
+    for isa in InstructionSet.available {
+      var first: [UInt32]?
+      for threads in [1, 3] {
+        let kernels = Kernels(pool: ThreadPool(threads: threads), instructionSet: isa)
+        let actual = kernels.runWeightGradient(g, tensors)
+        #expect(relativeDistance(actual.weights, weights.values) < 2e-6, "\(isa)")
+        #expect(relativeDistance(actual.bias, bias.values) < 2e-6, "\(isa)")
+        let bits = (actual.weights + actual.bias).map(\.bitPattern)
+        let isSame = bits == first ?? bits
+        #expect(isSame, "\(isa), \(threads) threads")
+        first = first ?? bits
+      }
     }
   }
 }

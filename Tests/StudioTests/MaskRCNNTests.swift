@@ -212,6 +212,10 @@ struct MaskRCNNTests {
     let model = try MaskRCNNModel(contentsOf: url)
     #expect(model.network == MaskRCNN(.tiny, classes: 3))
     #expect(model.classNames == ["circle", "square", "triangle"])
+    let palette = try SegmentationModel(contentsOf: url).palette
+    #expect(palette.names == ["background", "circle", "square", "triangle"])
+    // Every class has a colour of its own, none the background's.
+    #expect(Set(palette.entries.map(\.color)).count == 4)
     let segmenter = try MaskRCNNSegmenter(model)
     var options = ObjectSelection()
     options.score = 0.01
@@ -223,6 +227,45 @@ struct MaskRCNNTests {
       for object in objects {
         #expect(object.box.x >= 0 && object.box.x + object.box.width <= Double(width) + 1e-3)
       }
+    }
+  }
+
+  @Test func picturesOnBrightGroundAreSeenInNegative() throws {
+    try withScratchFolder { folder in
+      var request = request(steps: 2)
+      request.darkensGround = true
+      request.stretchesContrast = true
+      request.averageDecay = 0.5
+      let run = folder.appending(path: "run")
+      _ = try MaskRCNNTraining.run(request, in: run, isResuming: false)
+      var model = try ModelFile.read(from: run.appending(path: "last.safetensors"))
+      #expect(
+        model.information.preprocessing
+          == "darkest and brightest half percent of the samples to 0 and 255, gray and negative "
+          + "where most of it is bright, pixel / 255, RGB")
+      // Dark cells on bright ground, and what is seen of them.
+      var tissue = ByteImage(width: 64, height: 48, channels: 3, filledWith: 255)
+      for pixel in 0..<64 * 48 where pixel % 64 / 8 % 3 == 1 && pixel / 64 / 8 % 3 == 1 {
+        for (channel, value) in [60, 0, 120].enumerated() {
+          tissue.samples[3 * pixel + channel] = UInt8(value + pixel % 7)
+        }
+      }
+      var negative = tissue.withChannels(1)
+      negative.samples = negative.samples.map { 255 - $0 }
+      var options = ObjectSelection()
+      options.score = 0.01
+      func found(_ picture: ByteImage) throws -> [MaskedObject] {
+        try MaskRCNNSegmenter(MaskRCNNModel(model, name: "m")).objects(in: picture, options)
+      }
+      model.information.preprocessing =
+        "gray and negative where most of it is bright, pixel / 255, RGB"
+      let seen = try found(tissue)
+      #expect(!seen.isEmpty)
+      // What is dark already stays as it is.
+      #expect(try found(negative) == seen)
+      model.information.preprocessing = "pixel / 255, RGB"
+      #expect(try found(negative) == seen)
+      #expect(try found(tissue) != seen)
     }
   }
 

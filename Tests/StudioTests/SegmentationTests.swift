@@ -252,7 +252,7 @@ private func picture(_ classes: [Int], width: Int) -> ByteImage {
     }
   }
 
-  @Test func connectedPartsAreObjects() {
+  @Test func connectedPartsAreObjects() throws {
     // Two parts of class 1 that touch at a corner alone, one of class 2, ground.
     let labels: [UInt8] = [1, 1, 0, 2, 1, 0, 1, 2, 0, 0, 1, 2]
     let values: [Float] = [
@@ -268,7 +268,7 @@ private func picture(_ classes: [Int], width: Int) -> ByteImage {
         .map(\.decoded)
     }
     let objects = regions(2)
-    #expect(objects.map(\.classIndex) == [0, 1, 0])
+    try #require(objects.map(\.classIndex) == [0, 1, 0])
     #expect(objects.map(\.mask.area) == [3, 3, 2])
     #expect(objects[0].box == PlaneBox(x: 0, y: 0, width: 2, height: 2))
     #expect(objects[1].box == PlaneBox(x: 3, y: 0, width: 1, height: 3))

@@ -9,6 +9,9 @@ public enum SampleShapes {
   /// How many scenes.
   public static let count = 8
 
+  /// What is added to the seed, so that no training with a small seed learns from the samples.
+  private static let offset: UInt64 = 0x7361_6D70
+
   /// The scenes of a seed, of the standard size.
   ///
   /// - Parameter seed: Which ones; `SampleScenes.sampleSeed` gives the samples that ship.
@@ -17,7 +20,7 @@ public enum SampleShapes {
   public static func scenes(
     seed: UInt64 = SampleScenes.sampleSeed
   ) throws(DatasetError) -> ShapesScenes {
-    try ShapesScenes(seed: seed)
+    try ShapesScenes(seed: seed &+ offset)
   }
 
   /// Draws the samples: `shapes/images/NAME.png`, `shapes/labels/NAME.png`, whose palette shows the classes,

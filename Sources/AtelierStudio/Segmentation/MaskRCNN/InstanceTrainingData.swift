@@ -38,7 +38,7 @@ struct InstanceTrainingData {
       let (learnt, validation) = try Self.parts(path, objects: objects, seed: request.seed)
       held = validation
       source = InstanceSource(
-        try Self.loaded(learnt, stretches: request.stretchesContrast), size: size,
+        try Self.loaded(learnt, request.reading), size: size,
         augmentation: request.augmentation, enlargement: request.enlargement, seed: request.seed)
       description =
         "\(learnt.name), \(learnt.count) pictures with \(learnt.objectCount) objects"
@@ -64,13 +64,14 @@ struct InstanceTrainingData {
   }
 
   /// The pictures in memory, with masks cut to their bounds.
-  private static func loaded(_ set: InstanceData, stretches: Bool) throws -> InstanceSet {
+  private static func loaded(
+    _ set: InstanceData, _ reading: PictureReading
+  ) throws -> InstanceSet {
     InstanceSet(
       classNames: set.classNames,
       items: try set.items.map { item in
-        let picture = try item.picture()
-        return InstanceSet.Item(
-          name: item.name, picture: stretches ? picture.stretched : picture,
+        InstanceSet.Item(
+          name: item.name, picture: reading.prepared(try item.picture()),
           objects: item.objects.compactMap { InstanceTruth($0.decoded) })
       })
   }

@@ -196,8 +196,7 @@ package final class MaskRCNNSession {
     let information = ModelInformation(
       task: MaskRCNNModel.task, architecture: MaskRCNNModel.architecture,
       granularity: network.granularity,
-      preprocessing: request.stretchesContrast
-        ? MaskRCNNModel.stretchedPreprocessing : MaskRCNNModel.plainPreprocessing,
+      preprocessing: MaskRCNNModel.preprocessing(request.reading),
       classNames: data.source.classNames, training: training, figures: metrics)
     return try Model(graph: graph, store: store, information: information)
   }

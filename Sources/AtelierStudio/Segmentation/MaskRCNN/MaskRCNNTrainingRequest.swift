@@ -31,6 +31,8 @@ public struct MaskRCNNTrainingRequest: TrainingRequest, Hashable {
   public var augmentation = InstanceAugmentation.none
   /// Whether every picture's contrast is stretched to the full range first.
   public var stretchesContrast = false
+  /// Whether pictures on bright ground are seen in negative, as gray on dark ground; nil means no.
+  public var darkensGround: Bool?
   /// How many times as large as it is the network sees a picture, above 0: more than 1 for objects of few pixels.
   public var enlargement: Float = 1
   /// AdamW's base learning rate; half a cosine over the training ends at a hundredth of it.
@@ -78,7 +80,9 @@ public struct MaskRCNNTrainingRequest: TrainingRequest, Hashable {
 
   /// How pictures are prepared for the network.
   var reading: PictureReading {
-    PictureReading(stretchesContrast: stretchesContrast, enlargement: enlargement)
+    PictureReading(
+      stretchesContrast: stretchesContrast, darkensGround: darkensGround ?? false,
+      enlargement: enlargement)
   }
 
   public static let changeable: Set = [

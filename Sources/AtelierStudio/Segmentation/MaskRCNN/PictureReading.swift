@@ -8,6 +8,8 @@ import AtelierZoo
 struct PictureReading: Sendable, Hashable {
   /// Whether contrast is stretched to the full range.
   var stretchesContrast = false
+  /// Whether pictures on bright ground are seen as on dark ground.
+  var darkensGround = false
   /// How many times as large as it is the network sees a picture.
   var enlargement: Float = 1
 
@@ -20,6 +22,12 @@ struct PictureReading: Sendable, Hashable {
     let factor: Float
   }
 
+  /// A picture with the contrast and the ground that the network sees.
+  func prepared(_ picture: ByteImage) -> ByteImage {
+    let visible = stretchesContrast ? picture.stretched : picture.flattened()
+    return darkensGround ? visible.onDarkGround : visible
+  }
+
   /// Prepares a picture.
   ///
   /// - Parameters:
@@ -27,7 +35,7 @@ struct PictureReading: Sendable, Hashable {
   ///   - longestSide: The longest side that the network sees; larger pictures are shrunk.
   /// - Returns: The samples and the way back.
   func seen(_ picture: ByteImage, longestSide: Int) -> Seen {
-    let visible = stretchesContrast ? picture.stretched : picture.flattened()
+    let visible = prepared(picture)
     let longest = max(visible.width, visible.height)
     let limit = max(longestSide, 1)
     let wanted = Int((Float(longest) * enlargement).rounded())
@@ -58,5 +66,21 @@ extension MaskRCNNDetector {
     let seen = reading.seen(picture, longestSide: longestSide)
     return try detections(seen.samples, size: seen.size, selection)
       .compactMap { $0.object(in: picture.size, factor: seen.factor) }
+  }
+}
+
+extension ByteImage {
+  /// The picture as it is where more than half of it is dark; else its negative in gray.
+  ///
+  /// Stained tissue is dark on bright ground, fluorescence bright on dark: so both look alike.
+  ///
+  /// - Precondition: no alpha.
+  var onDarkGround: ByteImage {
+    let gray = withChannels(1)
+    let bright = gray.samples.reduce(0) { $0 + ($1 >= 128 ? 1 : 0) }
+    guard 2 * bright > gray.samples.count else { return self }
+    var negative = gray
+    negative.samples = gray.samples.map { 255 - $0 }
+    return negative.withChannels(channels)
   }
 }
