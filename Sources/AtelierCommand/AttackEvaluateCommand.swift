@@ -131,9 +131,11 @@ struct AttackEvaluateCommand: ParsableCommand {
       let images = try pictures(for: Classifier([victim.model], kernels: kernels))
       for (file, attacker) in zip(generator, generators) {
         for radius in try radii ?? [attacker.budget.radius] {
+          let progress = WorkProgress("pictures", isQuiet: global.quiet)
           let report = try AttackEvaluation.run(
             attacker, victim: victim.model, on: images,
-            budget: attacker.budget.scaled(to: radius), kernels: kernels)
+            budget: attacker.budget.scaled(to: radius), kernels: kernels, progress: progress.show)
+          progress.end()
           add(
             AttackRow(
               victim: victim.name, epsilon: radius, generator: file, report: report), &table)
@@ -170,12 +172,14 @@ struct AttackEvaluateCommand: ParsableCommand {
   ) throws {
     for attack in attacks {
       for radius in try radii ?? [0.3] {
+        let progress = WorkProgress("pictures", isQuiet: global.quiet)
         let report = try AttackEvaluation.run(
           attack, victim: pair.victim.model,
           source: pair.source.name == pair.victim.name ? nil : pair.source.model, on: images,
           budget: isL2 ? .two(radius) : .infinity(radius),
           goal: Reading.goal(target: target, isLeastLikely: leastLikely), seed: seed,
-          kernels: kernels)
+          kernels: kernels, progress: progress.show)
+        progress.end()
         add(
           AttackRow(
             victim: pair.victim.name, epsilon: radius, source: pair.source.name, report: report),

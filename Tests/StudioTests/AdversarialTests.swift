@@ -71,9 +71,11 @@ import Testing
         attack, victim: victim, on: set, budget: .infinity(0.03))
       #expect(weak.success == 0, "\(attack.name)")
     }
+    var done: [[Int]] = []
     let random = try AttackEvaluation.run(
-      .random, victim: victim, on: set, budget: .infinity(0.1))
-    #expect(random.success == 0)
+      .random, victim: victim, on: set, budget: .infinity(0.1)
+    ) { done.append([$0, $1]) }
+    #expect(random.success == 0 && done == [[40, 40]])
     #expect(random.protocol.contains("L-infinity 0.1, which is 25 of 255"))
   }
 

@@ -64,16 +64,18 @@ public enum AttackEvaluation {
   ///   - images: Pictures of the victim's size.
   ///   - budget: Another limit, which scales the noise; nil keeps the trained one.
   ///   - kernels: Instruction set and threads.
+  ///   - progress: Told now and then how many pictures are done, and of how many.
   /// - Returns: The figures with their protocol.
   /// - Throws: `StudioError` when generator, victim and pictures do not fit together.
   public static func run(
     _ attacker: NoiseAttacker, victim: Model, on images: LabeledImages,
-    budget: NoiseBudget? = nil, kernels: Kernels = Kernels()
+    budget: NoiseBudget? = nil, kernels: Kernels = Kernels(),
+    progress: (_ done: Int, _ total: Int) -> Void = { _, _ in }
   ) throws -> AttackReport {
     let name = "generator" + (attacker.isUniversal ? " (universal)" : "")
     return try measure(
       name, victim, images, budget: budget ?? attacker.budget, goal: attacker.goal,
-      kernels: kernels
+      kernels: kernels, progress
     ) { pictures, _, _ in try attacker.attack(pictures, budget: budget) }
   }
 
@@ -89,12 +91,13 @@ public enum AttackEvaluation {
   ///   - goal: What it is after.
   ///   - seed: The seed of starts and squares.
   ///   - kernels: Instruction set and threads.
+  ///   - progress: Told now and then how many pictures are done, and of how many.
   /// - Returns: The figures with their protocol.
   /// - Throws: `StudioError` when victim, source and pictures do not fit together.
   public static func run(
     _ attack: Attack, victim: Model, source: Model? = nil, on images: LabeledImages,
     budget: NoiseBudget, goal: AttackGoal = .untargeted, seed: UInt64 = 1,
-    kernels: Kernels = Kernels()
+    kernels: Kernels = Kernels(), progress: (_ done: Int, _ total: Int) -> Void = { _, _ in }
   ) throws -> AttackReport {
     if let source {
       guard source.information.classNames == victim.information.classNames,
@@ -105,14 +108,14 @@ public enum AttackEvaluation {
       }
     }
     let attacker = try Attacker(source ?? victim, budget: budget, goal: goal, kernels: kernels)
-    return try measure(attack.name, victim, images, budget: budget, goal: goal, kernels: kernels) {
-      try attacker.run($0, $1, attack, seed: seed, first: $2)
-    }
+    return try measure(
+      attack.name, victim, images, budget: budget, goal: goal, kernels: kernels, progress
+    ) { try attacker.run($0, $1, attack, seed: seed, first: $2) }
   }
 
   private static func measure(
     _ name: String, _ victim: Model, _ images: LabeledImages, budget: NoiseBudget,
-    goal: AttackGoal, kernels: Kernels,
+    goal: AttackGoal, kernels: Kernels, _ progress: (Int, Int) -> Void,
     _ attack: (_ pictures: Tensor, _ labels: [Int], _ first: Int) throws -> Tensor
   ) throws -> AttackReport {
     let classifier = try Classifier([victim], kernels: kernels)
@@ -143,6 +146,7 @@ public enum AttackEvaluation {
       tally.add(
         clean: set.pixels, from: range.lowerBound * set.pictureLength, noisy: bytes,
         pictures: labels.count)
+      progress(range.upperBound, set.count)
     }
     var report = tally.report
     report.attack = name
