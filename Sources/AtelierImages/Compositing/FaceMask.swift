@@ -37,14 +37,15 @@ public enum FaceMask: String, Sendable, CaseIterable, Codable {
           for column in 0..<width {
             let x = (Float(column) + 0.5 - radiusX) / radiusX
             // The distance to the edge is about (1 − q) / |∇q| for the shape's own norm q.
-            let exponent: Float = y > 0 ? 3 : 2
-            let norm = pow(pow(abs(x), exponent) + pow(abs(y), exponent), 1 / exponent)
-            let (across, down) = (
-              pow(abs(x), exponent - 1) / radiusX, pow(abs(y), exponent - 1) / radiusY
-            )
-            let slope = (across * across + down * down).squareRoot()
-            let distance =
-              slope > 0 ? (1 - norm) * pow(norm, exponent - 1) / slope : radiusX
+            let isLower = y > 0
+            let (a, b) = (abs(x), abs(y))
+            let (across, down) = isLower ? (a * a, b * b) : (a, b)
+            let sum = a * across + b * down
+            let norm = isLower ? cbrt(sum) : sum.squareRoot()
+            let (slopeX, slopeY) = (across / radiusX, down / radiusY)
+            let slope = (slopeX * slopeX + slopeY * slopeY).squareRoot()
+            let scale = isLower ? norm * norm : norm
+            let distance = slope > 0 ? (1 - norm) * scale / slope : radiusX
             target[row * width + column] = max(0, min(1, distance + 0.5))
           }
         }
