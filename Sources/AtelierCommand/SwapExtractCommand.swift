@@ -81,6 +81,12 @@ struct SwapExtractCommand: ParsableCommand {
     }
     try PictureFailure.complain(failures)
     if report.isInterrupted { throw ExitCode(128 + (interrupt.signalNumber ?? 2)) }
+    guard report.faces > 0 || report.tooBlurred == 0 else {
+      throw StudioError(
+        .data,
+        "all \(report.tooBlurred) faces are less sharp than --min-sharpness \(minSharpness); "
+          + "the sheet of an extraction without it shows how sharp they are")
+    }
     guard report.faces > 0 else {
       throw StudioError(
         .data, "no face was found in \(report.pictures) pictures; try --smallest or --boxes")

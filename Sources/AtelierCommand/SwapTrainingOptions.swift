@@ -240,8 +240,9 @@ struct AugmentationOptions: ParsableArguments {
 
   @Option(
     help: ArgumentHelp(
-      "The middle part of a crop's width that the network sees, 0.25 to 1 (default: 0.625, the "
-        + "face from brow to chin; 1 shows chin, brow and hair, too).", valueName: "part"))
+      "The middle part of a crop's width that the network sees, 0.25 to 1 (default: 0.625 as in "
+        + "2017, brow to lips; 0.8 shows the chin, too, and long faces whole; 1 also hair).",
+      valueName: "part"))
   var coverage: Double?
 
   func validate() throws {

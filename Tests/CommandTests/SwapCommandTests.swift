@@ -63,6 +63,10 @@ struct SwapCommandTests {
     let crops = try ImageFolder.list(bench.path("faces"), extensions: folder).map(\.name)
     #expect(crops == (0..<4).map { "f\($0)-0.png" })
     #expect(try ImageFile.size(bench.path("faces-sheet.png").path).width > 4 * 96)
+    let blurred = try run(
+      bench, ["swap", "extract", "in", "-o", "none", "--min-sharpness", "20"] + Self.boxes)
+    #expect(blurred.status == 65)
+    #expect(blurred.errors.contains("all 4 faces are less sharp than --min-sharpness 20.0; "))
     // The alignments lead to the same results as the boxes that they were made of.
     let common = ["swap", "in", "--model", "swap.safetensors", "--to", "b"]
     let first = try run(bench, common + ["-o", "byBoxes"] + Self.boxes)

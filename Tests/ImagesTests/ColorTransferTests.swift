@@ -170,6 +170,22 @@ struct MaskTests {
     }
   }
 
+  @Test("the ellipse is one above its middle and fuller below", arguments: [(80, 60), (61, 90)])
+  func ellipse(width: Int, height: Int) {
+    let mask = FaceMask.ellipse.picture(width: width, height: height)
+    func area(_ rows: Range<Int>) -> Float {
+      rows.reduce(0) { sum, y in (0..<width).reduce(sum) { $0 + mask[$1, y, 0] } }
+    }
+    let quarter = Float(width * height) / 4
+    // Half of π and half of 4 Γ(4/3)² / Γ(5/3), for half axes of 1.
+    #expect(abs(area(0..<height / 2) / quarter - 1.5708) < 0.01)
+    #expect(abs(area(height / 2..<height) / quarter - 1.7666) < 0.01)
+    // The corners of a mouth near the lower edge.
+    let (x, y) = (Int(0.2 * Float(width)), Int(0.92 * Float(height)))
+    #expect(mask[x, y, 0] == 1 && mask[width - 1 - x, y, 0] == 1)
+    #expect(mask[x, height - 1 - y, 0] == 0)
+  }
+
   @Test("a mask that is nowhere larger stays nowhere larger; feathers stay within their mask")
   func monotone() {
     let large = FaceMask.learned.picture(width: 40, height: 40, learned: learned())

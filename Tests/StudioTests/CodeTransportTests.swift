@@ -32,6 +32,28 @@ struct CodeTransportTests {
     }
   }
 
+  @Test(arguments: [12, 24, 40]) func `no exchange of many makes it cheaper`(_ size: Int) {
+    for seed in 0..<30 {
+      var generator = RandomGenerator(seed: UInt64(seed), UInt64(size))
+      let costs = (0..<size * size).map { _ in (4 * generator.normal()).rounded() }
+      let columns = OptimalAssignment.columns(costs: costs, size: size)
+      // What it costs that one row takes another's column, by way of any others (Floyd and Warshall): no circle of rows may gain.
+      var ways = (0..<size * size).map { place in
+        costs[place / size * size + columns[place % size]]
+          - costs[place / size * size + columns[place / size]]
+      }
+      for over in 0..<size {
+        for from in 0..<size {
+          for to in 0..<size {
+            let way = ways[from * size + over] + ways[over * size + to]
+            ways[from * size + to] = min(ways[from * size + to], way)
+          }
+        }
+      }
+      #expect((0..<size).allSatisfy { ways[$0 * size + $0] >= 0 }, "seed \(seed)")
+    }
+  }
+
   @Test func `a hidden order is found again`() {
     let size = 200
     var generator = RandomGenerator(seed: 5)
@@ -83,6 +105,15 @@ struct CodeTransportTests {
       error(moments, truth, size: size), error(refined, truth, size: size)
     )
     #expect(after < 0.65 * before, "\(before), \(after)")
+    // A fit to uncertain pairs shrinks; what is mapped must not.
+    let (carried, wanted) = (
+      CodeStatistics(refined(source), size: size), CodeStatistics(target, size: size)
+    )
+    let spread = (0..<size).reduce(0) { $0 + wanted.covariance[$1 * size + $1] }
+    for (one, other) in zip(carried.covariance, wanted.covariance) {
+      #expect(abs(one - other) < 0.01 * spread)
+    }
+    for (one, other) in zip(carried.mean, wanted.mean) { #expect(abs(one - other) < 1e-3) }
   }
 
   @Test func `codes stay where they are when both sets are one`() {

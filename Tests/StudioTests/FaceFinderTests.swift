@@ -88,6 +88,12 @@ struct FaceFinderTests {
     #expect(finder.faces(in: image, near: [moved[1], elsewhere]) == nil)
     #expect(
       finder.faces(in: image, near: [moved[0].corrected(scale: 2.5, right: 0, down: 0)]) == nil)
+    // A face that only touches the former one's place is another one.
+    var aside = faces[0].box
+    aside.x += 0.28 * aside.width
+    aside.y += 0.28 * aside.height
+    try #require(aside.intersectionOverUnion(faces[0].box) < 0.4)
+    #expect(finder.faces(in: image, near: [aside]) == nil)
     #expect(finder.faces(in: image, near: [])?.isEmpty == true)
   }
 

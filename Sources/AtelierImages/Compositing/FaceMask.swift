@@ -6,7 +6,9 @@ import Foundation
 public enum FaceMask: String, Sendable, CaseIterable, Codable {
   /// All of the crop.
   case box
-  /// The largest ellipse within the crop.
+  /// The largest ellipse within the crop, fuller below its middle, where an ellipse would cut the corners of the mouth.
+  ///
+  /// The lower half is |x|³ + |y|³ ≤ 1, about as wide at each height as a jaw.
   case ellipse
   /// What the network's mask head says, within the crop.
   case learned
@@ -34,11 +36,16 @@ public enum FaceMask: String, Sendable, CaseIterable, Codable {
           let y = (Float(row) + 0.5 - radiusY) / radiusY
           for column in 0..<width {
             let x = (Float(column) + 0.5 - radiusX) / radiusX
-            // The distance to the edge is about (1 − q) / |∇q| for the ellipse's own norm q.
-            let norm = (x * x + y * y).squareRoot()
-            let slope =
-              (x * x / (radiusX * radiusX) + y * y / (radiusY * radiusY)).squareRoot()
-            let distance = norm > 0 ? (1 - norm) * norm / slope : radiusX
+            // The distance to the edge is about (1 − q) / |∇q| for the shape's own norm q.
+            let isLower = y > 0
+            let (a, b) = (abs(x), abs(y))
+            let (across, down) = isLower ? (a * a, b * b) : (a, b)
+            let sum = a * across + b * down
+            let norm = isLower ? cbrt(sum) : sum.squareRoot()
+            let (slopeX, slopeY) = (across / radiusX, down / radiusY)
+            let slope = (slopeX * slopeX + slopeY * slopeY).squareRoot()
+            let scale = isLower ? norm * norm : norm
+            let distance = slope > 0 ? (1 - norm) * scale / slope : radiusX
             target[row * width + column] = max(0, min(1, distance + 0.5))
           }
         }
