@@ -54,11 +54,10 @@ struct WinogradBlocks {
     let channels = WinogradPlan.sourceChannels(sizes)
     guard
       plan.packedCount >= Self.fewestPacked && blocks >= Self.fewestBlocks
-        && 2 * 36 * tiles * channels <= 36 * channels * plan.resultFloats
+        && 2 * tiles <= plan.resultFloats
     else { return nil }
     let wanted = (tiles + Self.tilesHeld - 1) / Self.tilesHeld
     sizes.tile_batch = WinogradPlan.whole((tiles + wanted - 1) / wanted, sizes)
-    if byTile { sizes.tile_batch += sizes.tile_batch % 2 }
     batches = (tiles + sizes.tile_batch - 1) / sizes.tile_batch
     tilesPerPiece = sizes.ordered != 0 ? sizes.tile_batch : Self.tilesTransformed
     pieces = (sizes.tile_batch + tilesPerPiece - 1) / tilesPerPiece

@@ -14,6 +14,10 @@ struct ConvolutionBlocksTests {
     .init(
       "288 to 448, more tiles than a batch holds", batch: 5, size: (20, 12), channels: (288, 448),
       kernel: (3, 3), padding: 1),
+    // Nine tiles an image, ordered by kind: batches hold whole images, an odd number of tiles.
+    .init(
+      "256 to 512, 11x11", batch: 9, size: (11, 11), channels: (256, 512), kernel: (3, 3),
+      padding: 1),
     .init(
       "5x5 stride 2, 128 to 256", batch: 12, size: (16, 16), channels: (128, 256), kernel: (5, 5),
       stride: 2, padding: 2),
