@@ -80,5 +80,9 @@ struct ConvolutionBlocksTests {
         first = first ?? bits
       }
     }
+    guard BFloat16Tests.isThere else { return }
+    let half = BFloat16Tests.kernels().runWeightGradient(g, tensors)
+    #expect(relativeDistance(half.weights, weights.values) < BFloat16Tests.tolerance)
+    #expect(relativeDistance(half.bias, bias.values) < 2e-6)
   }
 }

@@ -11,9 +11,7 @@ extension Graph {
     guard !parameterGradients.isEmpty else { return self }
     var result = self
     for (index, node) in nodes.enumerated() {
-      guard case .parameter = values[node.inputs.count > 1 ? node.inputs[1] : 0].source else {
-        continue
-      }
+      guard node.inputs.count > 1, case .parameter = values[node.inputs[1]].source else { continue }
       let shapes = shapes(of: node)
       if var convolution = node.operation as? ConvolutionOperation,
         convolution.foldedNormalization == nil, convolution.loading == nil,
