@@ -15,7 +15,8 @@ struct AttackEvaluateCommand: ParsableCommand {
       sweep, drawn by --plot. --transfer makes each attack on each victim and judges it by all: \
       the transfer matrix. --denoiser puts a denoiser in front of the victims, attacked by \
       someone who does not know of it (noise made on the victim alone) and by someone who does \
-      (gradients through both).
+      (gradients through both). --precision is that of the generators; what judges them stays \
+      float32.
 
       ATTACKS
         random, fgsm, pgd-STEPS, pgd-STEPSxRESTARTS, cw, cw-SEARCHESxSTEPS,
@@ -92,6 +93,7 @@ struct AttackEvaluateCommand: ParsableCommand {
   @Option(help: ArgumentHelp("The seed of random starts.", valueName: "seed"))
   var seed: UInt64 = 1
 
+  @OptionGroup(title: "GENERAL OPTIONS") var arithmetic: PrecisionOptions
   @OptionGroup(title: "GENERAL OPTIONS") var global: GlobalOptions
 
   func validate() throws {
@@ -119,7 +121,8 @@ struct AttackEvaluateCommand: ParsableCommand {
       NamedVictim(name: $0, model: try ModelFile.read(from: URL(fileURLWithPath: $0)))
     }
     let generators = try generator.map {
-      try NoiseAttacker(ModelFile.read(from: URL(fileURLWithPath: $0)), kernels: kernels)
+      try NoiseAttacker(
+        ModelFile.read(from: URL(fileURLWithPath: $0)), kernels: arithmetic.kernels(global))
     }
     try Reading.checkPresent([data])
     let pairs = try AttackPair.list(

@@ -88,6 +88,12 @@ struct AttackTrainCommand: ParsableCommand {
       "The noise's deviation that it is told, of 255 (default: 25).", valueName: "sigma"))
   var denoiserSigma: Float?
 
+  @Option(help: ArgumentHelp("Move training pictures by up to this much.", valueName: "pixels"))
+  var shift: Float?
+
+  @Flag(help: "Mirror half of the training pictures left to right.")
+  var flip = false
+
   @Option(help: ArgumentHelp("Pictures a step (default: 128).", valueName: "n"))
   var batch: Int?
 
@@ -197,6 +203,7 @@ struct AttackTrainCommand: ParsableCommand {
     request.budget = isL2 ? .two(radius ?? 2) : .infinity(radius ?? 0.3)
     request.loss = try loss.map(Self.loss) ?? request.loss
     request.holdOut = holdOut ?? request.holdOut
+    request.augmentation = augmentation ?? request.augmentation
     request.batch = batch ?? request.batch
     request.learningRate = learningRate ?? request.learningRate
     request.seed = seed ?? request.seed
@@ -220,6 +227,15 @@ struct AttackTrainCommand: ParsableCommand {
     return kind
   }
 
+  /// The random changes of training pictures; nil when none was asked for.
+  private var augmentation: PictureAugmentation? {
+    guard shift != nil || flip else { return nil }
+    var changes = PictureAugmentation()
+    changes.shift = shift ?? 0
+    changes.isFlipped = flip
+    return changes
+  }
+
   private func newRequest() throws -> NoiseTrainingRequest {
     guard let victim, let data else {
       throw StudioError(
@@ -239,6 +255,7 @@ struct AttackTrainCommand: ParsableCommand {
     }
     request.denoiserSigma = denoiserSigma
     request.holdOut = holdOut
+    request.augmentation = augmentation
     request.batch = batch ?? request.batch
     request.learningRate = learningRate ?? request.learningRate
     request.seed = seed ?? request.seed
@@ -262,6 +279,7 @@ struct AttackTrainCommand: ParsableCommand {
       ("--least-likely", leastLikely), ("--universal", universal), ("--loss", loss != nil),
       ("--discriminator", discriminator != nil), ("--denoiser", denoiser != nil),
       ("--denoiser-sigma", denoiserSigma != nil),
+      ("--shift", shift != nil), ("--flip", flip),
       ("--batch", batch != nil), ("--learning-rate", learningRate != nil),
       ("--hold-out", holdOut != nil), ("--seed", seed != nil),
     ]

@@ -45,9 +45,6 @@ struct DuelOptions: ParsableArguments {
       "Steps over which that limit grows from nothing (default: 500).", valueName: "steps"))
   var ramp: Int?
 
-  @Option(help: ArgumentHelp("Move training pictures by up to this much.", valueName: "pixels"))
-  var shift: Float?
-
   @Option(
     help: ArgumentHelp("The classifier's learning rate (default: 0.001).", valueName: "rate"))
   var classifierRate: Double?
@@ -83,9 +80,8 @@ struct DuelOptions: ParsableArguments {
       ("--classifier", classifier != nil), ("--balance", balance != nil),
       ("--pgd-share", pgdShare != nil), ("--pgd-steps", pgdSteps != nil),
       ("--pgd-step", pgdStep != nil), ("--pgd-epsilon", pgdEpsilon != nil),
-      ("--ramp", ramp != nil), ("--shift", shift != nil),
-      ("--classifier-rate", classifierRate != nil), ("--average-decay", averageDecay != nil),
-      ("--validate-every", validateEvery != nil),
+      ("--ramp", ramp != nil), ("--classifier-rate", classifierRate != nil),
+      ("--average-decay", averageDecay != nil), ("--validate-every", validateEvery != nil),
     ]
     return options.filter(\.1).map(\.0)
   }
@@ -105,7 +101,6 @@ struct DuelOptions: ParsableArguments {
     request.searchStep = pgdStep
     request.searchRadius = try pgdEpsilon.map { try Reading.epsilons($0, most: 1000)[0] }
     request.ramp = ramp ?? request.ramp
-    request.augmentation.shift = shift ?? 0
     request.classifierRate = classifierRate ?? request.classifierRate
     request.averageDecay = averageDecay
     request.validationInterval = validateEvery

@@ -65,13 +65,15 @@ struct ConvolutionPartition {
     _ stencils: UnsafeBufferPointer<ck_conv_stencil>, pixels: Int, pointwise: Bool, tile: Int
   ) {
     batch = 1
-    let reduction = stencils.map { $0.taps_y * $0.taps_x * ($0.src_c / $0.groups) }.max() ?? 0
+    let reduction =
+      stencils.map { $0.taps_y * $0.taps_x * ($0.src_c / $0.groups / $0.per_float) }.max() ?? 0
     let fitting = 2 * Self.windowFloats / max(reduction, 1) / tile * tile
     // Thin layers take more pixels at a time: calls cost as much as their products.
     let most = pointwise ? max(96, min(1536, pixels / Self.enoughParts)) : 96
     rowsPerPart = max(tile, min(most, fitting))
     rowParts = (pixels + rowsPerPart - 1) / rowsPerPart
-    scratch = pointwise ? 0 : rowsPerPart * reduction
+    let isInPlace = pointwise && stencils[0].per_float == 1
+    scratch = isInPlace ? 0 : rowsPerPart * reduction
     blocksPerPart = blocks
   }
 
@@ -106,7 +108,9 @@ struct ConvolutionPartition {
     guard s.taps_y > 0 && s.taps_x > 0 else { return 0 }
     let extent = (rows - 1) * s.src_sy + (s.taps_y - 1) * s.step_y + 1
     let held = min(extent, rows * s.taps_y)
-    let line = ((columns - 1) * s.src_sx + (s.taps_x - 1) * s.step_x + 1) * (s.src_c / s.groups)
+    let line =
+      ((columns - 1) * s.src_sx + (s.taps_x - 1) * s.step_x + 1)
+      * (s.src_c / s.groups / s.per_float)
     return 2 * (extent + max(s.taps_y * s.taps_x, rows)) + (held + 1) * (line + 16) + 64
   }
 

@@ -62,6 +62,8 @@ struct ConvolutionStencils {
   let form: Form
   let vector: Int
   let block: Int
+  /// Operands in a float: 1, or a pair of bfloat16.
+  let perFloat: Int
 
   init(_ g: ConvolutionGeometry, pass: ConvolutionPass, table: ck_convolution_table) {
     geometry = g
@@ -77,6 +79,8 @@ struct ConvolutionStencils {
     } else {
       form = .blocks
     }
+    let isPaired = form == .blocks && source / g.groups % table.per_float == 0
+    perFloat = isPaired ? table.per_float : 1
   }
 
   private init(_ other: ConvolutionStencils, form: Form) {
@@ -85,9 +89,13 @@ struct ConvolutionStencils {
     self.form = form
     vector = other.vector
     block = other.block
+    perFloat = 1
   }
 
-  /// The same pass with all result channels in blocks.
+  /// The same pass in float32.
+  var inSingles: ConvolutionStencils { ConvolutionStencils(self, form: form) }
+
+  /// The same pass in float32 with all result channels in blocks.
   var asBlocks: ConvolutionStencils { ConvolutionStencils(self, form: .blocks) }
 
   /// The number of stencils.
@@ -158,6 +166,6 @@ struct ConvolutionStencils {
       off_y: y.offset, off_x: x.offset, step_y: y.offsetStep, step_x: x.offsetStep,
       kernel_y: y.kernel, kernel_x: x.kernel,
       kernel_step_y: y.kernelStep, kernel_step_x: x.kernelStep,
-      packed_at: 0, form: form.rawValue)
+      packed_at: 0, form: form.rawValue, per_float: perFloat)
   }
 }

@@ -38,7 +38,7 @@ struct WeightGradientPartition {
     let set =
       exchanged
       ? ConvolutionStencils(g, pass: .inputGradient, table: table).asBlocks
-      : full.form == .dots ? full.asBlocks : full
+      : full.form == .dots ? full.asBlocks : full.inSingles
     family = set
     var stencil = withUnsafeTemporaryAllocation(of: ck_conv_stencil.self, capacity: 1) {
       set.fill($0)

@@ -27,7 +27,8 @@ long ck_conv_packed_count(const ck_conv_stencil *s, long vector, long block) {
   const long taps = s->taps_y * s->taps_x;
   if (s->form == 2) return taps * s->dst_c;
   const long cg = s->src_c / s->groups, kg = s->dst_c / s->groups;
-  return s->groups * taps * cg * (s->form == 1 ? kg : padded_channels(kg, vector, block));
+  return s->groups * taps * (cg / s->per_float) *
+         (s->form == 1 ? kg : padded_channels(kg, vector, block));
 }
 
 // Element (i, j) of the kernel, source channel c, result channel k of a group lies at c * step_c +
@@ -71,6 +72,29 @@ static void pack_block(weight_view view, long channels, long valid, long width, 
   }
 }
 
+// The bfloat16 nearest to a value, and of two equally near the even one.
+static unsigned rounded_half(float value) {
+  unsigned bits;
+  __builtin_memcpy(&bits, &value, sizeof bits);
+  if (value != value) return bits >> 16 | 0x40;
+  return (bits + 0x7fff + (bits >> 16 & 1)) >> 16;
+}
+
+// As `pack_block`, with channels 2c and 2c + 1 as the pair in float c.
+static void pack_pairs(weight_view view, long channels, long valid, long width, const float *scale,
+                       float *packed) {
+  for (long c = 0; c < channels; c += 2, packed += width) {
+    for (long k = 0; k < width; k++) {
+      const float *from = view.weights + c * view.step_c + k * view.step_k;
+      const float factor = scale && k < valid ? scale[k] : 1;
+      const unsigned pair = k < valid ? rounded_half(from[0] * factor) |
+                                            rounded_half(from[view.step_c] * factor) << 16
+                                      : 0;
+      __builtin_memcpy(packed + k, &pair, sizeof pair);
+    }
+  }
+}
+
 // Form 1: [taps_y][k][taps_x][c], or [taps_y][taps_x][k][c] where the taps of a row are apart.
 static void pack_dots(const ck_conv_stencil *s, weight_view view, long i, long j, long channels,
                       long outputs, const float *scale, float *packed) {
@@ -106,9 +130,11 @@ void ck_conv_pack(const ck_conv_stencil *s, int backward, long kernel_w, long ke
           const long group_width = padded_channels(kg, vector, block);
           weight_view part = view;
           part.weights += kb * block * view.step_k;
-          pack_block(part, cg, left < block ? left : block, width,
-                     group_scale ? group_scale + kb * block : 0,
-                     packed + (group * group_width + kb * block) * taps * cg + tap * cg * width);
+          const long held = cg / s->per_float;
+          (s->per_float == 2 ? pack_pairs : pack_block)(
+              part, cg, left < block ? left : block, width,
+              group_scale ? group_scale + kb * block : 0,
+              packed + (group * group_width + kb * block) * taps * held + tap * held * width);
         }
       }
     }

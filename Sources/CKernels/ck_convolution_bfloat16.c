@@ -1,5 +1,5 @@
-// The convolution family compiled for AVX-512 with bfloat16 operands: Winograd's products multiply
-// pairs, everything else is as for AVX-512.
+// The convolution family compiled for AVX-512 with bfloat16 operands: the products of Winograd's form
+// and of stencils that say so multiply pairs, everything else is as for AVX-512.
 #include "ck_convolution.h"
 #include "ck_elementwise.h"
 

@@ -36,6 +36,30 @@ import Testing
         kernel: (5, 5), stride: 2, padding: 2),
     ]
 
+  /// Cases of the direct form from an even number of channels to more than four, both ways.
+  static let direct: [ConvolutionCase] = [
+    .init(
+      "direct 3x3 stride 2, 16 to 32", batch: 3, size: (28, 28), channels: (16, 32),
+      kernel: (3, 3), stride: 2, padding: 1),
+    .init(
+      "direct 3x3 stride 2, 12 to 34", size: (15, 26), channels: (12, 34), kernel: (3, 3),
+      stride: 2, padding: 1),
+    .init("direct 2x2 stride 2", size: (12, 22), channels: (16, 36), kernel: (2, 2), stride: 2),
+    .init(
+      "direct 7x7, 10 to 24", batch: 2, size: (9, 33), channels: (10, 24), kernel: (7, 7),
+      padding: 3),
+    .init("direct 1x1, 40 to 66", batch: 3, size: (20, 21), channels: (40, 66), kernel: (1, 1)),
+    .init("direct 1x1, 6 to 16", batch: 2, size: (25, 31), channels: (6, 16), kernel: (1, 1)),
+    .init(
+      "direct groups of 8 to 12", size: (8, 15), channels: (16, 24), kernel: (3, 3), padding: 1,
+      groups: 2),
+    .init(
+      "direct patches", batch: 7, size: (3, 4), channels: (20, 70), kernel: (3, 3), padding: 1),
+    .init(
+      "direct dilation 2", size: (13, 16), channels: (8, 14), kernel: (3, 3), padding: 2,
+      dilation: 2),
+  ]
+
   static func kernels(threads: Int = 2) -> Kernels {
     Kernels(pool: ThreadPool(threads: threads), precision: .bfloat16)
   }
@@ -55,7 +79,7 @@ import Testing
       let largest = expected.map(abs).max() ?? 0
       let error = zip(result.values, expected).map { abs($0 - $1) }.max() ?? .infinity
       guard half < whole else {
-        // A pass that runs in float32: the input gradient of some strided cases.
+        // A pass that runs in float32: some input gradients from an odd number of channels.
         #expect(pass == .inputGradient && distance < ConvolutionTests.tolerance)
         continue
       }
@@ -64,6 +88,47 @@ import Testing
       // Rounded operands cannot give the float32 result: it is bfloat16 that ran.
       #expect(distance > 1e-4, "\(pass)")
       #expect(half >= whole / 2)
+    }
+  }
+
+  /// Rounded factors alone: about 0.0021 of the length; half of the memory holds them.
+  @Test(.enabled(if: isThere), arguments: direct)
+  func directPassesLieCloseToTheReference(_ item: ConvolutionCase) {
+    let g = item.geometry
+    let kernels = Self.kernels()
+    let tensors = ConvolutionTensors(g)
+    for pass in ConvolutionTests.passes {
+      let result = FencedFloats(resultCount(g, pass), seed: nil)
+      kernels.runPass(g, pass, tensors, into: result)
+      let distance = relativeDistance(result.values, referencePass(g, pass, tensors))
+      #expect(distance < 0.003, "\(pass)")
+      #expect(distance > 1e-3, "\(pass)")
+      #expect(result.isIntact)
+      let whole = Kernels().convolutionPackedCount(g, pass: pass)
+      #expect(2 * kernels.convolutionPackedCount(g, pass: pass) == whole, "\(pass)")
+    }
+    let gradient = kernels.runWeightGradient(g, tensors)
+    let single = Kernels(pool: ThreadPool(threads: 2)).runWeightGradient(g, tensors)
+    #expect(gradient.weights == single.weights, "weight gradients stay float32")
+  }
+
+  /// From an odd number of channels, to few, a channel each: float32.
+  @Test(.enabled(if: isThere), arguments: ConvolutionCase.all)
+  func otherPassesAreFloat32(_ item: ConvolutionCase) {
+    let g = item.geometry
+    let kernels = Self.kernels()
+    let tensors = ConvolutionTensors(g)
+    for pass in ConvolutionTests.passes {
+      let source = pass == .forward ? g.inputChannels : g.outputChannels
+      let result = FencedFloats(resultCount(g, pass), seed: nil)
+      kernels.runPass(g, pass, tensors, into: result)
+      let distance = relativeDistance(result.values, referencePass(g, pass, tensors))
+      let isPaired =
+        2 * kernels.convolutionPackedCount(g, pass: pass)
+        <= Kernels().convolutionPackedCount(g, pass: pass)
+        && Kernels().convolutionPackedCount(g, pass: pass) > 0
+      #expect(!isPaired || source / g.groups % 2 == 0, "\(pass)")
+      #expect(distance < (isPaired ? 0.003 : ConvolutionTests.tolerance), "\(pass)")
     }
   }
 
@@ -84,7 +149,7 @@ import Testing
     #expect(relativeDistance(actual.bias, bias.values) < 2e-6)
   }
 
-  @Test(.enabled(if: isThere), arguments: cases)
+  @Test(.enabled(if: isThere), arguments: cases + direct)
   func epilogueAndScaleStayFloat32(_ item: ConvolutionCase) {
     let g = item.geometry
     let kernels = Self.kernels()
@@ -112,10 +177,11 @@ import Testing
 
   /// A channel that is alone in its source must meet its own weights, whichever half of a pair it
   /// is.
-  @Test(.enabled(if: isThere), arguments: [0, 1, 16, 30])
-  func everyChannelMeetsItsOwnWeights(_ channel: Int) {
+  @Test(.enabled(if: isThere), arguments: [0, 1, 16, 29], [1, 2])
+  func everyChannelMeetsItsOwnWeights(_ channel: Int, _ stride: Int) {
     let item = ConvolutionCase(
-      "", size: (16, 16), channels: (31, 20), kernel: (3, 3), padding: 1)
+      "", size: (16, 16), channels: (stride == 1 ? 31 : 30, 20), kernel: (3, 3), stride: stride,
+      padding: 1)
     let g = item.geometry
     let tensors = ConvolutionTensors(g)
     for index in 0..<g.inputCount where index % g.inputChannels != channel {
@@ -127,7 +193,7 @@ import Testing
     #expect(relativeDistance(result.values, expected) < Self.tolerance)
   }
 
-  @Test(.enabled(if: isThere), arguments: cases)
+  @Test(.enabled(if: isThere), arguments: cases + direct)
   func hasTheSameBitsForAnyNumberOfThreads(_ item: ConvolutionCase) {
     let g = item.geometry
     let tensors = ConvolutionTensors(g)
@@ -144,6 +210,24 @@ import Testing
       all.append((gradient.weights + gradient.bias).map(\.bitPattern))
       if first.isEmpty { first = all }
       #expect(all == first, "\(threads) threads")
+    }
+  }
+
+  /// What is no number stays none, and what is too large becomes infinite.
+  @Test(.enabled(if: isThere), arguments: [Float.nan, .infinity, .greatestFiniteMagnitude])
+  func notANumberAndInfinityPassThroughPairs(_ value: Float) {
+    let item = ConvolutionCase("", size: (32, 48), channels: (2, 16), kernel: (1, 1))
+    let g = item.geometry
+    for isWeight in [false, true] {
+      let tensors = ConvolutionTensors(g)
+      for index in 0..<g.inputCount { tensors.input.start[index] = index % 2 == 0 ? 1 : 0 }
+      for index in 0..<g.weightCount { tensors.weights.start[index] = index < 16 ? 1 : 0 }
+      (isWeight ? tensors.weights : tensors.input).start[0] = value
+      let result = FencedFloats(g.outputCount, seed: nil)
+      Self.kernels().runPass(g, .forward, tensors, into: result)
+      let first = result.start[0]
+      #expect(value.isNaN ? first.isNaN : first == .infinity)
+      #expect(result.start[isWeight ? 1 : 16] == 1)
     }
   }
 

@@ -40,6 +40,8 @@ public struct NoiseTrainingRequest: TrainingRequest, Hashable {
   public var denoiserSigma: Float?
   /// How many training pictures are held out to validate on; nil takes a tenth, at most 2,000.
   public var holdOut: Int?
+  /// The random changes of training pictures; nil for none.
+  public var augmentation: PictureAugmentation?
   /// Pictures a step.
   public var batch = 128
   /// The base learning rate; half a cosine over the training ends at a thousandth of it.
@@ -225,7 +227,9 @@ final class NoiseSession {
     } else {
       (images, validation) = (all, nil)
     }
-    batches = try LabeledBatches(images, batchSize: request.batch, seed: request.seed)
+    batches = try LabeledBatches(
+      images, batchSize: request.batch, augmentation: request.augmentation ?? .init(),
+      seed: request.seed)
     shape = .image(
       height: classifier.size.height, width: classifier.size.width, channels: classifier.channels)
     try classifier.expect(images)
@@ -280,9 +284,9 @@ final class NoiseSession {
     let repeated = Tensor(
       shape.withBatch(request.batch), (0..<request.batch).flatMap { _ in fixed })
     let source = ClosureBatchSource(stepsPerEpoch: epoch) { step in
-      let indices = batches.indices(step: step)
-      let pictures = batches.images.tensor(indices)
-      let targets = Tensor([request.batch], indices.map { Float(goals[$0]) })
+      let pictures = batches.batch(step: step).images
+      let targets = Tensor(
+        [request.batch], batches.indices(step: step).map { Float(goals[$0]) })
       return request.isUniversal
         ? ["input": repeated, "picture": pictures, "target": targets]
         : ["input": pictures, "target": targets]

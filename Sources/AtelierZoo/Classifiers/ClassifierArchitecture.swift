@@ -12,6 +12,8 @@ public enum ClassifierNetwork: String, Sendable, Hashable, Codable, CaseIterable
   case course
   /// Wong and Kolter 2018, the small one.
   case strided
+  /// The same wider, behind eight learnt thresholds of each pixel.
+  case thresholds
   /// He and others 2015, 20 layers.
   case resnet20 = "resnet-20"
 
@@ -22,6 +24,7 @@ public enum ClassifierNetwork: String, Sendable, Hashable, Codable, CaseIterable
     case .lenet5: "LeCun 1998: LeNet-5 as frameworks have it, 61,706 parameters on digits"
     case .course: "three convolutions, max pools, three dense layers: 1,897,226 parameters"
     case .strided: "Wong 2018: two strided convolutions, fast to harden: 166,406 parameters"
+    case .thresholds: "strided behind learnt thresholds of each pixel: 439,802 parameters"
     case .resnet20: "He 2015: nine residual blocks for small colour pictures"
     }
   }
@@ -83,6 +86,8 @@ public struct ClassifierArchitecture: Sendable, Hashable, Codable {
     case .lenet5: LeNet5(classes: classes)
     case .course: CourseClassifier(classes: classes)
     case .strided: StridedClassifier(classes: classes)
+    case .thresholds:
+      StridedClassifier(classes: classes, width: 32, units: 128, thresholds: 8)
     case .resnet20: ResidualClassifier(classes: classes)
     }
   }

@@ -26,6 +26,9 @@ typedef struct ck_conv_stencil {
   /// 0: blocks of result channels; 1: dot products (few result channels); 2: one filter a channel
   /// (depthwise).
   int form;
+  /// Operands in a float: 1, or 2 of bfloat16, two channels of one tap; with form 0 and an even number
+  /// of source channels in a group alone.
+  long per_float;
 } ck_conv_stencil;
 
 /// What is done to each sum before it is stored; absent parts are NULL. See `ConvolutionEpilogue`.
@@ -91,7 +94,7 @@ typedef struct ck_winograd {
 typedef struct ck_convolution_table {
   /// Floats in a vector, result channels in a block, pixels in a tile.
   long vector, block, tile;
-  /// Operands of Winograd's products in a float: 1, or 2 of bfloat16.
+  /// Operands of products in a float, where both kinds are possible: 1, or 2 of bfloat16.
   long per_float;
   /// Computes a part of a stencil through padded copies of the source rows that it needs.
   void (*rows)(const ck_conv_stencil *, const ck_conv_epilogue *, const ck_conv_part *,
