@@ -214,7 +214,12 @@ import Testing
   }
 
   /// What is no number stays none, and what is too large becomes infinite.
-  @Test(.enabled(if: isThere), arguments: [Float.nan, .infinity, .greatestFiniteMagnitude])
+  @Test(
+    .enabled(if: isThere),
+    arguments: [
+      Float.nan, Float(bitPattern: 0x7F80_0001), Float(bitPattern: 0xFFFF_FFFF), .infinity,
+      .greatestFiniteMagnitude,
+    ])
   func notANumberAndInfinityPassThroughPairs(_ value: Float) {
     let item = ConvolutionCase("", size: (32, 48), channels: (2, 16), kernel: (1, 1))
     let g = item.geometry
