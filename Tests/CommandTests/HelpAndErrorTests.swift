@@ -74,7 +74,7 @@ struct MistakeCase: CustomTestStringConvertible {
     MistakeCase(
       "model summary none", 66,
       "atelier: none: expected a model file or one of autoencoder, unet, residual-unet, dncnn, "
-        + "ffdnet, lenet, lenet-5, course, strided, resnet-20, fcn, segment-unet, segnet, "
+        + "ffdnet, lenet, lenet-5, course, strided, thresholds, resnet-20, fcn, segment-unet, segnet, "
         + "segnet-basic, mask-rcnn; there is no such file"),
     MistakeCase(
       "model shrink bad.safetensors -o small.safetensors", 65,
@@ -93,10 +93,11 @@ struct MistakeCase: CustomTestStringConvertible {
     MistakeCase(
       "classify train --data empty --run r", 64,
       "atelier: a training needs a network: give --network, one of lenet, lenet-5, course, "
-        + "strided, resnet-20"),
+        + "strided, thresholds, resnet-20"),
     MistakeCase(
       "classify train --network vgg --data empty --run r", 64,
-      "atelier: expected a network, one of lenet, lenet-5, course, strided, resnet-20; received vgg"
+      "atelier: expected a network, one of lenet, lenet-5, course, strided, thresholds, resnet-20; "
+        + "received vgg"
     ),
     MistakeCase(
       "classify train --network course --run r", 64,

@@ -388,11 +388,44 @@ import Testing
     }
   }
 
+  /// Shifted and mirrored pictures are others, and so is what is learnt from them; the run says so.
+  @Test func picturesAreChangedAsAskedFor() throws {
+    try withScratchFolder { folder in
+      var request = try preparedNoise(folder)
+      request.epochs = 1
+      var plain = PictureAugmentation()
+      var shifted = plain
+      var mirrored = plain
+      (shifted.shift, mirrored.isFlipped) = (2, true)
+      var files: [Data] = []
+      for (index, changes) in [nil, plain, shifted, mirrored].enumerated() {
+        request.augmentation = changes
+        let run = folder.appending(path: "\(index)")
+        _ = try NoiseTraining.run(request, in: run, isResuming: false)
+        files.append(try Data(contentsOf: run.appending(path: "last.safetensors")))
+        #expect(try NoiseTraining.request(of: run) == request)
+      }
+      #expect(files[0] == files[1])
+      #expect(Set(files).count == 3)
+      plain.shift = 65
+      request.augmentation = plain
+      #expect(throws: DatasetError.self) {
+        try NoiseTraining.run(request, in: folder.appending(path: "5"), isResuming: false)
+      }
+      #expect(!FileManager.default.fileExists(atPath: folder.appending(path: "5").path))
+    }
+  }
+
   @Test(arguments: [nil, 0.5] as [Float?])
   func aStoppedTrainingEndsWithTheSameBytes(_ discriminator: Float?) throws {
     try withScratchFolder { folder in
       var request = try preparedNoise(folder)
       request.epochs = 2
+      request.augmentation = discriminator.map { _ in
+        var changes = PictureAugmentation()
+        (changes.shift, changes.isFlipped) = (1, true)
+        return changes
+      }
       request.discriminator = discriminator
       _ = try NoiseTraining.run(request, in: folder.appending(path: "whole"), isResuming: false)
       let parts = folder.appending(path: "parts")

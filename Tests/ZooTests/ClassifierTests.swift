@@ -13,6 +13,7 @@ struct ClassifierTests {
     #expect(try ClassifierArchitecture(.lenet5).graph().parameterCount == 61_706)
     #expect(try ClassifierArchitecture(.course).graph().parameterCount == 1_897_226)
     #expect(try ClassifierArchitecture(.strided).graph().parameterCount == 166_406)
+    #expect(try ClassifierArchitecture(.thresholds).graph().parameterCount == 439_802)
     let residual = try ClassifierArchitecture(.resnet20, height: 32, width: 32, channels: 3)
       .graph()
     #expect(residual.trainableParameterCount == 269_722)
@@ -27,6 +28,23 @@ struct ClassifierTests {
   @Test("the course's network says its size in its summary") func summary() throws {
     let summary = try ClassifierArchitecture(.course).graph().summary(title: "course")
     #expect(summary.contains("Total params: 1,897,226"))
+  }
+
+  @Test("a pixel below every threshold of its network changes nothing") func thresholds() throws {
+    let graph = try ClassifierArchitecture(.thresholds).graph()
+    let store = try ParameterStore(for: [graph], seed: 3)
+    // Ramps from 0.5 and 0.75 upwards alone.
+    try store.set("thresholds/weight", Tensor([1, 1, 1, 8], [Float](repeating: 1, count: 8)))
+    try store.set(
+      "thresholds/bias", Tensor([8], (0..<8).map { $0 % 2 == 0 ? -0.5 : -0.75 }))
+    let program = try Program(graph.specialized(for: .infer), parameters: store)
+    func answer(_ value: Float) throws -> [Float] {
+      try program.setInput("input", Tensor([1, 28, 28, 1], [Float](repeating: value, count: 784)))
+      try program.run()
+      return try program.output("output").elements
+    }
+    #expect(try answer(0) == answer(0.49))
+    #expect(try answer(0.49) != answer(0.51))
   }
 
   @Test("LeNet's second maps read one or two first maps each, as table 1 says")
