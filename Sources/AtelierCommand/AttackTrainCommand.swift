@@ -91,6 +91,13 @@ struct AttackTrainCommand: ParsableCommand {
   @Option(help: ArgumentHelp("Move training pictures by up to this much.", valueName: "pixels"))
   var shift: Float?
 
+  @Option(help: ArgumentHelp("Turn training pictures by up to this much.", valueName: "degrees"))
+  var rotate: Float?
+
+  @Option(
+    help: ArgumentHelp("Scale training pictures by up to this fraction.", valueName: "fraction"))
+  var zoom: Float?
+
   @Flag(help: "Mirror half of the training pictures left to right.")
   var flip = false
 
@@ -229,9 +236,9 @@ struct AttackTrainCommand: ParsableCommand {
 
   /// The random changes of training pictures; nil when none was asked for.
   private var augmentation: PictureAugmentation? {
-    guard shift != nil || flip else { return nil }
+    guard shift != nil || rotate != nil || zoom != nil || flip else { return nil }
     var changes = PictureAugmentation()
-    changes.shift = shift ?? 0
+    (changes.shift, changes.rotation, changes.zoom) = (shift ?? 0, rotate ?? 0, zoom ?? 0)
     changes.isFlipped = flip
     return changes
   }
@@ -279,7 +286,8 @@ struct AttackTrainCommand: ParsableCommand {
       ("--least-likely", leastLikely), ("--universal", universal), ("--loss", loss != nil),
       ("--discriminator", discriminator != nil), ("--denoiser", denoiser != nil),
       ("--denoiser-sigma", denoiserSigma != nil),
-      ("--shift", shift != nil), ("--flip", flip),
+      ("--shift", shift != nil), ("--rotate", rotate != nil), ("--zoom", zoom != nil),
+      ("--flip", flip),
       ("--batch", batch != nil), ("--learning-rate", learningRate != nil),
       ("--hold-out", holdOut != nil), ("--seed", seed != nil),
     ]

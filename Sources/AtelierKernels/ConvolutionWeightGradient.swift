@@ -29,8 +29,12 @@ struct WeightGradientPartition {
   let partialCount: Int
   let biasCount: Int
   let scratch: Int
+  /// Whether products multiply pairs of pixels; a kernel of few elements would not earn their
+  /// rounding back.
+  let isPaired: Bool
 
   init(_ g: ConvolutionGeometry, table: ck_convolution_table) {
+    isPaired = table.per_float == 2 && g.kernelHeight * g.kernelWidth >= 4
     let full = ConvolutionStencils(g, pass: .forward, table: table)
     exchanged =
       full.form == .dots && g.groups == 1 && g.strideHeight == 1 && g.strideWidth == 1
@@ -80,7 +84,7 @@ struct WeightGradientPartition {
     let part = ck_conv_weight_part(
       q0: row, q1: min(row + rowsPerPart, stencil.batch * stencil.q_h), group: group, kb0: block,
       kb1: min(block + blocksPerPart, family.channelBlocks), chunk_rows: chunkRows,
-      chunk_columns: chunkColumns)
+      chunk_columns: chunkColumns, paired: isPaired ? 1 : 0)
     return (pixels, part)
   }
 }

@@ -74,8 +74,8 @@ public struct Kernels: Sendable {
   /// In bfloat16 run the products of convolutions in Winograd's form (forward, input gradient and
   /// weight gradient of 3×3 kernels of stride 1 and of 5×5 and 6×6 kernels of stride 2 with at
   /// least 16 channels on both sides), and of all others forward and input gradient from an even
-  /// number of channels to more than four. Other weight gradients, dense layers, convolutions of a
-  /// channel each and all other kernels run in float32.
+  /// number of channels to more than four, and the weight gradient of at least four weights a
+  /// channel. Dense layers, convolutions of a channel each and all other kernels run in float32.
   public let precision: Precision
 
   /// Binds the kernels to `pool`, `instructionSet` and `precision`.

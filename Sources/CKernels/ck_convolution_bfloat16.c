@@ -15,11 +15,11 @@
 extern const struct ck_elementwise_kernels ck_elementwise_avx512;
 #define ACTIVATIONS ck_elementwise_avx512
 #include "ck_conv_tile.inc"
+#include "ck_conv_operands.inc"
 #include "ck_conv_dots.inc"
 #include "ck_conv_direct.inc"
 #include "ck_conv_weight.inc"
 #include "ck_conv_deep.inc"
-#include "ck_conv_operands.inc"
 #include "ck_conv_winograd.inc"
 #include "ck_conv_winograd_gradient.inc"
 

@@ -107,12 +107,31 @@ import Testing
       let whole = Kernels().convolutionPackedCount(g, pass: pass)
       #expect(2 * kernels.convolutionPackedCount(g, pass: pass) == whole, "\(pass)")
     }
-    let gradient = kernels.runWeightGradient(g, tensors)
-    let single = Kernels(pool: ThreadPool(threads: 2)).runWeightGradient(g, tensors)
-    #expect(gradient.weights == single.weights, "weight gradients stay float32")
+    let distance = weightGradientDistance(g, tensors, kernels)
+    if g.kernelHeight * g.kernelWidth < 4 {
+      #expect(distance.weights < ConvolutionTests.tolerance)
+    } else {
+      #expect(distance.weights < 0.003 && distance.weights > 1e-3)
+    }
+    #expect(distance.bias < 2e-6)
   }
 
-  /// From an odd number of channels, to few, a channel each: float32.
+  /// How far the gradients of weights and bias lie from the reference.
+  private func weightGradientDistance(
+    _ g: ConvolutionGeometry, _ tensors: ConvolutionTensors, _ kernels: Kernels
+  ) -> (weights: Double, bias: Double) {
+    let weights = FencedFloats(g.weightCount, seed: nil)
+    let bias = FencedFloats(g.outputChannels, seed: nil)
+    ReferenceConvolution.weightGradient(
+      g, input: tensors.input.read, outputGradient: tensors.gradient.read,
+      weightGradient: weights.start, biasGradient: bias.start)
+    let actual = kernels.runWeightGradient(g, tensors)
+    return (
+      relativeDistance(actual.weights, weights.values), relativeDistance(actual.bias, bias.values)
+    )
+  }
+
+  /// From an odd number of channels, to few, a channel each: float32; everything stays close.
   @Test(.enabled(if: isThere), arguments: ConvolutionCase.all)
   func otherPassesAreFloat32(_ item: ConvolutionCase) {
     let g = item.geometry
@@ -130,23 +149,22 @@ import Testing
       #expect(!isPaired || source / g.groups % 2 == 0, "\(pass)")
       #expect(distance < (isPaired ? 0.003 : ConvolutionTests.tolerance), "\(pass)")
     }
+    let distance = weightGradientDistance(g, tensors, kernels)
+    let isDepthwise = g.groups > 1 && g.inputChannels == g.groups
+    let isSingle = isDepthwise && g.outputChannels == g.groups || g.kernelHeight * g.kernelWidth < 4
+    // A sum of very few products may lie at the far end of what rounding two factors can do.
+    #expect(distance.weights < (isSingle ? ConvolutionTests.tolerance : 0.004))
+    #expect(distance.bias < 2e-6)
   }
 
   @Test(.enabled(if: isThere), arguments: cases)
   func weightGradientLiesCloseToTheReference(_ item: ConvolutionCase) {
     let g = item.geometry
-    let tensors = ConvolutionTensors(g)
-    let weights = FencedFloats(g.weightCount, seed: nil)
-    let bias = FencedFloats(g.outputChannels, seed: nil)
-    ReferenceConvolution.weightGradient(
-      g, input: tensors.input.read, outputGradient: tensors.gradient.read,
-      weightGradient: weights.start, biasGradient: bias.start)
-    let actual = Self.kernels().runWeightGradient(g, tensors)
-    let distance = relativeDistance(actual.weights, weights.values)
-    #expect(distance < Self.tolerance)
-    #expect(distance > 1e-4)
+    let distance = weightGradientDistance(g, ConvolutionTensors(g), Self.kernels())
+    #expect(distance.weights < Self.tolerance)
+    #expect(distance.weights > 1e-4)
     // Sums of the gradient itself multiply nothing.
-    #expect(relativeDistance(actual.bias, bias.values) < 2e-6)
+    #expect(distance.bias < 2e-6)
   }
 
   @Test(.enabled(if: isThere), arguments: cases + direct)

@@ -50,9 +50,11 @@ typedef struct ck_conv_part {
 } ck_conv_part;
 
 /// One part of a weight gradient: rows q0..<q1, counted over all images, and channel blocks of a
-/// group; taken chunk_rows x chunk_columns pixels at a time.
+/// group; taken chunk_rows x chunk_columns pixels at a time. With `paired`, products multiply bfloat16
+/// pairs of neighbouring pixels of a row.
 typedef struct ck_conv_weight_part {
   long q0, q1, group, kb0, kb1, chunk_rows, chunk_columns;
+  int paired;
 } ck_conv_weight_part;
 
 /// Unpacked weights: kernel element t (row * kernel_w + column), source channel c and result channel
