@@ -188,8 +188,8 @@ struct AttackTests {
     let first = try bench.run(
       "attack", "train", "--antagonist", "--classifier", "strided", "--data", "data", "--epsilon",
       "0.1", "--pgd-share", "0.5", "--pgd-steps", "2", "--batch", "8", "--steps", "3",
-      "--hold-out", "4", "--validate-every", "2", "--shift", "2", "--flip", "--run", "duel",
-      "--quiet")
+      "--hold-out", "4", "--validate-every", "2", "--shift", "2", "--rotate", "5", "--zoom", "0.25",
+      "--flip", "--run", "duel", "--quiet")
     #expect(first.status == 0, "\(first.errors)")
     let further = try bench.run(
       "attack", "train", "--run", "duel", "--resume", "--steps", "5", "--json", "--quiet")
@@ -206,7 +206,8 @@ struct AttackTests {
     #expect(changed.errors.contains("leave out --flip, --balance"))
     let configuration = try String(
       contentsOf: bench.path("duel/configuration.json"), encoding: .utf8)
-    #expect(configuration.contains("\"shift\" : 2"))
-    #expect(configuration.contains("\"isFlipped\" : true"))
+    for text in ["shift\" : 2", "rotation\" : 5", "zoom\" : 0.25", "isFlipped\" : true"] {
+      #expect(configuration.contains(text), "\(text)")
+    }
   }
 }
