@@ -120,9 +120,9 @@ struct AttackEvaluateCommand: ParsableCommand {
     let victims = try victim.map {
       NamedVictim(name: $0, model: try ModelFile.read(from: URL(fileURLWithPath: $0)))
     }
+    let drawing = arithmetic.kernels(global)
     let generators = try generator.map {
-      try NoiseAttacker(
-        ModelFile.read(from: URL(fileURLWithPath: $0)), kernels: arithmetic.kernels(global))
+      try NoiseAttacker(ModelFile.read(from: URL(fileURLWithPath: $0)), kernels: drawing)
     }
     try Reading.checkPresent([data])
     let pairs = try AttackPair.list(

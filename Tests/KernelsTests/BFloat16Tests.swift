@@ -133,7 +133,7 @@ import Testing
 
   /// From an odd number of channels, to few, a channel each: float32; everything stays close.
   @Test(.enabled(if: isThere), arguments: ConvolutionCase.all)
-  func otherPassesAreFloat32(_ item: ConvolutionCase) {
+  func allDirectPassesStayAsCloseAsTheirFormAllows(_ item: ConvolutionCase) {
     let g = item.geometry
     let kernels = Self.kernels()
     let tensors = ConvolutionTensors(g)
