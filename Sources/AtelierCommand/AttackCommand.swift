@@ -22,9 +22,15 @@ struct AttackCommand: ParsableCommand {
 }
 
 extension Reading {
-  /// `random`, `fgsm`, `pgd-STEPS`, `pgd-STEPSxRESTARTS`, `cw`, `square` or `square-QUERIES`.
+  /// `random`, `fgsm`, `pgd-STEPS`, `pgd-STEPSxRESTARTS`, each with `-START` behind it, `cw`,
+  /// `square` or `square-QUERIES`.
   static func attack(_ text: String) throws -> Attack {
-    let parts = text.split(separator: "-", maxSplits: 1).map(String.init)
+    var parts = text.split(separator: "-").map(String.init)
+    var start: SearchStart?
+    if parts.count == 3, parts[0] == "pgd" {
+      start = try searchStart(parts.removeLast())
+    }
+    guard parts.count <= 2 else { throw attackError(text) }
     let numbers = (parts.count > 1 ? parts[1] : "").split(separator: "x").map { Int($0) }
     let known = numbers.compactMap { $0 }
     guard known.count == numbers.count, known.allSatisfy({ (1...1_000_000).contains($0) }) else {
@@ -33,8 +39,9 @@ extension Reading {
     switch (parts.first ?? "", known.count) {
     case ("random", 0): return .random
     case ("fgsm", 0): return .fgsm
-    case ("pgd", 1): return .pgd(steps: known[0], restarts: 1)
-    case ("pgd", 2): return .pgd(steps: known[0], restarts: known[1])
+    case ("pgd", 1): return .pgd(steps: known[0], restarts: 1, start: start ?? .uniform)
+    case ("pgd", 2):
+      return .pgd(steps: known[0], restarts: known[1], start: start ?? .uniform)
     case ("cw", 0): return .carliniWagner(searches: 5, steps: 100)
     case ("cw", 2): return .carliniWagner(searches: known[0], steps: known[1])
     case ("square", 0): return .square(queries: 1000)
@@ -45,8 +52,17 @@ extension Reading {
 
   private static func attackError(_ text: String) -> ValidationError {
     ValidationError(
-      "expected random, fgsm, pgd-STEPS, pgd-STEPSxRESTARTS, cw, cw-SEARCHESxSTEPS, square or "
-        + "square-QUERIES; received '\(text)'")
+      "expected random, fgsm, pgd-STEPS, pgd-STEPSxRESTARTS, pgd-STEPSxRESTARTS-START, cw, "
+        + "cw-SEARCHESxSTEPS, square or square-QUERIES; received '\(text)'")
+  }
+
+  /// Where PGD begins, by its name.
+  static func searchStart(_ text: String) throws -> SearchStart {
+    guard let start = SearchStart(rawValue: text) else {
+      let names = SearchStart.allCases.map(\.rawValue).joined(separator: ", ")
+      throw ValidationError("expected a start of PGD, one of \(names); received '\(text)'")
+    }
+    return start
   }
 
   /// Several attacks with commas.

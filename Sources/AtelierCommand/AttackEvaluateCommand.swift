@@ -21,16 +21,19 @@ struct AttackEvaluateCommand: ParsableCommand {
       ATTACKS
         random, fgsm, pgd-STEPS, pgd-STEPSxRESTARTS, cw, cw-SEARCHESxSTEPS,
         square, square-QUERIES
+      PGD begins anywhere within the limit; pgd-20-squares begins at its corners with noise as \
+      Square has it, pgd-20x10-mixed with either by lot: a trial for gradients that are masked.
       cw looks for the shortest noise (L2), whatever the limit, which cuts it then.
 
       EXAMPLES
         atelier attack evaluate --victim m.safetensors --data mnist --attacks fgsm
         atelier attack evaluate --victim a.safetensors b.safetensors --data mnist \\
-          --generator g.safetensors --attacks random,fgsm,pgd-20 --epsilon 0.1,0.2,0.3
+          --generator g.safetensors --attacks random,fgsm,pgd-20 \\
+          --epsilon 0.1,0.2,0.3
         atelier attack evaluate --victim a.safetensors b.safetensors --data mnist \\
           --attacks pgd-20 --transfer
-        atelier attack evaluate --victim m.safetensors --data mnist --attacks pgd-20 \\
-          --denoiser shipped --check-gradients
+        atelier attack evaluate --victim m.safetensors --data mnist \\
+          --attacks pgd-20 --denoiser shipped --check-gradients
       """)
 
   @Option(

@@ -16,8 +16,10 @@ struct ClassifyEvaluateCommand: ParsableCommand {
 
       EXAMPLES
         atelier classify evaluate --model m.safetensors --data fashion-mnist
-        atelier classify evaluate --model a.safetensors b.safetensors --data mnist --json
-        atelier classify evaluate --model m.safetensors --data animals --picture confusion.png
+        atelier classify evaluate --model a.safetensors b.safetensors --data mnist \\
+          --json
+        atelier classify evaluate --model m.safetensors --data animals \\
+          --picture confusion.png
       """)
 
   @Option(help: ArgumentHelp("The test set.", valueName: "dir"))

@@ -18,7 +18,8 @@ struct ClassifyExplainCommand: ParsableCommand {
 
       EXAMPLES
         atelier classify explain photo.png --model m.safetensors -o out
-        atelier classify explain photo.png --model m.safetensors -o out --kernels --maps
+        atelier classify explain photo.png --model m.safetensors -o out --kernels \\
+          --maps
         atelier classify explain --story -o out
       """)
 

@@ -32,6 +32,12 @@ struct DuelOptions: ParsableArguments {
 
   @Option(
     help: ArgumentHelp(
+      "Where it begins: uniform, squares (at the limit, as Square does) or mixed, one of both by "
+        + "lot (default: uniform).", valueName: "name"))
+  var pgdStart: String?
+
+  @Option(
+    help: ArgumentHelp(
       "How far each of them goes (default: 2.5 times the limit over their number).",
       valueName: "number"))
   var pgdStep: Float?
@@ -65,6 +71,7 @@ struct DuelOptions: ParsableArguments {
       ("--pgd-steps", pgdSteps, 1...1_000_000), ("--ramp", ramp, 0...1_000_000),
       ("--validate-every", validateEvery, 1...1_000_000),
     ])
+    if let pgdStart { _ = try Reading.searchStart(pgdStart) }
     try OptionCheck.positive([("--pgd-step", pgdStep)])
     try OptionCheck.positive([("--classifier-rate", classifierRate)])
     try OptionCheck.partialShares([("--average-decay", averageDecay)])
@@ -79,7 +86,8 @@ struct DuelOptions: ParsableArguments {
     let options: [(String, Bool)] = [
       ("--classifier", classifier != nil), ("--balance", balance != nil),
       ("--pgd-share", pgdShare != nil), ("--pgd-steps", pgdSteps != nil),
-      ("--pgd-step", pgdStep != nil), ("--pgd-epsilon", pgdEpsilon != nil),
+      ("--pgd-start", pgdStart != nil), ("--pgd-step", pgdStep != nil),
+      ("--pgd-epsilon", pgdEpsilon != nil),
       ("--ramp", ramp != nil), ("--classifier-rate", classifierRate != nil),
       ("--average-decay", averageDecay != nil), ("--validate-every", validateEvery != nil),
     ]
@@ -98,6 +106,7 @@ struct DuelOptions: ParsableArguments {
     request.balance = balance ?? request.balance
     request.searchShare = pgdShare ?? request.searchShare
     request.searchSteps = pgdSteps ?? request.searchSteps
+    request.searchStart = try pgdStart.map(Reading.searchStart) ?? request.searchStart
     request.searchStep = pgdStep
     request.searchRadius = try pgdEpsilon.map { try Reading.epsilons($0, most: 1000)[0] }
     request.ramp = ramp ?? request.ramp

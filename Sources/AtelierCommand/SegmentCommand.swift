@@ -12,7 +12,8 @@ struct SegmentCommand: ParsableCommand {
         atelier segment street.png --model mine.safetensors -o out
         atelier segment train --data camvid --network unet --run mine --minutes 30
         atelier segment evaluate --model mine/last.safetensors --data camvid
-        atelier segment compare --unpool all --data camvid --width 16 --steps 2000 -o out
+        atelier segment compare --unpool all --data camvid --width 16 --steps 2000 \\
+          -o out
       """,
     subcommands: [
       SegmentRunCommand.self, SegmentTrainCommand.self, SegmentEvaluateCommand.self,

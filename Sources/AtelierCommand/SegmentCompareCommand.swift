@@ -16,7 +16,8 @@ struct SegmentCompareCommand: ParsableCommand {
       with the weights of the last step.
 
       EXAMPLES
-        atelier segment compare --unpool all --data camvid --width 16 --steps 2000 -o out
+        atelier segment compare --unpool all --data camvid --width 16 --steps 2000 \\
+          -o out
         atelier segment compare --unpool max,nails --data scenes --minutes 5 --json
       """)
 

@@ -17,8 +17,10 @@ struct SegmentEvaluateCommand: ParsableCommand {
 
       EXAMPLES
         atelier segment evaluate --model m.safetensors --data camvid
-        atelier segment evaluate --model m.safetensors --data camvid --part val --json
-        atelier segment evaluate --model m.safetensors --data scenes --picture confusion.png
+        atelier segment evaluate --model m.safetensors --data camvid --part val \\
+          --json
+        atelier segment evaluate --model m.safetensors --data scenes \\
+          --picture confusion.png
         atelier segment evaluate --model objects-shapes --data shapes --count 300
         atelier segment evaluate --model segment-shapes --data shapes --count 300
         atelier segment evaluate --baseline watershed --data nuclei

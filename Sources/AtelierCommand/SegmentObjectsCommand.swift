@@ -11,7 +11,8 @@ struct SegmentObjectsCommand: ParsableCommand {
     discussion: """
       EXAMPLES
         atelier segment train-objects --data shapes --run shapes --minutes 40
-        atelier segment train-objects --data nuclei --microscope --run nuclei --minutes 60
+        atelier segment train-objects --data nuclei --microscope --run nuclei \\
+          --minutes 60
         atelier segment train-objects --run shapes --resume --minutes 60
       """)
 

@@ -14,9 +14,9 @@ struct SegmentRunCommand: ParsableCommand {
       decides: a class for every pixel, whose connected regions then count as objects, or objects \
       with masks of their own. Written in OUT:
 
-        label       NAME-label.png: a palette PNG whose values are the classes, 255 for none
+        label       NAME-label.png: a palette PNG of the classes, 255 for none
         color       NAME-color.png: the classes' colours
-        overlay     NAME-overlay.png: those over the picture, with outlines, names and scores
+        overlay     NAME-overlay.png: the same over the picture, outlined and named
         boxes       NAME-boxes.png: the picture with boxes, names and scores
         confidence  NAME-confidence.png: gray, 255 for certainty
         instances   NAME-instances.png: 16-bit numbers of the objects from 1
@@ -33,7 +33,8 @@ struct SegmentRunCommand: ParsableCommand {
         atelier segment Samples/shapes/images --model objects-shapes -o out
         atelier segment street.png --model m.safetensors -o out
         atelier segment photos/ --model m.safetensors -o out --write label,coco,svg
-        atelier segment street.png --model m.safetensors -o out --classes Car,Bicyclist
+        atelier segment street.png --model m.safetensors -o out \\
+          --classes Car,Bicyclist
       """)
 
   @Argument(help: ArgumentHelp("Pictures, or folders of them.", valueName: "in"))

@@ -13,7 +13,8 @@ struct SwapCommand: ParsableCommand {
 
       EXAMPLES
         atelier swap extract clip.mp4 photos/ -o faces/a
-        atelier swap train --a faces/a --b faces/b --network half --run mine --minutes 60
+        atelier swap train --a faces/a --b faces/b --network half --run mine \\
+          --minutes 60
         atelier swap clip.mp4 --model mine/best.safetensors --to b -o swapped.mp4
         atelier swap evaluate --model mine/best.safetensors --a held/a --b held/b
       """,

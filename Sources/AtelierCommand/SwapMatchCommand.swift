@@ -18,8 +18,10 @@ struct SwapMatchCommand: ParsableCommand {
       more than their mean and covariance tell.
 
       EXAMPLES
-        atelier swap match --model mine.safetensors --a anna --b ben -o matched.safetensors
-        atelier swap match --model drawn.safetensors --characters 5000 -o matched.safetensors
+        atelier swap match --model mine.safetensors --a anna --b ben \\
+          -o matched.safetensors
+        atelier swap match --model drawn.safetensors --characters 5000 \\
+          -o matched.safetensors
       """)
 
   @Option(help: ArgumentHelp("The model file.", valueName: "file"))

@@ -20,8 +20,10 @@ struct SwapTrainCommand: ParsableCommand {
 
       EXAMPLES
         atelier swap train --a anna --b ben --network slim --run mine --minutes 60
-        atelier swap train --a anna --b ben --network original --run course --steps 10000
-        atelier swap train --characters 4000 --network slim --mask --run drawn --minutes 30
+        atelier swap train --a anna --b ben --network original --run course \\
+          --steps 10000
+        atelier swap train --characters 4000 --network slim --mask --run drawn \\
+          --minutes 30
         atelier swap train --run mine --resume --minutes 120
       """)
 

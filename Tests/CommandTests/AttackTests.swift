@@ -32,7 +32,8 @@ struct AttackTests {
     #expect(try ClassifyBench.object(further)["step"] as? Int == 5)
     let measured = try bench.run(
       "attack", "evaluate", "--victim", "run/last.safetensors", "--data", "data", "--generator",
-      "noise/last.safetensors", "--attacks", "random,fgsm,pgd-3x2,cw-1x2,square-5", "--epsilon",
+      "noise/last.safetensors", "--attacks", "random,fgsm,pgd-3x2-mixed,cw-1x2,square-5",
+      "--epsilon",
       "4/255,0.5", "--json")
     #expect(measured.status == 0, "\(measured.errors)")
     let rows = try #require(try ClassifyBench.object(measured)["rows"] as? [[String: Any]])
@@ -41,8 +42,9 @@ struct AttackTests {
     #expect(
       reports.compactMap { $0["attack"] as? String }
         == [
-          "generator", "generator", "random noise", "random noise", "FGSM", "FGSM", "PGD-3 x 2",
-          "PGD-3 x 2", "CW-L2 1 x 2", "CW-L2 1 x 2", "Square 5", "Square 5",
+          "generator", "generator", "random noise", "random noise", "FGSM", "FGSM",
+          "PGD-3 x 2, mixed", "PGD-3 x 2, mixed", "CW-L2 1 x 2", "CW-L2 1 x 2", "Square 5",
+          "Square 5",
         ])
     let steps = reports.compactMap { $0["largest_steps"] as? Int }
     for (index, largest) in steps.enumerated() {
@@ -54,6 +56,31 @@ struct AttackTests {
       "data", "--attacks", "fgsm", "--per-class", "--first", "7")
     #expect(text.output.contains("kept exactly after rounding to 8 bits"), "\(text.errors)")
     #expect(text.output.contains("protocol: test, the first 7, all 7 pictures"))
+  }
+
+  /// Generators draw in the precision asked for; what judges, and other attacks, stay float32.
+  @Test func precisionIsThatOfTheGenerators() throws {
+    let bench = try trained()
+    let noise = try bench.run(
+      "attack", "train", "--victim", "run/last.safetensors", "--data", "data", "--run", "noise",
+      "--epsilon", "0.5", "--batch", "8", "--steps", "3", "--hold-out", "0", "--quiet")
+    #expect(noise.status == 0, "\(noise.errors)")
+    var lengths: [[Double]] = []
+    for precision in Precision.allCases {
+      let measured = try bench.run(
+        "attack", "evaluate", "--victim", "run/last.safetensors", "--data", "data", "--generator",
+        "noise/last.safetensors", "--attacks", "pgd-3", "--precision", precision.rawValue, "--json")
+      #expect(measured.status == 0, "\(measured.errors)")
+      let isThere = Kernels(precision: precision).precision == precision
+      #expect(measured.errors.contains("does not multiply") == !isThere)
+      let rows = try #require(try ClassifyBench.object(measured)["rows"] as? [[String: Any]])
+      lengths.append(
+        try rows.map {
+          try #require(($0["report"] as? [String: Any])?["mean_l2"] as? Double)
+        })
+    }
+    let isThere = Kernels(precision: .bfloat16).precision == .bfloat16
+    #expect((lengths[0][0] != lengths[1][0]) == isThere && lengths[0][1] == lengths[1][1])
   }
 
   @Test func picturesAreAttackedAndJudgedAsFiles() throws {
@@ -187,8 +214,9 @@ struct AttackTests {
     // Pictures of class folders come in 64x64, as for a new classifier.
     let first = try bench.run(
       "attack", "train", "--antagonist", "--classifier", "strided", "--data", "data", "--epsilon",
-      "0.1", "--pgd-share", "0.5", "--pgd-steps", "2", "--batch", "8", "--steps", "3",
-      "--hold-out", "4", "--validate-every", "2", "--shift", "2", "--rotate", "5", "--zoom", "0.25",
+      "0.1", "--pgd-share", "0.5", "--pgd-steps", "2", "--pgd-start", "squares",
+      "--batch", "8", "--steps", "3", "--hold-out", "4", "--validate-every", "2", "--shift", "2",
+      "--rotate", "5", "--zoom", "0.25",
       "--flip", "--run", "duel", "--quiet")
     #expect(first.status == 0, "\(first.errors)")
     let further = try bench.run(
@@ -206,7 +234,9 @@ struct AttackTests {
     #expect(changed.errors.contains("leave out --flip, --balance"))
     let configuration = try String(
       contentsOf: bench.path("duel/configuration.json"), encoding: .utf8)
-    for text in ["shift\" : 2", "rotation\" : 5", "zoom\" : 0.25", "isFlipped\" : true"] {
+    for text in [
+      "Start\" : \"squares", "shift\" : 2", "rotation\" : 5", "zoom\" : 0.25", "isFlipped\" : true",
+    ] {
       #expect(configuration.contains(text), "\(text)")
     }
   }

@@ -141,8 +141,17 @@ struct MistakeCase: CustomTestStringConvertible {
     MistakeCase(
       "attack evaluate --victim bad.safetensors --data empty --attacks pgd", 64,
       "atelier: The value 'pgd' is invalid for '--attacks <list>': expected random, fgsm, "
-        + "pgd-STEPS, pgd-STEPSxRESTARTS, cw, cw-SEARCHESxSTEPS, square or square-QUERIES; "
-        + "received 'pgd' (see atelier attack evaluate --help)"),
+        + "pgd-STEPS, pgd-STEPSxRESTARTS, pgd-STEPSxRESTARTS-START, cw, cw-SEARCHESxSTEPS, "
+        + "square or square-QUERIES; received 'pgd' (see atelier attack evaluate --help)"),
+    MistakeCase(
+      "attack evaluate --victim bad.safetensors --data empty --attacks pgd-9-corners", 64,
+      "atelier: The value 'pgd-9-corners' is invalid for '--attacks <list>': expected a start of "
+        + "PGD, one of uniform, squares, mixed; received 'corners' "
+        + "(see atelier attack evaluate --help)"),
+    MistakeCase(
+      "attack train --antagonist --data empty --run r --pgd-start near", 64,
+      "atelier: expected a start of PGD, one of uniform, squares, mixed; received 'near' "
+        + "(see atelier attack train --help)"),
     MistakeCase(
       "attack evaluate --victim bad.safetensors --data empty", 64,
       "atelier: give --generator, --attacks or both (see atelier attack evaluate --help)"),
@@ -344,6 +353,11 @@ struct HelpAndErrorTests {
       outcome.output.split(separator: "\n").filter { !$0.hasPrefix("USAGE") }
       .map(\.count).max() ?? 0
     #expect(longest <= 80)
+    // Nor is one of the examples: what follows an indented line begins a paragraph, or is none.
+    let lines = outcome.output.split(separator: "\n", omittingEmptySubsequences: false)
+    for (line, next) in zip(lines, lines.dropFirst()) where line.hasPrefix("  ") {
+      #expect(next.first.map { $0 == " " || $0.isUppercase } != false, "\(line)\n\(next)")
+    }
   }
 
   @Test(arguments: MistakeCase.all)

@@ -1,5 +1,4 @@
-// Adversarial noise: limits kept to the byte, a victim that stays as it is, attacks on networks whose
-// weak spots are known, generators that learn.
+// Adversarial noise: limits kept to the byte, a victim that stays as it is, generators that learn.
 
 import AtelierDatasets
 import AtelierEngine
@@ -51,111 +50,6 @@ import Testing
         return $0 + change * change
       }.squareRoot()
       #expect(length <= Double(radius) && (radius < 0.1 || length > 0.5 * Double(min(radius, 2))))
-    }
-  }
-}
-
-@Suite struct AttackTests {
-  @Test func gradientAttacksFindTheLinearVictimsOnlyWeakness() throws {
-    let victim = try linearVictim()
-    let set = try halves(40)
-    // The halves differ by about 40 steps; 51 on each side turn that over, 7 do not.
-    for attack in [Attack.fgsm, .pgd(steps: 10, restarts: 2), .square(queries: 400)] {
-      let strong = try AttackEvaluation.run(
-        attack, victim: victim, on: set, budget: .infinity(0.2))
-      #expect(strong.cleanAccuracy == 1)
-      #expect(strong.success == 1, "\(attack.name)")
-      #expect(strong.largestSteps == 51)
-      #expect(strong.attackedAccuracy == 0)
-      let weak = try AttackEvaluation.run(
-        attack, victim: victim, on: set, budget: .infinity(0.03))
-      #expect(weak.success == 0, "\(attack.name)")
-    }
-    var done: [[Int]] = []
-    let random = try AttackEvaluation.run(
-      .random, victim: victim, on: set, budget: .infinity(0.1)
-    ) { done.append([$0, $1]) }
-    #expect(random.success == 0 && done == [[40, 40]])
-    #expect(random.protocol.contains("L-infinity 0.1, which is 25 of 255"))
-  }
-
-  /// The weight of the margin must grow for a flat victim (0.5) and shrink for a steep one (2000).
-  @Test(arguments: [0.5, 8, 2000] as [Float])
-  func carliniWagnerFindsShortNoise(_ gain: Float) throws {
-    let victim = try linearVictim(gain: gain)
-    let set = try halves(6)
-    let report = try AttackEvaluation.run(
-      .carliniWagner(searches: 8, steps: 150), victim: victim, on: set, budget: .two(100))
-    #expect(report.success == 1)
-    // The shortest way is along the weights: the lead of 40/255 is 8 pixels' length · 20/255.
-    let shortest = 8 * 20.0 / 255
-    #expect(
-      report.meanL2 > 0.9 * shortest && report.meanL2 < 1.35 * shortest,
-      "\(report.meanL2 / shortest)")
-  }
-
-  @Test func moreStartsFindMore() throws {
-    // Behind saturated probabilities there is no slope, so that PGD is what its starts are.
-    let victim = try linearVictim(gain: 1e6)
-    let set = try halves(60)
-    let found = try [1, 8, 40].map {
-      try AttackEvaluation.run(
-        .pgd(steps: 2, restarts: $0), victim: victim, on: set, budget: .infinity(0.6)
-      ).success
-    }
-    #expect(found == found.sorted() && found[2] > found[0] && found[2] < 1, "\(found)")
-  }
-
-  @Test func whatIsMadeOnOneVictimIsJudgedByAnother() throws {
-    let set = try halves(20)
-    let (victim, mirror) = (try linearVictim(), try linearVictim(gain: -8))
-    for attack in [Attack.fgsm, .pgd(steps: 5, restarts: 1)] {
-      let own = try AttackEvaluation.run(attack, victim: victim, on: set, budget: .infinity(0.2))
-      #expect(own.success == 1)
-      // Noise against a classifier that takes left for right makes the picture clearer.
-      let other = try AttackEvaluation.run(
-        attack, victim: victim, source: mirror, on: set, budget: .infinity(0.2))
-      #expect(other.success == 0 && other.meanL2 > 1, "\(attack.name)")
-    }
-    #expect(
-      errorLine {
-        _ = try AttackEvaluation.run(
-          .fgsm, victim: victim, source: wideVictim(["left", "right"] + (2..<10).map(String.init)),
-          on: set, budget: .infinity(0.2))
-      } == "an attack carries over between classifiers of the same pictures and classes")
-  }
-
-  @Test func targetsCountOnlyPicturesOfOtherClasses() throws {
-    let victim = try linearVictim()
-    let set = try halves(30)
-    let report = try AttackEvaluation.run(
-      .fgsm, victim: victim, on: set, budget: .infinity(0.1), goal: .targeted(1))
-    #expect(report.success == 1)
-    #expect(report.classes.map(\.count) == [15, 0] && report.classes.map(\.turned) == [15, 0])
-    let least = try AttackEvaluation.run(
-      .fgsm, victim: victim, on: set, budget: .infinity(0.1), goal: .leastLikely)
-    #expect(least.classes.map(\.turned) == [15, 15])
-    #expect(
-      errorLine {
-        _ = try AttackEvaluation.run(
-          .square(queries: 2), victim: victim, on: set, budget: .two(1))
-      } == "the Square attack is for an L-infinity limit")
-  }
-
-  @Test func theSeedDecides() throws {
-    let victim = try linearVictim(gain: 3)
-    let set = try halves(40)
-    for attack in [Attack.random, .pgd(steps: 3, restarts: 1), .square(queries: 60)] {
-      func run(_ seed: UInt64) throws -> AttackReport {
-        var report = try AttackEvaluation.run(
-          attack, victim: victim, on: set, budget: .infinity(0.13), seed: seed)
-        report.secondsPerImage = 0
-        return report
-      }
-      #expect(try run(3) == run(3), "\(attack.name)")
-      guard case .square = attack else { continue }
-      // Some pictures are turned by some squares and not by others.
-      #expect(Set(try (1...6).map { try run($0).success }).count > 1)
     }
   }
 }

@@ -133,6 +133,28 @@ import Testing
     }
   }
 
+  /// The classifier learns from where the search begins: other starts, other weights.
+  @Test func theSearchBeginsWhereItIsTold() throws {
+    try withScratchFolder { folder in
+      var request = try prepare(folder)
+      (request.epochs, request.steps) = (nil, 3)
+      (request.searchShare, request.searchSteps, request.searchStep) = (1, 1, 1e-6)
+      var weights: Set<[Float]> = []
+      for start in SearchStart.allCases {
+        request.searchStart = start
+        let run = folder.appending(path: start.rawValue)
+        _ = try DuelTraining.run(request, in: run, isResuming: false)
+        let model = try ModelFile.read(from: run.appending(path: "last.safetensors"))
+        weights.insert(try #require(model.parameters["dense/weight"]).elements)
+        #expect(
+          model.information.training["pgd"]
+            == "10 of 10 pictures, 1 steps, \(start.rawValue) starts, L-infinity 0.07, which is "
+            + "17 of 255")
+      }
+      #expect(weights.count == 3)
+    }
+  }
+
   @Test func maskedGradientsAreSaidWhileItRuns() throws {
     try withScratchFolder { folder in
       var request = try prepare(folder)

@@ -12,8 +12,8 @@ public enum Attack: Sendable, Hashable, Codable {
   /// One step along the gradient's signs (Goodfellow, Shlens and Szegedy 2014).
   case fgsm
   /// Projected gradient steps of twice the limit over their number, from random starts (Madry and
-  /// others 2017).
-  case pgd(steps: Int, restarts: Int)
+  /// others 2017), which are uniform there.
+  case pgd(steps: Int, restarts: Int, start: SearchStart = .uniform)
   /// The least L2 noise by Adam and a search for the weight (Carlini and Wagner 2017); the limit
   /// only cuts what is too long.
   case carliniWagner(searches: Int, steps: Int)
@@ -25,7 +25,9 @@ public enum Attack: Sendable, Hashable, Codable {
     switch self {
     case .random: "random noise"
     case .fgsm: "FGSM"
-    case .pgd(let steps, let restarts): "PGD-\(steps)" + (restarts > 1 ? " x \(restarts)" : "")
+    case .pgd(let steps, let restarts, let start):
+      "PGD-\(steps)" + (restarts > 1 ? " x \(restarts)" : "")
+        + (start == .uniform ? "" : ", \(start.rawValue)")
     case .carliniWagner(let searches, let steps): "CW-L2 \(searches) x \(steps)"
     case .square(let queries): "Square \(queries)"
     }
@@ -66,9 +68,9 @@ final class Attacker {
     _ pictures: Tensor, _ labels: [Int], _ attack: Attack, seed: UInt64, first: Int = 0
   ) throws -> Tensor {
     let wanted = try goal.labels(labels) { try classifier.logits(pictures) }
-    if case .pgd(let steps, let restarts) = attack {
+    if case .pgd(let steps, let restarts, let start) = attack {
       return try projectedGradient(
-        pictures, wanted, steps: steps, restarts: restarts, seed: seed, first: first)
+        pictures, wanted, steps: steps, restarts: restarts, from: start, seed: seed, first: first)
     }
     var result = pictures
     let length = pictures.count / labels.count
@@ -125,7 +127,8 @@ final class Attacker {
 
   /// PGD; pictures that are turned, as their files would hold them, take no further part.
   private func projectedGradient(
-    _ clean: Tensor, _ labels: [Int], steps: Int, restarts: Int, seed: UInt64, first: Int
+    _ clean: Tensor, _ labels: [Int], steps: Int, restarts: Int, from kind: SearchStart,
+    seed: UInt64, first: Int
   ) throws -> Tensor {
     var best = clean
     var standing = Array(labels.indices)
@@ -141,9 +144,7 @@ final class Attacker {
         var noisy = part
         for (place, row) in rows.enumerated() {
           var generator = RandomGenerator(seed: seed, UInt64(first + row), UInt64(restart))
-          for index in place * length..<(place + 1) * length {
-            noisy.elements[index] += generator.uniform(-budget.radius...budget.radius)
-          }
+          kind.addNoise(to: &noisy, row: place, radius: budget.radius, &generator)
         }
         budget.project(&noisy, around: part)
         try gradient(.unlimited).descend(

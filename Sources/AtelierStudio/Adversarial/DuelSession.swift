@@ -166,8 +166,8 @@ final class DuelSession {
     let budget = request.searchBudget(step: step)
     var noisy = clean
     var generator = RandomGenerator(seed: request.seed, 0x5047_4421, UInt64(step))
-    for index in noisy.elements.indices {
-      noisy.elements[index] += generator.uniform(-budget.radius...budget.radius)
+    for row in rows {
+      request.searchStart.addNoise(to: &noisy, row: row, radius: budget.radius, &generator)
     }
     budget.project(&noisy, around: clean)
     let full = request.searchBudget(step: .max).radius
@@ -237,7 +237,7 @@ final class DuelSession {
     if request.searched > 0 {
       texts["pgd"] =
         "\(request.searched) of \(request.batch) pictures, \(request.searchSteps) steps, "
-        + request.searchBudget(step: .max).text
+        + "\(request.searchStart.rawValue) starts, " + request.searchBudget(step: .max).text
     }
     return texts
   }

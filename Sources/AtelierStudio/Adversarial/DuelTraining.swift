@@ -34,8 +34,10 @@ public struct DuelRequest: TrainingRequest, Hashable {
   public var balance = 0.5
   /// The share of the attacked pictures that PGD attacks, in 0...1; the generator has the rest.
   public var searchShare = 0.0
-  /// The steps of that PGD, from a random start.
+  /// The steps of that PGD.
   public var searchSteps = 7
+  /// Where that PGD begins.
+  public var searchStart = SearchStart.uniform
   /// How far each of its steps goes; nil takes 2.5 times the limit over their number.
   public var searchStep: Float?
   /// Another limit for that PGD than the generator's; nil takes the same.
