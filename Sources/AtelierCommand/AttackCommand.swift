@@ -65,6 +65,24 @@ extension Reading {
     return start
   }
 
+  /// `margin:5` or `ce:20`, with or without the number.
+  static func attackLoss(_ text: String, _ option: String) throws -> AttackLoss {
+    let parts = text.split(separator: ":", omittingEmptySubsequences: false)
+    let number = parts.count == 2 ? Float(parts[1]) : nil
+    guard parts.count == 1 || number.map({ $0 >= 0 && $0.isFinite }) == true else {
+      throw attackLossError(text, option)
+    }
+    switch parts[0] {
+    case "margin" where parts.count <= 2: return .margin(kappa: number ?? 5)
+    case "ce" where parts.count <= 2: return .crossEntropy(limit: number ?? 20)
+    default: throw attackLossError(text, option)
+    }
+  }
+
+  private static func attackLossError(_ text: String, _ option: String) -> ValidationError {
+    ValidationError("\(option) takes margin:KAPPA or ce:LIMIT; received '\(text)'")
+  }
+
   /// Several attacks with commas.
   static func attacks(_ text: String) throws -> [Attack] {
     try list(text).map(attack)

@@ -215,6 +215,7 @@ struct AttackTests {
     let first = try bench.run(
       "attack", "train", "--antagonist", "--classifier", "strided", "--data", "data", "--epsilon",
       "0.1", "--pgd-share", "0.5", "--pgd-steps", "2", "--pgd-start", "squares",
+      "--pgd-loss", "margin:9", "--square-queries", "3",
       "--batch", "8", "--steps", "3", "--hold-out", "4", "--validate-every", "2", "--shift", "2",
       "--rotate", "5", "--zoom", "0.25",
       "--flip", "--run", "duel", "--quiet")

@@ -149,6 +149,10 @@ struct MistakeCase: CustomTestStringConvertible {
         + "PGD, one of uniform, squares, mixed; received 'corners' "
         + "(see atelier attack evaluate --help)"),
     MistakeCase(
+      "attack train --antagonist --data empty --run r --pgd-loss far", 64,
+      "atelier: --pgd-loss takes margin:KAPPA or ce:LIMIT; received 'far' "
+        + "(see atelier attack train --help)"),
+    MistakeCase(
       "attack train --antagonist --data empty --run r --pgd-start near", 64,
       "atelier: expected a start of PGD, one of uniform, squares, mixed; received 'near' "
         + "(see atelier attack train --help)"),

@@ -4,6 +4,7 @@ import AtelierDatasets
 import AtelierEngine
 import AtelierImages
 import AtelierInterchange
+import AtelierKernels
 import AtelierStudio
 import AtelierZoo
 import Foundation
@@ -24,10 +25,14 @@ func halves(_ count: Int, seed: UInt64 = 1) throws -> LabeledImages {
 }
 
 /// The linear classifier of these pictures: logits ± the difference of the halves' means.
-func linearVictim(gain: Float = 8) throws -> Model {
+///
+/// A flat one bends them into [−1, 1], so that a large gain leaves no slope at all.
+func linearVictim(gain: Float = 8, isFlat: Bool = false) throws -> Model {
   let graph = try Graph.trace { builder in
     let input = builder.input("input", [1, 8, 8, 1])
-    builder.output("output", Dense(units: 2, hasBias: false, name: "dense")(Flatten()(input)))
+    let dense = Dense(
+      units: 2, hasBias: false, activation: isFlat ? .tanh : .identity, name: "dense")
+    builder.output("output", dense(Flatten()(input)))
   }
   let store = try ParameterStore(for: [graph], seed: 1)
   let weights = (0..<64).flatMap { index -> [Float] in

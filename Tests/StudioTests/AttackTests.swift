@@ -90,8 +90,8 @@ import Testing
   }
 
   @Test func moreStartsFindMore() throws {
-    // Behind saturated probabilities there is no slope, so that PGD is what its starts are.
-    let victim = try linearVictim(gain: 1e6)
+    // Where there is no slope, PGD is what its starts are.
+    let victim = try linearVictim(gain: 1e6, isFlat: true)
     let set = try halves(60)
     let found = try [1, 8, 40].map {
       try AttackEvaluation.run(
@@ -101,9 +101,21 @@ import Testing
     #expect(found == found.sorted() && found[2] > found[0] && found[2] < 1, "\(found)")
   }
 
+  /// Where a victim is so sure that the cross-entropy is flat, the second start follows the margin.
+  @Test func theMarginIsFollowedToo() throws {
+    let victim = try linearVictim(gain: 1e6)
+    let set = try halves(40)
+    let found = try [1, 2].map {
+      try AttackEvaluation.run(
+        .pgd(steps: 5, restarts: $0), victim: victim, on: set, budget: .infinity(0.2)
+      ).success
+    }
+    #expect(found == [0, 1])
+  }
+
   /// Where no slope leads on, only what stands at the limit from the start can turn a picture.
   @Test func startsAtTheCornersFindWhatUniformOnesMiss() throws {
-    let victim = try linearVictim(gain: 1e6)
+    let victim = try linearVictim(gain: 1e6, isFlat: true)
     let set = try halves(60)
     let found = try [SearchStart.uniform, .mixed, .squares].map {
       try AttackEvaluation.run(

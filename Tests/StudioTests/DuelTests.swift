@@ -113,6 +113,7 @@ import Testing
       request.epochs = 3
       request.searchShare = 0.5
       request.averageDecay = 0.9
+      request.squareQueries = 2
       _ = try DuelTraining.run(request, in: folder.appending(path: "whole"), isResuming: false)
       let parts = folder.appending(path: "parts")
       for (isResuming, stop) in [(false, 8), (true, Int.max)] {
@@ -155,6 +156,48 @@ import Testing
     }
   }
 
+  /// The loss on attacked pictures in the first step, before anything was learnt.
+  private func firstLoss(_ request: DuelRequest, in run: URL) throws -> Double {
+    var request = request
+    (request.epochs, request.steps) = (nil, 1)
+    (request.searchShare, request.balance, request.holdOut) = (1, 1, 0)
+    var losses: [Double] = []
+    let listener = ClosureListener { event in
+      if case .step(let step) = event, let loss = step.values["classifier/attacked_loss"] {
+        losses.append(loss)
+      }
+    }
+    _ = try DuelTraining.run(request, in: run, isResuming: false, listeners: [listener])
+    return try #require(losses.first)
+  }
+
+  /// More queries of Square make worse starts of half of the pictures, even without gradient steps.
+  @Test func squareLooksForStarts() throws {
+    try withScratchFolder { folder in
+      var request = try prepare(folder)
+      (request.searchSteps, request.searchStep, request.ramp) = (1, 1e-6, 0)
+      let losses = try [1, 10, 100].map { queries in
+        request.squareQueries = queries
+        return try firstLoss(request, in: folder.appending(path: "run \(queries)"))
+      }
+      #expect(losses == losses.sorted() && Set(losses).count == 3, "\(losses)")
+    }
+  }
+
+  /// Where the cross-entropy is flat, the margin still leads the search.
+  @Test func theSearchFollowsItsLoss() throws {
+    try withScratchFolder { folder in
+      var request = try prepare(folder)
+      request.ramp = 0
+      try ModelFile.write(
+        temptedVictim(gain: 2e6), to: folder.appending(path: "tempted.safetensors"))
+      let flat = try firstLoss(request, in: folder.appending(path: "flat"))
+      request.searchLoss = .margin(kappa: 1e9)
+      let found = try firstLoss(request, in: folder.appending(path: "margin"))
+      #expect(found > 2 * flat, "\(found), \(flat)")
+    }
+  }
+
   @Test func maskedGradientsAreSaidWhileItRuns() throws {
     try withScratchFolder { folder in
       var request = try prepare(folder)
@@ -192,6 +235,10 @@ import Testing
       #expect(line { $0.balance = 1.5 } == "a balance is 0 to 1; received 1.5")
       #expect(line { $0.searchShare = -1 } == "a PGD share is 0 to 1; received -1.0")
       #expect(line { $0.budget = .infinity(0) } == "expected an epsilon above 0, received 0.0")
+      #expect(line { $0.squareQueries = -1 }?.hasSuffix("received 4, 10, -1") == true)
+      #expect(
+        line { ($0.squareQueries, $0.budget) = (1, .two(1)) }
+          == "the Square attack is for an L-infinity limit")
       #expect(line { $0.searchSteps = 0 }?.hasPrefix("PGD takes at least 1 step") == true)
       #expect(line { $0.victim = "none" }?.contains("cannot read") == true)
     }
@@ -217,7 +264,7 @@ import Testing
       linearVictim(), on: set, budget: .infinity(0.1), steps: 5, restarts: 2, queries: 200)
     #expect(open.warnings.isEmpty && open.zeroGradients == 0 && open.oneStart == 0)
     let masked = try GradientMasking.run(
-      linearVictim(gain: 1e6), on: set, budget: .infinity(0.2), steps: 5, restarts: 2,
+      linearVictim(gain: 1e6), on: set, budget: .infinity(0.2), steps: 5, restarts: 1,
       queries: 400)
     #expect(masked.zeroGradients == 1 && masked.oneStart == 1 && masked.blackBox == 0)
     #expect(

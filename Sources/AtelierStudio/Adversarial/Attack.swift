@@ -12,7 +12,8 @@ public enum Attack: Sendable, Hashable, Codable {
   /// One step along the gradient's signs (Goodfellow, Shlens and Szegedy 2014).
   case fgsm
   /// Projected gradient steps of twice the limit over their number, from random starts (Madry and
-  /// others 2017), which are uniform there.
+  /// others 2017), which are uniform there. Every second restart follows the margin instead of the
+  /// cross-entropy, whose gradients vanish where a victim is very sure.
   case pgd(steps: Int, restarts: Int, start: SearchStart = .uniform)
   /// The least L2 noise by Adam and a search for the weight (Carlini and Wagner 2017); the limit
   /// only cuts what is too long.
@@ -102,8 +103,9 @@ final class Attacker {
         steps: steps
       ).run(part, wanted)
     case .square(let queries):
-      return try SquareAttack(classifier, budget, isTargeted: goal.isTargeted, queries: queries)
-        .run(part, wanted, &generator)
+      return try SquareAttack(
+        budget, isTargeted: goal.isTargeted, queries: queries, answers: classifier.logits
+      ).run(part, wanted, &generator)
     }
   }
 
@@ -147,7 +149,7 @@ final class Attacker {
           kind.addNoise(to: &noisy, row: place, radius: budget.radius, &generator)
         }
         budget.project(&noisy, around: part)
-        try gradient(.unlimited).descend(
+        try gradient(restart.isMultiple(of: 2) ? .unlimited : .unlimitedMargin).descend(
           &noisy, around: part, wanted, budget, steps: steps, size: size)
         let answers = try classifier.logits(budget.stored(noisy, around: part))
         for (place, row) in rows.enumerated() {
@@ -175,4 +177,6 @@ final class Attacker {
 extension AttackLoss {
   /// Cross-entropy without a limit that could flatten it.
   static let unlimited = AttackLoss.crossEntropy(limit: 1e9)
+  /// The margin without a confidence at which it would be flat.
+  static let unlimitedMargin = AttackLoss.margin(kappa: 1e4)
 }
