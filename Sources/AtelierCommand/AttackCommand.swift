@@ -22,13 +22,15 @@ struct AttackCommand: ParsableCommand {
 }
 
 extension Reading {
-  /// `random`, `fgsm`, `pgd-STEPS`, `pgd-STEPSxRESTARTS`, each with `-START` behind it, `cw`,
-  /// `square` or `square-QUERIES`.
+  /// `random`, `fgsm`, `pgd-STEPS`, `pgd-STEPSxRESTARTS`, each with `-START` or `-smooth` behind
+  /// it, `cw`, `square` or `square-QUERIES`.
   static func attack(_ text: String) throws -> Attack {
     var parts = text.split(separator: "-").map(String.init)
-    var start: SearchStart?
+    var (start, isSmoothed) = (SearchStart.uniform, false)
     if parts.count == 3, parts[0] == "pgd" {
-      start = try searchStart(parts.removeLast())
+      let form = parts.removeLast()
+      isSmoothed = form == "smooth"
+      start = try isSmoothed ? start : searchStart(form)
     }
     guard parts.count <= 2 else { throw attackError(text) }
     let numbers = (parts.count > 1 ? parts[1] : "").split(separator: "x").map { Int($0) }
@@ -39,9 +41,10 @@ extension Reading {
     switch (parts.first ?? "", known.count) {
     case ("random", 0): return .random
     case ("fgsm", 0): return .fgsm
-    case ("pgd", 1): return .pgd(steps: known[0], restarts: 1, start: start ?? .uniform)
-    case ("pgd", 2):
-      return .pgd(steps: known[0], restarts: known[1], start: start ?? .uniform)
+    case ("pgd", 1...2):
+      return .pgd(
+        steps: known[0], restarts: known.count > 1 ? known[1] : 1, start: start,
+        isSmoothed: isSmoothed)
     case ("cw", 0): return .carliniWagner(searches: 5, steps: 100)
     case ("cw", 2): return .carliniWagner(searches: known[0], steps: known[1])
     case ("square", 0): return .square(queries: 1000)
@@ -52,7 +55,7 @@ extension Reading {
 
   private static func attackError(_ text: String) -> ValidationError {
     ValidationError(
-      "expected random, fgsm, pgd-STEPS, pgd-STEPSxRESTARTS, pgd-STEPSxRESTARTS-START, cw, "
+      "expected random, fgsm, pgd-STEPS, pgd-STEPSxRESTARTS, pgd-STEPSxRESTARTS-FORM, cw, "
         + "cw-SEARCHESxSTEPS, square or square-QUERIES; received '\(text)'")
   }
 
@@ -63,24 +66,6 @@ extension Reading {
       throw ValidationError("expected a start of PGD, one of \(names); received '\(text)'")
     }
     return start
-  }
-
-  /// `margin:5` or `ce:20`, with or without the number.
-  static func attackLoss(_ text: String, _ option: String) throws -> AttackLoss {
-    let parts = text.split(separator: ":", omittingEmptySubsequences: false)
-    let number = parts.count == 2 ? Float(parts[1]) : nil
-    guard parts.count == 1 || number.map({ $0 >= 0 && $0.isFinite }) == true else {
-      throw attackLossError(text, option)
-    }
-    switch parts[0] {
-    case "margin" where parts.count <= 2: return .margin(kappa: number ?? 5)
-    case "ce" where parts.count <= 2: return .crossEntropy(limit: number ?? 20)
-    default: throw attackLossError(text, option)
-    }
-  }
-
-  private static func attackLossError(_ text: String, _ option: String) -> ValidationError {
-    ValidationError("\(option) takes margin:KAPPA or ce:LIMIT; received '\(text)'")
   }
 
   /// Several attacks with commas.

@@ -22,7 +22,8 @@ struct AttackEvaluateCommand: ParsableCommand {
         random, fgsm, pgd-STEPS, pgd-STEPSxRESTARTS, cw, cw-SEARCHESxSTEPS,
         square, square-QUERIES
       PGD begins anywhere within the limit; pgd-20-squares begins at its corners with noise as \
-      Square has it, pgd-20x10-mixed with either by lot: a trial for gradients that are masked.
+      Square has it, pgd-20x10-mixed with either by lot; pgd-100x20-smooth follows gradients \
+      taken beside where it stands and summed over its steps: trials for gradients that are masked.
       cw looks for the shortest noise (L2), whatever the limit, which cuts it then.
 
       EXAMPLES

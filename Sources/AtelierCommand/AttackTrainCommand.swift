@@ -142,7 +142,7 @@ struct AttackTrainCommand: ParsableCommand {
     if let denoiserSigma, !(0...255).contains(denoiserSigma) {
       throw ValidationError("--denoiser-sigma takes 0 to 255; received \(denoiserSigma)")
     }
-    if let loss { _ = try Reading.attackLoss(loss, "--loss") }
+    if let loss { _ = try Self.loss(loss) }
     if duel.antagonist, universal || target != nil || leastLikely {
       throw ValidationError("a duel's noise is untargeted and drawn for each picture")
     }
@@ -181,6 +181,20 @@ struct AttackTrainCommand: ParsableCommand {
     try DuelTraining.request(of: folder)
   }
 
+  /// `margin:5` or `ce:20`.
+  private static func loss(_ text: String) throws -> AttackLoss {
+    let parts = text.split(separator: ":", omittingEmptySubsequences: false)
+    let number = parts.count == 2 ? Float(parts[1]) : nil
+    guard parts.count == 1 || number.map({ $0 >= 0 && $0.isFinite }) == true else {
+      throw ValidationError("--loss takes margin:KAPPA or ce:LIMIT; received '\(text)'")
+    }
+    switch parts[0] {
+    case "margin" where parts.count <= 2: return .margin(kappa: number ?? 5)
+    case "ce" where parts.count <= 2: return .crossEntropy(limit: number ?? 20)
+    default: throw ValidationError("--loss takes margin:KAPPA or ce:LIMIT; received '\(text)'")
+    }
+  }
+
   /// The request of a new duel.
   private func newDuel() throws -> DuelRequest {
     guard let data, (victim == nil) != (duel.classifier == nil) else {
@@ -194,7 +208,7 @@ struct AttackTrainCommand: ParsableCommand {
     request.generator = try generator() ?? request.generator
     let radius = try epsilon.map { try Reading.epsilons($0, most: isL2 ? 1000 : 1)[0] }
     request.budget = isL2 ? .two(radius ?? 2) : .infinity(radius ?? 0.3)
-    request.loss = try loss.map { try Reading.attackLoss($0, "--loss") } ?? request.loss
+    request.loss = try loss.map(Self.loss) ?? request.loss
     request.holdOut = holdOut ?? request.holdOut
     request.augmentation = augmentation ?? request.augmentation
     request.batch = batch ?? request.batch
@@ -240,7 +254,7 @@ struct AttackTrainCommand: ParsableCommand {
     let radius = try epsilon.map { try Reading.epsilons($0, most: isL2 ? 1000 : 1)[0] }
     request.budget = isL2 ? .two(radius ?? 2) : .infinity(radius ?? 0.3)
     request.goal = Reading.goal(target: target, isLeastLikely: leastLikely)
-    request.loss = try loss.map { try Reading.attackLoss($0, "--loss") } ?? request.loss
+    request.loss = try loss.map(Self.loss) ?? request.loss
     request.isUniversal = universal
     request.discriminator = discriminator
     request.denoiser = try denoiser.map {

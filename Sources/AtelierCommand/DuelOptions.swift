@@ -32,21 +32,13 @@ struct DuelOptions: ParsableArguments {
 
   @Option(
     help: ArgumentHelp(
-      "What it makes small, margin:KAPPA or ce:LIMIT (default: ce without a limit).",
-      valueName: "loss"))
-  var pgdLoss: String?
-
-  @Option(
-    help: ArgumentHelp(
       "Where it begins: uniform, squares (at the limit, as Square does) or mixed, one of both by "
         + "lot (default: uniform).", valueName: "name"))
   var pgdStart: String?
 
-  @Option(
-    help: ArgumentHelp(
-      "Half of it begins with what Square finds with so many queries (default: 0).",
-      valueName: "n"))
-  var squareQueries: Int?
+  @Flag(
+    help: "Let it follow gradients taken beside where it stands and summed over its steps.")
+  var pgdSmooth = false
 
   @Option(
     help: ArgumentHelp(
@@ -81,10 +73,8 @@ struct DuelOptions: ParsableArguments {
     try OptionCheck.shares([("--balance", balance), ("--pgd-share", pgdShare)])
     try OptionCheck.counts([
       ("--pgd-steps", pgdSteps, 1...1_000_000), ("--ramp", ramp, 0...1_000_000),
-      ("--square-queries", squareQueries, 0...1_000_000),
       ("--validate-every", validateEvery, 1...1_000_000),
     ])
-    if let pgdLoss { _ = try Reading.attackLoss(pgdLoss, "--pgd-loss") }
     if let pgdStart { _ = try Reading.searchStart(pgdStart) }
     try OptionCheck.positive([("--pgd-step", pgdStep)])
     try OptionCheck.positive([("--classifier-rate", classifierRate)])
@@ -100,11 +90,9 @@ struct DuelOptions: ParsableArguments {
     let options: [(String, Bool)] = [
       ("--classifier", classifier != nil), ("--balance", balance != nil),
       ("--pgd-share", pgdShare != nil), ("--pgd-steps", pgdSteps != nil),
-      ("--pgd-loss", pgdLoss != nil), ("--pgd-start", pgdStart != nil),
-      ("--pgd-step", pgdStep != nil),
-      ("--pgd-epsilon", pgdEpsilon != nil),
-      ("--square-queries", squareQueries != nil), ("--ramp", ramp != nil),
-      ("--classifier-rate", classifierRate != nil),
+      ("--pgd-start", pgdStart != nil), ("--pgd-smooth", pgdSmooth),
+      ("--pgd-step", pgdStep != nil), ("--pgd-epsilon", pgdEpsilon != nil),
+      ("--ramp", ramp != nil), ("--classifier-rate", classifierRate != nil),
       ("--average-decay", averageDecay != nil), ("--validate-every", validateEvery != nil),
     ]
     return options.filter(\.1).map(\.0)
@@ -122,12 +110,10 @@ struct DuelOptions: ParsableArguments {
     request.balance = balance ?? request.balance
     request.searchShare = pgdShare ?? request.searchShare
     request.searchSteps = pgdSteps ?? request.searchSteps
-    request.searchLoss =
-      try pgdLoss.map { try Reading.attackLoss($0, "--pgd-loss") } ?? request.searchLoss
     request.searchStart = try pgdStart.map(Reading.searchStart) ?? request.searchStart
     request.searchStep = pgdStep
     request.searchRadius = try pgdEpsilon.map { try Reading.epsilons($0, most: 1000)[0] }
-    request.squareQueries = squareQueries ?? request.squareQueries
+    request.isSearchSmoothed = pgdSmooth
     request.ramp = ramp ?? request.ramp
     request.classifierRate = classifierRate ?? request.classifierRate
     request.averageDecay = averageDecay

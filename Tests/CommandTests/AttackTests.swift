@@ -32,18 +32,20 @@ struct AttackTests {
     #expect(try ClassifyBench.object(further)["step"] as? Int == 5)
     let measured = try bench.run(
       "attack", "evaluate", "--victim", "run/last.safetensors", "--data", "data", "--generator",
-      "noise/last.safetensors", "--attacks", "random,fgsm,pgd-3x2-mixed,cw-1x2,square-5",
+      "noise/last.safetensors", "--attacks",
+      "random,fgsm,pgd-3x2-mixed,pgd-2-smooth,cw-1x2,square-5",
       "--epsilon",
       "4/255,0.5", "--json")
     #expect(measured.status == 0, "\(measured.errors)")
     let rows = try #require(try ClassifyBench.object(measured)["rows"] as? [[String: Any]])
-    #expect(rows.count == 12)
+    #expect(rows.count == 14)
     let reports = rows.compactMap { $0["report"] as? [String: Any] }
     #expect(
       reports.compactMap { $0["attack"] as? String }
         == [
           "generator", "generator", "random noise", "random noise", "FGSM", "FGSM",
-          "PGD-3 x 2, mixed", "PGD-3 x 2, mixed", "CW-L2 1 x 2", "CW-L2 1 x 2", "Square 5",
+          "PGD-3 x 2, mixed", "PGD-3 x 2, mixed", "PGD-2, smooth", "PGD-2, smooth", "CW-L2 1 x 2",
+          "CW-L2 1 x 2", "Square 5",
           "Square 5",
         ])
     let steps = reports.compactMap { $0["largest_steps"] as? Int }
@@ -214,8 +216,7 @@ struct AttackTests {
     // Pictures of class folders come in 64x64, as for a new classifier.
     let first = try bench.run(
       "attack", "train", "--antagonist", "--classifier", "strided", "--data", "data", "--epsilon",
-      "0.1", "--pgd-share", "0.5", "--pgd-steps", "2", "--pgd-start", "squares",
-      "--pgd-loss", "margin:9", "--square-queries", "3",
+      "0.1", "--pgd-share", "0.5", "--pgd-steps", "2", "--pgd-start", "squares", "--pgd-smooth",
       "--batch", "8", "--steps", "3", "--hold-out", "4", "--validate-every", "2", "--shift", "2",
       "--rotate", "5", "--zoom", "0.25",
       "--flip", "--run", "duel", "--quiet")

@@ -141,17 +141,13 @@ struct MistakeCase: CustomTestStringConvertible {
     MistakeCase(
       "attack evaluate --victim bad.safetensors --data empty --attacks pgd", 64,
       "atelier: The value 'pgd' is invalid for '--attacks <list>': expected random, fgsm, "
-        + "pgd-STEPS, pgd-STEPSxRESTARTS, pgd-STEPSxRESTARTS-START, cw, cw-SEARCHESxSTEPS, "
+        + "pgd-STEPS, pgd-STEPSxRESTARTS, pgd-STEPSxRESTARTS-FORM, cw, cw-SEARCHESxSTEPS, "
         + "square or square-QUERIES; received 'pgd' (see atelier attack evaluate --help)"),
     MistakeCase(
       "attack evaluate --victim bad.safetensors --data empty --attacks pgd-9-corners", 64,
       "atelier: The value 'pgd-9-corners' is invalid for '--attacks <list>': expected a start of "
         + "PGD, one of uniform, squares, mixed; received 'corners' "
         + "(see atelier attack evaluate --help)"),
-    MistakeCase(
-      "attack train --antagonist --data empty --run r --pgd-loss far", 64,
-      "atelier: --pgd-loss takes margin:KAPPA or ce:LIMIT; received 'far' "
-        + "(see atelier attack train --help)"),
     MistakeCase(
       "attack train --antagonist --data empty --run r --pgd-start near", 64,
       "atelier: expected a start of PGD, one of uniform, squares, mixed; received 'near' "

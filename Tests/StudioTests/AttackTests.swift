@@ -126,6 +126,27 @@ import Testing
     #expect(Attack.pgd(steps: 2, restarts: 3, start: .mixed).name == "PGD-2 x 3, mixed")
   }
 
+  /// A victim that cuts each pixel off shows no slope but where a pixel is about to turn: the sum of
+  /// gradients beside the way finds what plain steps and their restarts do not.
+  @Test func smoothedGradientsLeadOverPlateaus() throws {
+    let open = try linearVictim()
+    let graph = try Graph.trace { builder in
+      let input = builder.input("input", [1, 8, 8, 1])
+      let cut = (20 * input + -9.9).clamped(0...1)
+      builder.output("output", Dense(units: 2, hasBias: false, name: "dense")(Flatten()(cut)))
+    }
+    let victim = try Model(graph: graph, store: open.store(), information: open.information)
+    let set = try halves(40)
+    let found = try [false, true].map {
+      try AttackEvaluation.run(
+        .pgd(steps: 100, restarts: 2, isSmoothed: $0), victim: victim, on: set,
+        budget: .infinity(0.25)
+      ).success
+    }
+    #expect(found == [0.15, 1])
+    #expect(Attack.pgd(steps: 2, restarts: 1, isSmoothed: true).name == "PGD-2, smooth")
+  }
+
   @Test func whatIsMadeOnOneVictimIsJudgedByAnother() throws {
     let set = try halves(20)
     let (victim, mirror) = (try linearVictim(), try linearVictim(gain: -8))
@@ -165,7 +186,10 @@ import Testing
   @Test func theSeedDecides() throws {
     let victim = try linearVictim(gain: 3)
     let set = try halves(40)
-    for attack in [Attack.random, .pgd(steps: 3, restarts: 1), .square(queries: 60)] {
+    for attack in [
+      Attack.random, .pgd(steps: 3, restarts: 1), .pgd(steps: 3, restarts: 1, isSmoothed: true),
+      .square(queries: 60),
+    ] {
       func run(_ seed: UInt64) throws -> AttackReport {
         var report = try AttackEvaluation.run(
           attack, victim: victim, on: set, budget: .infinity(0.13), seed: seed)

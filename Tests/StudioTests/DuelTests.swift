@@ -113,7 +113,7 @@ import Testing
       request.epochs = 3
       request.searchShare = 0.5
       request.averageDecay = 0.9
-      request.squareQueries = 2
+      request.isSearchSmoothed = true
       _ = try DuelTraining.run(request, in: folder.appending(path: "whole"), isResuming: false)
       let parts = folder.appending(path: "parts")
       for (isResuming, stop) in [(false, 8), (true, Int.max)] {
@@ -153,48 +153,20 @@ import Testing
             + "17 of 255")
       }
       #expect(weights.count == 3)
-    }
-  }
-
-  /// The loss on attacked pictures in the first step, before anything was learnt.
-  private func firstLoss(_ request: DuelRequest, in run: URL) throws -> Double {
-    var request = request
-    (request.epochs, request.steps) = (nil, 1)
-    (request.searchShare, request.balance, request.holdOut) = (1, 1, 0)
-    var losses: [Double] = []
-    let listener = ClosureListener { event in
-      if case .step(let step) = event, let loss = step.values["classifier/attacked_loss"] {
-        losses.append(loss)
+      // A linear victim has one slope everywhere; smoothing shows with another.
+      (request.victim, request.classifier) = (nil, .strided)
+      (request.searchSteps, request.searchStep) = (3, nil)
+      for isSmoothed in [false, true] {
+        request.isSearchSmoothed = isSmoothed
+        let run = folder.appending(path: "smoothed \(isSmoothed)")
+        _ = try DuelTraining.run(request, in: run, isResuming: false)
+        let model = try ModelFile.read(from: run.appending(path: "last.safetensors"))
+        let names = model.graph.parameters.map(\.name)
+        weights.insert(names.flatMap { model.parameters[$0]?.elements ?? [] })
+        let text = model.information.training["pgd"]
+        #expect(text?.contains("3 steps, smoothed, mixed starts") == isSmoothed)
       }
-    }
-    _ = try DuelTraining.run(request, in: run, isResuming: false, listeners: [listener])
-    return try #require(losses.first)
-  }
-
-  /// More queries of Square make worse starts of half of the pictures, even without gradient steps.
-  @Test func squareLooksForStarts() throws {
-    try withScratchFolder { folder in
-      var request = try prepare(folder)
-      (request.searchSteps, request.searchStep, request.ramp) = (1, 1e-6, 0)
-      let losses = try [1, 10, 100].map { queries in
-        request.squareQueries = queries
-        return try firstLoss(request, in: folder.appending(path: "run \(queries)"))
-      }
-      #expect(losses == losses.sorted() && Set(losses).count == 3, "\(losses)")
-    }
-  }
-
-  /// Where the cross-entropy is flat, the margin still leads the search.
-  @Test func theSearchFollowsItsLoss() throws {
-    try withScratchFolder { folder in
-      var request = try prepare(folder)
-      request.ramp = 0
-      try ModelFile.write(
-        temptedVictim(gain: 2e6), to: folder.appending(path: "tempted.safetensors"))
-      let flat = try firstLoss(request, in: folder.appending(path: "flat"))
-      request.searchLoss = .margin(kappa: 1e9)
-      let found = try firstLoss(request, in: folder.appending(path: "margin"))
-      #expect(found > 2 * flat, "\(found), \(flat)")
+      #expect(weights.count == 5)
     }
   }
 
@@ -235,10 +207,6 @@ import Testing
       #expect(line { $0.balance = 1.5 } == "a balance is 0 to 1; received 1.5")
       #expect(line { $0.searchShare = -1 } == "a PGD share is 0 to 1; received -1.0")
       #expect(line { $0.budget = .infinity(0) } == "expected an epsilon above 0, received 0.0")
-      #expect(line { $0.squareQueries = -1 }?.hasSuffix("received 4, 10, -1") == true)
-      #expect(
-        line { ($0.squareQueries, $0.budget) = (1, .two(1)) }
-          == "the Square attack is for an L-infinity limit")
       #expect(line { $0.searchSteps = 0 }?.hasPrefix("PGD takes at least 1 step") == true)
       #expect(line { $0.victim = "none" }?.contains("cannot read") == true)
     }

@@ -13,8 +13,9 @@ public enum Attack: Sendable, Hashable, Codable {
   case fgsm
   /// Projected gradient steps of twice the limit over their number, from random starts (Madry and
   /// others 2017), which are uniform there. Every second restart follows the margin instead of the
-  /// cross-entropy, whose gradients vanish where a victim is very sure.
-  case pgd(steps: Int, restarts: Int, start: SearchStart = .uniform)
+  /// cross-entropy, whose gradients vanish where a victim is very sure. A smoothed one follows
+  /// gradients taken beside where it stands and summed over the steps, which masking does not stop.
+  case pgd(steps: Int, restarts: Int, start: SearchStart = .uniform, isSmoothed: Bool = false)
   /// The least L2 noise by Adam and a search for the weight (Carlini and Wagner 2017); the limit
   /// only cuts what is too long.
   case carliniWagner(searches: Int, steps: Int)
@@ -26,9 +27,9 @@ public enum Attack: Sendable, Hashable, Codable {
     switch self {
     case .random: "random noise"
     case .fgsm: "FGSM"
-    case .pgd(let steps, let restarts, let start):
+    case .pgd(let steps, let restarts, let start, let isSmoothed):
       "PGD-\(steps)" + (restarts > 1 ? " x \(restarts)" : "")
-        + (start == .uniform ? "" : ", \(start.rawValue)")
+        + (start == .uniform ? "" : ", \(start.rawValue)") + (isSmoothed ? ", smooth" : "")
     case .carliniWagner(let searches, let steps): "CW-L2 \(searches) x \(steps)"
     case .square(let queries): "Square \(queries)"
     }
@@ -69,9 +70,8 @@ final class Attacker {
     _ pictures: Tensor, _ labels: [Int], _ attack: Attack, seed: UInt64, first: Int = 0
   ) throws -> Tensor {
     let wanted = try goal.labels(labels) { try classifier.logits(pictures) }
-    if case .pgd(let steps, let restarts, let start) = attack {
-      return try projectedGradient(
-        pictures, wanted, steps: steps, restarts: restarts, from: start, seed: seed, first: first)
+    if case .pgd = attack {
+      return try projectedGradient(pictures, wanted, attack, seed: seed, first: first)
     }
     var result = pictures
     let length = pictures.count / labels.count
@@ -103,9 +103,8 @@ final class Attacker {
         steps: steps
       ).run(part, wanted)
     case .square(let queries):
-      return try SquareAttack(
-        budget, isTargeted: goal.isTargeted, queries: queries, answers: classifier.logits
-      ).run(part, wanted, &generator)
+      return try SquareAttack(classifier, budget, isTargeted: goal.isTargeted, queries: queries)
+        .run(part, wanted, &generator)
     }
   }
 
@@ -129,9 +128,11 @@ final class Attacker {
 
   /// PGD; pictures that are turned, as their files would hold them, take no further part.
   private func projectedGradient(
-    _ clean: Tensor, _ labels: [Int], steps: Int, restarts: Int, from kind: SearchStart,
-    seed: UInt64, first: Int
+    _ clean: Tensor, _ labels: [Int], _ attack: Attack, seed: UInt64, first: Int
   ) throws -> Tensor {
+    guard case .pgd(let steps, let restarts, let kind, let isSmoothed) = attack else {
+      return clean
+    }
     var best = clean
     var standing = Array(labels.indices)
     let length = clean.count / labels.count
@@ -144,13 +145,17 @@ final class Attacker {
         let part = clean.rows(rows)
         let wanted = rows.map { labels[$0] }
         var noisy = part
-        for (place, row) in rows.enumerated() {
-          var generator = RandomGenerator(seed: seed, UInt64(first + row), UInt64(restart))
-          kind.addNoise(to: &noisy, row: place, radius: budget.radius, &generator)
+        var generators = rows.map {
+          RandomGenerator(seed: seed, UInt64(first + $0), UInt64(restart))
+        }
+        for place in rows.indices {
+          kind.addNoise(to: &noisy, row: place, radius: budget.radius, &generators[place])
         }
         budget.project(&noisy, around: part)
         try gradient(restart.isMultiple(of: 2) ? .unlimited : .unlimitedMargin).descend(
-          &noisy, around: part, wanted, budget, steps: steps, size: size)
+          &noisy, around: part, wanted, budget, steps: steps, size: size,
+          smoothing: isSmoothed
+            ? GradientSmoothing(count: noisy.count, generators: generators) : nil)
         let answers = try classifier.logits(budget.stored(noisy, around: part))
         for (place, row) in rows.enumerated() {
           best.elements.replaceSubrange(

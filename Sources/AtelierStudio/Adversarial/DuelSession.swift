@@ -66,8 +66,7 @@ final class DuelSession {
     search =
       request.searched > 0
       ? try VictimGradient(
-        classifier, prefix: "victim/", parameters: store, loss: request.searchLoss,
-        isTargeted: false,
+        classifier, prefix: "victim/", parameters: store, loss: .unlimited, isTargeted: false,
         batch: request.searched, kernels: kernels) : nil
   }
 
@@ -171,28 +170,16 @@ final class DuelSession {
       request.searchStart.addNoise(to: &noisy, row: row, radius: budget.radius, &generator)
     }
     budget.project(&noisy, around: clean)
-    try askSquares(search, &noisy, around: clean, labels, budget, &generator)
     let full = request.searchBudget(step: .max).radius
     let size = request.searchStep ?? 2.5 * full / Float(request.searchSteps)
     try search.descend(
       &noisy, around: clean, rows.map { Int(labels.elements[$0]) }, budget,
-      steps: request.searchSteps, size: size * budget.radius / full)
+      steps: request.searchSteps, size: size * budget.radius / full,
+      smoothing: request.isSearchSmoothed
+        ? GradientSmoothing(
+          count: noisy.count,
+          generators: rows.map { RandomGenerator(seed: generator.next(), UInt64($0)) }) : nil)
     return ["searched": noisy]
-  }
-
-  /// Puts what a short run of Square finds in place of the first half's starts.
-  private func askSquares(
-    _ search: VictimGradient, _ noisy: inout Tensor, around clean: Tensor, _ labels: Tensor,
-    _ budget: NoiseBudget, _ generator: inout RandomGenerator
-  ) throws {
-    let half = Array(0..<request.searched / 2)
-    guard request.squareQueries > 0, !half.isEmpty else { return }
-    // As the first tenth of a run ten times as long: later squares are too small to tell anything.
-    let found = try SquareAttack(
-      budget, isTargeted: false, queries: request.squareQueries,
-      horizon: 10 * request.squareQueries, answers: search.logits
-    ).run(clean.rows(half), half.map { Int(labels.elements[$0]) }, &generator)
-    noisy.elements.replaceSubrange(0..<found.count, with: found.elements)
   }
 
   // MARK: - Measuring
@@ -254,9 +241,8 @@ final class DuelSession {
     if request.searched > 0 {
       texts["pgd"] =
         "\(request.searched) of \(request.batch) pictures, \(request.searchSteps) steps, "
+        + (request.isSearchSmoothed ? "smoothed, " : "")
         + "\(request.searchStart.rawValue) starts, "
-        + (request.squareQueries > 0
-          ? "half after \(request.squareQueries) queries of Square, " : "")
         + request.searchBudget(step: .max).text
     }
     return texts

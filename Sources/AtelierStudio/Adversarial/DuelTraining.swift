@@ -36,12 +36,10 @@ public struct DuelRequest: TrainingRequest, Hashable {
   public var searchShare = 0.0
   /// The steps of that PGD.
   public var searchSteps = 7
-  /// What that PGD makes small.
-  public var searchLoss = AttackLoss.unlimited
   /// Where that PGD begins.
   public var searchStart = SearchStart.uniform
-  /// The queries that Square makes before half of those searches begin; 0 for none.
-  public var squareQueries = 0
+  /// Whether that PGD follows gradients taken beside where it stands and summed over its steps.
+  public var isSearchSmoothed = false
   /// How far each of its steps goes; nil takes 2.5 times the limit over their number.
   public var searchStep: Float?
   /// Another limit for that PGD than the generator's; nil takes the same.
@@ -87,14 +85,11 @@ public struct DuelRequest: TrainingRequest, Hashable {
     for radius in [budget.radius, searchRadius ?? 1] where !(radius > 0 && radius.isFinite) {
       throw StudioError(.usage, "expected an epsilon above 0, received \(radius)")
     }
-    guard searchSteps >= 1, ramp >= 0, squareQueries >= 0 else {
+    guard searchSteps >= 1, ramp >= 0 else {
       throw StudioError(
         .usage,
-        "PGD takes at least 1 step, a ramp of at least 0 and as many queries of Square; received "
-          + "\(searchSteps), \(ramp), \(squareQueries)")
-    }
-    if squareQueries > 0, case .two = budget {
-      throw StudioError(.usage, "the Square attack is for an L-infinity limit")
+        "PGD takes at least 1 step and a ramp of at least 0; received \(searchSteps), \(ramp)"
+      )
     }
   }
 

@@ -6,33 +6,19 @@ import AtelierEngine
 
 /// Random search: a square of one sign a channel is kept where it lowers the margin.
 struct SquareAttack {
-  private let answers: (Tensor) throws -> Tensor
+  private let classifier: Classifier
   private let budget: NoiseBudget
   private let isTargeted: Bool
   private let queries: Int
-  private let horizon: Int
 
-  /// Prepares an attack.
-  ///
-  /// - Parameters:
-  ///   - budget: The limit.
-  ///   - isTargeted: Whether labels are to be reached.
-  ///   - queries: How often the victim is asked.
-  ///   - horizon: The queries over which squares shrink to the smallest; nil takes `queries`.
-  ///   - answers: The victim: logits [N, classes] of pictures [N, height, width, channels].
-  /// - Throws: `StudioError` when the limit is not L∞.
-  init(
-    _ budget: NoiseBudget, isTargeted: Bool, queries: Int, horizon: Int? = nil,
-    answers: @escaping (Tensor) throws -> Tensor
-  ) throws {
+  init(_ classifier: Classifier, _ budget: NoiseBudget, isTargeted: Bool, queries: Int) throws {
     guard case .infinity = budget else {
       throw StudioError(.usage, "the Square attack is for an L-infinity limit")
     }
-    self.answers = answers
+    self.classifier = classifier
     self.budget = budget
     self.isTargeted = isTargeted
     self.queries = queries
-    self.horizon = horizon ?? queries
   }
 
   /// - Returns: The pictures with the lowest margin that was found.
@@ -46,7 +32,7 @@ struct SquareAttack {
     budget.project(&best, around: clean)
     var margins = try self.margins(best, labels)
     for query in 0..<queries where margins.contains(where: { $0 > 0 }) {
-      let share = SquareNoise.firstShare * Self.fraction(query, of: horizon)
+      let share = SquareNoise.firstShare * Self.fraction(query, of: queries)
       var tried = best
       for row in rows where margins[row] > 0 {
         noise.setSquare(in: &tried, around: clean, row: row, share: share, &generator)
@@ -72,7 +58,7 @@ struct SquareAttack {
 
   /// How far each picture is from being turned; at most 0 when it is.
   private func margins(_ pictures: Tensor, _ labels: [Int]) throws -> [Float] {
-    let logits = try answers(pictures)
+    let logits = try classifier.logits(pictures)
     let classes = logits.shape.channels
     return labels.indices.map { row in
       let own = logits.elements[row * classes + labels[row]]

@@ -9,13 +9,6 @@ final class VictimGradient {
   /// Pictures at once.
   let batch: Int
   private let program: Program
-  private let answers: Graph
-  private let parameters: ParameterStore
-  private let kernels: Kernels
-  /// The way forward alone, planned when first asked for.
-  private lazy var forward = Result {
-    try Program(answers, parameters: parameters, kernels: kernels)
-  }
 
   /// Plans the program of a model.
   ///
@@ -66,12 +59,6 @@ final class VictimGradient {
       // The mean over the batch times its size: each picture's own gradient.
       builder.output("loss", Float(batch) * loss(logits, labels, isTargeted: isTargeted))
     }
-    answers = try Graph.trace { builder in
-      let answers = builder.call(
-        victim, ["input": builder.input("input", shape)], prefix: prefix, isTrainable: false)
-      if let logits = answers["output"] { builder.output("logits", logits) }
-    }
-    (self.parameters, self.kernels) = (parameters, kernels)
     program = try Program(
       graph.differentiated(withRespectToInputs: ["input"]), parameters: parameters,
       kernels: kernels)
@@ -88,35 +75,29 @@ final class VictimGradient {
   ///   - budget: The limit.
   ///   - steps: How many steps.
   ///   - size: How far each one goes.
+  ///   - smoothing: Smooths the gradients; nil takes each as it is.
   /// - Throws: `DataFault` when a label is outside the classes.
   func descend(
     _ noisy: inout Tensor, around clean: Tensor, _ labels: [Int], _ budget: NoiseBudget,
-    steps: Int, size: Float
+    steps: Int, size: Float, smoothing: GradientSmoothing? = nil
   ) throws {
+    var smoothing = smoothing
     for _ in 0..<steps {
       // A run may lay other values over its inputs once they were read.
-      try setPictures(noisy, of: program)
+      try setPictures(smoothing?.disturbed(noisy, around: clean, budget) ?? noisy)
       try setLabels(labels)
       try program.run()
-      try program.withOutput("gradient of input") {
-        budget.descend(&noisy, $0, by: size, around: clean)
+      try program.withOutput("gradient of input") { gradient in
+        smoothing?.add(gradient)
+        guard let sum = smoothing?.sum else {
+          return budget.descend(&noisy, gradient, by: size, around: clean)
+        }
+        sum.withUnsafeBufferPointer { budget.descend(&noisy, $0, by: size, around: clean) }
       }
     }
   }
 
-  /// The victim's answers alone, at a third of the price.
-  ///
-  /// - Parameter pictures: [n, …] in [0, 1], n at most `batch`.
-  /// - Returns: Logits [n, classes].
-  /// - Throws: `ShapeError` when the network does not take such a batch.
-  func logits(_ pictures: Tensor) throws -> Tensor {
-    let forward = try forward.get()
-    try setPictures(pictures, of: forward)
-    try forward.run()
-    return try forward.output("logits").rows(Array(0..<pictures.shape.batch))
-  }
-
-  private func setPictures(_ pictures: Tensor, of program: Program) throws {
+  private func setPictures(_ pictures: Tensor) throws {
     try program.withInput("input") { target in
       let rest = target.update(fromContentsOf: pictures.elements)
       target[rest...].update(repeating: 0)
@@ -142,7 +123,7 @@ final class VictimGradient {
     _ pictures: Tensor, _ labels: [Int]
   ) throws -> (gradient: Tensor, logits: Tensor) {
     let count = labels.count
-    try setPictures(pictures, of: program)
+    try setPictures(pictures)
     try setLabels(labels)
     try program.run()
     let gradient = try program.output("gradient of input")
