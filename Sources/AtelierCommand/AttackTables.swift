@@ -93,12 +93,14 @@ struct AttackTable: Encodable {
     }
     for check in checks {
       let report = check.report
-      let shares = [report.oneStart, report.manyStarts, report.blackBox, report.zeroGradients]
-        .map { NumberText.fixed(100 * $0, 1) }
+      let shares = [
+        report.oneStart, report.manyStarts, report.smoothed, report.blackBox, report.zeroGradients,
+      ].map { NumberText.fixed(100 * $0, 1) }
       parts.append(
         ([
           "\(check.victim) at \(check.epsilon): right under PGD \(shares[0]) %, from several "
-            + "starts \(shares[1]) %, under Square \(shares[2]) %; zero gradients \(shares[3]) %"
+            + "starts \(shares[1]) %, smoothed \(shares[2]) %, under Square \(shares[3]) %; zero "
+            + "gradients \(shares[4]) %"
         ]
           + (report.warnings.isEmpty
             ? ["no sign of masked gradients"] : report.warnings.map { "warning: \($0)" })

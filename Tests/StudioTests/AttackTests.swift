@@ -144,6 +144,12 @@ import Testing
       ).success
     }
     #expect(found == [0.15, 1])
+    let report = try GradientMasking.run(
+      victim, on: set, budget: .infinity(0.25), steps: 100, restarts: 2, queries: 1)
+    #expect(report.smoothed == 0 && report.manyStarts == 0.85)
+    #expect(
+      report.warnings.contains(
+        "smoothed gradients help PGD (85.0 to 0.0 %): gradients may be masked"))
     #expect(Attack.pgd(steps: 2, restarts: 1, isSmoothed: true).name == "PGD-2, smooth")
   }
 

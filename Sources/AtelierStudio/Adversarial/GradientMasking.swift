@@ -16,6 +16,8 @@ public struct MaskingReport: Sendable, Hashable, Codable {
   public var oneStart: Double
   /// The same from several starts, of which the best counts.
   public var manyStarts: Double
+  /// The same with smoothed gradients, which lead over plateaus.
+  public var smoothed: Double
   /// The share of pictures that stay right under Square, which sees answers alone.
   public var blackBox: Double
   /// The share of clean pictures whose gradient is zero in every sample.
@@ -25,6 +27,7 @@ public struct MaskingReport: Sendable, Hashable, Codable {
 
   enum CodingKeys: String, CodingKey {
     case `protocol`, warnings
+    case smoothed = "pgd_smooth"
     case oneStart = "pgd"
     case manyStarts = "pgd_restarts"
     case blackBox = "square"
@@ -61,12 +64,14 @@ public enum GradientMasking {
     }
     let oneStart = try accuracy(.pgd(steps: steps, restarts: 1))
     let manyStarts = try accuracy(.pgd(steps: steps, restarts: restarts))
+    let smoothed = try accuracy(.pgd(steps: steps, restarts: restarts, isSmoothed: true))
     let blackBox = try accuracy(.square(queries: queries))
     var report = MaskingReport(
       protocol: "\(images.name), \(images.count) pictures, \(budget.text); accuracy under "
-        + "PGD-\(steps), under the best of \(restarts) starts of it, under Square with \(queries) "
-        + "queries; zero gradients of the cross-entropy at clean pictures",
-      oneStart: oneStart, manyStarts: manyStarts, blackBox: blackBox,
+        + "PGD-\(steps), under the best of \(restarts) starts of it, under as many with smoothed "
+        + "gradients, under Square with \(queries) queries; zero gradients of the cross-entropy at "
+        + "clean pictures",
+      oneStart: oneStart, manyStarts: manyStarts, smoothed: smoothed, blackBox: blackBox,
       zeroGradients: try zeroGradients(of: victim, on: images, kernels: kernels), warnings: [])
     report.warnings = warnings(report)
     return report
@@ -102,6 +107,11 @@ public enum GradientMasking {
       lines.append(
         "random restarts help PGD much (\(percent(report.oneStart)) to "
           + "\(percent(report.manyStarts)) %): gradients may be masked")
+    }
+    if report.manyStarts - report.smoothed > tolerance / 3 {
+      lines.append(
+        "smoothed gradients help PGD (\(percent(report.manyStarts)) to \(percent(report.smoothed)) "
+          + "%): gradients may be masked")
     }
     if report.manyStarts - report.blackBox > tolerance / 3 {
       lines.append(
