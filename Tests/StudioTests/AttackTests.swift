@@ -12,9 +12,10 @@ import Testing
 @Suite struct SearchStartTests {
   /// The second of three pictures of 2 channels with the noise of a start; `seed` gives the lots.
   private func noise(_ start: SearchStart, seed: UInt64) -> [Float] {
-    var pictures = Tensor([3, 12, 10, 2], repeating: 0)
+    let clean = Tensor([3, 12, 10, 2], repeating: 0)
+    var pictures = clean
     var generator = RandomGenerator(seed: seed)
-    start.addNoise(to: &pictures, row: 1, radius: 0.25, &generator)
+    start.addNoise(to: &pictures, around: clean, row: 1, radius: 0.25, &generator)
     let others = pictures.elements[..<240] + pictures.elements[480...]
     #expect(others.allSatisfy { $0 == 0 })
     return Array(pictures.elements[240..<480])

@@ -149,7 +149,8 @@ final class Attacker {
           RandomGenerator(seed: seed, UInt64(first + $0), UInt64(restart))
         }
         for place in rows.indices {
-          kind.addNoise(to: &noisy, row: place, radius: budget.radius, &generators[place])
+          kind.addNoise(
+            to: &noisy, around: part, row: place, radius: budget.radius, &generators[place])
         }
         budget.project(&noisy, around: part)
         try gradient(restart.isMultiple(of: 2) ? .unlimited : .unlimitedMargin).descend(

@@ -167,7 +167,8 @@ final class DuelSession {
     var noisy = clean
     var generator = RandomGenerator(seed: request.seed, 0x5047_4421, UInt64(step))
     for row in rows {
-      request.searchStart.addNoise(to: &noisy, row: row, radius: budget.radius, &generator)
+      request.searchStart.addNoise(
+        to: &noisy, around: clean, row: row, radius: budget.radius, &generator)
     }
     budget.project(&noisy, around: clean)
     let full = request.searchBudget(step: .max).radius

@@ -19,12 +19,14 @@ public enum SearchStart: String, Sendable, Hashable, Codable, CaseIterable {
   /// Adds the noise of a start to one picture, not yet moved into [0, 1].
   ///
   /// - Parameters:
-  ///   - noisy: [N, height, width, channels], changed in one row.
+  ///   - noisy: The clean pictures, [N, height, width, channels]; changed in one row.
+  ///   - clean: The clean pictures.
   ///   - row: Which picture.
   ///   - radius: The limit of each sample.
   ///   - generator: Gives the lots.
   package func addNoise(
-    to noisy: inout Tensor, row: Int, radius: Float, _ generator: inout RandomGenerator
+    to noisy: inout Tensor, around clean: Tensor, row: Int, radius: Float,
+    _ generator: inout RandomGenerator
   ) {
     switch self {
     case .uniform:
@@ -33,7 +35,6 @@ public enum SearchStart: String, Sendable, Hashable, Codable, CaseIterable {
         noisy.elements[index] += generator.uniform(-radius...radius)
       }
     case .squares:
-      let clean = noisy
       let noise = SquareNoise(shape: noisy.shape, radius: radius)
       noise.addStripes(to: &noisy, row: row, &generator)
       // Four squares of each size, down to a size by lot: noise as Square has it early and late.
@@ -41,12 +42,11 @@ public enum SearchStart: String, Sendable, Hashable, Codable, CaseIterable {
       for size in 0..<4 * sizes {
         noise.setSquare(
           in: &noisy, around: clean, row: row,
-          share: SquareNoise.firstShare / Float(1 << (size / 4)),
-          &generator)
+          share: SquareNoise.firstShare / Float(1 << (size / 4)), &generator)
       }
     case .mixed:
       let kind: Self = generator.uniform() < 0.5 ? .uniform : .squares
-      kind.addNoise(to: &noisy, row: row, radius: radius, &generator)
+      kind.addNoise(to: &noisy, around: clean, row: row, radius: radius, &generator)
     }
   }
 }
