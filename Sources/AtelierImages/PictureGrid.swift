@@ -50,9 +50,30 @@ public struct PictureGrid: Sendable {
       columnTitles: pictures.map(\.title), rows: [pictures.map { Cell($0.picture) }])
   }
 
-  /// Draws the table on white.
-  /// - Returns: Three channels.
-  public func render() -> ByteImage {
+  /// Where everything lies.
+  private struct Layout {
+    let widths: [Int]
+    let heights: [Int]
+    let captionHeights: [Int]
+    let textScale: Double
+    let left: Int
+    let titleHeight: Int
+    let headHeight: Int
+    let width: Int
+    let height: Int
+  }
+
+  /// Where one picture of the rendered table lies, in its pixels.
+  public struct Place: Sendable, Hashable {
+    /// Row and column from 0.
+    public let row: Int, column: Int
+    /// The upper left corner.
+    public let x: Int, y: Int
+    /// The size.
+    public let width: Int, height: Int
+  }
+
+  private var layout: Layout {
     let columnCount = rows.map(\.count).max() ?? 0
     let widths = (0..<columnCount).map { column in
       rows.map { $0.count > column ? $0[column].picture.width * magnification : 0 }.max() ?? 0
@@ -64,35 +85,64 @@ public struct PictureGrid: Sendable {
     let titleHeight = title.isEmpty ? 0 : Int(1.3 * Double(line)) + padding
     let headHeight = columnTitles.contains { !$0.isEmpty } ? line + 6 : 0
     let captionHeights = rows.map { $0.contains { !$0.caption.isEmpty } ? line + 8 : 0 }
-    let width = left + widths.reduce(0) { $0 + $1 + padding }
     let body = zip(heights, captionHeights).reduce(0) { $0 + $1.0 + $1.1 + padding }
+    return Layout(
+      widths: widths, heights: heights, captionHeights: captionHeights, textScale: textScale,
+      left: left, titleHeight: titleHeight, headHeight: headHeight,
+      width: left + widths.reduce(0) { $0 + $1 + padding },
+      height: padding + titleHeight + headHeight + body)
+  }
+
+  /// Where each picture lies in the rendered table, row by row.
+  public var places: [Place] {
+    let layout = layout
+    var places: [Place] = []
+    var y = padding + layout.titleHeight + layout.headHeight
+    for (row, cells) in rows.enumerated() {
+      var x = layout.left
+      for (column, cell) in cells.enumerated() {
+        let width = cell.picture.width * magnification
+        let height = cell.picture.height * magnification
+        places.append(
+          Place(
+            row: row, column: column, x: x + (layout.widths[column] - width) / 2,
+            y: y + (layout.heights[row] - height) / 2, width: width, height: height))
+        x += layout.widths[column] + padding
+      }
+      y += layout.heights[row] + layout.captionHeights[row] + padding
+    }
+    return places
+  }
+
+  /// Draws the table on white.
+  /// - Returns: Three channels.
+  public func render() -> ByteImage {
+    let layout = layout
     var canvas = Canvas(
-      width: max(width, 2 * padding + 1),
-      height: max(1, padding + titleHeight + headHeight + body))
-    let middle = Double(left + width - padding) / 2
+      width: max(layout.width, 2 * padding + 1), height: max(1, layout.height))
+    let middle = Double(layout.left + layout.width - padding) / 2
     if !title.isEmpty {
-      let scale = Self.fit(title, textScale * 1.25, Double(width - 2 * padding))
+      let scale = Self.fit(title, layout.textScale * 1.25, Double(layout.width - 2 * padding))
       canvas.text(title, x: middle, y: Double(padding), scale: scale, anchor: .center, weight: 1)
     }
-    var y = padding + titleHeight
-    draw(columnTitles, widths, left: left, y: y, scale: textScale, color: .ink, on: &canvas)
-    y += headHeight
+    draw(
+      columnTitles, layout, y: padding + layout.titleHeight, color: .ink, on: &canvas)
+    for place in places {
+      let picture = rows[place.row][place.column].picture
+      canvas.paste(
+        picture.resized(width: place.width, height: place.height, filter: .nearest), x: place.x,
+        y: place.y)
+    }
+    var y = padding + layout.titleHeight + layout.headHeight
     for (row, cells) in rows.enumerated() {
-      var x = left
-      for (column, cell) in cells.enumerated() {
-        place(cell.picture, x: x, y: y, width: widths[column], height: heights[row], on: &canvas)
-        x += widths[column] + padding
-      }
+      let height = layout.heights[row]
       if row < rowTitles.count, !rowTitles[row].isEmpty {
-        let scale = Self.fit(rowTitles[row], textScale, Double(heights[row]))
+        let scale = Self.fit(rowTitles[row], layout.textScale, Double(height))
         canvas.textUpwards(
-          rowTitles[row], x: padding, y: y + heights[row] / 2, scale: scale, .ink,
-          background: .white)
+          rowTitles[row], x: padding, y: y + height / 2, scale: scale, .ink, background: .white)
       }
-      draw(
-        cells.map(\.caption), widths, left: left, y: y + heights[row] + 6, scale: textScale,
-        color: .pencil, on: &canvas)
-      y += heights[row] + captionHeights[row] + padding
+      draw(cells.map(\.caption), layout, y: y + height + 6, color: .pencil, on: &canvas)
+      y += height + layout.captionHeights[row] + padding
     }
     return canvas.image
   }
@@ -110,28 +160,19 @@ public struct PictureGrid: Sendable {
   }
 
   private func draw(
-    _ texts: [String], _ widths: [Int], left: Int, y: Int, scale: Double, color: PixelColor,
-    on canvas: inout Canvas
+    _ texts: [String], _ layout: Layout, y: Int, color: PixelColor, on canvas: inout Canvas
   ) {
+    let scale = layout.textScale
     // One scale for a whole line of titles looks calmer than one for each.
-    let scales = zip(texts, widths).map { Self.fit($0, scale, Double($1)) }
+    let scales = zip(texts, layout.widths).map { Self.fit($0, scale, Double($1)) }
     let common = scales.min() ?? scale
-    var x = left
-    for (text, width) in zip(texts, widths) {
+    var x = layout.left
+    for (text, width) in zip(texts, layout.widths) {
       canvas.text(
         text, x: Double(x) + Double(width) / 2, y: Double(y) + (scale - common) * 3.5,
         scale: common, color, anchor: .center)
       x += width + padding
     }
-  }
-
-  private func place(
-    _ picture: ByteImage, x: Int, y: Int, width: Int, height: Int, on canvas: inout Canvas
-  ) {
-    let shown = picture.resized(
-      width: picture.width * magnification, height: picture.height * magnification,
-      filter: .nearest)
-    canvas.paste(shown, x: x + (width - shown.width) / 2, y: y + (height - shown.height) / 2)
   }
 }
 

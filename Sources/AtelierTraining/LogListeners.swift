@@ -4,7 +4,7 @@
 import AtelierInterchange
 import Foundation
 
-/// Writes every event but saves and previews as one line of JSON.
+/// Writes every event as one line of JSON.
 public final class JSONLinesListener: TrainingListener {
   private let url: URL
   private let interval: Int
@@ -61,8 +61,12 @@ public struct EventRecord: Sendable, Encodable {
   private var text: String?
   private var best: Double?
   private var bestStep: Int?
+  private var remainingSeconds: Double?
+  private var file: String?
+  private var kind: String?
+  private var cells: [PreviewCell]?
 
-  /// Makes the record of an event; nil for saves and previews.
+  /// Makes the record of an event; nil for what is only a question to listeners.
   public init?(_ event: TrainingEvent) {
     switch event {
     case .started(let report):
@@ -81,6 +85,7 @@ public struct EventRecord: Sendable, Encodable {
       gradientNorm = report.gradientNorm
       imagesPerSecond = report.imagesPerSecond
       seconds = report.seconds
+      remainingSeconds = report.remainingSeconds
     case .validated(let report):
       self.event = "validated"
       step = report.step
@@ -103,7 +108,17 @@ public struct EventRecord: Sendable, Encodable {
       reason = report.reason.rawValue
       best = report.best
       bestStep = report.bestStep
-    case .previewDue, .saved: return nil
+    case .preview(let report):
+      self.event = "preview"
+      step = report.step
+      file = report.path
+      cells = report.cells
+    case .saved(let report):
+      self.event = "saved"
+      step = report.step
+      file = report.path
+      kind = report.kind.rawValue
+    case .previewDue: return nil
     }
   }
 }

@@ -76,7 +76,7 @@ public final class ProgressListener: TrainingListener {
       }
     case .warning(_, let text): line("warning: \(text)")
     case .stopped(let report): stop(report)
-    case .previewDue, .saved: break
+    case .previewDue, .preview, .saved: break
     }
   }
 

@@ -2,6 +2,7 @@
 //
 //   RUN/
 //     configuration.json    what was asked for
+//     about.json            which job this is, with which arguments and version
 //     state.safetensors     all that a resume needs, one file (TrainingState)
 //     last.safetensors      the model of the last save
 //     best.safetensors      the model with the best metric
@@ -28,6 +29,8 @@ public final class RunFolder: Sendable {
 
   /// What was asked for, as JSON.
   public var configurationURL: URL { url.appending(path: "configuration.json") }
+  /// Which job this is.
+  public var aboutURL: URL { url.appending(path: "about.json") }
   /// All that a resume needs.
   public var stateURL: URL { url.appending(path: "state.safetensors") }
   /// The model of the last save.
@@ -57,6 +60,16 @@ public final class RunFolder: Sendable {
   /// - Throws: `TrainingError` when there is a run already or another process holds it, `FileError`
   ///   when it cannot be written.
   public static func create(at url: URL, configuration: some Encodable) throws -> RunFolder {
+    try create(at: url, json: encoded(configuration), about: nil)
+  }
+
+  /// The same of a configuration that is JSON already.
+  ///
+  /// - Parameters:
+  ///   - url: The folder.
+  ///   - json: What was asked for.
+  ///   - about: Which job this is, as JSON; nil leaves that out.
+  public static func create(at url: URL, json: Data, about: Data?) throws -> RunFolder {
     let path = url.relativePath
     do {
       try FileManager.default.createDirectory(at: url, withIntermediateDirectories: true)
@@ -75,8 +88,9 @@ public final class RunFolder: Sendable {
     } catch {
       throw TrainingError("\(path): cannot make the folder of previews: \(reason(error))")
     }
+    if let about { try AtomicFile.write(about, to: folder.aboutURL) }
     // Last, because it is what makes the folder a run.
-    try AtomicFile.write(try encoded(configuration), to: folder.configurationURL)
+    try AtomicFile.write(json, to: folder.configurationURL)
     return folder
   }
 
@@ -103,6 +117,8 @@ public final class RunFolder: Sendable {
     return folder
   }
 
+  /// Whether the folder says which job it is of, as since version 0.2.
+  public var hasAbout: Bool { FileManager.default.fileExists(atPath: aboutURL.path) }
   /// Whether a state was saved.
   public var hasState: Bool { FileManager.default.fileExists(atPath: stateURL.path) }
 
@@ -114,8 +130,17 @@ public final class RunFolder: Sendable {
   public func configuration<Configuration: Decodable>(
     as type: Configuration.Type = Configuration.self
   ) throws -> Configuration {
+    try configuration { try JSONDecoder().decode(type, from: $0) }
+  }
+
+  /// What was asked for when the run was made, read by a closure.
+  ///
+  /// **Throws:** `TrainingError` when the file cannot be read or the closure throws.
+  public func configuration<Configuration>(
+    reading read: (Data) throws -> Configuration
+  ) throws -> Configuration {
     do {
-      return try JSONDecoder().decode(type, from: try Data(contentsOf: configurationURL))
+      return try read(try Data(contentsOf: configurationURL))
     } catch {
       throw TrainingError(
         "\(configurationURL.relativePath): cannot be read as this run's configuration: "
@@ -130,9 +155,18 @@ public final class RunFolder: Sendable {
   ///   - ignored: Keys of the outermost object that may differ, such as the number of steps.
   /// - Throws: `TrainingError` that names the first key that differs, with both values.
   public func expect(_ configuration: some Encodable, except ignored: Set<String> = []) throws {
+    try expect(
+      json: Self.encoded(configuration), stored: Data(contentsOf: configurationURL),
+      except: ignored)
+  }
+
+  /// The same of configurations that are JSON already; null and no entry are equal.
+  public func expect(
+    json configuration: Data, stored former: Data, except ignored: Set<String>
+  ) throws {
     let path = configurationURL.relativePath
-    let stored = try Self.fields(try Data(contentsOf: configurationURL), path)
-    let asked = try Self.fields(try Self.encoded(configuration), path)
+    let stored = try Self.fields(former, path)
+    let asked = try Self.fields(configuration, path)
     for key in Set(stored.keys).union(asked.keys).sorted() where !ignored.contains(key) {
       guard stored[key] == asked[key] else {
         throw TrainingError(
@@ -149,6 +183,12 @@ public final class RunFolder: Sendable {
     try AtomicFile.write(try Self.encoded(configuration), to: configurationURL)
   }
 
+  /// The same of a configuration that is JSON already.
+  public func replace(json: Data, about: Data) throws {
+    try AtomicFile.write(about, to: aboutURL)
+    try AtomicFile.write(json, to: configurationURL)
+  }
+
   private static func encoded(_ configuration: some Encodable) throws -> Data {
     let encoder = JSONEncoder()
     encoder.outputFormatting = [.sortedKeys, .prettyPrinted, .withoutEscapingSlashes]
@@ -162,7 +202,7 @@ public final class RunFolder: Sendable {
     guard let object = try? JSONSerialization.jsonObject(with: data) as? [String: Any] else {
       throw TrainingError("\(path): expected a JSON object")
     }
-    return try object.mapValues { value in
+    return try object.filter { !($0.value is NSNull) }.mapValues { value in
       let text = try JSONSerialization.data(
         withJSONObject: value, options: [.fragmentsAllowed, .sortedKeys, .withoutEscapingSlashes])
       return String(decoding: text, as: UTF8.self)

@@ -12,6 +12,8 @@ public enum TrainingEvent: Sendable, Hashable {
   case improved(Improvement)
   /// It is time for a preview; where weights are averaged, the average is in the store meanwhile.
   case previewDue(step: Int)
+  /// A preview was drawn and written.
+  case preview(PreviewReport)
   /// Something is on disk.
   case saved(SavedFile)
   /// Something that the user should know, but that does not end the training.

@@ -310,6 +310,11 @@ public final class TrainingLoop {
     for listener in listeners { try listener.handle(event) }
   }
 
+  /// Tells all listeners of something that one of them did, such as a preview that it drew.
+  ///
+  /// **Throws:** what a listener throws.
+  public func tell(_ event: TrainingEvent) throws { try emit(event) }
+
   /// Runs `body` while averaged weights, where there are any, are in the store.
   public func withAverage<Result>(_ body: () throws -> Result) rethrows -> Result {
     guard let average else { return try body() }

@@ -13,7 +13,7 @@ import AtelierZoo
 import Foundation
 
 /// What a duel is fought with; stored as the run's configuration.
-public struct DuelRequest: TrainingRequest, Hashable {
+public struct DuelRequest: FormerTrainingRequest, Hashable {
   public static let changeable: Set = [
     "epochs", "steps", "minutes", "validationInterval", "saveInterval",
   ]

@@ -11,7 +11,7 @@ import AtelierZoo
 import Foundation
 
 /// What a generator is trained on and how; stored as the run's configuration.
-public struct NoiseTrainingRequest: TrainingRequest, Hashable {
+public struct NoiseTrainingRequest: FormerTrainingRequest, Hashable {
   public static let changeable: Set = [
     "epochs", "steps", "minutes", "validationInterval", "saveInterval",
   ]

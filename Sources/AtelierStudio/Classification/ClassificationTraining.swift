@@ -1,4 +1,4 @@
-// Training of a classifier: a set with classes in, a run folder with a model out.
+// Training of a classifier: what is asked for, its form, and the mathematics.
 
 import AtelierDatasets
 import AtelierEngine
@@ -11,93 +11,122 @@ import Foundation
 
 /// What a classifier is trained on and how; stored as the run's configuration.
 public struct ClassificationTrainingRequest: TrainingRequest, Hashable {
-  public static let changeable: Set = [
-    "epochs", "steps", "minutes", "patience", "validationInterval", "saveInterval",
-  ]
-
   /// A folder or file of pictures with classes; of a set with parts the training part is taken.
-  public var data: String
+  public var data = ""
   /// A set to validate on; nil holds training pictures out.
   public var validation: String?
   /// How many training pictures are held out to validate on; nil takes a tenth, at most 5,000.
   public var holdOut: Int?
   /// The network.
-  public var network: ClassifierNetwork
+  public var network = ClassifierNetwork.course
   /// The size and colours of pictures from class folders.
   public var form = PictureForm()
   /// Names for the classes in place of those of the data; empty keeps them.
   public var classNames: [String] = []
   /// The random changes of training pictures.
   public var augmentation = PictureAugmentation()
-  /// Pictures a step.
-  public var batch = 128
-  /// The rule that moves the weights.
-  public var optimizer: OptimizerKind = .adam()
-  /// The base learning rate; half a cosine over the training ends at a thousandth of it.
-  public var learningRate = 1e-3
-  /// Steps of the straight line up to the base rate.
-  public var warmUp = 100
-  /// The decay of the moving average of the weights, which is what is saved; nil for none.
-  public var averageDecay: Double?
   /// How much of each target is spread evenly over all classes, in 0..<1.
   public var smoothing: Float = 0
-  /// Epochs to make; nil when steps or minutes limit the training.
-  public var epochs: Int? = 10
-  /// Steps to make; nil for no such limit.
-  public var steps: Int?
-  /// Minutes to train; nil for no such limit.
-  public var minutes: Double?
-  /// How many validations in a row may pass without a better accuracy before the training stops;
-  /// nil never stops it.
-  public var patience: Int?
-  /// Steps between validations; nil for one an epoch.
-  public var validationInterval: Int?
-  /// Steps between saves; nil for one an epoch.
-  public var saveInterval: Int?
-  /// The seed of weights, orders, changes and of what is held out.
-  public var seed: UInt64 = 1
+  /// Optimizer, rate, limits, intervals and seed.
+  public var recipe = TrainingRecipe()
 
   /// Describes a training with the defaults of the house.
   public init(data: String, network: ClassifierNetwork) {
+    self.init()
     self.data = data
     self.network = network
+  }
+
+  /// The defaults of the house.
+  public init() {
+    recipe.batch = 128
+    recipe.warmUp = 100
+    recipe.epochs = 10
+  }
+
+  public static var limitLine: String? { nil }
+
+  public static var form: Form<Self> {
+    Form(Self(), fields: [])
+      .section(
+        "TRAINING OPTIONS",
+        [
+          Field("data", \.data, "The folder or file of the training set", value: "dir", kind: .source)
+            .demanded("a training needs pictures with classes: give --data"),
+          Field("validation", \.validation, "A set to validate on", value: "dir", kind: .source)
+            .byDefault("pictures held out of the training set"),
+          Field(
+            "hold-out", \.holdOut,
+            "Hold out this many training pictures to validate on; 0 for none", value: "n", .from(0)
+          ).byDefault("a tenth, at most 5000"),
+          Field("network", \.network, "The network; see above", value: "name")
+            .demanded(
+              "a training needs a network: give --network, one of "
+                + ClassifierNetwork.allCases.map(\.rawValue).joined(separator: ", ")),
+          Field("size", \.form.pixels, "The size of pictures from class folders", value: "HxW"),
+          Field(flag: "gray", \.form.isGray, "Take pictures from class folders in gray"),
+          Field(commas: "class-names", \.classNames, "Names for the classes, with commas", value: "list")
+            .byDefault("the data's own"),
+        ]
+          + Field.movements.map { $0.within(\.augmentation) }
+          + Field.coverings.map { $0.within(\.augmentation) }
+          + [
+            .batch("Pictures a step"), .learningRate(), .warmUp, .optimizer,
+            .weightDecay("Decoupled weight decay of adamw", byDefault: "0.01"), .averageDecay(),
+            Field(
+              "smoothing", \.smoothing, "Spread this much of each target over all classes",
+              value: "fraction", .partialShare
+            ).byDefault(nil),
+            .epochs.byDefault("10, unless steps or minutes are given"),
+          ] + Field.limits + [
+            .patience("accuracy"), .validateEvery(byDefault: "an epoch"),
+            .saveEvery(byDefault: "an epoch"), .seed("weights, orders and changes"),
+          ])
+  }
+
+  public static func check(_ words: FieldWords) throws {
+    try TrainingRecipe.checkWeightDecay(words)
+  }
+}
+
+extension PictureForm {
+  /// The size as one value.
+  fileprivate var pixels: PixelSize {
+    get { size }
+    set { (width, height) = (newValue.width, newValue.height) }
+  }
+
+  /// Whether pictures are taken in gray.
+  fileprivate var isGray: Bool {
+    get { mode == .gray }
+    set { mode = newValue ? .gray : .color }
   }
 }
 
 /// Trains classifiers.
-public enum ClassificationTraining {
-  /// Trains in a run folder, or goes on there.
-  ///
-  /// - Parameters:
-  ///   - request: What to train; must equal the stored one when resuming, but for its limits.
-  ///   - run: The run folder.
-  ///   - isResuming: Whether the folder holds a run to go on with.
-  ///   - listeners: Who is told, besides the run folder's own logs.
-  ///   - interrupt: Asks to save and stop.
-  ///   - kernels: Instruction set and threads.
-  /// - Returns: Why it ended and what was reached.
-  /// - Throws: `StudioError`, `TrainingError`, `DatasetError`, each with one clear line.
-  public static func run(
-    _ request: ClassificationTrainingRequest, in run: URL, isResuming: Bool,
-    listeners: [any TrainingListener] = [], interrupt: InterruptFlag = InterruptFlag(),
-    kernels: Kernels = Kernels()
-  ) throws -> StopReport {
-    let session = try ClassificationSession(request, kernels: kernels)
-    let folder = try request.folder(at: run, isResuming: isResuming)
-    let loop = try session.loop(in: folder)
-    loop.interrupt = interrupt
-    loop.listeners = folder.logs(["accuracy", "validation_loss"]) + listeners
-    if session.validation != nil {
-      loop.listeners.append(folder.previews { _ in try session.preview() })
-    }
-    return try loop.run()
-  }
+public enum ClassificationTraining: TrainingJob {
+  public static let workshop = "classify"
+  public static let name = "train"
+  public static let summary = "Train a classifier on pictures with classes."
+  public static let guide = """
+    The data: a folder of IDX files (.gz too), of CIFAR's binary files, or of one folder a \
+    class; of a set with parts the training part. The model file keeps the class names and the \
+    normalization. Ctrl-C saves; --resume goes on as if nothing had happened.
 
-  /// Reads the request of a run folder.
-  ///
-  /// - Throws: `TrainingError` when the folder holds no run of a classifier.
-  public static func request(of run: URL) throws -> ClassificationTrainingRequest {
-    try ClassificationTrainingRequest(ofRun: run)
+    NETWORKS
+    \(NetworkList.text(ClassifierNetwork.allCases.map { ($0.rawValue, $0.summary) }))
+
+    EXAMPLES
+      atelier classify train --data fashion-mnist --network course --run mine
+      atelier classify train --data animals --size 64x64 --network resnet-20 \\
+        --flip --shift 6 --run animals --epochs 40
+      atelier classify train --run mine --resume --epochs 20
+    """
+
+  public static func task(
+    _ request: ClassificationTrainingRequest, isResuming: Bool, kernels: Kernels
+  ) throws -> ClassificationTask {
+    try ClassificationTask(request, kernels: kernels)
   }
 }
 
@@ -109,19 +138,19 @@ extension ClassifierArchitecture {
   }
 }
 
-/// The parts of one classification training.
-final class ClassificationSession {
-  let request: ClassificationTrainingRequest
-  let store: ParameterStore
-  /// The graph for one picture.
-  let graph: Graph
-  /// What is validated on; nil for nothing.
-  let validation: LabeledImages?
+/// The mathematics of one classification training.
+public final class ClassificationTask: TrainingTask {
+  public let request: ClassificationTrainingRequest
+  public let steps: [TrainingStep]
+  public let source: any BatchSource
+  public let metricNames = ["accuracy", "validation_loss"]
   private let training: LabeledImages
+  private let validation: LabeledImages?
   private let architecture: ClassifierArchitecture
-  private let kernels: Kernels
-  private let program: Program
-  private let batches: LabeledBatches
+  private let graph: Graph
+  private let store: ParameterStore
+  /// The store's present weights at work.
+  private let classifier: Classifier
 
   /// Prepares a training.
   ///
@@ -129,27 +158,46 @@ final class ClassificationSession {
   ///   written.
   init(_ request: ClassificationTrainingRequest, kernels: Kernels) throws {
     self.request = request
-    self.kernels = kernels
-    guard (0..<1).contains(request.smoothing) else {
-      throw StudioError(
-        .usage, "a smoothing is at least 0 and below 1; received \(request.smoothing)")
+    let smoothing = request.smoothing
+    guard (0..<1).contains(smoothing) else {
+      throw StudioError(.usage, "a smoothing is at least 0 and below 1; received \(smoothing)")
     }
     (training, validation) = try Self.sets(request)
-    batches = try LabeledBatches(
+    let batches = try LabeledBatches(
       training, batchSize: request.batch, augmentation: request.augmentation, seed: request.seed)
     let statistics = training.statistics
+    let classes = training.classNames.count
     architecture = ClassifierArchitecture(
-      request.network, classes: training.classNames.count, height: training.size.height,
+      request.network, classes: classes, height: training.size.height,
       width: training.size.width, channels: training.channels, mean: statistics.mean,
       deviation: statistics.deviation)
     graph = try architecture.graph()
-    let smoothed = request.smoothing > 0
     let differentiated = try architecture.graph(batch: request.batch).training(
-      loss: smoothed ? .categoricalCrossEntropy : .crossEntropy(),
-      target: smoothed ? [request.batch, training.classNames.count] : [request.batch])
+      loss: smoothing > 0 ? .categoricalCrossEntropy : .crossEntropy(),
+      target: smoothing > 0 ? [request.batch, classes] : [request.batch])
     store = try ParameterStore(for: [differentiated], seed: request.seed)
-    program = try Program(
+    let program = try Program(
       differentiated, parameters: store, kernels: kernels, seed: request.seed)
+    steps = [
+      try TrainingStep(
+        program: program, optimizer: request.recipe.optimizer(decaysOnlyMatrices: true),
+        kernels: kernels)
+    ]
+    source = ClosureBatchSource(stepsPerEpoch: batches.stepsPerEpoch) { step in
+      let batch = batches.batch(step: step)
+      let target =
+        smoothing > 0
+        ? Self.distribution(batch.labels, classes: classes, smoothing: smoothing) : batch.labels
+      return ["input": batch.images, "target": target]
+    }
+    classifier = try Classifier([
+      RunningModel(
+        graph: graph,
+        information: ModelInformation(
+          task: Classifier.task, architecture: request.network.rawValue,
+          classNames: training.classNames),
+        store: store, kernels: kernels)
+    ])
   }
 
   /// The training pictures and those to validate on.
@@ -170,47 +218,7 @@ final class ClassificationSession {
     return (parts.rest, parts.held)
   }
 
-  /// The loop of this training.
-  func loop(in folder: RunFolder?) throws -> TrainingLoop {
-    let optimizer = Optimizer(
-      request.optimizer, learningRate: request.learningRate,
-      schedule: .warmUp(
-        steps: request.warmUp, then: .progressCosine(minimum: request.learningRate / 1000)),
-      decaysOnlyMatrices: true)
-    let epoch = batches.stepsPerEpoch
-    let configuration = TrainingConfiguration(
-      steps: request.steps, epochs: request.epochs, minutes: request.minutes,
-      validationInterval: validation == nil ? nil : request.validationInterval ?? epoch,
-      previewInterval: validation == nil ? nil : request.validationInterval ?? epoch,
-      saveInterval: request.saveInterval ?? epoch, averageDecay: request.averageDecay,
-      monitor: validation == nil
-        ? nil : Monitor("accuracy", .maximum, patience: request.patience), seed: request.seed)
-    let (batches, smoothing) = (batches, request.smoothing)
-    let source = ClosureBatchSource(stepsPerEpoch: epoch) { step in
-      let batch = batches.batch(step: step)
-      let classes = batches.images.classNames.count
-      return [
-        "input": batch.images,
-        "target": smoothing > 0
-          ? Self.distribution(batch.labels, classes: classes, smoothing: smoothing)
-          : batch.labels,
-      ]
-    }
-    let loop = try TrainingLoop(
-      [TrainingStep(program: program, optimizer: optimizer, kernels: kernels)], source: source,
-      configuration: configuration, folder: folder, kernels: kernels)
-    if validation != nil {
-      loop.validate = { [unowned self] _ in
-        let report = try validationReport()
-        return ["accuracy": report.accuracy, "validation_loss": report.loss]
-      }
-    }
-    loop.writeModel = { [unowned self] _, file, metrics in
-      try ModelFile.write(
-        model(step: file.step, metrics: metrics), to: URL(fileURLWithPath: file.path))
-    }
-    return loop
-  }
+  public var monitor: Monitor? { validation == nil ? nil : Monitor("accuracy", .maximum) }
 
   /// Targets that are mostly the right class and a little of each (Szegedy and others 2016).
   static func distribution(_ labels: Tensor, classes: Int, smoothing: Float) -> Tensor {
@@ -221,12 +229,19 @@ final class ClassificationSession {
     return result
   }
 
-  /// The model with the store's present weights.
-  func model(step: Int, metrics: [String: Double]) throws -> Model {
-    var figures = metrics
-    figures.removeValue(forKey: "training_loss")
+  public func validate(step: Int) throws -> Validation {
+    guard let validation else { throw StudioError(.usage, "there is nothing to validate on") }
+    let report = try ClassificationEvaluation.run(classifier, on: validation)
+    return Validation(["accuracy": report.accuracy, "validation_loss": report.loss]) {
+      let title = String(format: "validation accuracy %.2f %%", 100 * report.accuracy)
+      return PreviewSheet(
+        ConfusionPicture.draw(report, title: title), title: "confusion matrix")
+    }
+  }
+
+  public func model(step: Int, metrics: [String: Double]) throws -> Model {
     let information = ModelInformation(
-      task: "classify", architecture: request.network.rawValue,
+      task: Classifier.task, architecture: request.network.rawValue,
       preprocessing: architecture.preprocessing,
       classNames: training.classNames,
       training: [
@@ -235,21 +250,7 @@ final class ClassificationSession {
         "validation": validation.map { "\($0.name), \($0.count) pictures" } ?? "none",
         "loss": request.smoothing > 0
           ? "cross-entropy, targets smoothed by \(request.smoothing)" : "cross-entropy",
-      ], figures: figures)
+      ], figures: metrics.filter { $0.key != "training_loss" })
     return try Model(graph: graph, store: store, information: information)
-  }
-
-  /// What the store's present weights do on the validation pictures.
-  private func validationReport() throws -> ClassificationReport {
-    let classifier = try Classifier([model(step: 0, metrics: [:])], kernels: kernels)
-    guard let validation else { throw StudioError(.usage, "there is nothing to validate on") }
-    return try ClassificationEvaluation.run(classifier, on: validation)
-  }
-
-  /// The confusion matrix of the validation pictures.
-  func preview() throws -> ByteImage {
-    let report = try validationReport()
-    return ConfusionPicture.draw(
-      report, title: String(format: "validation accuracy %.2f %%", 100 * report.accuracy))
   }
 }

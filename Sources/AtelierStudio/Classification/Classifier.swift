@@ -25,8 +25,11 @@ public struct Prediction: Sendable, Hashable, Codable {
 ///
 /// Used by one thread at a time. Several models are an ensemble: their probabilities are averaged.
 public final class Classifier {
+  /// The task that models of this kind name.
+  public static let task = "classify"
+
   /// The models, at least one.
-  public let models: [Model]
+  public let models: [RunningModel]
   /// The names of the classes, in the order of the outputs.
   public let classNames: [String]
   /// The size of the pictures that the models take.
@@ -36,53 +39,57 @@ public final class Classifier {
   /// Pictures that a program takes at once.
   private static let batch = 250
 
-  private let stores: [ParameterStore]
-  private let kernels: Kernels
-  private var programs: [Int: [Program]] = [:]
-
   /// Takes models of the task `classify` with the same classes and the same pictures.
   ///
   /// - Parameters:
   ///   - models: What `ModelFile.read` gave, at least one.
   ///   - kernels: Instruction set and threads.
   /// - Throws: `StudioError` when a model does something else or they do not fit together.
-  public init(_ models: [Model], kernels: Kernels = Kernels()) throws {
+  public convenience init(_ models: [Model], kernels: Kernels = Kernels()) throws {
+    // Sets come in one size and single pictures in another; more need not be kept.
+    try self.init(
+      models.map {
+        try RunningModel(
+          $0, task: Self.task, "classifies", capacity: 2, kernels: kernels)
+      })
+  }
+
+  /// Takes models at work with the same classes and the same pictures.
+  ///
+  /// - Throws: `StudioError` when they do something else or do not fit together.
+  public init(_ models: [RunningModel]) throws {
     guard let first = models.first else {
       throw StudioError(.usage, "a classifier needs at least one model")
     }
     let shape = try Self.inputShape(first)
+    let names = first.information.classNames
     for model in models.dropFirst() {
       let other = try Self.inputShape(model)
-      guard other == shape, model.information.classNames == first.information.classNames else {
+      guard other == shape, model.information.classNames == names else {
         throw StudioError(
           .data,
-          "expected models of one kind for an ensemble, received "
-            + "\(shape) with \(first.information.classNames.count) classes and "
-            + "\(other) with \(model.information.classNames.count)")
+          "expected models of one kind for an ensemble, received \(shape) with \(names.count) "
+            + "classes and \(other) with \(model.information.classNames.count)")
       }
     }
     self.models = models
-    self.kernels = kernels
-    classNames = first.information.classNames
+    classNames = names
     size = PixelSize(width: shape.width, height: shape.height)
     channels = shape.channels
-    stores = try models.map { try $0.store() }
   }
 
   /// The shape of a model's input, [1, height, width, channels].
   ///
   /// - Throws: `StudioError` when the model does not classify pictures.
   static func inputShape(_ model: Model) throws -> Shape {
-    guard model.information.task == "classify" else {
-      throw StudioError(
-        .data,
-        "expected a model that classifies, received one for the task \(model.information.task)")
-    }
-    guard let input = model.graph.input(named: "input"), model.graph.inputs.count == 1,
-      let output = model.graph.output(named: "output")
+    try inputShape(
+      RunningModel(model, task: Self.task, "classifies", kernels: Kernels()))
+  }
+
+  private static func inputShape(_ model: RunningModel) throws -> Shape {
+    guard let shape = model.inputShape(), model.graph.inputs.count == 1,
+      let logits = model.outputShape()
     else { throw StudioError(.data, "the model has no input and output of these names") }
-    let shape = model.graph.values[input].shape
-    let logits = model.graph.values[output].shape
     let names = model.information.classNames
     guard shape.rank == 4, shape.channels == 1 || shape.channels == 3, logits.rank == 2,
       logits.batch == shape.batch, logits.channels == names.count, names.count >= 2
@@ -155,15 +162,9 @@ public final class Classifier {
   }
 
   private func programs(_ batch: Int) throws -> [Program] {
-    if let known = programs[batch] { return known }
-    // Sets come in one size and single pictures in another; more need not be kept.
-    if programs.count >= 2 { programs.removeAll() }
-    let made = try zip(models, stores).map { model, store in
-      try Program(
-        try model.graph.classifying(batch: batch), parameters: store, kernels: kernels)
+    try models.map { model in
+      try model.program(key: batch) { try model.graph.classifying(batch: batch) }
     }
-    programs[batch] = made
-    return made
   }
 
   /// The likeliest classes of a picture of any size.

@@ -10,7 +10,7 @@ import AtelierZoo
 import Foundation
 
 /// What a denoiser is trained on and how; stored as the run's configuration.
-public struct DenoisingTrainingRequest: TrainingRequest, Hashable {
+public struct DenoisingTrainingRequest: FormerTrainingRequest, Hashable {
   public static let changeable: Set = [
     "steps", "minutes", "patience", "validationInterval", "previewInterval", "saveInterval",
   ]

@@ -6,7 +6,7 @@ import AtelierTraining
 import AtelierZoo
 
 /// What a semantic network is trained on and how; stored as the run's configuration.
-public struct SegmentationTrainingRequest: TrainingRequest, Hashable {
+public struct SegmentationTrainingRequest: FormerTrainingRequest, Hashable {
   /// A folder of pictures and masks, of a set with parts the training part; or `shapes` for the
   /// project's own scenes of the crop's size, drawn without end.
   public var data: String

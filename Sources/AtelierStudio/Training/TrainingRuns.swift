@@ -5,12 +5,12 @@ import AtelierTraining
 import Foundation
 
 /// What a training is told; stored as the configuration of its run folder.
-public protocol TrainingRequest: Codable, Sendable {
+public protocol FormerTrainingRequest: Codable, Sendable {
   /// The names of stored properties that a resume may change: limits and intervals.
   static var changeable: Set<String> { get }
 }
 
-extension TrainingRequest {
+extension FormerTrainingRequest {
   /// Reads the request that a run folder holds.
   ///
   /// - Parameter run: The run folder.
@@ -36,17 +36,6 @@ extension TrainingRequest {
 }
 
 extension RunFolder {
-  /// The folder's logs: events and a table of every tenth step, and TensorBoard's file.
-  ///
-  /// - Parameter metrics: The columns of validations in the table.
-  /// - Returns: Listeners for a loop.
-  func logs(_ metrics: [String]) -> [any TrainingListener] {
-    [
-      JSONLinesListener(eventsURL, every: 10), CSVListener(tableURL, metrics: metrics, every: 10),
-      TensorBoardListener(url, every: 10),
-    ]
-  }
-
   /// Stores a picture of the training by step, whenever a preview is due.
   func previews(_ picture: @escaping (_ step: Int) throws -> ByteImage) -> PreviewListener {
     PreviewListener { [previewsURL] step in

@@ -5,7 +5,7 @@ import AtelierTraining
 import AtelierZoo
 
 /// What a face swap is trained on and how; stored as the run's configuration.
-public struct FaceSwapTrainingRequest: TrainingRequest, Hashable {
+public struct FaceSwapTrainingRequest: FormerTrainingRequest, Hashable {
   /// In which order encoder and decoders learn.
   public enum Mode: String, Sendable, Hashable, Codable, CaseIterable {
     /// Both people at once, each through the shared encoder and a decoder of their own.

@@ -14,7 +14,7 @@ public enum InstanceTrainingPictures: Sendable, Hashable, Codable {
 }
 
 /// What a Mask R-CNN is trained on and how; stored as the run's configuration.
-public struct MaskRCNNTrainingRequest: TrainingRequest, Hashable {
+public struct MaskRCNNTrainingRequest: FormerTrainingRequest, Hashable {
   /// The pictures to learn from.
   public var data: InstanceTrainingPictures
   /// The sizes of the network.

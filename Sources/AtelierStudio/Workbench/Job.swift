@@ -1,0 +1,134 @@
+// A job: a piece of work that any front end can run by its request; jobs make workshops, workshops the studio.
+
+import Foundation
+
+/// A piece of work: denoise these pictures, train this network, measure this model.
+public protocol Job: Sendable {
+  /// What it is asked for.
+  associatedtype Request: JobRequest
+  /// The name of the workshop that it belongs to, such as `classify`.
+  static var workshop: String { get }
+  /// The verb, such as `train`; of a job that is a workshop of its own the workshop's name.
+  static var name: String { get }
+  /// One sentence with its full stop.
+  static var summary: String { get }
+  /// What there is to know, with examples, in paragraphs.
+  static var guide: String { get }
+  /// Whether it works in a run folder that can be resumed.
+  static var trains: Bool { get }
+  /// Whether it multiplies, so that a precision can be chosen.
+  static var takesPrecision: Bool { get }
+
+  /// Makes the request of words; a training that goes on has one in its run folder.
+  ///
+  /// - Parameters:
+  ///   - words: What a front end was given.
+  ///   - run: The run folder; empty for jobs that have none.
+  /// - Throws: `FieldError` or `StudioError` with one line.
+  static func request(_ words: FieldWords, in run: RunPlace) throws -> Request
+
+  /// Does the work.
+  ///
+  /// - Parameters:
+  ///   - request: What is asked for.
+  ///   - place: Kernels, listeners and the way to stop.
+  /// - Returns: What came out.
+  /// - Throws: Errors with one clear line each.
+  static func run(_ request: Request, in place: JobPlace) throws -> Report
+}
+
+extension Job {
+  /// No run folder.
+  public static var trains: Bool { false }
+  /// It multiplies.
+  public static var takesPrecision: Bool { true }
+  /// Workshop and verb, such as `classify train`.
+  public static var path: String { name == workshop ? name : "\(workshop) \(name)" }
+  /// A request of words alone.
+  public static func request(_ words: FieldWords, in run: RunPlace) throws -> Request {
+    try Request(words: words)
+  }
+}
+
+/// Jobs about one thing, such as denoising.
+public struct Workshop: Sendable {
+  /// The name, one word.
+  public let name: String
+  /// One sentence with its full stop.
+  public let summary: String
+  /// What there is to know, in paragraphs; empty for nothing.
+  public let guide: String
+  /// The jobs.
+  public let jobs: [any Job.Type]
+  /// The name of the job that is meant where none is named.
+  public let mainJob: String?
+  /// Whether the workshop is one job of the same name, without a verb.
+  public let isOneJob: Bool
+
+  /// Makes a workshop of its jobs.
+  public init(
+    _ name: String, _ summary: String, guide: String = "", main: String? = "run",
+    jobs: [any Job.Type]
+  ) {
+    self.name = name
+    self.summary = summary
+    self.guide = guide
+    self.jobs = jobs
+    mainJob = main
+    isOneJob = false
+  }
+
+  /// Makes a workshop of one job that needs no verb.
+  public init(_ job: any Job.Type) {
+    name = job.name
+    summary = job.summary
+    guide = job.guide
+    jobs = [job]
+    mainJob = nil
+    isOneJob = true
+  }
+
+  /// The job of a verb.
+  public func job(_ name: String) -> (any Job.Type)? { jobs.first { $0.name == name } }
+}
+
+/// All workshops, as front ends without types see them.
+public struct StudioDescription: Sendable, Encodable {
+  /// One job.
+  public struct JobDescription: Sendable, Encodable {
+    let name: String
+    let summary: String
+    let guide: String
+    let trains: Bool
+    let fields: [FieldDescription]
+  }
+
+  /// One workshop.
+  public struct WorkshopDescription: Sendable, Encodable {
+    let name: String
+    let summary: String
+    let main: String?
+    let jobs: [JobDescription]
+  }
+
+  /// The version of the studio.
+  public let version: String
+  /// The workshops.
+  public let workshops: [WorkshopDescription]
+
+  /// Describes workshops.
+  public init(_ workshops: [Workshop]) {
+    version = StudioVersion.current
+    self.workshops = workshops.map { workshop in
+      WorkshopDescription(
+        name: workshop.name, summary: workshop.summary, main: workshop.mainJob,
+        jobs: workshop.jobs.map { Self.describe($0) })
+    }
+  }
+
+  private static func describe<Work: Job>(_ job: Work.Type) -> JobDescription {
+    JobDescription(
+      name: job.name, summary: job.summary, guide: job.guide, trains: job.trains,
+      fields: Work.Request.form.descriptions)
+  }
+}

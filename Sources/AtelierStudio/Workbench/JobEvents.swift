@@ -1,0 +1,146 @@
+// What a job tells while it runs: progress, metrics, previews, files; any front end or log listens.
+
+import AtelierInterchange
+import AtelierKernels
+import AtelierTraining
+import Foundation
+
+/// Something that happened in a job.
+public enum JobEvent: Sendable {
+  /// Something the user should know that does not end the job.
+  case remark(String)
+  /// A line of what was done, such as one picture's.
+  case note(String)
+  /// A line of results, which is wanted also where only results are.
+  case result(String)
+  /// How far the work is.
+  case progress(JobProgress)
+  /// A file was written.
+  case saved(String)
+  /// An event of a training.
+  case training(TrainingEvent)
+  /// The job ended, with the reason.
+  case stopped(String)
+}
+
+/// How far a job is.
+public struct JobProgress: Sendable, Hashable, Encodable {
+  /// What is counted, such as `pictures`.
+  public var unit: String
+  /// How many are done.
+  public var done: Int
+  /// How many there are; nil when that is not known.
+  public var total: Int?
+  /// How many are done in a second.
+  public var rate: Double
+  /// The seconds that are probably left; nil when that is not known.
+  public var remainingSeconds: Double?
+}
+
+/// Counts work and tells a place's listener of it.
+public final class ProgressCounter {
+  private let unit: String
+  private let clock = Date()
+  private let send: (JobEvent) -> Void
+
+  /// Starts counting.
+  ///
+  /// - Parameters:
+  ///   - unit: What is counted, such as `pictures`.
+  ///   - place: Who is told.
+  public init(_ unit: String, _ place: JobPlace) {
+    self.unit = unit
+    send = place.send
+  }
+
+  /// Tells that `done` of `total` are done; the total may be unknown.
+  public func show(_ done: Int, _ total: Int?) {
+    let seconds = max(Date().timeIntervalSince(clock), 1e-9)
+    let rate = Double(done) / seconds
+    let left = total.flatMap { done > 0 && $0 >= done ? Double($0 - done) / rate : nil }
+    send(
+      .progress(
+        JobProgress(
+          unit: unit, done: done, total: total, rate: rate, remainingSeconds: left)))
+  }
+}
+
+/// Where a job runs and whom it tells: kernels, a listener, a way to stop it.
+public struct JobPlace {
+  /// Instruction set, threads and precision.
+  public var kernels: Kernels
+  /// Asks to save and stop.
+  public var interrupt: InterruptFlag
+  /// Hears every event, on the thread that works and in order.
+  public var send: (JobEvent) -> Void
+  /// Where a training runs; nil for other jobs.
+  public var run: RunPlace?
+  /// What the front end was given.
+  public var arguments: FieldWords = [:]
+
+  /// Makes a place.
+  public init(
+    kernels: Kernels = Kernels(), interrupt: InterruptFlag = InterruptFlag(),
+    send: @escaping (JobEvent) -> Void = { _ in }
+  ) {
+    self.kernels = kernels
+    self.interrupt = interrupt
+    self.send = send
+  }
+
+  /// Hands the events of a training on.
+  var listener: any TrainingListener { ClosureListener { [send] in send(.training($0)) } }
+
+  /// Tells something that the user should know.
+  public func remark(_ text: String) { send(.remark(text)) }
+  /// Tells what was done.
+  public func note(_ text: String) { send(.note(text)) }
+  /// Tells a result.
+  public func result(_ text: String) { send(.result(text)) }
+}
+
+/// Writes a job's events into a file, a line of JSON each.
+public final class EventFile {
+  private let writer: JSONLinesWriter
+
+  /// Begins an empty file.
+  ///
+  /// **Throws:** `FileError` when it cannot be written.
+  public init(_ path: String) throws {
+    writer = try JSONLinesWriter(URL(fileURLWithPath: path), keeping: 0)
+  }
+
+  /// Appends an event.
+  ///
+  /// **Throws:** `FileError` when it cannot be written.
+  public func append(_ event: JobEvent) throws {
+    switch event {
+    case .remark(let text): try writer.append(Line(event: "remark", text: text))
+    case .note(let text): try writer.append(Line(event: "note", text: text))
+    case .result(let text): try writer.append(Line(event: "result", text: text))
+    case .saved(let file): try writer.append(Line(event: "saved", file: file))
+    case .stopped(let reason): try writer.append(Line(event: "stopped", reason: reason))
+    case .training(let event): if let record = EventRecord(event) { try writer.append(record) }
+    case .progress(let progress):
+      try writer.append(
+        Line(
+          event: "progress", unit: progress.unit, done: progress.done, total: progress.total,
+          rate: progress.rate, remainingSeconds: progress.remainingSeconds))
+    }
+  }
+
+  /// Makes sure that all is on disk.
+  public func finish() throws { try writer.sync() }
+
+  private struct Line: Encodable {
+    var event: String
+    var text: String?
+    var file: String?
+    var reason: String?
+    var unit: String?
+    var done: Int?
+    var total: Int?
+    var rate: Double?
+    var remainingSeconds: Double?
+  }
+}

@@ -1,0 +1,79 @@
+// Work on a list of pictures: list, refuse collisions, work, write, count failures; one rule for all workshops.
+
+import AtelierDatasets
+import AtelierImages
+import AtelierTraining
+import Foundation
+
+/// A loop over pictures, or whatever else comes one by one, in which one that fails does not stop the others.
+public enum PictureJob {
+  /// Works on tasks one after the other.
+  ///
+  /// What a picture's own data is to blame for is counted and told at the end; any other error ends the loop, because the
+  /// next picture would meet it, too.
+  ///
+  /// - Parameters:
+  ///   - tasks: What to work on.
+  ///   - name: How a task is called in failures.
+  ///   - place: Hears progress.
+  ///   - failures: What failed before; those of the loop are appended.
+  ///   - work: Works on a task; gets its counter, such as `[2/10]`.
+  /// - Returns: The results of the tasks that did not fail.
+  /// - Throws: `StudioError` of any kind but `data`, and what is not about a task.
+  public static func run<Task, Result>(
+    _ tasks: [Task], name: (Task) -> String, in place: JobPlace, failures: inout [InputFailure],
+    unit: String = "pictures", _ work: (_ task: Task, _ counter: String) throws -> Result
+  ) throws -> [Result] {
+    var results: [Result] = []
+    let progress = ProgressCounter(unit, place)
+    for (index, task) in tasks.enumerated() {
+      do {
+        results.append(try work(task, "[\(index + 1)/\(tasks.count)]"))
+      } catch let error as StudioError where error.kind != .data {
+        throw error
+      } catch {
+        failures.append(InputFailure(file: name(task), error))
+      }
+      progress.show(index + 1, tasks.count)
+      if place.interrupt.isRaised {
+        place.remark("interrupted after \(index + 1) of \(tasks.count) \(unit)")
+        break
+      }
+    }
+    return results
+  }
+
+  /// Writes results; any error is that they cannot be written.
+  ///
+  /// - Parameters:
+  ///   - path: Where; its folder is made.
+  ///   - body: Writes.
+  /// - Throws: `StudioError` of the kind `cannotCreate`.
+  public static func writing<Result>(
+    _ path: String, _ body: () throws -> Result
+  ) throws -> Result {
+    do {
+      let folder = (path as NSString).deletingLastPathComponent
+      if !folder.isEmpty {
+        try FileManager.default.createDirectory(
+          atPath: folder, withIntermediateDirectories: true)
+      }
+      return try body()
+    } catch {
+      throw StudioError(.cannotCreate, ErrorLine.text(error))
+    }
+  }
+
+  /// Writes a picture that names its program.
+  ///
+  /// - Throws: `StudioError` of the kind `cannotCreate`.
+  public static func write(
+    _ picture: ByteImage, to path: String, quality: Int = 92, place: JobPlace? = nil
+  ) throws {
+    try writing(path) {
+      try ImageFile.write(
+        picture, to: path, options: .init(quality: quality, metadata: ["Software": "Atelier"]))
+    }
+    place?.send(.saved(path))
+  }
+}

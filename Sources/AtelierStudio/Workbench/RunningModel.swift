@@ -1,0 +1,97 @@
+// A model at work: its graph over a store of parameters, with a program for each shape, planned once.
+
+import AtelierEngine
+import AtelierInterchange
+import AtelierKernels
+
+/// A model at work, from a file or over the parameters of a training that still moves them.
+///
+/// Programs see every change of the store, so a training measures and draws with the weights that it has, and
+/// nothing is copied. Used by one thread at a time.
+public final class RunningModel {
+  /// The graph, for any batch of its own input sizes.
+  public let graph: Graph
+  /// What is known of the model.
+  public let information: ModelInformation
+  /// The parameters.
+  public let store: ParameterStore
+  /// Instruction set and threads.
+  public let kernels: Kernels
+  /// How many programs are kept.
+  private let capacity: Int
+  private var programs: [(key: AnyHashable, program: Program)] = []
+
+  /// Takes a model that was read.
+  ///
+  /// - Parameters:
+  ///   - model: What `ModelFile.read` gave.
+  ///   - task: What it must do.
+  ///   - expectation: What the message says was expected, as in "expected a model that …".
+  ///   - capacity: How many programs are kept.
+  ///   - kernels: Instruction set and threads.
+  /// - Throws: `StudioError` when the model does something else.
+  public convenience init(
+    _ model: Model, task: String, _ expectation: String, capacity: Int = 4, kernels: Kernels
+  ) throws {
+    guard model.information.task == task else {
+      throw StudioError(
+        .data,
+        "expected a model that \(expectation), received one for the task "
+          + model.information.task)
+    }
+    try self.init(
+      graph: model.graph, information: model.information, store: model.store(),
+      capacity: capacity, kernels: kernels)
+  }
+
+  /// Takes a graph over parameters that are there already, such as a training's own.
+  public init(
+    graph: Graph, information: ModelInformation, store: ParameterStore, capacity: Int = 4,
+    kernels: Kernels
+  ) {
+    self.graph = graph
+    self.information = information
+    self.store = store
+    self.capacity = capacity
+    self.kernels = kernels
+  }
+
+  /// The shape of an input of the graph; nil when there is none of that name.
+  public func inputShape(_ name: String = "input") -> Shape? {
+    graph.input(named: name).map { graph.values[$0].shape }
+  }
+
+  /// The shape of an output of the graph; nil when there is none of that name.
+  public func outputShape(_ name: String = "output") -> Shape? {
+    graph.output(named: name).map { graph.values[$0].shape }
+  }
+
+  /// The program for inputs of given shapes, planned when it is not there yet.
+  ///
+  /// - Parameters:
+  ///   - shapes: The inputs' shapes by name.
+  ///   - extend: Adds to the graph for inference what the model file has not, such as probabilities; the same for one
+  ///     set of shapes.
+  /// - Throws: `ShapeError` when the graph does not take the shapes or there is no memory.
+  public func program(
+    _ shapes: [String: Shape], extend: (Graph) throws -> Graph = { $0 }
+  ) throws -> Program {
+    try program(key: AnyHashable(shapes)) {
+      try extend(graph.reshaped(shapes).specialized(for: .infer))
+    }
+  }
+
+  /// The program of a key, of a graph made when it is not there yet.
+  public func program(key: AnyHashable, _ make: () throws -> Graph) throws -> Program {
+    if let index = programs.firstIndex(where: { $0.key == key }) {
+      let known = programs.remove(at: index)
+      programs.append(known)
+      return known.program
+    }
+    // The one that was not used for the longest time goes first.
+    if programs.count >= capacity { programs.removeFirst() }
+    let made = try Program(make(), parameters: store, kernels: kernels)
+    programs.append((key, made))
+    return made
+  }
+}

@@ -1,0 +1,58 @@
+// Fields of parts that several requests have, and the words of the values that they hold.
+
+import AtelierDatasets
+import AtelierEngine
+import AtelierImages
+import AtelierKernels
+import AtelierZoo
+
+extension Field where Request == PictureAugmentation {
+  /// The random changes that move pictures.
+  static let movements: [Self] = [
+    Self("shift", \.shift, "Move pictures by up to this much", value: "pixels").byDefault(nil),
+    Self("rotate", \.rotation, "Turn pictures by up to this much", value: "degrees")
+      .byDefault(nil),
+    Self("zoom", \.zoom, "Scale pictures by up to this fraction", value: "fraction")
+      .byDefault(nil),
+    Self(flag: "flip", \.isFlipped, "Mirror half of the pictures left to right"),
+  ]
+
+  /// The random changes that cover pictures and their light.
+  static let coverings: [Self] = [
+    Self(
+      "brightness", \.brightness, "Brighten or darken by up to this fraction", value: "fraction"
+    ).byDefault(nil),
+    Self("cutout", \.cutout, "Cover a random square of this side", value: "pixels", .from(0))
+      .byDefault(nil),
+  ]
+}
+
+extension ClassifierNetwork: ChoiceValue {
+  public static var noun: String? { "a network" }
+}
+
+extension Unpooling: ChoiceValue {}
+
+extension Precision: ChoiceValue {}
+
+extension PixelSize: FieldValue {
+  /// `HxW` or one number for both, in pixels.
+  public init(word: String) throws {
+    let parts = word.split(separator: "x", omittingEmptySubsequences: false).map { Int($0) }
+    guard parts.count <= 2, let height = parts.first ?? nil, let width = parts.last ?? nil,
+      (1...16384).contains(height), (1...16384).contains(width)
+    else {
+      throw FieldError("expected HEIGHTxWIDTH in pixels, such as 96x128; received '\(word)'")
+    }
+    self.init(width: width, height: height)
+  }
+  public var word: String { "\(height)x\(width)" }
+}
+
+/// Networks with a line each, for guides: a paragraph of its own would be wrapped in help.
+enum NetworkList {
+  /// The networks' names and summaries.
+  static func text(_ networks: [(name: String, summary: String)]) -> String {
+    networks.map { "  \($0.name):\n    \($0.summary)" }.joined(separator: "\n")
+  }
+}

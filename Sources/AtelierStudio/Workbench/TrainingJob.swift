@@ -1,0 +1,224 @@
+// A training as a job: run folder, logs, resuming, the end, for every task alike.
+
+import AtelierInterchange
+import AtelierKernels
+import AtelierTraining
+import Foundation
+
+/// Where a training runs: its run folder, whether it goes on there, where its model is copied.
+public struct RunPlace: JobRequest, Hashable {
+  /// The run folder as the user named it.
+  public var run = ""
+  /// Whether it holds a run to go on with.
+  public var resume = false
+  /// Where the model is copied at the end; nil for nowhere.
+  public var export: String?
+
+  /// Makes a place that says nothing yet.
+  public init() {}
+
+  public static var form: Form<Self> {
+    Form(
+      Self(),
+      fields: [
+        Field("run", \.run, "The run folder", value: "folder", kind: .output).demanded,
+        Field(
+          flag: "resume", \.resume, "Go on with the run; only limits and intervals may change"),
+        Field(
+          "export", \.export, "Copy the model here at the end", value: "file", kind: .output),
+      ])
+  }
+
+  /// The run folder.
+  var url: URL { URL(fileURLWithPath: run) }
+}
+
+/// A job that trains by a task in a run folder.
+public protocol TrainingJob: Job where Request: TrainingRequest {
+  /// The mathematics.
+  associatedtype Task: TrainingTask where Task.Request == Request
+  /// Prepares the mathematics before anything is written.
+  ///
+  /// - Parameters:
+  ///   - request: What to train.
+  ///   - isResuming: Whether the run folder has weights to go on from.
+  ///   - kernels: Instruction set and threads.
+  /// - Throws: Errors with one clear line each.
+  static func task(_ request: Request, isResuming: Bool, kernels: Kernels) throws -> Task
+}
+
+extension TrainingJob {
+  public static var trains: Bool { true }
+
+  /// The request of a new training, or that of the run that goes on with what may change put in.
+  public static func request(_ words: FieldWords, in run: RunPlace) throws -> Request {
+    try Request.trainingRequest(words, in: run, job: path)
+  }
+
+  /// Trains in the run folder of the place.
+  public static func run(_ request: Request, in place: JobPlace) throws -> Report {
+    guard let run = place.run else {
+      throw StudioError(.usage, "a training needs a run folder")
+    }
+    let stop = try self.run(
+      request, in: run.url, isResuming: run.resume, listeners: [place.listener],
+      interrupt: place.interrupt, kernels: place.kernels, arguments: place.arguments)
+    return try TrainingEnd(job: path, run: run, stop: stop).report()
+  }
+
+  /// Trains in a run folder, or goes on there.
+  ///
+  /// - Parameters:
+  ///   - request: What to train; must equal the stored one when resuming, but for its limits.
+  ///   - run: The run folder.
+  ///   - isResuming: Whether the folder holds a run to go on with.
+  ///   - listeners: Who is told, besides the run folder's own logs.
+  ///   - interrupt: Asks to save and stop.
+  ///   - kernels: Instruction set and threads.
+  ///   - arguments: What a front end was given, for `about.json`.
+  /// - Returns: Why it ended and what was reached.
+  /// - Throws: `StudioError`, `TrainingError`, `DatasetError`, each with one clear line.
+  @discardableResult
+  public static func run(
+    _ request: Request, in run: URL, isResuming: Bool, listeners: [any TrainingListener] = [],
+    interrupt: InterruptFlag = InterruptFlag(), kernels: Kernels = Kernels(),
+    arguments: FieldWords = [:]
+  ) throws -> StopReport {
+    let task = try task(request, isResuming: isResuming, kernels: kernels)
+    let folder = try request.folder(
+      at: run, isResuming: isResuming, about: AboutRun(job: path, arguments: arguments))
+    return try train(
+      task, in: folder, listeners: listeners, interrupt: interrupt, kernels: kernels)
+  }
+
+  /// Trains a task in a folder, from its state when it has one.
+  static func train(
+    _ task: Task, in folder: RunFolder, listeners: [any TrainingListener],
+    interrupt: InterruptFlag, kernels: Kernels
+  ) throws -> StopReport {
+    let loop = try task.loop(in: folder, kernels: kernels)
+    loop.interrupt = interrupt
+    loop.listeners =
+      folder.logs(task.metricNames) + loop.listeners + task.listeners(in: folder, loop)
+      + listeners
+    return try loop.run()
+  }
+
+  /// Reads the request of a run folder.
+  ///
+  /// - Throws: `TrainingError` when the folder holds no run of this kind.
+  public static func request(of run: URL) throws -> Request { try Request(ofRun: run) }
+}
+
+/// Which job a run folder is of: `about.json`.
+struct AboutRun: Codable {
+  /// Workshop and verb, such as `classify train`.
+  var job: String
+  /// What the front end was given when the run was made or last resumed.
+  var arguments: FieldWords
+  /// The version of the studio.
+  var version = StudioVersion.current
+}
+
+extension TrainingRequest {
+  /// Reads the request that a run folder holds.
+  ///
+  /// - Parameter run: The run folder.
+  /// - Throws: `TrainingError` when the folder holds no run of this kind.
+  init(ofRun run: URL) throws { self = try RunFolder.open(at: run).request() }
+
+  /// The request of a new training, or that of the run that goes on with what may change put in.
+  ///
+  /// - Parameters:
+  ///   - words: What a front end was given.
+  ///   - run: The run folder.
+  ///   - job: Workshop and verb.
+  /// - Throws: `StudioError` when there is a run already, when a resume is to change what it cannot,
+  ///   or when files are gone; and what reading words throws.
+  static func trainingRequest(
+    _ words: FieldWords, in run: RunPlace, job: String
+  ) throws -> Self {
+    guard run.resume else {
+      let configuration = run.url.appendingPathComponent("configuration.json").path
+      guard !FileManager.default.fileExists(atPath: configuration) else {
+        throw StudioError(
+          .cannotCreate,
+          "\(run.run): expected a new folder; it holds a run already (--resume goes on)")
+      }
+      var request = try newRequest(words)
+      try request.complete(with: words)
+      try request.expectLimit()
+      try StudioFiles.expectPresent(form.paths(request))
+      return request
+    }
+    let fixed = form.fixed(of: words)
+    guard fixed.isEmpty else {
+      throw StudioError(
+        .usage,
+        "--resume goes on with the run's own settings; leave out "
+          + fixed.joined(separator: ", "))
+    }
+    try StudioFiles.expectPresent([run.run])
+    var request = try Self(ofRun: run.url)
+    try StudioFiles.expectPresent(form.paths(request))
+    request.replaceLimits(for: words)
+    try form.read(words, into: &request)
+    return request
+  }
+
+  private static func newRequest(_ words: FieldWords) throws -> Self {
+    try validate(words)
+    try form.demand(words)
+    var request = Self()
+    request.replaceLimits(for: words)
+    try request.prepare(for: words)
+    try form.read(words, into: &request)
+    return request
+  }
+
+  /// The folder of a new training, or that of the run that goes on.
+  ///
+  /// - Parameters:
+  ///   - run: The run folder.
+  ///   - isResuming: Whether it holds a run whose request equals this one, but for what may change.
+  ///   - about: Which job it is of.
+  /// - Returns: The folder, with this request stored in it.
+  /// - Throws: `TrainingError` when there is a run already, none, or one of another request.
+  func folder(at run: URL, isResuming: Bool, about: AboutRun) throws -> RunFolder {
+    let data = try RequestJSON.data(self)
+    let aboutData = try JSONText.data(about)
+    guard isResuming else {
+      return try RunFolder.create(at: run, json: data, about: aboutData)
+    }
+    let folder = try RunFolder.open(at: run)
+    // What an older version stored lacks what is new; read anew it is complete.
+    let stored: Self = try folder.request()
+    try folder.expect(
+      json: data, stored: RequestJSON.data(stored),
+      except: TrainingRecipe.changeable.union(Self.changeable))
+    try folder.replace(json: data, about: aboutData)
+    return folder
+  }
+}
+
+extension RunFolder {
+  /// The request that the folder holds.
+  ///
+  /// - Throws: `TrainingError` when it is of another kind.
+  func request<Request: TrainingRequest>(as type: Request.Type = Request.self) throws -> Request {
+    try configuration { data in
+      try RequestJSON.request(data, isComplete: hasAbout, as: type)
+    }
+  }
+
+  /// The folder's logs: events and a table of every tenth step, and TensorBoard's file.
+  ///
+  /// - Parameter metrics: The columns of validations in the table.
+  /// - Returns: Listeners for a loop.
+  func logs(_ metrics: [String]) -> [any TrainingListener] {
+    [
+      JSONLinesListener(eventsURL, every: 10), CSVListener(tableURL, metrics: metrics, every: 10),
+      TensorBoardListener(url, every: 10),
+    ]
+  }
+}

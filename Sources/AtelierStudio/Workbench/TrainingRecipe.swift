@@ -1,0 +1,252 @@
+// What every training is told in the same way: optimizer, rate, limits, intervals, averaging, seed, start.
+
+import AtelierTraining
+
+/// How a training goes, whatever it trains.
+public struct TrainingRecipe: FlatPart, Sendable, Hashable {
+  static let partKey = "recipe"
+
+  /// How the learning rate falls.
+  public enum Decay: String, Sendable, Hashable, Codable, ChoiceValue {
+    /// Not at all.
+    case constant
+    /// Half a cosine over the training.
+    case cosine
+  }
+
+  /// Examples a step.
+  public var batch = 16
+  /// The rule that moves the weights.
+  public var optimizer: OptimizerKind = .adam()
+  /// The base learning rate.
+  public var learningRate = 1e-3
+  /// How the learning rate falls.
+  public var decay = Decay.cosine
+  /// Steps of the straight line up to the base rate.
+  public var warmUp = 0
+  /// The largest gradient norm; nil for no limit.
+  public var gradientLimit: Double?
+  /// The decay of the moving average of the weights, which is what is saved; nil for none.
+  public var averageDecay: Double?
+  /// Epochs to make; nil when steps or minutes limit the training.
+  public var epochs: Int?
+  /// Steps to make; nil for no such limit.
+  public var steps: Int?
+  /// Minutes to train; nil for no such limit.
+  public var minutes: Double?
+  /// How many validations in a row may pass without a better metric before the training stops; nil
+  /// never stops it.
+  public var patience: Int?
+  /// Steps between validations; nil for one an epoch.
+  public var validationInterval: Int?
+  /// Steps between previews; nil for one with each validation.
+  public var previewInterval: Int?
+  /// Steps between saves; nil for one an epoch.
+  public var saveInterval: Int?
+  /// The seed of weights, orders and random changes.
+  public var seed: UInt64 = 1
+  /// A model file whose weights the training starts with where names and shapes agree; nil starts at random.
+  public var startFrom: String?
+  /// Prefixes of the names of parameters that stay as they start.
+  public var frozen: [String] = []
+
+  /// The recipe of the house.
+  public init() {}
+
+  /// The properties that a resume may change.
+  static let changeable: Set = [
+    "epochs", "steps", "minutes", "patience", "validationInterval", "previewInterval",
+    "saveInterval",
+  ]
+
+  /// The optimizer with its schedule.
+  ///
+  /// - Parameters:
+  ///   - floor: By how much the base rate is divided at the end of the cosine.
+  ///   - decaysOnlyMatrices: Whether weight decay leaves vectors alone.
+  func optimizer(floor: Double = 1000, decaysOnlyMatrices: Bool = false) -> Optimizer {
+    let falling: Schedule =
+      switch decay {
+      case .constant: .constant
+      case .cosine: .progressCosine(minimum: learningRate / floor)
+      }
+    return Optimizer(
+      optimizer, learningRate: learningRate,
+      schedule: warmUp > 0 || decay == .cosine ? .warmUp(steps: warmUp, then: falling) : falling,
+      normLimit: gradientLimit, decaysOnlyMatrices: decaysOnlyMatrices)
+  }
+
+  /// Throws where a weight decay is given beside an optimizer that has none of this kind.
+  static func checkWeightDecay(_ words: FieldWords) throws {
+    if words["weight-decay"] != nil, let optimizer = words["optimizer"]?.last, optimizer != "adamw" {
+      throw FieldError("--weight-decay is for --optimizer adamw alone")
+    }
+  }
+
+  /// The settings of the loop.
+  ///
+  /// - Parameters:
+  ///   - epoch: The steps of an epoch, which intervals that were not given take.
+  ///   - monitor: What decides which weights are best; nil validates nothing.
+  func configuration(epoch: Int?, monitor: Monitor?) -> TrainingConfiguration {
+    let validation = monitor == nil ? nil : validationInterval ?? epoch
+    return TrainingConfiguration(
+      steps: steps, epochs: epochs, minutes: minutes, validationInterval: validation,
+      previewInterval: monitor == nil ? nil : previewInterval ?? validation,
+      saveInterval: saveInterval ?? epoch, averageDecay: averageDecay,
+      monitor: monitor.map {
+        Monitor($0.metric, $0.mode, minimumDelta: $0.minimumDelta, patience: patience)
+      }, seed: seed)
+  }
+}
+
+/// What a training is told; its recipe's properties are its own, and stand among its own in JSON.
+@dynamicMemberLookup
+public protocol TrainingRequest: JobRequest {
+  /// The part that all trainings have.
+  var recipe: TrainingRecipe { get set }
+  /// The names of its own stored properties that a resume may change, besides the recipe's.
+  static var changeable: Set<String> { get }
+  /// What a training without a limit is told; nil where it ends by itself.
+  static var limitLine: String? { get }
+}
+
+extension TrainingRequest {
+  /// None of its own.
+  public static var changeable: Set<String> { [] }
+  /// Every training needs a limit.
+  public static var limitLine: String? { "a training needs a limit: give --steps or --minutes" }
+
+  /// A property of the recipe.
+  public subscript<Value>(dynamicMember path: WritableKeyPath<TrainingRecipe, Value>) -> Value {
+    get { recipe[keyPath: path] }
+    set { recipe[keyPath: path] = newValue }
+  }
+
+  /// A given limit replaces all limits.
+  mutating func replaceLimits(for words: FieldWords) {
+    if ["epochs", "steps", "minutes"].contains(where: { words[$0] != nil }) {
+      (recipe.epochs, recipe.steps, recipe.minutes) = (nil, nil, nil)
+    }
+  }
+
+  /// Throws where a training would never end.
+  func expectLimit() throws {
+    if let line = Self.limitLine, recipe.epochs == nil, recipe.steps == nil, recipe.minutes == nil {
+      throw StudioError(.usage, line)
+    }
+  }
+}
+
+extension Field where Request: TrainingRequest {
+  /// Examples a step.
+  static func batch(_ help: String, most: Double? = nil) -> Self {
+    Self("batch", \.recipe.batch, help, value: "n", most.map { .from(1, to: $0) } ?? .from(1))
+  }
+
+  /// The base learning rate.
+  static func learningRate(_ help: String = "The base learning rate") -> Self {
+    Self("learning-rate", \.recipe.learningRate, help, value: "rate", .positive)
+  }
+
+  /// Steps up to the base rate.
+  static var warmUp: Self {
+    Self("warm-up", \.recipe.warmUp, "Steps up to the base rate", value: "steps", .from(0))
+  }
+
+  /// The rule that moves the weights.
+  static var optimizer: Self {
+    Self(
+      "optimizer", \.recipe.optimizer,
+      "sgd, adagrad, adadelta, rmsprop, adam, adamw, nadam or ftrl", value: "name",
+      kind: .choice(OptimizerKind.defaults.map(\.name)))
+  }
+
+  /// The weight decay of AdamW, which it makes the optimizer.
+  static func weightDecay(
+    _ help: String, byDefault: String, _ range: NumberRange = .notNegative, value: String = "rate"
+  ) -> Self {
+    Self(
+      "weight-decay", help, value: value, kind: .number, range: range,
+      words: {
+        guard case .adamW(_, _, _, let decay) = $0.recipe.optimizer else { return [] }
+        return [decay.word]
+      },
+      put: { request, words in
+        let decay: Double = try Self.read(words.last ?? "", "weight-decay", range)
+        request.recipe.optimizer = .adamW(weightDecay: decay)
+      }
+    ).byDefault(byDefault)
+  }
+
+  /// The decay of the moving average.
+  static func averageDecay(
+    _ help: String = "Save a moving average of the weights with this decay, such as 0.99"
+  ) -> Self {
+    Self("average-decay", \.recipe.averageDecay, help, value: "decay", .partialShare)
+  }
+
+  /// The epochs after which it ends.
+  static var epochs: Self {
+    Self("epochs", \.recipe.epochs, "Stop after so many epochs", value: "n", .from(0)).changeable
+  }
+
+  /// The other two limits.
+  static var limits: [Self] {
+    [
+      Self("steps", \.recipe.steps, "Stop at this step", value: "n", .from(0)).changeable,
+      Self(
+        "minutes", \.recipe.minutes, "Stop after so many minutes of training", value: "minutes",
+        .notNegative
+      ).changeable,
+    ]
+  }
+
+  /// Validations without an improvement.
+  static func patience(_ metric: String) -> Self {
+    Self(
+      "patience", \.recipe.patience,
+      "Stop after so many validations without a better \(metric)", value: "validations", .from(1)
+    ).byDefault("never").changeable
+  }
+
+  /// Steps between validations.
+  static func validateEvery(_ what: String = "validations", byDefault: String? = nil) -> Self {
+    interval("validate-every", \.recipe.validationInterval, what, byDefault)
+  }
+
+  /// Steps between previews.
+  static func previewEvery(byDefault: String? = nil) -> Self {
+    interval("preview-every", \.recipe.previewInterval, "previews", byDefault)
+  }
+
+  /// Steps between saves.
+  static func saveEvery(byDefault: String? = nil) -> Self {
+    interval("save-every", \.recipe.saveInterval, "saves", byDefault)
+  }
+
+  private static func interval(
+    _ name: String, _ path: FieldPath<Request, Int?>, _ what: String,
+    _ byDefault: String?
+  ) -> Self {
+    let field = Self(name, path, "Steps between \(what)", value: "steps", .from(1)).changeable
+    return byDefault.map { field.byDefault($0) } ?? field
+  }
+
+  /// The seed.
+  static func seed(_ what: String) -> Self {
+    Self("seed", \.recipe.seed, "The seed of \(what)", value: "seed")
+  }
+}
+
+extension OptimizerKind: FieldValue {
+  public static var fieldKind: FieldKind { .choice(defaults.map(\.name)) }
+  public init(word: String) throws {
+    guard let kind = OptimizerKind(named: word) else {
+      let names = OptimizerKind.defaults.map(\.name).joined(separator: ", ")
+      throw FieldError("expected one of \(names); received '\(word)'")
+    }
+    self = kind
+  }
+  public var word: String { name }
+}
