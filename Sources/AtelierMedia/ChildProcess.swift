@@ -1,5 +1,6 @@
 // Another program as a child of this one: bytes into it, bytes out of it, its last words in an error.
 
+import AtelierInterchange
 import Foundation
 import Synchronization
 

@@ -1,12 +1,12 @@
 // Pictures and films as they come in: by name and path.
 
-import AtelierDatasets
+import AtelierImages
 import Foundation
 
 /// A picture or film to read and, where there is a result, the file to write.
 public struct MediaFile: Sendable, Hashable {
   /// The extensions of the pictures that are read.
-  public static let pictureExtensions = ImageFolder.extensions.union(["pgm", "ppm"])
+  public static let pictureExtensions = ImageFile.extensions.union(["pgm", "ppm"])
   /// The extensions of the pictures and films that a folder's listing takes.
   public static let extensions = pictureExtensions.union(FilmTools.extensions)
 
@@ -40,4 +40,10 @@ public struct MediaFailure {
   public let file: String
   /// Why.
   public let error: any Error
+
+  /// Names the file and the reason.
+  public init(file: String, error: any Error) {
+    self.file = file
+    self.error = error
+  }
 }

@@ -38,7 +38,7 @@ public enum NoiseEstimator {
   /// The same of a picture of 16 bits a sample; also in units of 8-bit values.
   public static func sigma(ofColors image: WordImage) -> Float { sigma(storedColors: image) }
 
-  static func sigma<Sample: ImageSample>(storedColors image: Image<Sample>) -> Float {
+  package static func sigma<Sample: ImageSample>(storedColors image: Image<Sample>) -> Float {
     let colors = image.isGray ? 1 : 3
     let sum = (0..<colors).reduce(Float(0)) { $0 + sigma(stored: image, channel: $1) }
     return sum / Float(colors)

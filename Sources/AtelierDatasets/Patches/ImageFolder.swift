@@ -38,7 +38,7 @@ public struct ImageFolder: Sendable {
   public var byteCount: Int { items.reduce(0) { $0 + $1.image.samples.count } }
 
   /// The extensions of the files that a folder's listing takes.
-  public static let extensions: Set<String> = ["png", "jpg", "jpeg"]
+  public static let extensions = ImageFile.extensions
 
   /// Keeps pictures that are already in memory, converted to `mode`.
   ///

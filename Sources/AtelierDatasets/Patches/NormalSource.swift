@@ -8,11 +8,11 @@ import Foundation
 ///
 /// It is started from one draw of a `RandomGenerator`, so a patch of any size moves that generator
 /// by one step, and it is a struct of one word that the compiler keeps in a register.
-struct NormalSource {
+package struct NormalSource {
   private var state: UInt64
 
   /// Starts a stream that belongs to the next draw of `generator`.
-  init(from generator: inout RandomGenerator) { state = generator.next() }
+  package init(from generator: inout RandomGenerator) { state = generator.next() }
 
   /// 64 random bits.
   @inline(__always)
@@ -34,7 +34,7 @@ struct NormalSource {
 
   /// A number of the standard normal distribution.
   @inline(__always)
-  mutating func normal(_ table: UnsafePointer<Float>) -> Float {
+  package mutating func normal(_ table: UnsafePointer<Float>) -> Float {
     let word = bits()
     let layer = Int(truncatingIfNeeded: word & 255)
     let value = Float(Int32(truncatingIfNeeded: word >> 32)) * 0x1p-31 * table[layer]
@@ -123,13 +123,13 @@ struct NormalSource {
 }
 
 /// The layers of the normal ziggurat (Marsaglia and Tsang 2000), 256 of equal area.
-enum Ziggurat {
+package enum Ziggurat {
   /// Where the tail starts.
   static let tail: Float = 3.654_152_885_361_009
 
   /// The right edges of the layers, outermost first; entry 0 is the stretched base layer, entry 256
   /// is 0.
-  static let edges: [Float] = {
+  package static let edges: [Float] = {
     let area = 0.004_928_673_233_99
     let start = 3.654_152_885_361_009
     var edges = [Double](repeating: 0, count: 257)

@@ -4,6 +4,9 @@ import Foundation
 
 /// Reading and writing of picture files.
 public enum ImageFile {
+  /// The extensions, in lower case, of the picture files that a listing of a folder takes.
+  public static let extensions: Set<String> = ["png", "jpg", "jpeg"]
+
   /// The picture of a file, 8 bits a sample, upright; the format is told from the content.
   ///
   /// Palettes and transparent colours are expanded, 1 to 4 bits scaled up, 16 bits rounded.

@@ -132,7 +132,7 @@ public struct AffineMap: Sendable, Hashable, Codable {
   }
 
   /// The whole pixels that the image of a `width` × `height` picture touches, cut to `bounds`; nil when none.
-  func touched(
+  package func touched(
     width: Int, height: Int, within bounds: PixelSize
   ) -> (x: Range<Int>, y: Range<Int>)? {
     let corners = [(0, 0), (width, 0), (0, height), (width, height)].map {

@@ -1,7 +1,5 @@
 // The pixels of one thing in a picture: a yes or no for every pixel.
 
-import AtelierImages
-
 /// Which pixels of a picture belong to one thing.
 public struct BinaryMask: Sendable, Hashable {
   /// Pixels in a row, at least 1.

@@ -1,6 +1,6 @@
-// The errors of the workshops: one clear line, and the exit code that fits.
+// The error of work that cannot be done: one clear line, and the exit code that fits.
 
-/// A request that a workshop cannot do.
+/// A request that a workshop, or what serves the workshops, cannot do.
 public struct StudioError: Error, Hashable, Sendable, CustomStringConvertible {
   /// What kind of error it is; the command line turns it into an exit code of sysexits.
   public enum Kind: Sendable, Hashable {

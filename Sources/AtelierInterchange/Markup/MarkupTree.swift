@@ -4,41 +4,46 @@
 // and it accepts document types, whose entities can grow without bound. This one refuses them.
 
 /// The elements of an XML document, flat, in the order of their start tags.
-struct MarkupTree {
+package struct MarkupTree {
   /// One element.
-  struct Element {
+  package struct Element {
     /// The bytes of its name.
-    var name: Range<Int>
+    package var name: Range<Int>
     /// The bytes between its start tag and its first child or end.
-    var text: Range<Int>
+    package var text: Range<Int>
     /// The bytes of its attributes, as they stand in the start tag.
-    var attributes: Range<Int>
+    package var attributes: Range<Int>
     /// Its first child, or -1.
-    var firstChild = -1
+    package var firstChild = -1
     /// The next element with the same parent, or -1.
-    var nextSibling = -1
+    package var nextSibling = -1
   }
 
   /// What makes a document unreadable: a line and what is wrong there.
-  struct Failure: Error {
-    let line: Int
-    let reason: String
+  package struct Failure: Error {
+    package let line: Int
+    package let reason: String
+
+    package init(line: Int, reason: String) {
+      self.line = line
+      self.reason = reason
+    }
   }
 
   /// The largest document that is read, in bytes.
-  static let largestSize = 32 << 20
+  package static let largestSize = 32 << 20
   /// The deepest nesting that is read.
-  static let deepestNesting = 32
+  package static let deepestNesting = 32
   /// The most elements that are read.
-  static let mostElements = 1 << 20
+  package static let mostElements = 1 << 20
 
   /// The document and one zero byte, so that a number at its end has an end.
-  let bytes: [UInt8]
-  private(set) var elements: [Element] = []
+  package let bytes: [UInt8]
+  package private(set) var elements: [Element] = []
 
   /// Reads a document.
   /// - Throws: `Failure` for what is no well-formed document or larger than the limits.
-  init(_ document: [UInt8]) throws {
+  package init(_ document: [UInt8]) throws {
     guard document.count <= Self.largestSize else {
       throw Failure(
         line: 1, reason: "\(document.count) bytes, more than the limit of \(Self.largestSize)")
@@ -50,12 +55,12 @@ struct MarkupTree {
   }
 
   /// Whether an element has this name.
-  func isNamed(_ element: Int, _ name: String) -> Bool {
+  package func isNamed(_ element: Int, _ name: String) -> Bool {
     bytes[elements[element].name].elementsEqual(name.utf8)
   }
 
   /// The first child of an element with this name.
-  func child(_ element: Int, _ name: String) -> Int? {
+  package func child(_ element: Int, _ name: String) -> Int? {
     var child = elements[element].firstChild
     while child >= 0 {
       if isNamed(child, name) { return child }
@@ -65,7 +70,7 @@ struct MarkupTree {
   }
 
   /// The children of an element.
-  func children(_ element: Int) -> [Int] {
+  package func children(_ element: Int) -> [Int] {
     var list: [Int] = []
     var child = elements[element].firstChild
     while child >= 0 {
@@ -76,23 +81,23 @@ struct MarkupTree {
   }
 
   /// The text of an element before its first child, without the white space around it.
-  func text(_ element: Int) -> String {
+  package func text(_ element: Int) -> String {
     let trimmed = bytes[elements[element].text].drop(while: Self.isSpace)
     let last = trimmed.lastIndex { !Self.isSpace($0) }.map { $0 + 1 } ?? trimmed.startIndex
     return String(decoding: trimmed[..<last], as: UTF8.self)
   }
 
   /// The attributes of an element as they are written.
-  func attributes(_ element: Int) -> String {
+  package func attributes(_ element: Int) -> String {
     String(decoding: bytes[elements[element].attributes], as: UTF8.self)
   }
 
   /// The line of an element's start tag, from 1.
-  func line(_ element: Int) -> Int {
+  package func line(_ element: Int) -> Int {
     1 + bytes[..<elements[element].name.lowerBound].count { $0 == 0x0A }
   }
 
-  static func isSpace(_ byte: UInt8) -> Bool {
+  package static func isSpace(_ byte: UInt8) -> Bool {
     byte == 0x20 || byte == 0x0A || byte == 0x09 || byte == 0x0D
   }
 }

@@ -1,5 +1,6 @@
 // Draws fictional people: a pose in, a picture with its mask, landmarks and box out.
 
+import AtelierDatasets
 import AtelierImages
 import Foundation
 

@@ -1,5 +1,6 @@
 // The folder of samples that ships with the project: which pictures, and how it is written.
 
+import AtelierDatasets
 import AtelierImages
 import Foundation
 

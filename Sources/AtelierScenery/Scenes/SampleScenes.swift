@@ -1,5 +1,6 @@
 // The project's own pictures, drawn from a seed: samples to look at, to test with and to train on.
 
+import AtelierDatasets
 import AtelierImages
 import Foundation
 

@@ -1,5 +1,6 @@
 // The samples of the shapes scenes: pictures, and the truth of every pixel and of every object.
 
+import AtelierDatasets
 import AtelierImages
 import AtelierInterchange
 import Foundation

@@ -1,5 +1,6 @@
 // The shapes scenes: textured shapes that overlap on textured ground, drawn from a seed with exact masks.
 
+import AtelierDatasets
 import AtelierEngine
 import AtelierImages
 import Foundation

@@ -2,6 +2,7 @@
 //
 // Reinhard, Ashikhmin, Gooch, Shirley: Color Transfer between Images (2001); here in CIE Lab, as the face-swap tools have it.
 
+import AtelierImages
 import Foundation
 
 /// How a swapped face gets the colours of the face that it replaces.

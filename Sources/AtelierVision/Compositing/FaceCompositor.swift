@@ -1,5 +1,6 @@
 // A swapped face goes back into its frame: colours, sharpness, mask, blend, and only the pixels that it touches.
 
+import AtelierImages
 import Foundation
 
 /// How a swapped face is laid into its frame.

@@ -3,6 +3,8 @@
 // Pérez, Gangnet, Blake: Poisson Image Editing (2003). Solved for the correction u, which is harmonic inside (Δu = 0) and the
 // difference of the two pictures on the edge, by conjugate gradients with a multigrid cycle as preconditioner.
 
+import AtelierImages
+
 /// Poisson cloning of pictures.
 public enum SeamlessCloning {
   /// The source within the region, shifted smoothly so that it joins the background without a seam; outside, the background.

@@ -1,6 +1,7 @@
 // Reads OpenCV's cascade files (the format of opencv_traincascade, also used by the converted older
 // cascades): everything is checked here, so that the detector need not.
 
+import AtelierInterchange
 import Foundation
 
 /// Reads cascades.

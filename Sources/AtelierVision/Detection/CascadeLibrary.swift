@@ -1,6 +1,7 @@
 // Where OpenCV's cascade files are: a folder that is given, one from the environment, or the usual
 // places of a system's packages.
 
+import AtelierInterchange
 import Foundation
 
 /// Finds the cascade files of the system.

@@ -23,9 +23,9 @@ public struct EyePair: Sendable, Hashable, Codable {
   }
 
   /// The eye on the picture's left.
-  var left: SIMD2<Double> { SIMD2(leftX, leftY) }
+  package var left: SIMD2<Double> { SIMD2(leftX, leftY) }
   /// The eye on the picture's right.
-  var right: SIMD2<Double> { SIMD2(rightX, rightY) }
+  package var right: SIMD2<Double> { SIMD2(rightX, rightY) }
 }
 
 /// Finds the eyes of faces.

@@ -2,7 +2,6 @@
 //
 // Felzenszwalb and Huttenlocher 2012, "Distance Transforms of Sampled Functions".
 
-import AtelierDatasets
 import AtelierImages
 
 /// Exact Euclidean distances between the centres of pixels.

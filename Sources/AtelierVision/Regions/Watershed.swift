@@ -2,7 +2,6 @@
 //
 // Meyer 1994, "Topographic distance and watershed lines": priority flooding without lines.
 
-import AtelierDatasets
 import AtelierImages
 
 /// The watershed of a height field.

@@ -1,9 +1,8 @@
-// Objects without any learning: a threshold by Otsu, cut apart by a watershed of distances.
+// Blobs without any learning: a threshold by Otsu, cut apart by a watershed of distances.
 //
 // Otsu 1979, "A Threshold Selection Method from Gray-Level Histograms"; the cut at the ridges of the
 // distance transform is the usual way for blobs that touch.
 
-import AtelierDatasets
 import AtelierImages
 
 /// Finds blobs that stand out from their ground: what a learnt segmentation has to beat.
@@ -27,16 +26,19 @@ public struct WatershedBaseline: Sendable, Hashable {
     self.leastArea = leastArea
   }
 
-  /// The objects of a picture, of class 0; a score says how far the object's mean lies beyond the threshold.
+  /// The blobs of a picture.
   ///
-  /// The side of the threshold that covers fewer pixels is taken for the objects, so bright ones on
+  /// The side of the threshold that covers fewer pixels is taken for the blobs, so bright ones on
   /// dark ground and dark ones on bright ground are both found. Holes are filled.
   ///
   /// - Parameter picture: Any number of channels; its luminance counts.
-  /// - Returns: Objects in the order of their first pixels; none in a picture of one colour.
-  public func objects(in picture: ByteImage) -> [EncodedObject] {
+  /// - Returns: The blobs in the order of their first pixels, small ones too, and how far the mean of
+  ///   each lies beyond the threshold, in [0, 1]; nil for a picture of one colour.
+  public func regions(
+    in picture: ByteImage
+  ) -> (regions: ConnectedRegions, contrasts: [Double])? {
     let gray = picture.flattened().gray.floats.blurred(.gaussian(sigma: blur))
-    guard let threshold = Self.otsu(gray.samples) else { return [] }
+    guard let threshold = Self.otsu(gray.samples) else { return nil }
     let isAbove = gray.samples.map { $0 > threshold }
     let bright = isAbove.reduce(0) { $0 + ($1 ? 1 : 0) }
     let isBright = 2 * bright <= isAbove.count
@@ -54,11 +56,7 @@ public struct WatershedBaseline: Sendable, Hashable {
     for (place, region) in regions.regions.enumerated() where region >= 0 {
       sums[region] += Double(abs(gray.samples[place] - threshold))
     }
-    return regions.masks.enumerated().compactMap { index, mask in
-      guard areas[index] >= leastArea else { return nil }
-      return EncodedObject(
-        classIndex: 0, mask: mask, score: min(1, sums[index] / Double(areas[index])))
-    }
+    return (regions, zip(sums, areas).map { min(1, $0 / Double($1)) })
   }
 
   /// The value between two groups that differ most; nil where all are equal.
@@ -132,28 +130,5 @@ public struct WatershedBaseline: Sendable, Hashable {
       }
     }
     return result
-  }
-}
-
-extension WatershedBaseline {
-  /// How many detections count in a picture of nuclei; the fullest have more than 300.
-  public static let detectionLimit = 500
-
-  /// The figures of the baseline over a set with one class.
-  ///
-  /// - Parameters:
-  ///   - data: The set, such as the test part of the nuclei.
-  ///   - baseline: The settings.
-  ///   - progress: Called after each picture with the number of pictures so far.
-  /// - Returns: The figures over all pictures and over each kind of picture.
-  /// - Throws: `DatasetError` for a picture that cannot be read.
-  public static func measure(
-    _ data: InstanceData, baseline: WatershedBaseline = .init(),
-    progress: (Int) -> Void = { _ in }
-  ) throws -> InstanceSetReport {
-    try data.measure(
-      "Otsu threshold and watershed of distances", detectionLimit: detectionLimit,
-      progress: progress
-    ) { baseline.objects(in: $0) }
   }
 }

@@ -3,6 +3,7 @@
 import AtelierDatasets
 import AtelierEngine
 import AtelierImages
+import AtelierInterchange
 import AtelierKernels
 
 /// What became of one picture.

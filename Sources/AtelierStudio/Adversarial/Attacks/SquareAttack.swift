@@ -3,6 +3,7 @@
 // Andriushchenko, Croce, Flammarion, Hein: Square Attack (2020), the L∞ form.
 
 import AtelierEngine
+import AtelierInterchange
 
 /// Random search: a square of one sign a channel is kept where it lowers the margin.
 struct SquareAttack {

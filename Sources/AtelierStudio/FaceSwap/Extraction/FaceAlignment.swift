@@ -2,6 +2,7 @@
 
 import AtelierDatasets
 import AtelierImages
+import AtelierVision
 
 /// A face cut out of its picture.
 public struct AlignedFace: Sendable, Hashable {
