@@ -46,20 +46,27 @@ let package = Package(
     module("AtelierImages", ["CImageCodecs"]),
     module("AtelierInterchange", ["AtelierEngine"]),
     module("AtelierTraining", ["AtelierEngine", "AtelierInterchange", "AtelierKernels"]),
+    module("AtelierVision", ["AtelierImages", "AtelierInterchange", "AtelierKernels"]),
+    module("AtelierMedia", ["AtelierImages", "AtelierInterchange"]),
     module(
       "AtelierDatasets", ["AtelierEngine", "AtelierImages", "AtelierInterchange", "CZlib"]),
+    module(
+      "AtelierScenery",
+      ["AtelierDatasets", "AtelierEngine", "AtelierImages", "AtelierInterchange"]),
     module("AtelierZoo", ["AtelierEngine"]),
     module(
       "AtelierStudio",
       [
         "AtelierDatasets", "AtelierEngine", "AtelierImages", "AtelierInterchange",
-        "AtelierKernels", "AtelierTraining", "AtelierZoo",
+        "AtelierKernels", "AtelierMedia", "AtelierScenery", "AtelierTraining", "AtelierVision",
+        "AtelierZoo",
       ]),
     module(
       "Atelier",
       [
         "AtelierDatasets", "AtelierEngine", "AtelierImages", "AtelierInterchange",
-        "AtelierKernels", "AtelierStudio", "AtelierTraining", "AtelierZoo",
+        "AtelierKernels", "AtelierMedia", "AtelierScenery", "AtelierStudio", "AtelierTraining",
+        "AtelierVision", "AtelierZoo",
       ]),
     .executableTarget(
       name: "AtelierCommand",
@@ -76,7 +83,9 @@ let package = Package(
     tests("TrainingTests", ["AtelierTraining", "AtelierInterchange"]),
     tests("InterchangeTests", ["AtelierInterchange"]),
     tests("ImagesTests", ["AtelierImages"]),
-    tests("DatasetsTests", ["AtelierDatasets"]),
+    tests("VisionTests", ["AtelierScenery", "AtelierVision"]),
+    tests("DatasetsTests", ["AtelierDatasets", "AtelierScenery"]),
+    tests("SceneryTests", ["AtelierScenery"]),
     tests("ZooTests", ["AtelierZoo"]),
     tests("StudioTests", ["AtelierStudio"]),
     tests("CommandTests", ["Atelier"]),

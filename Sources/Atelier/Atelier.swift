@@ -5,6 +5,9 @@
 @_exported import AtelierImages
 @_exported import AtelierInterchange
 @_exported import AtelierKernels
+@_exported import AtelierMedia
+@_exported import AtelierScenery
 @_exported import AtelierStudio
 @_exported import AtelierTraining
+@_exported import AtelierVision
 @_exported import AtelierZoo

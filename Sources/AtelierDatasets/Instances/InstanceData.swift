@@ -14,8 +14,8 @@ public struct InstanceData: Sendable {
     case image(ByteImage)
     /// In a file.
     case file(URL)
-    /// A scene that is drawn when it is asked for.
-    case scene(ShapesScenes, Int)
+    /// Drawn when it is asked for.
+    case drawn(@Sendable () -> ByteImage)
   }
 
   /// One picture.
@@ -50,7 +50,7 @@ public struct InstanceData: Sendable {
     public func picture() throws(DatasetError) -> ByteImage {
       switch source {
       case .image(let image): return image.rgb
-      case .scene(let scenes, let index): return scenes.scene(index).picture
+      case .drawn(let draw): return draw()
       case .file(let url):
         let image: ByteImage
         do { image = try ImageFile.read(url).rgb } catch { throw DatasetError("\(error)") }
@@ -110,23 +110,6 @@ public struct InstanceData: Sendable {
   }
   /// Names and colours of the labels: the background, then the objects' classes.
   public var palette: ClassPalette { .objects(classNames) }
-
-  /// The set of the first scenes of a sequence.
-  ///
-  /// - Parameters:
-  ///   - scenes: The sequence.
-  ///   - count: How many scenes, at least 1.
-  /// - Throws: `DatasetError` for no scenes.
-  public init(_ scenes: ShapesScenes, count: Int) throws(DatasetError) {
-    let items = (0..<max(0, count)).map { index in
-      Item(
-        name: "shapes-\(index + 1)", size: scenes.size,
-        objects: scenes.scene(index).objects.map { EncodedObject($0) },
-        source: .scene(scenes, index))
-    }
-    try self.init(
-      name: "shapes scenes of seed \(scenes.seed)", classNames: scenes.classNames, items: items)
-  }
 
   /// Some of the pictures.
   ///

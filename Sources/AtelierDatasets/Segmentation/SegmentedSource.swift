@@ -2,18 +2,36 @@
 
 import AtelierImages
 
+/// Pictures without end, each drawn with its labels when it is asked for.
+public protocol SegmentedScenes: Sendable {
+  /// What they are called in messages and protocols.
+  var name: String { get }
+  /// Columns and rows of every picture.
+  var size: PixelSize { get }
+  /// Names and colours of the labels.
+  var palette: ClassPalette { get }
+
+  /// Draws one picture; any thread may draw any picture at any time.
+  ///
+  /// - Parameters:
+  ///   - index: Which one, from 0; the same index gives the same bits.
+  ///   - channels: 1 gray, 3 RGB.
+  /// - Returns: The picture with a class for every pixel.
+  func segmented(_ index: Int, channels: Int) -> SegmentedImage
+}
+
 /// What a semantic network learns from.
 public enum SegmentedSource: Sendable {
   /// Pictures in memory, each once an epoch.
   case set(SegmentedImages)
   /// Drawn scenes, each of them once; 1 or 3 channels.
-  case scenes(ShapesScenes, channels: Int)
+  case scenes(any SegmentedScenes, channels: Int)
 
   /// What it is called in messages and protocols.
   public var name: String {
     switch self {
     case .set(let set): set.name
-    case .scenes(let scenes, _): "shapes scenes of seed \(scenes.seed)"
+    case .scenes(let scenes, _): scenes.name
     }
   }
 
@@ -48,9 +66,11 @@ public enum SegmentedSource: Sendable {
   public var statistics: ClassStatistics {
     switch self {
     case .set(let set): return set.statistics
-    case .scenes(let scenes, _):
+    case .scenes(let scenes, let channels):
       var statistics = ClassStatistics(classes: palette.count)
-      for index in 0..<Self.countedScenes { statistics.add(scenes.scene(index).labels) }
+      for index in 0..<Self.countedScenes {
+        statistics.add(scenes.segmented(index, channels: channels).labels)
+      }
       return statistics
     }
   }
@@ -64,31 +84,10 @@ extension SegmentedImages {
   ///   - count: How many scenes, at least 1.
   ///   - channels: 1 or 3.
   /// - Throws: `DatasetError` for no scenes.
-  public init(_ scenes: ShapesScenes, count: Int, channels: Int = 3) throws(DatasetError) {
+  public init(_ scenes: any SegmentedScenes, count: Int, channels: Int = 3) throws(DatasetError) {
     try self.init(
-      name: SegmentedSource.scenes(scenes, channels: channels).name,
+      name: scenes.name,
       items: (0..<max(0, count)).map { scenes.segmented($0, channels: channels) },
       channels: channels, palette: scenes.palette)
-  }
-}
-
-extension ShapesScenes {
-  /// The word that stands for the scenes where a set of files could be named.
-  public static let word = "shapes"
-  /// The seed of the scenes that figures are measured on; nothing is trained or chosen on them.
-  public static let testSeed: UInt64 = 0x7465_7374
-
-  /// The seed of the scenes that a training validates on.
-  ///
-  /// - Parameter seed: The training's own.
-  /// - Returns: Another one.
-  public static func validationSeed(of seed: UInt64) -> UInt64 { seed &+ 0x6865_6C64 }
-
-  /// A scene as a picture with a class for every pixel.
-  func segmented(_ index: Int, channels: Int) -> SegmentedImage {
-    let scene = scene(index)
-    return SegmentedImage(
-      name: "shapes-\(index + 1)", image: scene.picture.withChannels(channels),
-      labels: scene.labels)
   }
 }

@@ -2,6 +2,7 @@
 
 import AtelierEngine
 import AtelierImages
+import AtelierInterchange
 
 /// Draws what a `ClassifierExplainer` found.
 public enum ExplanationPictures {

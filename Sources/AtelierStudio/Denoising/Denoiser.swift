@@ -4,6 +4,7 @@ import AtelierEngine
 import AtelierImages
 import AtelierInterchange
 import AtelierKernels
+import AtelierVision
 
 /// A denoising model, ready for pictures of any size.
 ///

@@ -4,6 +4,7 @@
 import AtelierDatasets
 import AtelierEngine
 import AtelierImages
+import AtelierVision
 import Foundation
 
 /// What an evaluation found; encodes to the JSON that `--json` prints.

@@ -4,6 +4,7 @@
 import AtelierDatasets
 import AtelierEngine
 import AtelierImages
+import AtelierInterchange
 import AtelierKernels
 import AtelierTraining
 import AtelierZoo

@@ -3,7 +3,9 @@
 import AtelierDatasets
 import AtelierEngine
 import AtelierImages
+import AtelierInterchange
 import AtelierKernels
+import AtelierScenery
 import AtelierTraining
 import AtelierZoo
 import Foundation

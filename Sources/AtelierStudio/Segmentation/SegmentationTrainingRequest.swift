@@ -2,6 +2,7 @@
 
 import AtelierDatasets
 import AtelierEngine
+import AtelierScenery
 import AtelierTraining
 import AtelierZoo
 

@@ -1,6 +1,7 @@
 // One face under every way to lay it into its frame, side by side, so that one can choose.
 
 import AtelierImages
+import AtelierVision
 
 /// Draws a face under each colour transfer, blending and mask.
 public enum BlendingGrid {

@@ -3,6 +3,7 @@
 import AtelierImages
 import AtelierInterchange
 import AtelierKernels
+import AtelierMedia
 import AtelierZoo
 import Foundation
 

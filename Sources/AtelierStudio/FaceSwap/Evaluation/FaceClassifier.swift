@@ -2,6 +2,7 @@
 
 import AtelierDatasets
 import AtelierEngine
+import AtelierInterchange
 import AtelierKernels
 import AtelierTraining
 import AtelierZoo

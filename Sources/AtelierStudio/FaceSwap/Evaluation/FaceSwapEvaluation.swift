@@ -4,6 +4,7 @@ import AtelierDatasets
 import AtelierEngine
 import AtelierImages
 import AtelierKernels
+import AtelierScenery
 import AtelierZoo
 import Foundation
 

@@ -1,6 +1,7 @@
 // Boxes of faces from a CSV file, as other detectors or people by hand give them.
 
 import AtelierImages
+import AtelierInterchange
 import Foundation
 
 /// The boxes of faces by picture, from a CSV file.

@@ -2,6 +2,7 @@
 
 import AtelierImages
 import AtelierInterchange
+import AtelierVision
 import Foundation
 
 /// The faces of a set of pictures and films, as `alignments.json` holds them.

@@ -1,7 +1,9 @@
 // Faces out of pictures and films: aligned crops, alignments.json and contact sheets.
 
 import AtelierImages
+import AtelierInterchange
 import AtelierKernels
+import AtelierMedia
 import Foundation
 
 /// What is extracted, and where to.

@@ -2,6 +2,7 @@
 
 import AtelierImages
 import AtelierKernels
+import AtelierVision
 import Foundation
 
 /// A face of a picture and how it lies in a crop.

@@ -4,6 +4,8 @@ import AtelierDatasets
 import AtelierEngine
 import AtelierImages
 import AtelierKernels
+import AtelierScenery
+import AtelierVision
 import AtelierZoo
 
 /// A drawn face as a swap sees it.

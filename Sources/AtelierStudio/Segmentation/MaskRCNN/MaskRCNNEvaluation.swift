@@ -2,6 +2,7 @@
 
 import AtelierDatasets
 import AtelierImages
+import AtelierInterchange
 
 extension MaskRCNNSegmenter {
   /// Finds the objects of every picture of a set and compares them with the truth.

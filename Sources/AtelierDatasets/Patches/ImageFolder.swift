@@ -1,0 +1,163 @@
+// Pictures of a folder, read once and kept as bytes: what patches are cut from.
+
+import AtelierImages
+import Foundation
+
+/// How many values a pixel has when pictures are read for training.
+public enum ColorMode: String, Codable, Sendable, CaseIterable {
+  /// One luminance value (ITU-R BT.601, as the published gray test sets were made).
+  case gray
+  /// Red, green and blue.
+  case color
+
+  /// 1 or 3.
+  public var channels: Int { self == .gray ? 1 : 3 }
+}
+
+/// A set of pictures in memory, of one number of channels, in a fixed order.
+public struct ImageFolder: Sendable {
+  /// One picture: its name for messages and its bytes.
+  public struct Item: Sendable {
+    /// The path inside the folder, or any name of a picture that comes from elsewhere.
+    public let name: String
+    /// The pixels; `channels` is that of the folder's mode.
+    public let image: ByteImage
+
+    /// Makes an item.
+    public init(name: String, image: ByteImage) {
+      self.name = name
+      self.image = image
+    }
+  }
+
+  /// The pictures in the order of their names (byte order of UTF-8, the same on every machine).
+  public private(set) var items: [Item]
+  /// Whether the pictures are gray or in colour.
+  public let mode: ColorMode
+  /// The bytes that all pixels together take.
+  public var byteCount: Int { items.reduce(0) { $0 + $1.image.samples.count } }
+
+  /// The extensions of the files that a folder's listing takes.
+  public static let extensions = ImageFile.extensions
+
+  /// Keeps pictures that are already in memory, converted to `mode`.
+  ///
+  /// - Parameters:
+  ///   - items: Pictures of 1 to 4 channels, kept in this order.
+  ///   - mode: Gray or colour.
+  public init(items: [Item], mode: ColorMode) {
+    self.mode = mode
+    self.items = items.map {
+      Item(name: $0.name, image: $0.image.withChannels(mode.channels))
+    }
+  }
+
+  /// Reads every PNG and JPEG below the given folders (or single files).
+  ///
+  /// - Parameters:
+  ///   - urls: Folders, searched to the bottom, and files, in this order; each folder sorted.
+  ///   - mode: Gray or colour.
+  ///   - scale: A factor that every picture is resized by (Lanczos), in 0.05...4; averages away
+  ///     sensor noise and JPEG traces when below 1.
+  ///   - memoryLimit: The largest number of bytes that the kept pixels may take.
+  /// - Throws: `DatasetError` that names the file that cannot be read, the folder without pictures,
+  ///   or the sizes when the pictures do not fit.
+  public init(
+    _ urls: [URL], mode: ColorMode, scale: Double = 1, memoryLimit: Int = 2 << 30
+  ) throws {
+    guard (0.05...4).contains(scale) else {
+      throw DatasetError("the scale of training pictures must be in 0.05...4; received \(scale)")
+    }
+    self.mode = mode
+    items = []
+    var used = 0
+    for url in urls {
+      for (name, file) in try Self.list(url) {
+        let size: PixelSize
+        let image: ByteImage
+        do {
+          size = try ImageFile.size(file.path)
+          let scaled = Self.scaled(size, by: scale)
+          used += scaled.width * scaled.height * mode.channels
+          guard used <= memoryLimit else {
+            throw DatasetError(
+              "\(file.path): with this picture the set takes \(used) bytes and the limit is "
+                + "\(memoryLimit); use fewer pictures or a smaller scale")
+          }
+          image = try ImageFile.read(file).withChannels(mode.channels)
+        } catch let error as ImageError {
+          throw DatasetError("not usable for training: \(error)")
+        }
+        let target = Self.scaled(image.size, by: scale)
+        let kept =
+          target == image.size
+          ? image : image.resized(width: target.width, height: target.height, filter: .lanczos)
+        items.append(Item(name: name, image: kept))
+      }
+    }
+    guard !items.isEmpty else {
+      throw DatasetError("no PNG or JPEG in \(urls.map(\.path).joined(separator: ", "))")
+    }
+  }
+
+  /// The same folder with further pictures behind its own, converted to its mode.
+  ///
+  /// - Parameter more: Pictures of 1 to 4 channels.
+  /// - Returns: A new folder.
+  public func appending(_ more: [Item]) -> ImageFolder {
+    var result = self
+    result.items += ImageFolder(items: more, mode: mode).items
+    return result
+  }
+
+  /// The PNG and JPEG files below a folder, sorted; for a file, the file itself.
+  ///
+  /// - Parameters:
+  ///   - url: A folder or a file. Hidden files are left out.
+  ///   - extensions: Other extensions to take, in lower case.
+  /// - Returns: Names relative to the folder, and places.
+  /// - Throws: `DatasetError` when there is nothing at `url`.
+  public static func list(
+    _ url: URL, extensions: Set<String> = extensions
+  ) throws -> [(name: String, url: URL)] {
+    var isFolder: ObjCBool = false
+    guard FileManager.default.fileExists(atPath: url.path, isDirectory: &isFolder) else {
+      throw DatasetError("\(url.path): no such file or folder")
+    }
+    guard isFolder.boolValue else { return [(url.lastPathComponent, url)] }
+    var names: [String] = []
+    try collect(url, extensions, prefix: "", depth: 0, into: &names)
+    names.sort { $0.utf8.lexicographicallyPrecedes($1.utf8) }
+    return names.map { ($0, url.appendingPathComponent($0)) }
+  }
+
+  private static func collect(
+    _ folder: URL, _ extensions: Set<String>, prefix: String, depth: Int, into names: inout [String]
+  ) throws {
+    // Links can make a folder contain itself.
+    guard depth < 32 else { throw DatasetError("\(folder.path): folders are nested too deeply") }
+    let entries: [String]
+    do { entries = try FileManager.default.contentsOfDirectory(atPath: folder.path) } catch {
+      throw DatasetError("\(folder.path): cannot be listed")
+    }
+    for entry in entries where !entry.hasPrefix(".") {
+      let url = folder.appendingPathComponent(entry)
+      var isFolder: ObjCBool = false
+      guard FileManager.default.fileExists(atPath: url.path, isDirectory: &isFolder) else {
+        continue
+      }
+      if isFolder.boolValue {
+        try collect(
+          url, extensions, prefix: prefix + entry + "/", depth: depth + 1, into: &names)
+      } else if extensions.contains(url.pathExtension.lowercased()) {
+        names.append(prefix + entry)
+      }
+    }
+  }
+
+  private static func scaled(_ size: PixelSize, by scale: Double) -> PixelSize {
+    PixelSize(
+      width: max(1, Int((Double(size.width) * scale).rounded(.down))),
+      height: max(1, Int((Double(size.height) * scale).rounded(.down))))
+  }
+}

@@ -1,0 +1,148 @@
+// The programs ffmpeg and ffprobe: where they are, and what they say of a film.
+
+import AtelierInterchange
+import Foundation
+
+/// What is known of a film before its frames are read.
+public struct FilmInformation: Sendable, Hashable {
+  /// Frames a second as ffmpeg writes it, such as `25/1` or `30000/1001`.
+  public let rate: String
+  /// Frames a second.
+  public let framesPerSecond: Double
+  /// The number of frames, about; nil where the film does not say.
+  public let frameCount: Int?
+  /// The shape of a pixel as ffmpeg writes it, such as `16:15`; nil for square ones.
+  public let pixelAspect: String?
+  /// The sound's codec; nil for a silent film.
+  public let sound: String?
+
+  /// Describes a film.
+  public init(
+    rate: String, framesPerSecond: Double, frameCount: Int? = nil, pixelAspect: String? = nil,
+    sound: String? = nil
+  ) {
+    self.rate = rate
+    self.framesPerSecond = framesPerSecond
+    self.frameCount = frameCount
+    self.pixelAspect = pixelAspect
+    self.sound = sound
+  }
+}
+
+/// The programs that read and write films.
+public struct FilmTools: Sendable, Hashable {
+  /// The extensions of the files that are taken for films.
+  public static let extensions: Set<String> = [
+    "avi", "m4v", "mkv", "mov", "mp4", "mpeg", "mpg", "mts", "ogv", "ts", "webm", "wmv",
+  ]
+  /// The extensions of the films that are written.
+  public static let writtenExtensions: Set<String> = ["mp4", "m4v", "mov", "mkv"]
+
+  /// The path of ffmpeg.
+  public let ffmpeg: String
+  /// The path of ffprobe.
+  public let ffprobe: String
+
+  /// Looks for the programs.
+  ///
+  /// - Parameter environment: The environment's variables, of which `PATH` counts.
+  /// - Throws: `StudioError` of kind `missingInput` that says what to install.
+  public init(
+    environment: [String: String] = ProcessInfo.processInfo.environment
+  ) throws {
+    ffmpeg = try Self.path(of: "ffmpeg", environment)
+    ffprobe = try Self.path(of: "ffprobe", environment)
+  }
+
+  /// Whether a name ends as a film's.
+  public static func isFilm(_ path: String) -> Bool {
+    extensions.contains((path as NSString).pathExtension.lowercased())
+  }
+
+  private static func path(of program: String, _ environment: [String: String]) throws -> String {
+    for folder in (environment["PATH"] ?? "").split(separator: ":") {
+      let path = "\(folder)/\(program)"
+      if FileManager.default.isExecutableFile(atPath: path) { return path }
+    }
+    throw StudioError(
+      .missingInput,
+      "films need the program \(program), which is not installed or not in PATH; install ffmpeg "
+        + "(apt-get install ffmpeg), or give single pictures")
+  }
+
+  /// What a film's header says.
+  ///
+  /// - Parameter path: The film.
+  /// - Returns: Rate, length, pixel shape and sound.
+  /// - Throws: `StudioError` when ffprobe finds no pictures in it.
+  public func information(_ path: String) throws -> FilmInformation {
+    let probe = try ChildProcess(
+      ffprobe,
+      [
+        "-v", "error", "-print_format", "json", "-show_entries",
+        "stream=codec_type,codec_name,avg_frame_rate,r_frame_rate,nb_frames,duration,"
+          + "sample_aspect_ratio:stream_disposition=attached_pic:format=duration",
+        Self.argument(path),
+      ], input: .nothing, output: .pipe)
+    let text = try probe.allOutput(limit: 16 << 20)
+    let status = probe.wait()
+    let decoder = JSONDecoder()
+    decoder.keyDecodingStrategy = .convertFromSnakeCase
+    guard status == 0, let found = try? decoder.decode(Probe.self, from: text),
+      let picture = found.streams.first(where: {
+        $0.codecType == "video" && $0.disposition?.attachedPic ?? 0 == 0
+      })
+    else {
+      throw StudioError(
+        .data, "\(path): expected a film, received what ffprobe cannot read\(probe.lastWords)")
+    }
+    let rates = [picture.avgFrameRate, picture.rFrameRate].compactMap { $0 }
+    guard
+      let rate = rates.first(where: { Self.number($0).map { $0 > 0.01 && $0 <= 1000 } == true }),
+      let frames = Self.number(rate)
+    else {
+      throw StudioError(.data, "\(path): expected a film with a frame rate, received none")
+    }
+    let seconds = (picture.duration ?? found.format?.duration).flatMap(Double.init)
+    let aspect = picture.sampleAspectRatio.flatMap { text -> String? in
+      let parts = text.split(separator: ":").compactMap { Int($0) }
+      return parts.count == 2 && parts[0] > 0 && parts[1] > 0 && parts[0] != parts[1] ? text : nil
+    }
+    return FilmInformation(
+      rate: rate, framesPerSecond: frames,
+      frameCount: picture.nbFrames.flatMap { Int($0) }
+        ?? seconds.flatMap { $0 > 0 && $0 < 1e7 ? Int(($0 * frames).rounded()) : nil },
+      pixelAspect: aspect,
+      sound: found.streams.first { $0.codecType == "audio" }.map { $0.codecName ?? "unknown" })
+  }
+
+  /// A file as an argument: a name with a colon or a leading stroke is no protocol or option.
+  static func argument(_ path: String) -> String {
+    path.hasPrefix("/") ? "file:\(path)" : "file:./\(path)"
+  }
+
+  /// `25/1` as a number.
+  private static func number(_ rate: String) -> Double? {
+    let parts = rate.split(separator: "/").compactMap { Double($0) }
+    guard parts.count == 2, parts[1] > 0 else { return nil }
+    return parts[0] / parts[1]
+  }
+
+  /// What ffprobe prints.
+  private struct Probe: Decodable {
+    struct Stream: Decodable {
+      struct Disposition: Decodable { let attachedPic: Int? }
+      let codecType: String
+      let codecName: String?
+      let avgFrameRate: String?
+      let rFrameRate: String?
+      let nbFrames: String?
+      let duration: String?
+      let sampleAspectRatio: String?
+      let disposition: Disposition?
+    }
+    struct Format: Decodable { let duration: String? }
+    let streams: [Stream]
+    let format: Format?
+  }
+}

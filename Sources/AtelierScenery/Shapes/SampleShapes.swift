@@ -1,0 +1,59 @@
+// The samples of the shapes scenes: pictures, and the truth of every pixel and of every object.
+
+import AtelierDatasets
+import AtelierImages
+import AtelierInterchange
+import Foundation
+
+/// Shapes scenes that ship: something to segment in the first minute, with its truth.
+public enum SampleShapes {
+  /// How many scenes.
+  public static let count = 8
+
+  /// What is added to the seed, so that no training with a small seed learns from the samples.
+  private static let offset: UInt64 = 0x7361_6D70
+
+  /// The scenes of a seed, of the standard size.
+  ///
+  /// - Parameter seed: Which ones; `SampleScenes.sampleSeed` gives the samples that ship.
+  /// - Returns: The sequence whose first `count` scenes are the samples.
+  /// - Throws: Never with the standard size; `DatasetError` by its type.
+  public static func scenes(
+    seed: UInt64 = SampleScenes.sampleSeed
+  ) throws(DatasetError) -> ShapesScenes {
+    try ShapesScenes(seed: seed &+ offset)
+  }
+
+  /// Draws the samples: `shapes/images/NAME.png`, `shapes/labels/NAME.png`, whose palette shows the classes,
+  /// and `shapes/instances.json` with the objects of all of them in COCO's form.
+  ///
+  /// - Parameters:
+  ///   - folder: The folder, made if it is missing; files of the same names are replaced.
+  ///   - seed: Which scenes.
+  /// - Returns: The pictures, in the order of the scenes.
+  /// - Throws: `ImageError`, `FileError` or the file system's error when a file cannot be written.
+  @discardableResult
+  public static func write(
+    to folder: URL, seed: UInt64 = SampleScenes.sampleSeed
+  ) throws -> [URL] {
+    let places = ["images", "labels"].map { folder.appendingPathComponent("shapes/\($0)") }
+    for place in places {
+      try FileManager.default.createDirectory(at: place, withIntermediateDirectories: true)
+    }
+    let scenes = try scenes(seed: seed)
+    var files: [URL] = []
+    for index in 0..<count {
+      let scene = scenes.scene(index)
+      let name = "shapes-\(index + 1).png"
+      let file = places[0].appendingPathComponent(name)
+      try ImageFile.write(scene.picture, to: file)
+      try ImageFile.write(
+        scene.labels.indexed(scenes.palette), to: places[1].appendingPathComponent(name).path)
+      files.append(file)
+    }
+    let json = try InstanceData(scenes, count: count).coco()
+      .json(description: "Shapes scenes of seed \(seed), drawn by Atelier")
+    try AtomicFile.write(json, to: folder.appendingPathComponent("shapes/instances.json"))
+    return files
+  }
+}

@@ -1,0 +1,130 @@
+// A generator at work on single pictures: noise within the limit, judged as files hold it.
+
+import AtelierDatasets
+import AtelierEngine
+import AtelierImages
+import AtelierInterchange
+import AtelierKernels
+
+/// What became of one picture.
+public struct AttackedPicture: Sendable {
+  /// The picture as the victim takes it.
+  public var clean: ByteImage
+  /// The picture with noise, as it was judged.
+  public var attacked: ByteImage
+  /// All classes of the clean picture, the likeliest first.
+  public var before: [Prediction]
+  /// All classes of the attacked picture, the likeliest first.
+  public var after: [Prediction]
+  /// The right class, nil when nobody said it.
+  public var label: Int?
+  /// Whether the attack reached its goal; nil when the picture does not count.
+  ///
+  /// It does not when the victim was wrong before, or saw the class to reach already.
+  public var isFooled: Bool?
+  /// The largest change of a sample, in byte steps.
+  public var largestSteps: Int
+  /// The noise's length, in fractions of full white.
+  public var length: Double
+  /// The PSNR to the clean picture in dB; infinite when nothing changed.
+  public var psnr: Double
+}
+
+/// Attacks pictures of any size with a trained generator.
+///
+/// Used by one thread at a time.
+public final class PictureAttack {
+  /// The limit in force.
+  public let budget: NoiseBudget
+  /// The victim.
+  public let victim: Classifier
+  private let generator: NoiseAttacker
+
+  /// Puts a generator and a victim together.
+  ///
+  /// - Parameters:
+  ///   - generator: Draws the noise.
+  ///   - victim: Judges it.
+  ///   - radius: Another number for the generator's limit, which scales the noise; nil keeps it.
+  /// - Throws: `StudioError` when they take pictures of different sizes or know different classes.
+  public init(_ generator: NoiseAttacker, victim: Classifier, radius: Float? = nil) throws {
+    self.generator = generator
+    self.victim = victim
+    budget = radius.map { generator.budget.scaled(to: $0) } ?? generator.budget
+    let shape = generator.shape
+    guard shape.height == victim.size.height, shape.width == victim.size.width,
+      shape.channels == victim.channels
+    else {
+      throw StudioError(
+        .data,
+        "the generator draws noise for \(shape.width)x\(shape.height) with \(shape.channels) "
+          + "channels; the victim takes \(victim.size) with \(victim.channels)")
+    }
+    if case .targeted(let index) = generator.goal, index >= victim.classNames.count {
+      throw StudioError(
+        .data,
+        "the generator goes for class \(index); the victim has \(victim.classNames.count)")
+    }
+  }
+
+  /// What counts as success, for protocols.
+  public var definition: String {
+    "success: \(generator.goal.success), judged on the file read back; a picture without a known "
+      + "class counts as what the victim took the clean one for; pictures that were wrong before "
+      + "do not count; \(budget.text)"
+  }
+
+  /// A picture with noise, bytes within the limit.
+  ///
+  /// - Parameter image: Any size, 1 to 4 channels; fitted to the victim.
+  /// - Returns: The fitted picture and the attacked one, of one shape.
+  /// - Throws: What running the generator throws.
+  public func attack(_ image: ByteImage) throws -> (clean: ByteImage, attacked: ByteImage) {
+    let clean = image.fitted(to: victim.size, channels: victim.channels)
+    let tensor = Tensor(generator.shape, clean.floats.samples)
+    let noisy = try generator.attack(tensor, budget: budget)
+    let bytes = budget.bytes(clean: clean.samples[...], noisy: noisy.elements[...])
+    return (
+      clean,
+      ByteImage(width: clean.width, height: clean.height, channels: clean.channels, samples: bytes)
+    )
+  }
+
+  /// Judges an attacked picture, best one that was read back from its file.
+  ///
+  /// - Parameters:
+  ///   - attacked: The picture with noise.
+  ///   - clean: What `attack` gave beside it.
+  ///   - label: The right class where it is known.
+  /// - Returns: Decisions before and after, and the noise's measures.
+  /// - Throws: `StudioError` or `ImageError` when the pictures have different shapes.
+  public func judge(
+    _ attacked: ByteImage, clean: ByteImage, label: Int? = nil
+  ) throws -> AttackedPicture {
+    guard attacked.size == clean.size, attacked.channels == clean.channels else {
+      throw StudioError(
+        .data,
+        "expected an attacked picture of \(clean.size) with \(clean.channels) channels, received "
+          + "\(attacked.size) with \(attacked.channels)")
+    }
+    let before = try victim.classify(clean, top: .max)
+    let after = try victim.classify(attacked, top: .max)
+    let changes = zip(clean.samples, attacked.samples).map { abs(Int($0) - Int($1)) }
+    let squares = changes.reduce(0) { $0 + $1 * $1 }
+    return AttackedPicture(
+      clean: clean, attacked: attacked, before: before, after: after, label: label,
+      isFooled: try isFooled(clean, before[0].index, after[0].index, label),
+      largestSteps: changes.max() ?? 0, length: Double(squares).squareRoot() / 255,
+      psnr: try Metrics.psnr(clean, attacked))
+  }
+
+  private func isFooled(
+    _ clean: ByteImage, _ before: Int, _ after: Int, _ label: Int?
+  ) throws -> Bool? {
+    if let label, label != before { return nil }
+    let tensor = Tensor(generator.shape, clean.floats.samples)
+    let goal = try generator.goal.labels([before]) { try victim.logits(tensor) }[0]
+    guard generator.goal.isTargeted else { return after != before }
+    return goal == before ? nil : after == goal
+  }
+}

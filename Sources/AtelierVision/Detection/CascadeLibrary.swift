@@ -1,0 +1,77 @@
+// Where OpenCV's cascade files are: a folder that is given, one from the environment, or the usual
+// places of a system's packages.
+
+import AtelierInterchange
+import Foundation
+
+/// Finds the cascade files of the system.
+public struct CascadeLibrary: Sendable, Hashable {
+  /// The environment variable that names a folder of cascade files.
+  public static let environmentVariable = "ATELIER_CASCADES"
+
+  /// Where packages put them.
+  static let usualFolders = [
+    "/usr/share/opencv4", "/usr/local/share/opencv4", "/usr/share/opencv", "/usr/share/OpenCV",
+    "/usr/local/share/opencv", "/usr/local/share/OpenCV", "/opt/homebrew/share/opencv4",
+    "/opt/homebrew/opt/opencv/share/opencv4", "/usr/local/opt/opencv/share/opencv4",
+    "/opt/local/share/opencv4",
+  ]
+
+  /// The folders that are searched, in order.
+  public let folders: [String]
+
+  /// The files of one folder, or of the usual ones.
+  ///
+  /// - Parameters:
+  ///   - folder: The only folder to search; nil for the one of `ATELIER_CASCADES` if it is set,
+  ///     otherwise the usual ones.
+  ///   - environment: The environment's variables.
+  public init(
+    folder: String? = nil,
+    environment: [String: String] = ProcessInfo.processInfo.environment
+  ) {
+    if let folder {
+      folders = [folder]
+    } else if let named = environment[Self.environmentVariable], !named.isEmpty {
+      folders = [named]
+    } else {
+      folders = Self.usualFolders
+    }
+  }
+
+  /// The path of a cascade file: in a folder itself or in its haarcascades or lbpcascades.
+  ///
+  /// - Parameter name: The file's name without extension, such as `haarcascade_eye`; or a path to
+  ///   a file, which is taken as it is.
+  /// - Returns: The path.
+  /// - Throws: `StudioError` of kind `missingInput` that names the package to install.
+  public func path(of name: String) throws -> String {
+    if name.hasSuffix(".xml") {
+      guard FileManager.default.fileExists(atPath: name) else {
+        throw StudioError(.missingInput, "\(name): expected a cascade file, received no such file")
+      }
+      return name
+    }
+    for folder in folders {
+      for part in ["", "haarcascades/", "lbpcascades/"] {
+        let path = "\(folder)/\(part)\(name).xml"
+        if FileManager.default.fileExists(atPath: path) { return path }
+      }
+    }
+    let places = folders.count == 1 ? folders[0] : "the usual places (\(folders[0]), ...)"
+    throw StudioError(
+      .missingInput,
+      "\(name).xml: expected OpenCV's cascade files in \(places), received none; install the "
+        + "package opencv-data (apt-get install opencv-data) or name their folder in "
+        + Self.environmentVariable)
+  }
+
+  /// Reads a cascade.
+  ///
+  /// - Parameter name: As in `path(of:)`.
+  /// - Returns: The cascade.
+  /// - Throws: `StudioError` when it is missing or damaged.
+  public func cascade(_ name: String) throws -> Cascade {
+    try CascadeFile.read(path(of: name))
+  }
+}
