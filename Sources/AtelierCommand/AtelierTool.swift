@@ -25,7 +25,7 @@ struct AtelierTool: ParsableCommand {
       """,
     version: StudioVersion.current,
     subcommands: [
-      DenoiseCommand.self, SwapCommand.self, SegmentCommand.self, ClassifyCommand.self,
+      DenoiseCommand.self, SwapCommand.self, SegmentCommand.self, command(for: ClassifyWorkshop.self),
       AttackCommand.self, ModelCommand.self, SamplesCommand.self, BenchCommand.self,
     ])
 

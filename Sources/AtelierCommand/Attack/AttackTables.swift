@@ -3,17 +3,6 @@
 import Atelier
 import Foundation
 
-/// A classifier and what it is called in tables.
-struct NamedVictim {
-  let name: String
-  let model: Model
-
-  /// Whether it takes gray pictures; a model that is no classifier is refused later.
-  var isGray: Bool {
-    model.graph.input(named: "input").map { model.graph.values[$0].shape.channels } == 1
-  }
-}
-
 /// Who an attack is made on and who judges it.
 struct AttackPair {
   let source: NamedVictim

@@ -18,6 +18,18 @@ struct Failure: Equatable {
     case internalFault = 70
     /// A result cannot be written.
     case cannotCreate = 73
+
+    /// The code of a kind of fault.
+    init(_ kind: InputFailure.Kind) {
+      self =
+        switch kind {
+        case .usage: .usage
+        case .data: .data
+        case .missing: .missingInput
+        case .fault: .internalFault
+        case .cannotCreate: .cannotCreate
+        }
+    }
   }
 
   /// The exit code.
@@ -27,73 +39,8 @@ struct Failure: Equatable {
 
   /// Names the kind and the line of an error.
   init(_ error: any Error) {
-    message = Self.line(error)
-    code =
-      switch error {
-      case let error as StudioError: Self.code(error.kind)
-      case let error as ImageError: Self.code(error.reason)
-      case let error as SafetensorsError: error.reason == .unreadable ? .missingInput : .data
-      case let error as FileError: error.code == nil ? .data : .cannotCreate
-      case is DatasetError, is DataFault: .data
-      case is TrainingError, is ShapeError: .usage
-      case let error as CocoaError: Self.code(error)
-      default: .internalFault
-      }
-  }
-
-  private static func code(_ kind: StudioError.Kind) -> Code {
-    switch kind {
-    case .usage: .usage
-    case .data: .data
-    case .missingInput: .missingInput
-    case .cannotCreate: .cannotCreate
-    }
-  }
-
-  private static func code(_ reason: ImageError.Reason) -> Code {
-    switch reason {
-    case .system: .missingInput
-    case .damaged, .unsupported, .tooLarge: .data
-    case .argument: .usage
-    }
-  }
-
-  private static func code(_ error: CocoaError) -> Code {
-    switch error.code {
-    case .fileNoSuchFile, .fileReadNoSuchFile, .fileReadNoPermission, .fileReadUnknown:
-      .missingInput
-    case .fileWriteNoPermission, .fileWriteOutOfSpace, .fileWriteUnknown, .fileWriteFileExists,
-      .fileWriteVolumeReadOnly, .fileWriteInvalidFileName:
-      .cannotCreate
-    default: .internalFault
-    }
-  }
-
-  private static func line(_ error: any Error) -> String {
-    let text =
-      switch error {
-      case let error as CocoaError: fileLine(error)
-      default: String(describing: error)
-      }
-    return oneLine(text)
-  }
-
-  /// The file and the system's own reason, which the description alone leaves out.
-  private static func fileLine(_ error: CocoaError) -> String {
-    let underlying = error.userInfo[NSUnderlyingErrorKey] as? any Error
-    let reason =
-      switch underlying {
-      case let error as POSIXError: String(cString: strerror(error.code.rawValue))
-      default: error.localizedDescription
-      }
-    let path = error.userInfo[NSFilePathErrorKey] as? String ?? error.url?.path
-    return path.map { "\($0): \(reason)" } ?? reason
-  }
-
-  /// A text without line ends, so that a log holds one error a line.
-  static func oneLine(_ text: String) -> String {
-    text.split(whereSeparator: \.isNewline).map { $0.trimmingCharacters(in: .whitespaces) }
-      .filter { !$0.isEmpty }.joined(separator: " ")
+    message = ErrorLine.text(error)
+    code = Code(ErrorLine.kind(error))
   }
 
   /// Ends the process as the error asks for.
@@ -107,7 +54,7 @@ struct Failure: Equatable {
     }
     if code == .validationFailure {
       let help = (["atelier"] + commandPath() + ["--help"]).joined(separator: " ")
-      Console.complain("\(oneLine(AtelierTool.message(for: error))) (see \(help))")
+      Console.complain("\(ErrorLine.oneLine(AtelierTool.message(for: error))) (see \(help))")
       Foundation.exit(Code.usage.rawValue)
     }
     let failure = Failure(error)

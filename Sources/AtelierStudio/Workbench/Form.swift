@@ -1,5 +1,6 @@
 // The form of a request: its fields in sections; reads words into requests and tells what it is.
 
+import AtelierInterchange
 import Foundation
 
 /// The fields of a request, in the order in which people see them.
@@ -94,9 +95,12 @@ public struct Form<Request: Sendable>: Sendable {
 
   /// What front ends without types need to know.
   public var descriptions: [FieldDescription] {
-    sections.flatMap { section in
-      section.fields.map { FieldDescription($0, section: section.title, defaults) }
-    }
+    sections.flatMap { describe($0) }
+  }
+
+  /// The same of one section.
+  public func describe(_ section: Section) -> [FieldDescription] {
+    section.fields.map { FieldDescription($0, section: section.title, defaults) }
   }
 }
 
@@ -134,6 +138,8 @@ public struct FieldDescription: Sendable, Hashable, Codable {
   public var isRequired: Bool
   /// Whether a resumed training may change it.
   public var isChangeable: Bool
+  /// Whether no front end takes the form without it.
+  public var isDemanded = false
 
   enum CodingKeys: String, CodingKey {
     case name, section, help, kind, choices, endings, range, least, most, defaults, letter
@@ -162,5 +168,6 @@ public struct FieldDescription: Sendable, Hashable, Codable {
     letter = field.letter.map(String.init)
     isRequired = field.need != .none
     isChangeable = field.isChangeable
+    isDemanded = field.need == .demanded
   }
 }

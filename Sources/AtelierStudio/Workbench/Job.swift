@@ -1,5 +1,6 @@
 // A job: a piece of work that any front end can run by its request; jobs make workshops, workshops the studio.
 
+import AtelierInterchange
 import Foundation
 
 /// A piece of work: denoise these pictures, train this network, measure this model.
@@ -51,45 +52,22 @@ extension Job {
 }
 
 /// Jobs about one thing, such as denoising.
-public struct Workshop: Sendable {
+public protocol Workshop: Sendable {
   /// The name, one word.
-  public let name: String
+  static var name: String { get }
   /// One sentence with its full stop.
-  public let summary: String
+  static var summary: String { get }
   /// What there is to know, in paragraphs; empty for nothing.
-  public let guide: String
-  /// The jobs.
-  public let jobs: [any Job.Type]
-  /// The name of the job that is meant where none is named.
-  public let mainJob: String?
-  /// Whether the workshop is one job of the same name, without a verb.
-  public let isOneJob: Bool
+  static var guide: String { get }
+  /// The jobs, in the order in which people see them. A single one of the workshop's own name needs no verb.
+  static var jobs: [any Job.Type] { get }
+  /// The name of the job that is meant where none is named; nil for none.
+  static var mainJob: String? { get }
+}
 
-  /// Makes a workshop of its jobs.
-  public init(
-    _ name: String, _ summary: String, guide: String = "", main: String? = "run",
-    jobs: [any Job.Type]
-  ) {
-    self.name = name
-    self.summary = summary
-    self.guide = guide
-    self.jobs = jobs
-    mainJob = main
-    isOneJob = false
-  }
-
-  /// Makes a workshop of one job that needs no verb.
-  public init(_ job: any Job.Type) {
-    name = job.name
-    summary = job.summary
-    guide = job.guide
-    jobs = [job]
-    mainJob = nil
-    isOneJob = true
-  }
-
-  /// The job of a verb.
-  public func job(_ name: String) -> (any Job.Type)? { jobs.first { $0.name == name } }
+extension Workshop {
+  /// `run` is meant.
+  public static var mainJob: String? { "run" }
 }
 
 /// All workshops, as front ends without types see them.
@@ -117,7 +95,7 @@ public struct StudioDescription: Sendable, Encodable {
   public let workshops: [WorkshopDescription]
 
   /// Describes workshops.
-  public init(_ workshops: [Workshop]) {
+  public init(_ workshops: [any Workshop.Type]) {
     version = StudioVersion.current
     self.workshops = workshops.map { workshop in
       WorkshopDescription(

@@ -19,6 +19,8 @@ public enum JobEvent: Sendable {
   case saved(String)
   /// An event of a training.
   case training(TrainingEvent)
+  /// One more part of a training's line of progress from now on, such as when a goal will be reached.
+  case forecast(String?)
   /// The job ended, with the reason.
   case stopped(String)
 }
@@ -118,6 +120,7 @@ public final class EventFile {
     case .remark(let text): try writer.append(Line(event: "remark", text: text))
     case .note(let text): try writer.append(Line(event: "note", text: text))
     case .result(let text): try writer.append(Line(event: "result", text: text))
+    case .forecast(let text): try writer.append(Line(event: "forecast", text: text))
     case .saved(let file): try writer.append(Line(event: "saved", file: file))
     case .stopped(let reason): try writer.append(Line(event: "stopped", reason: reason))
     case .training(let event): if let record = EventRecord(event) { try writer.append(record) }

@@ -1,5 +1,6 @@
 // What a job is asked for: a value with defaults, its form, and its JSON in run folders.
 
+import AtelierInterchange
 import Foundation
 
 /// What a job is asked for: a value with defaults whose form every front end reads.

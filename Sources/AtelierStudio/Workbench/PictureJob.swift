@@ -2,6 +2,7 @@
 
 import AtelierDatasets
 import AtelierImages
+import AtelierInterchange
 import AtelierTraining
 import Foundation
 
@@ -41,6 +42,30 @@ public enum PictureJob {
       }
     }
     return results
+  }
+
+  /// The pictures that inputs name: files, and what folders hold.
+  ///
+  /// - Parameters:
+  ///   - inputs: Files and folders.
+  ///   - failures: Inputs that are not there or hold nothing are appended.
+  static func pictures(
+    _ inputs: [String], _ failures: inout [InputFailure]
+  ) -> [(name: String, url: URL)] {
+    var files: [(name: String, url: URL)] = []
+    for input in inputs {
+      do {
+        try StudioFiles.expectPresent([input])
+        let found = try ImageFolder.list(URL(fileURLWithPath: input))
+        guard !found.isEmpty else {
+          throw StudioError(.missingInput, "\(input): the folder holds no PNG or JPEG")
+        }
+        files += found
+      } catch {
+        failures.append(InputFailure(file: input, error))
+      }
+    }
+    return files
   }
 
   /// Writes results; any error is that they cannot be written.

@@ -1,5 +1,6 @@
 // What a job gives back: lines and tables for people, a value for programs, the files it wrote, what failed.
 
+import AtelierInterchange
 import Foundation
 
 /// What a job gives back; the command line prints it, `--json` encodes it, the web studio shows it.
@@ -18,6 +19,8 @@ public struct Report: Sendable {
   public var blocks: [Block] = []
   /// What programs read; nil for a job that has nothing for them.
   public var value: (any Encodable & Sendable)?
+  /// What programs read line by line, in place of one value.
+  public var lines: [any Encodable & Sendable] = []
   /// The files that were written and are results, such as pictures to look at.
   public var files: [String] = []
   /// The inputs that failed, where the others were worked on.
@@ -67,10 +70,16 @@ public enum JSONText {
     String(decoding: try data(value), as: UTF8.self)
   }
 
+  /// On one line, keys sorted.
+  public static func line(_ value: some Encodable) throws -> String {
+    String(decoding: try data(value, isIndented: false), as: UTF8.self)
+  }
+
   /// The same as bytes.
-  public static func data(_ value: some Encodable) throws -> Data {
+  public static func data(_ value: some Encodable, isIndented: Bool = true) throws -> Data {
     let encoder = JSONEncoder()
-    encoder.outputFormatting = [.sortedKeys, .prettyPrinted, .withoutEscapingSlashes]
+    encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
+    if isIndented { encoder.outputFormatting.insert(.prettyPrinted) }
     encoder.nonConformingFloatEncodingStrategy = .convertToString(
       positiveInfinity: "inf", negativeInfinity: "-inf", nan: "nan")
     return try encoder.encode(value)

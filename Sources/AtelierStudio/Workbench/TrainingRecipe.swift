@@ -1,5 +1,6 @@
 // What every training is told in the same way: optimizer, rate, limits, intervals, averaging, seed, start.
 
+import AtelierInterchange
 import AtelierTraining
 
 /// How a training goes, whatever it trains.

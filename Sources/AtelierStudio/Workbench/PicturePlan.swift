@@ -1,14 +1,17 @@
 // Which pictures are read and where each result goes, settled before any work begins.
 
-import ArgumentParser
-import Atelier
+import AtelierDatasets
+import AtelierImages
+import AtelierInterchange
+import AtelierMedia
 import Foundation
 
 /// The pictures, and where a command takes them the films, of one call.
-struct PicturePlan {
-  let tasks: [MediaFile]
+public struct PicturePlan {
+  /// What is read, and where its result goes.
+  public let tasks: [MediaFile]
   /// Inputs that are not there, with the reason.
-  let missing: [(name: String, message: String)]
+  public let missing: [InputFailure]
 
   /// Expands inputs and names results.
   ///
@@ -18,18 +21,19 @@ struct PicturePlan {
   ///     film as a film's; or a folder.
   ///   - extensions: The files that a folder's listing takes.
   /// - Throws: `StudioError` when a result would overwrite an input or another result.
-  init(
+  public init(
     inputs: [String], output: String, extensions: Set<String> = ImageFolder.extensions
   ) throws {
     let takesFilms = !extensions.isDisjoint(with: FilmTools.extensions)
     var found: [(name: String, path: String)] = []
-    var missing: [(name: String, message: String)] = []
+    var missing: [InputFailure] = []
     var hasFolder = false
     let target = Self.canonical(output)
     for input in inputs {
       var isFolder: ObjCBool = false
       guard FileManager.default.fileExists(atPath: input, isDirectory: &isFolder) else {
-        missing.append((input, "\(input): no such file or folder"))
+        missing.append(
+          InputFailure(file: input, error: "\(input): no such file or folder", kind: .missing))
         continue
       }
       guard isFolder.boolValue else {
@@ -42,7 +46,9 @@ struct PicturePlan {
       let fresh = files.filter { !Self.canonical($0.url.path).hasPrefix(target + "/") }
       guard !fresh.isEmpty else {
         let kinds = takesFilms ? "picture or film" : "PNG or JPEG"
-        missing.append((input, "\(input): the folder holds no \(kinds)"))
+        missing.append(
+          InputFailure(
+            file: input, error: "\(input): the folder holds no \(kinds)", kind: .missing))
         continue
       }
       found += fresh.map { ($0.name, (input as NSString).appendingPathComponent($0.name)) }
@@ -58,6 +64,21 @@ struct PicturePlan {
     }
     self.missing = missing
     try checkOutputs()
+  }
+
+  /// Throws when two inputs' results would have one name but for their endings.
+  ///
+  /// - Parameters:
+  ///   - ending: What results are called after the input's stem, for the message.
+  ///   - verb: What is done with them.
+  func refuseEqualStems(as ending: String, verb: String = "written") throws {
+    var seen: [String: String] = [:]
+    for task in tasks {
+      if let other = seen.updateValue(task.input, forKey: task.stem) {
+        throw StudioError(
+          .usage, "\(other) and \(task.input) would both be \(verb) to \(task.stem)\(ending)")
+      }
+    }
   }
 
   private func checkOutputs() throws {
@@ -95,7 +116,7 @@ struct PicturePlan {
   }
 
   /// A path that is equal for equal files, also through links and for files that are not there yet.
-  static func canonical(_ path: String) -> String {
+  public static func canonical(_ path: String) -> String {
     let url = URL(fileURLWithPath: path).standardizedFileURL
     guard !FileManager.default.fileExists(atPath: url.path) else {
       return url.resolvingSymlinksInPath().path
@@ -106,28 +127,7 @@ struct PicturePlan {
   }
 }
 
-/// A picture or film that could not be read or converted.
-struct PictureFailure: Encodable {
-  let file: String
-  let error: String
-  let code: Failure.Code
-
-  enum CodingKeys: String, CodingKey { case file, error }
-
-  /// The inputs of a plan that are not there, and what failed later.
-  static func list(_ plan: PicturePlan, _ failures: [MediaFailure]) -> [PictureFailure] {
-    plan.missing.map { PictureFailure(file: $0.name, error: $0.message, code: .missingInput) }
-      + failures.map {
-        let failure = Failure($0.error)
-        return PictureFailure(file: $0.file, error: failure.message, code: failure.code)
-      }
-  }
-
-  /// Says what failed, a line each, and ends with the fitting code if there is any.
-  static func complain(_ failures: [PictureFailure]) throws {
-    for failure in failures { Console.complain(failure.error) }
-    guard let first = failures.first else { return }
-    let code = failures.contains { $0.code == .missingInput } ? .missingInput : first.code
-    throw ExitCode(code.rawValue)
-  }
+extension MediaFile {
+  /// The name without its ending.
+  var stem: String { (name as NSString).deletingPathExtension }
 }

@@ -1,9 +1,10 @@
 // A picture at the precision of its file, so that 16 bits a sample go through a denoiser whole.
 
-import Atelier
+import AtelierImages
+import AtelierVision
 
 /// A picture of 8 or of 16 bits a sample, as its file stores it.
-enum StoredPicture {
+public enum StoredPicture {
   /// 8 bits a sample; also what files of fewer bits hold.
   case bytes(ByteImage)
   /// 16 bits a sample.
@@ -11,14 +12,14 @@ enum StoredPicture {
 
   /// Reads a picture file at its own precision.
   /// - Throws: `ImageError` when the file cannot be read.
-  init(reading path: String) throws {
+  public init(reading path: String) throws {
     self =
       try ImageFile.information(path).bitDepth == 16
       ? .words(ImageFile.readWords(path)) : .bytes(ImageFile.read(path))
   }
 
   /// The picture in 8 bits a sample, rounded when it has 16.
-  var bytes: ByteImage {
+  public var bytes: ByteImage {
     switch self {
     case .bytes(let image): image
     case .words(let image): image.bytes
@@ -26,12 +27,12 @@ enum StoredPicture {
   }
 
   /// Whether a sample has 16 bits.
-  var isDeep: Bool {
+  public var isDeep: Bool {
     if case .words = self { true } else { false }
   }
 
   /// Width and height.
-  var size: PixelSize {
+  public var size: PixelSize {
     switch self {
     case .bytes(let image): image.size
     case .words(let image): image.size
@@ -39,7 +40,7 @@ enum StoredPicture {
   }
 
   /// Samples in a pixel, 1 to 4.
-  var channels: Int {
+  public var channels: Int {
     switch self {
     case .bytes(let image): image.channels
     case .words(let image): image.channels
@@ -47,17 +48,17 @@ enum StoredPicture {
   }
 
   /// Whether every pixel is gray, also where the file stores red, green and blue.
-  var isColorless: Bool {
+  public var isColorless: Bool {
     switch self {
     case .bytes(let image): image.isColorless
     case .words(let image): image.isColorless
     }
   }
   /// Whether the last channel is alpha.
-  var hasAlpha: Bool { channels == 2 || channels == 4 }
+  public var hasAlpha: Bool { channels == 2 || channels == 4 }
 
   /// The estimated noise, of 255.
-  var sigma: Float {
+  public var sigma: Float {
     switch self {
     case .bytes(let image): NoiseEstimator.sigma(ofColors: image)
     case .words(let image): NoiseEstimator.sigma(ofColors: image)
@@ -65,7 +66,7 @@ enum StoredPicture {
   }
 
   /// The picture denoised, at the same precision.
-  func denoised(by denoiser: Denoiser, _ options: Denoiser.Options) throws -> StoredPicture {
+  public func denoised(by denoiser: Denoiser, _ options: Denoiser.Options) throws -> StoredPicture {
     switch self {
     case .bytes(let image): .bytes(try denoiser.denoise(image, options))
     case .words(let image): .words(try denoiser.denoise(image, options))
@@ -73,7 +74,7 @@ enum StoredPicture {
   }
 
   /// Writes the picture: a PNG at its precision, a JPEG in 8 bits.
-  func write(to path: String, options: ImageWriteOptions) throws {
+  public func write(to path: String, options: ImageWriteOptions) throws {
     if case .words(let image) = self, try ImageFile.format(forWriting: path) == .png {
       try ImageFile.write(image, to: path, options: options)
     } else {

@@ -1,18 +1,19 @@
 // Where the models that ship with the project are found: the environment's folder, near the
 // executable, the current folder.
 
-import Atelier
+import AtelierInterchange
+import AtelierKernels
 import Foundation
 
 /// The folder of the shipped models and their names.
-enum ShippedModels {
+public enum ShippedModels {
   /// The model for gray pictures.
-  static let gray = "denoise-gray.safetensors"
+  public static let gray = "denoise-gray.safetensors"
   /// The model for colour pictures.
-  static let color = "denoise-color.safetensors"
+  public static let color = "denoise-color.safetensors"
 
   /// The folders to look in, first one first.
-  static var folders: [URL] {
+  public static var folders: [URL] {
     var folders: [URL] = []
     if let path = ProcessInfo.processInfo.environment["ATELIER_CHECKPOINTS"], !path.isEmpty {
       folders.append(URL(fileURLWithPath: path))
@@ -35,7 +36,7 @@ enum ShippedModels {
   ///
   /// - Parameter word: What the user gave.
   /// - Returns: The file; the word as a path when there is neither.
-  static func file(of word: String) -> URL {
+  public static func file(of word: String) -> URL {
     let path = URL(fileURLWithPath: word)
     guard !FileManager.default.fileExists(atPath: path.path), !word.contains("/") else {
       return path
@@ -49,7 +50,7 @@ enum ShippedModels {
   /// - Parameter isGray: Whether it is for gray pictures; where the other one is alone, it does.
   /// - Returns: The file.
   /// - Throws: `StudioError` when no model ships here.
-  static func file(isGray: Bool) throws -> URL {
+  public static func file(isGray: Bool) throws -> URL {
     for name in isGray ? [gray, color] : [color, gray] {
       for folder in folders {
         let file = folder.appendingPathComponent(name)
@@ -72,7 +73,7 @@ extension ShippedModels {
   ///   - isGray: Whether a shipped one is for gray pictures.
   /// - Returns: Its name in tables and the model.
   /// - Throws: `SafetensorsError` when the file cannot be read, `StudioError` when none ships here.
-  static func denoiser(_ word: String, isGray: Bool) throws -> NamedVictim {
+  public static func denoiser(_ word: String, isGray: Bool) throws -> NamedVictim {
     let file = try denoiserFile(word, isGray: isGray)
     return NamedVictim(
       name: word == "shipped" ? file.lastPathComponent : word,
@@ -80,13 +81,13 @@ extension ShippedModels {
   }
 
   /// The file of that denoiser.
-  static func denoiserFile(_ word: String, isGray: Bool) throws -> URL {
+  public static func denoiserFile(_ word: String, isGray: Bool) throws -> URL {
     try word == "shipped" ? file(isGray: isGray) : URL(fileURLWithPath: word)
   }
 }
 
 /// Denoisers by file, each read once.
-final class DenoiserShelf {
+public final class DenoiserShelf {
   private let path: String?
   private let kernels: Kernels
   private var denoisers: [String: Denoiser] = [:]
@@ -96,13 +97,13 @@ final class DenoiserShelf {
   /// - Parameters:
   ///   - path: The model for every picture; nil takes the shipped ones.
   ///   - kernels: Instruction set and threads.
-  init(path: String?, kernels: Kernels) {
+  public init(path: String?, kernels: Kernels) {
     self.path = path
     self.kernels = kernels
   }
 
   /// The denoiser for a picture, and the file that it came from.
-  func denoiser(isGray: Bool) throws -> (denoiser: Denoiser, file: String) {
+  public func denoiser(isGray: Bool) throws -> (denoiser: Denoiser, file: String) {
     let file = try path.map { URL(fileURLWithPath: $0) } ?? ShippedModels.file(isGray: isGray)
     if let known = denoisers[file.path] { return (known, file.path) }
     let made = try Denoiser(ModelFile.read(from: file), kernels: kernels)

@@ -1,0 +1,161 @@
+// Every job and workshop as a command: words of the form become a request, the job runs, its report is printed.
+
+import ArgumentParser
+import Atelier
+import Foundation
+
+/// What the command line itself is told, beside the job's own fields.
+struct CommandSettings: JobRequest {
+  var precision = Precision.float32
+  var threads: Int?
+  var quiet = false
+  var json = false
+  var check = false
+  var events: String?
+
+  static let title = "GENERAL OPTIONS"
+
+  static var form: Form<Self> {
+    Form(
+      Self(), title: title,
+      fields: [
+        Field(
+          "precision", \.precision, "float32, or bfloat16 products where the CPU has them",
+          value: "kind")
+      ]
+    ).section(
+      title,
+      [
+        Field("threads", \.threads, "Threads to use", value: "n", .from(1, to: 256))
+          .byDefault("one a core"),
+        Field(flag: "quiet", \.quiet, "Say nothing but results and errors").letter("q"),
+        Field(
+          flag: "json", \.json, "Print results as JSON on standard output, and nothing else there"),
+        Field(flag: "check", \.check, "Print what would be done as JSON, and end"),
+        Field(
+          "events", \.events, "Write what happens into this file, a line of JSON each",
+          value: "file", kind: .output),
+      ])
+  }
+}
+
+/// A job as a command.
+struct JobCommand<Work: Job>: ParsableCommand, CustomReflectable {
+  private typealias Own<Place: SectionPlace> = FormSection<RequestForm<Work.Request>, Place>
+  private typealias Run = FormSection<RequestForm<RunPlace>, Section0>
+  private typealias Arithmetic = FormSection<RequestForm<CommandSettings>, Section0>
+  private typealias General = FormSection<RequestForm<CommandSettings>, Section1>
+
+  static var configuration: CommandConfiguration {
+    CommandConfiguration(
+      commandName: Work.name, abstract: Work.summary, discussion: Work.guide)
+  }
+
+  /// The words given for all forms; their fields have names of their own.
+  private var words: FieldWords = [:]
+
+  init() {}
+
+  /// The groups of options: the run folder's, the job's own, the general ones.
+  var customMirror: Mirror {
+    var groups: [(String?, Any)] = Work.trains ? [("run", Run.group)] : []
+    groups += [
+      ("own0", Own<Section0>.group), ("own1", Own<Section1>.group), ("own2", Own<Section2>.group),
+      ("own3", Own<Section3>.group), ("own4", Own<Section4>.group), ("own5", Own<Section5>.group),
+    ]
+    if Work.takesPrecision { groups.append(("arithmetic", Arithmetic.group)) }
+    groups.append(("general", General.group))
+    return Mirror(self, children: groups.map { (label: $0.0, value: $0.1) })
+  }
+
+  init(from decoder: any Decoder) throws {
+    let container = try decoder.container(keyedBy: FieldKey.self)
+    func read<Source, Place>(_ group: FormSection<Source, Place>.Type, _ key: String) throws {
+      let section = try container.decode(OptionGroup<FormSection<Source, Place>>.self, forKey: .init(key))
+      words.merge(section.wrappedValue.words) { $1 }
+    }
+    if Work.trains { try read(Run.self, "run") }
+    try read(Own<Section0>.self, "own0")
+    try read(Own<Section1>.self, "own1")
+    try read(Own<Section2>.self, "own2")
+    try read(Own<Section3>.self, "own3")
+    try read(Own<Section4>.self, "own4")
+    try read(Own<Section5>.self, "own5")
+    if Work.takesPrecision { try read(Arithmetic.self, "arithmetic") }
+    try read(General.self, "general")
+  }
+
+  func validate() throws {
+    try Self.sayingTheHelp {
+      try CommandSettings.validate(words)
+      try Work.Request.validate(words)
+    }
+  }
+
+  /// Turns errors about fields into the parser's own, which end with the way to the help.
+  private static func sayingTheHelp<Result>(_ body: () throws -> Result) throws -> Result {
+    do { return try body() } catch let error as FieldError {
+      throw ValidationError(error.description)
+    }
+  }
+
+  func run() throws {
+    let settings = try CommandSettings(words: words)
+    let run = Work.trains ? try RunPlace(words: words) : RunPlace()
+    let own = words.filter { word in
+      Work.Request.form.fields.contains { $0.name == word.key }
+    }
+    let request = try Self.sayingTheHelp { try Work.request(own, in: run) }
+    guard !settings.check else { return Console.print(try request.json()) }
+    let interrupt = Work.trains ? InterruptFlag.catchingSignals() : InterruptFlag()
+    let events = try settings.events.map { try EventFile($0) }
+    let listener = ConsoleListener(settings)
+    var place = JobPlace(kernels: kernels(settings, listener), interrupt: interrupt) { event in
+      listener.handle(event)
+      // What cannot be written is told at the end; it is no reason to lose the work.
+      do { try events?.append(event) } catch { listener.complain(error) }
+    }
+    if Work.trains { place.run = run }
+    place.arguments = own
+    let report = try Work.run(request, in: place)
+    listener.end()
+    try events?.append(.stopped(report.continuation == nil ? "finished" : "interrupted"))
+    try events?.finish()
+    try ReportPrinter(settings: settings, interrupt: interrupt).tell(report)
+  }
+
+  /// The kernels as asked for; says so where they run in another precision.
+  private func kernels(_ settings: CommandSettings, _ listener: ConsoleListener) -> Kernels {
+    let kernels =
+      settings.threads.map {
+        Kernels(pool: ThreadPool(threads: $0), precision: settings.precision)
+      } ?? Kernels(precision: settings.precision)
+    if kernels.precision != settings.precision {
+      listener.handle(
+        .remark(
+          "this CPU does not multiply \(settings.precision.rawValue); running in "
+            + kernels.precision.rawValue))
+    }
+    return kernels
+  }
+}
+
+/// A workshop as a group of commands.
+struct WorkshopCommand<Shop: Workshop>: ParsableCommand {
+  static var configuration: CommandConfiguration {
+    let commands = Shop.jobs.map { command(for: $0) }
+    return CommandConfiguration(
+      commandName: Shop.name, abstract: Shop.summary, discussion: Shop.guide,
+      subcommands: commands,
+      defaultSubcommand: commands.first { $0.configuration.commandName == Shop.mainJob })
+  }
+}
+
+/// The command of a job.
+func command<Work: Job>(for job: Work.Type) -> any ParsableCommand.Type { JobCommand<Work>.self }
+
+/// The command of a workshop: its only job's, or a group.
+func command<Shop: Workshop>(for shop: Shop.Type) -> any ParsableCommand.Type {
+  if shop.jobs.count == 1, shop.jobs[0].name == shop.name { return command(for: shop.jobs[0]) }
+  return WorkshopCommand<Shop>.self
+}

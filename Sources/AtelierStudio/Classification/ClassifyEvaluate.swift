@@ -1,0 +1,114 @@
+// `classify evaluate`: accuracy, top-k, the table of classes, the confusion matrix.
+
+import AtelierDatasets
+import AtelierImages
+import AtelierInterchange
+import Foundation
+
+/// Which classifier is measured on what.
+public struct ClassifyEvaluateRequest: JobRequest, Hashable {
+  /// The test set.
+  public var data = ""
+  /// The part of a set with parts.
+  public var part = DataPart.test
+  /// How many of the likeliest classes may be right.
+  public var top = 3
+  /// Where the confusion matrix is drawn; nil for nowhere.
+  public var picture: String?
+  /// Model files; of several the probabilities are averaged.
+  public var model: [String] = []
+
+  /// The defaults of the house.
+  public init() {}
+
+  public static var form: Form<Self> {
+    Form(
+      Self(),
+      fields: [
+        Field("data", \.data, "The test set", value: "dir", kind: .source).demanded,
+        Field(
+          "part", \.part, "The part of a set with parts: test or training", value: "part"),
+        Field("top", \.top, "How many of the likeliest classes may be right", value: "k", .from(1)),
+        Field("picture", \.picture, "Draw the confusion matrix", value: "file", kind: .output),
+        .classifiers(\.model),
+      ])
+  }
+}
+
+extension DataPart: ChoiceValue {}
+
+/// Measures a classifier.
+public enum ClassifyEvaluate: Job {
+  public static let workshop = "classify"
+  public static let name = "evaluate"
+  public static let summary =
+    "Print accuracy, the table of classes and the confusion matrix over a test set."
+  public static let guide = """
+    The test set: a folder of IDX files (.gz too; the t10k part is taken), of CIFAR's binary \
+    files (the test part), or of one folder a class (below test, where there is one). Several \
+    models are an ensemble.
+
+    EXAMPLES
+      atelier classify evaluate --model m.safetensors --data fashion-mnist
+      atelier classify evaluate --model a.safetensors b.safetensors --data mnist \\
+        --json
+      atelier classify evaluate --model m.safetensors --data animals \\
+        --picture confusion.png
+    """
+
+  public static func run(_ request: ClassifyEvaluateRequest, in place: JobPlace) throws -> Report {
+    let classifier = try Classifier(files: request.model, in: place)
+    let images = try LabeledImages.read(
+      URL(fileURLWithPath: request.data), part: request.part, form: classifier.form)
+    let found = try ClassificationEvaluation.run(classifier, on: images, top: request.top)
+    var report = Report(value: found)
+    if let picture = request.picture {
+      let title = "\(images.name): accuracy \(NumberText.fixed(100 * found.accuracy, 2)) %"
+      try PictureJob.write(
+        ConfusionPicture.draw(found, title: title), to: picture, place: place)
+      report.files = [picture]
+    }
+    report.say(found.classTable)
+    report.say("")
+    report.say(found.confusionTable)
+    report.say("")
+    report.say(
+      "accuracy \(NumberText.fixed(100 * found.accuracy, 2)) %, top \(found.top) "
+        + "\(NumberText.fixed(100 * found.topAccuracy, 2)) %, loss "
+        + "\(NumberText.fixed(found.loss, 4)), \(NumberText.fixed(found.imagesPerSecond, 0)) "
+        + "images/s")
+    report.say("protocol: \(found.protocol)")
+    if let picture = request.picture { report.say("picture: \(picture)") }
+    return report
+  }
+}
+
+extension ClassificationReport {
+  /// One row a class.
+  var classTable: Table {
+    var table = Table(["class", "pictures", "correct", "precision", "recall", "F1"])
+    for row in classes {
+      table.append(
+        [row.name, "\(row.count)", "\(row.correct)"]
+          + [row.precision, row.recall, row.f1].map { NumberText.fixed($0, 4) })
+    }
+    return table
+  }
+
+  /// The whole matrix of up to twenty classes; of more the pairs that are confused most.
+  var confusionTable: Table {
+    guard classes.count <= 20 else {
+      var table = Table(["class", "taken for", "pictures"], leftColumns: 2)
+      for pair in confusedPairs(20) {
+        table.append([pair.class, pair.takenFor, "\(pair.count)"])
+      }
+      return table
+    }
+    // Columns carry the numbers of the classes, which keeps them narrow.
+    var table = Table(["class \\ taken for"] + classes.indices.map { "(\($0))" })
+    for (index, row) in confusion.enumerated() {
+      table.append(["(\(index)) \(classes[index].name)"] + row.map(String.init))
+    }
+    return table
+  }
+}
