@@ -19,6 +19,8 @@ public protocol JobRequest: Codable, Sendable {
   ///
   /// **Throws:** `StudioError` with one line.
   mutating func complete(with words: FieldWords) throws
+  /// The request as JSON, as `--check` prints it.
+  func json() throws -> String
 }
 
 extension JobRequest {

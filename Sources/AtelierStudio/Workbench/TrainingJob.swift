@@ -37,6 +37,8 @@ public struct RunPlace: JobRequest, Hashable {
 public protocol TrainingJob: Job where Request: TrainingRequest {
   /// The mathematics.
   associatedtype Task: TrainingTask where Task.Request == Request
+  /// What `about.json` says in any case, where trainings of one verb are told apart by it.
+  static var marks: FieldWords { get }
   /// Prepares the mathematics before anything is written.
   ///
   /// - Parameters:
@@ -49,6 +51,8 @@ public protocol TrainingJob: Job where Request: TrainingRequest {
 
 extension TrainingJob {
   public static var trains: Bool { true }
+  /// Nothing.
+  public static var marks: FieldWords { [:] }
 
   /// The request of a new training, or that of the run that goes on with what may change put in.
   public static func request(_ words: FieldWords, in run: RunPlace) throws -> Request {
@@ -85,8 +89,8 @@ extension TrainingJob {
     arguments: FieldWords = [:]
   ) throws -> StopReport {
     let task = try task(request, isResuming: isResuming, kernels: kernels)
-    let folder = try request.folder(
-      at: run, isResuming: isResuming, about: AboutRun(job: path, arguments: arguments))
+    let about = AboutRun(job: path, arguments: arguments.merging(marks) { $1 })
+    let folder = try request.folder(at: run, isResuming: isResuming, about: about)
     return try train(
       task, in: folder, listeners: listeners, interrupt: interrupt, kernels: kernels)
   }
@@ -151,13 +155,7 @@ extension TrainingRequest {
       try StudioFiles.expectPresent(form.paths(request))
       return request
     }
-    let fixed = form.fixed(of: words)
-    guard fixed.isEmpty else {
-      throw StudioError(
-        .usage,
-        "--resume goes on with the run's own settings; leave out "
-          + fixed.joined(separator: ", "))
-    }
+    try form.expectChangeable(words)
     try StudioFiles.expectPresent([run.run])
     var request = try Self(ofRun: run.url)
     try StudioFiles.expectPresent(form.paths(request))
