@@ -3,5 +3,7 @@
 /// All workshops of the studio.
 public enum Workshops {
   /// In the order in which people see them.
-  public static let all: [any Workshop.Type] = [ClassifyWorkshop.self]
+  public static let all: [any Workshop.Type] = [
+    ClassifyWorkshop.self, Describe.self,
+  ]
 }
