@@ -88,6 +88,7 @@ let package = Package(
     tests("SceneryTests", ["AtelierScenery"]),
     tests("ZooTests", ["AtelierZoo"]),
     tests("StudioTests", ["AtelierStudio"]),
+    tests("WorkbenchTests", ["AtelierCommand", "AtelierStudio"]),
     tests("CommandTests", ["Atelier"]),
   ],
   cLanguageStandard: .c11

@@ -126,7 +126,7 @@ public enum ClassificationTraining: TrainingJob {
   public static func task(
     _ request: ClassificationTrainingRequest, isResuming: Bool, kernels: Kernels
   ) throws -> ClassificationTask {
-    try ClassificationTask(request, kernels: kernels)
+    try ClassificationTask(request, isResuming: isResuming, kernels: kernels)
   }
 }
 
@@ -156,7 +156,7 @@ public final class ClassificationTask: TrainingTask {
   ///
   /// - Throws: `StudioError`, `ShapeError` or `DatasetError`, one line each, before anything is
   ///   written.
-  init(_ request: ClassificationTrainingRequest, kernels: Kernels) throws {
+  init(_ request: ClassificationTrainingRequest, isResuming: Bool, kernels: Kernels) throws {
     self.request = request
     let smoothing = request.smoothing
     guard (0..<1).contains(smoothing) else {
@@ -175,14 +175,10 @@ public final class ClassificationTask: TrainingTask {
     let differentiated = try architecture.graph(batch: request.batch).training(
       loss: smoothing > 0 ? .categoricalCrossEntropy : .crossEntropy(),
       target: smoothing > 0 ? [request.batch, classes] : [request.batch])
-    store = try ParameterStore(for: [differentiated], seed: request.seed)
+    store = try request.recipe.store(for: [differentiated], isResuming: isResuming)
     let program = try Program(
       differentiated, parameters: store, kernels: kernels, seed: request.seed)
-    steps = [
-      try TrainingStep(
-        program: program, optimizer: request.recipe.optimizer(decaysOnlyMatrices: true),
-        kernels: kernels)
-    ]
+    steps = [try request.recipe.step(program, decaysOnlyMatrices: true, kernels: kernels)]
     source = ClosureBatchSource(stepsPerEpoch: batches.stepsPerEpoch) { step in
       let batch = batches.batch(step: step)
       let target =

@@ -39,6 +39,8 @@ public protocol Job: Sendable {
 }
 
 extension Job {
+  /// Nothing more to know.
+  public static var guide: String { "" }
   /// No run folder.
   public static var trains: Bool { false }
   /// It multiplies.
@@ -66,6 +68,8 @@ public protocol Workshop: Sendable {
 }
 
 extension Workshop {
+  /// Nothing more to know.
+  public static var guide: String { "" }
   /// `run` is meant.
   public static var mainJob: String? { "run" }
 }
