@@ -76,8 +76,9 @@ let package = Package(
       ],
       swiftSettings: settings),
     .target(
-      name: "TestSupport", dependencies: ["AtelierEngine"], path: "Tests/TestSupport",
-      swiftSettings: settings),
+      name: "TestSupport",
+      dependencies: ["AtelierDatasets", "AtelierEngine", "AtelierImages", "AtelierScenery"],
+      path: "Tests/TestSupport", swiftSettings: settings),
     tests("KernelsTests", ["AtelierKernels"]),
     tests("EngineTests", ["AtelierEngine", "AtelierInterchange", "AtelierKernels"]),
     tests("TrainingTests", ["AtelierTraining", "AtelierInterchange"]),

@@ -3,7 +3,9 @@
 import AtelierDatasets
 import AtelierEngine
 import AtelierImages
+import AtelierScenery
 import Foundation
+import TestSupport
 import Testing
 
 @Suite struct COCOTests {

@@ -6,16 +6,6 @@ import AtelierImages
 import Foundation
 import Testing
 
-/// The line of the error that `body` throws, nil when it throws none.
-func errorLine(_ body: () throws -> Void) -> String? {
-  do {
-    try body()
-    return nil
-  } catch {
-    return "\(error)"
-  }
-}
-
 /// Runs `body` with a new empty folder and removes it afterwards.
 func withMaskFolder<Result>(_ body: (URL) throws -> Result) throws -> Result {
   let folder = FileManager.default.temporaryDirectory

@@ -3,6 +3,7 @@
 import AtelierDatasets
 import AtelierEngine
 import AtelierImages
+import AtelierScenery
 import Testing
 
 /// A picture of vertical stripes, 6 wide: class 0, 1, 2, 0, …, each in a gray of its own.

@@ -1,8 +1,11 @@
 // Where faces come from besides the search: boxes, alignments, aligned crops; each good and damaged.
 
 import AtelierImages
+import AtelierMedia
 import AtelierStudio
+import AtelierVision
 import Foundation
+import TestSupport
 import Testing
 
 struct BoxTableTests {
