@@ -89,7 +89,12 @@ let package = Package(
     tests("SceneryTests", ["AtelierScenery"]),
     tests("ZooTests", ["AtelierZoo"]),
     tests("StudioTests", ["AtelierStudio"]),
-    tests("WorkbenchTests", ["AtelierCommand", "AtelierStudio"]),
+    tests(
+      "WorkbenchTests",
+      [
+        "AtelierCommand", "AtelierStudio",
+        .product(name: "ArgumentParser", package: "swift-argument-parser"),
+      ]),
     tests("CommandTests", ["Atelier"]),
   ],
   cLanguageStandard: .c11

@@ -4,6 +4,7 @@ import AtelierEngine
 import AtelierImages
 import AtelierInterchange
 import AtelierKernels
+import AtelierMedia
 import AtelierStudio
 import AtelierTraining
 import Foundation
