@@ -14,7 +14,6 @@ struct BrightenTrainingRequest: TrainingRequest {
   var recipe = TrainingRecipe()
 
   init() { recipe.learningRate = 0.1 }
-
   static var form: Form<Self> {
     Form(
       Self(), title: "TRAINING OPTIONS",
