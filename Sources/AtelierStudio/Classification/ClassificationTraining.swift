@@ -136,7 +136,8 @@ final class ClassificationSession {
     }
     (training, validation) = try Self.sets(request)
     batches = try LabeledBatches(
-      training, batchSize: request.batch, augmentation: request.augmentation, seed: request.seed)
+      training, batchSize: request.batch, augmentation: request.augmentation,
+      smoothing: request.smoothing, seed: request.seed)
     let statistics = training.statistics
     architecture = ClassifierArchitecture(
       request.network, classes: training.classNames.count, height: training.size.height,
@@ -185,19 +186,8 @@ final class ClassificationSession {
       saveInterval: request.saveInterval ?? epoch, averageDecay: request.averageDecay,
       monitor: validation == nil
         ? nil : Monitor("accuracy", .maximum, patience: request.patience), seed: request.seed)
-    let (batches, smoothing) = (batches, request.smoothing)
-    let source = ClosureBatchSource(stepsPerEpoch: epoch) { step in
-      let batch = batches.batch(step: step)
-      let classes = batches.images.classNames.count
-      return [
-        "input": batch.images,
-        "target": smoothing > 0
-          ? Self.distribution(batch.labels, classes: classes, smoothing: smoothing)
-          : batch.labels,
-      ]
-    }
     let loop = try TrainingLoop(
-      [TrainingStep(program: program, optimizer: optimizer, kernels: kernels)], source: source,
+      [TrainingStep(program: program, optimizer: optimizer, kernels: kernels)], source: batches,
       configuration: configuration, folder: folder, kernels: kernels)
     if validation != nil {
       loop.validate = { [unowned self] _ in
@@ -210,15 +200,6 @@ final class ClassificationSession {
         model(step: file.step, metrics: metrics), to: URL(fileURLWithPath: file.path))
     }
     return loop
-  }
-
-  /// Targets that are mostly the right class and a little of each (Szegedy and others 2016).
-  static func distribution(_ labels: Tensor, classes: Int, smoothing: Float) -> Tensor {
-    var result = Tensor([labels.count, classes], repeating: smoothing / Float(classes))
-    for (row, label) in labels.elements.enumerated() {
-      result.elements[row * classes + Int(label)] += 1 - smoothing
-    }
-    return result
   }
 
   /// The model with the store's present weights.
