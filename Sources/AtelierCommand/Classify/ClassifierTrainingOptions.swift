@@ -137,7 +137,7 @@ struct ClassifierTrainingOptions: ParsableArguments {
     guard let data else {
       throw StudioError(.usage, "a training needs pictures with classes: give --data")
     }
-    let names = ClassifierNetwork.allCases.map(\.rawValue).joined(separator: ", ")
+    let names = Catalogue.names(for: .classify)
     guard let network else {
       throw StudioError(.usage, "a training needs a network: give --network, one of \(names)")
     }

@@ -25,10 +25,7 @@ struct ClassifyTrainCommand: ParsableCommand {
       """)
 
   /// The networks with a line each; a paragraph of its own would be wrapped in the help.
-  private static var networkList: String {
-    ClassifierNetwork.allCases.map { "  \($0.rawValue):\n    \($0.summary)" }
-      .joined(separator: "\n")
-  }
+  private static let networkList = Catalogue.list(for: .classify)
 
   @OptionGroup var folder: TrainingRunOptions
 
