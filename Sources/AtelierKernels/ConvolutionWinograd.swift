@@ -196,8 +196,7 @@ extension Kernels {
   }
 }
 
-/// The weight gradient of a convolution in Winograd's form; nil where the direct algorithm is
-/// the better one.
+/// The weight gradient of a convolution in Winograd's form.
 struct WinogradGradientPlan {
   /// Floats that all partial gradients together may take, unless one alone is larger.
   private static let partialFloats = 3_000_000
@@ -220,12 +219,12 @@ struct WinogradGradientPlan {
   let channelParts: Int
   let partialCount: Int
 
-  init?(_ g: ConvolutionGeometry, table: ck_convolution_table) {
-    guard let plan = WinogradPlan(g, pass: .forward, table: table) else { return nil }
+  /// Cuts the weight gradient of a convolution whose forward pass is `plan`.
+  init(_ plan: WinogradPlan) {
     sizes = plan.sizes
-    vector = table.vector
-    block = table.block
-    perFloat = table.per_float
+    vector = plan.vector
+    block = plan.block
+    perFloat = plan.perFloat
     blocks = plan.blocks
     partialCount = Kernels.paddedScratch(
       36 * WinogradPlan.sourceChannels(sizes) * plan.resultFloats)

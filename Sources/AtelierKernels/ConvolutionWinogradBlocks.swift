@@ -35,18 +35,8 @@ struct WinogradBlocks {
   /// Whether pairs of bfloat16 hold tiles, as the weight gradient wants them.
   let byTile: Bool
 
-  init?(_ g: ConvolutionGeometry, pass: ConvolutionPass, table: ck_convolution_table) {
-    guard let plan = WinogradPlan(g, pass: pass, table: table) else { return nil }
-    self.init(plan, byTile: false)
-  }
-
-  /// The same for the weight gradient.
-  init?(_ g: ConvolutionGeometry, table: ck_convolution_table) {
-    guard let plan = WinogradPlan(g, pass: .forward, table: table) else { return nil }
-    self.init(plan, byTile: true)
-  }
-
-  private init?(_ plan: WinogradPlan, byTile: Bool) {
+  /// The blocks of a pass, or of a forward pass's weight gradient (`byTile`).
+  init?(_ plan: WinogradPlan, byTile: Bool) {
     self.byTile = byTile
     sizes = plan.sizes
     (blocks, block) = (plan.blocks, plan.block)
@@ -85,14 +75,6 @@ struct WinogradBlocks {
 }
 
 extension Kernels {
-  /// Whether a pass can transform its weights while it runs, block by block; worth it where they
-  /// change before each run, since nothing of them is kept.
-  public func convolutionPacksInRun(_ g: ConvolutionGeometry, pass: ConvolutionPass) -> Bool {
-    let table = convolutionTable.pointee
-    return DeepPlan(g, pass: pass, table: table) == nil
-      && WinogradBlocks(g, pass: pass, table: table) != nil
-  }
-
   /// Runs a pass block by block from unpacked weights [kh, kw, C, K].
   func runWinogradBlocks(
     _ plan: WinogradBlocks, _ g: ConvolutionGeometry, pass: ConvolutionPass,

@@ -21,6 +21,9 @@ public protocol Operation: Sendable, Hashable, Codable {
   /// Inputs of which only the shape is used, so that their memory need not be kept.
   var shapeOnlyInputs: [Int] { get }
 
+  /// Inputs that a run moves, such as running statistics.
+  var movedInputs: [Int] { get }
+
   /// Inputs whose memory output 0 may take over when nobody else needs it and the counts agree.
   var inPlaceInputs: [Int] { get }
 
@@ -30,6 +33,9 @@ public protocol Operation: Sendable, Hashable, Codable {
   /// Whether each sample of the results depends on the same sample of the inputs alone (parameters
   /// apart), so that two batches may run as one.
   var treatsSamplesAlone: Bool { get }
+
+  /// What runs in its place: made once, while planning; itself where there is nothing to choose.
+  func planned(_ shapes: NodeShapes, _ kernels: Kernels) throws(ShapeError) -> any Operation
 
   /// Floats of scratch memory while the operation runs.
   func workspaceCount(_ shapes: NodeShapes, _ kernels: Kernels) -> Int
@@ -50,6 +56,9 @@ public protocol Operation: Sendable, Hashable, Codable {
   /// - Throws: `ShapeError` when the operation has no gradient.
   func differentiate(_ context: inout DifferentiationContext) throws(ShapeError) -> [ValueID?]
 
+  /// The kernel that most of a run's time goes to; nil for the kinds that are not timed alone.
+  func kernelCase(_ shapes: NodeShapes) -> KernelCase?
+
   /// Multiply-adds of one run, for the summary and the profile; 0 where memory traffic is all that counts.
   func multiplyAdds(_ shapes: NodeShapes) -> Int
 }
@@ -58,17 +67,25 @@ extension Operation {
   /// None by default.
   public var shapeOnlyInputs: [Int] { [] }
   /// None by default.
+  public var movedInputs: [Int] { [] }
+  /// None by default.
   public var inPlaceInputs: [Int] { [] }
   /// False by default.
   public var isView: Bool { false }
   /// False by default.
   public var treatsSamplesAlone: Bool { false }
+  /// Itself by default.
+  public func planned(
+    _ shapes: NodeShapes, _ kernels: Kernels
+  ) throws(ShapeError) -> any Operation { self }
   /// None by default.
   public func workspaceCount(_ shapes: NodeShapes, _ kernels: Kernels) -> Int { 0 }
   /// None by default.
   public func preparedCount(_ shapes: NodeShapes, _ kernels: Kernels) -> Int { 0 }
   /// Nothing by default.
   public func prepare(_ context: borrowing ExecutionContext) {}
+  /// None by default.
+  public func kernelCase(_ shapes: NodeShapes) -> KernelCase? { nil }
   /// 0 by default.
   public func multiplyAdds(_ shapes: NodeShapes) -> Int { 0 }
   /// Refuses by default: gradient operations are not differentiated again.

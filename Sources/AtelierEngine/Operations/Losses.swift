@@ -105,6 +105,11 @@ public struct SparseCrossEntropy: Operation {
 
   public func workspaceCount(_ shapes: NodeShapes, _ kernels: Kernels) -> Int { 1 }
 
+  public func kernelCase(_ shapes: NodeShapes) -> KernelCase? {
+    let channels = shapes.inputs[0].channels
+    return .crossEntropy(rows: shapes.inputs[0].count / channels, channels: channels)
+  }
+
   public func run(_ context: borrowing ExecutionContext) {
     let shape = context.shapes.inputs[0]
     let result = context.kernels.softmaxCrossEntropy(
@@ -145,6 +150,11 @@ public struct SparseCrossEntropyGradient: Operation {
     _ = try loss.outputShapes(Array(inputs.dropLast(2)))
     try expectScalars(inputs.suffix(2))
     return [inputs[0]]
+  }
+
+  public func kernelCase(_ shapes: NodeShapes) -> KernelCase? {
+    let channels = shapes.inputs[0].channels
+    return .crossEntropyGradient(rows: shapes.inputs[0].count / channels, channels: channels)
   }
 
   public func run(_ context: borrowing ExecutionContext) {

@@ -51,6 +51,11 @@ public struct PoolAttributes: Sendable, Hashable, Codable {
       paddingTop: top, paddingLeft: left)
   }
 
+  /// The sizes for an input that tracing has accepted.
+  func checkedGeometry(_ input: Shape) -> PoolGeometry {
+    checked { () throws(ShapeError) in try geometry(input) }
+  }
+
   func pooledShape(_ input: Shape) throws(ShapeError) -> Shape {
     let geometry = try geometry(input)
     return [input.batch, geometry.outputHeight, geometry.outputWidth, input.channels]
@@ -88,10 +93,12 @@ public struct MaxPoolOperation: Operation {
     return [pooled, pooled]
   }
 
+  public func kernelCase(_ shapes: NodeShapes) -> KernelCase? {
+    .maxPool(attributes.checkedGeometry(shapes.inputs[0]))
+  }
+
   public func run(_ context: borrowing ExecutionContext) {
-    let geometry = checked { () throws(ShapeError) in
-      try attributes.geometry(context.shapes.inputs[0])
-    }
+    let geometry = attributes.checkedGeometry(context.shapes.inputs[0])
     let pooled = context.shapes.outputs[0].count
     if let switches = context.output(1) {
       switches.withMemoryRebound(to: Int32.self, capacity: pooled) {
@@ -136,10 +143,12 @@ public struct MaxUnpoolOperation: Operation {
     return [inputs[2]]
   }
 
+  public func kernelCase(_ shapes: NodeShapes) -> KernelCase? {
+    .maxUnpool(attributes.checkedGeometry(shapes.inputs[2]))
+  }
+
   public func run(_ context: borrowing ExecutionContext) {
-    let geometry = checked { () throws(ShapeError) in
-      try attributes.geometry(context.shapes.inputs[2])
-    }
+    let geometry = attributes.checkedGeometry(context.shapes.inputs[2])
     let faults = context.input(1).withMemoryRebound(
       to: Int32.self, capacity: context.shapes.inputs[1].count
     ) {
@@ -180,10 +189,12 @@ public struct SwitchGather: Operation {
     return [inputs[1]]
   }
 
+  public func kernelCase(_ shapes: NodeShapes) -> KernelCase? {
+    .switchGather(attributes.checkedGeometry(shapes.inputs[0]))
+  }
+
   public func run(_ context: borrowing ExecutionContext) {
-    let geometry = checked { () throws(ShapeError) in
-      try attributes.geometry(context.shapes.inputs[0])
-    }
+    let geometry = attributes.checkedGeometry(context.shapes.inputs[0])
     let faults = context.input(1).withMemoryRebound(
       to: Int32.self, capacity: context.shapes.inputs[1].count
     ) {
@@ -230,9 +241,7 @@ public struct AveragePoolOperation: Operation {
   }
 
   public func run(_ context: borrowing ExecutionContext) {
-    let geometry = checked { () throws(ShapeError) in
-      try attributes.geometry(context.shapes.inputs[0])
-    }
+    let geometry = attributes.checkedGeometry(context.shapes.inputs[0])
     context.kernels.averagePool(
       geometry, context.input(0), context.output, countIncludesPadding: countIncludesPadding)
   }
@@ -268,9 +277,7 @@ public struct AveragePoolGradient: Operation {
   }
 
   public func run(_ context: borrowing ExecutionContext) {
-    let geometry = checked { () throws(ShapeError) in
-      try attributes.geometry(context.shapes.inputs[1])
-    }
+    let geometry = attributes.checkedGeometry(context.shapes.inputs[1])
     context.kernels.averagePoolGradient(
       geometry, context.input(0), context.output, countIncludesPadding: countIncludesPadding)
   }
