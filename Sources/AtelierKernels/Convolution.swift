@@ -34,26 +34,26 @@ extension Kernels {
 
   /// Runs all parts of a pass with the direct algorithm.
   func runDirect(
-    _ set: ConvolutionStencils, _ partition: ConvolutionPartition, source: UnsafePointer<Float>,
-    packed: UnsafePointer<Float>, epilogue: ConvolutionEpilogue,
-    result: UnsafeMutablePointer<Float>, workspace: UnsafeMutablePointer<Float>?
+    _ set: ConvolutionStencils, _ partition: ConvolutionPartition, _ call: ConvolutionCall
   ) {
     let table = convolutionTable.pointee
-    let ending = ck_conv_epilogue(epilogue)
     let scratch = Self.paddedScratch(partition.scratch)
-    precondition(scratch == 0 || workspace != nil, "this convolution needs a workspace")
+    precondition(scratch == 0 || call.workspace != nil, "this convolution needs a workspace")
     pool.parallelFor(lanes: partition.parts) { index, lane in
       var part = partition.part(index)
-      var ending = ending
-      let buffer = workspace.map { $0 + lane * scratch }
+      var ending = call.epilogue
+      let buffer = call.workspace.map { $0 + lane * scratch }
       for var stencil in set.stencils {
         if partition.usesPatches {
           table.patches(
-            &stencil, &ending, &part, part.q0, part.q1, source, packed, result, buffer)
+            &stencil, &ending, &part, part.q0, part.q1, call.source, call.weights, call.result,
+            buffer)
         } else if set.form == .depthwise {
-          table.depthwise(&stencil, &ending, &part, source, packed, result)
+          table.depthwise(&stencil, &ending, &part, call.source, call.weights, call.result)
         } else {
-          table.rows(&stencil, &ending, &part, source, packed, result, buffer)
+          table.rows(
+            &stencil, &ending, &part, call.source, call.weights, call.result,
+            buffer)
         }
       }
     }

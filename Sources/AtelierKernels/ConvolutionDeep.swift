@@ -108,28 +108,23 @@ struct DeepGradientPlan {
 
 extension Kernels {
   /// Runs a pass on unpacked weights [kh, kw, C, K].
-  func runDeep(
-    _ plan: DeepPlan, source: UnsafePointer<Float>, weights: UnsafePointer<Float>,
-    epilogue: ConvolutionEpilogue, result: UnsafeMutablePointer<Float>,
-    workspace: UnsafeMutablePointer<Float>?
-  ) {
-    guard let workspace else { preconditionFailure("this convolution needs a workspace") }
+  func runDeep(_ plan: DeepPlan, _ call: ConvolutionCall) {
     let table = convolutionTable.pointee
-    let ending = ck_conv_epilogue(epilogue)
     let g = plan.family.geometry
     let forward = plan.family.pass == .forward
     pool.parallelFor(lanes: plan.pixelParts * plan.blockParts) { index, lane in
-      var ending = ending
+      var ending = call.epilogue
       var view = ck_conv_weights(
-        values: weights, kernel_w: g.kernelWidth, tap_pitch: g.inputChannels * g.outputChannels,
+        values: call.weights, kernel_w: g.kernelWidth,
+        tap_pitch: g.inputChannels * g.outputChannels,
         step_c: forward ? g.outputChannels : 1, step_k: forward ? 1 : g.outputChannels)
       let pixel = index % plan.pixelParts * plan.pixelsPerPart
       let block = index / plan.pixelParts * plan.blocksPerPart
       for var stencil in plan.family.stencils {
         table.deep(
           &stencil, &ending, &view, pixel, pixel + plan.pixelsPerPart, block,
-          min(block + plan.blocksPerPart, plan.blocks), source, result,
-          workspace + lane * plan.scratch)
+          min(block + plan.blocksPerPart, plan.blocks), call.source, call.result,
+          call.scratch + lane * plan.scratch)
       }
     }
   }

@@ -179,27 +179,37 @@ public struct ConvolutionPlan: @unchecked Sendable {
       "this convolution stores its result in one tensor")
     precondition(moments == nil || momentParts != nil, "this convolution gives no moments")
     precondition(pooled == nil || canPool, "this convolution does not pool")
-    if case .winograd(let plan) = algorithm, pooled != nil || result != nil {
-      return kernels.runWinograd(
-        plan, source: source, loading: loading, packed: weights, epilogue: epilogue,
-        result: result, rest: rest, moments: moments, pooled: pooled, workspace: workspace)
-    }
-    guard let result else { preconditionFailure("this convolution needs an output") }
+    let isStored =
+      if case .winograd = algorithm { pooled != nil || result != nil } else { result != nil }
+    precondition(isStored, "this convolution needs an output")
+    let call = ConvolutionCall(
+      source: source, loading: loading, weights: weights, epilogue: ck_conv_epilogue(epilogue),
+      result: result, rest: rest, moments: moments, pooled: pooled, workspace: workspace)
     switch algorithm {
-    case .winograd: break
-    case .deep(let plan):
-      kernels.runDeep(
-        plan, source: source, weights: weights, epilogue: epilogue, result: result,
-        workspace: workspace)
-    case .blocks(let plan):
-      kernels.runWinogradBlocks(
-        plan, geometry, pass: pass, source: source, weights: weights, epilogue: epilogue,
-        result: result, rest: rest, workspace: workspace)
-    case .direct(let set, let partition):
-      kernels.runDirect(
-        set, partition, source: source, packed: weights, epilogue: epilogue, result: result,
-        workspace: workspace)
+    case .winograd(let plan): kernels.runWinograd(plan, call)
+    case .blocks(let plan): kernels.runWinogradBlocks(plan, geometry, pass, call)
+    case .deep(let plan): kernels.runDeep(plan, call)
+    case .direct(let set, let partition): kernels.runDirect(set, partition, call)
     }
+  }
+}
+
+/// The tensors of one run, as `ConvolutionPlan.run` takes them.
+struct ConvolutionCall {
+  let source: UnsafePointer<Float>
+  let loading: ConvolutionLoading
+  let weights: UnsafePointer<Float>
+  let epilogue: ck_conv_epilogue
+  let result: UnsafeMutablePointer<Float>?
+  let rest: ConvolutionRest?
+  let moments: UnsafeMutablePointer<Float>?
+  let pooled: UnsafeMutablePointer<Float>?
+  let workspace: UnsafeMutablePointer<Float>?
+
+  /// The workspace of an algorithm that always takes one.
+  var scratch: UnsafeMutablePointer<Float> {
+    guard let workspace else { preconditionFailure("this convolution needs a workspace") }
+    return workspace
   }
 }
 

@@ -166,32 +166,25 @@ extension Kernels {
   }
 
   /// Runs all parts of a pass in Winograd's form.
-  func runWinograd(
-    _ plan: WinogradPlan, source: UnsafePointer<Float>, loading: ConvolutionLoading,
-    packed: UnsafePointer<Float>, epilogue: ConvolutionEpilogue,
-    result: UnsafeMutablePointer<Float>?, rest: ConvolutionRest?,
-    moments: UnsafeMutablePointer<Float>?, pooled: UnsafeMutablePointer<Float>?,
-    workspace: UnsafeMutablePointer<Float>?
-  ) {
-    guard let workspace else { preconditionFailure("this convolution needs a workspace") }
+  func runWinograd(_ plan: WinogradPlan, _ call: ConvolutionCall) {
     let table = convolutionTable.pointee
-    let ending = ck_conv_epilogue(epilogue)
     let scratch = Self.paddedScratch(plan.scratch)
     let tiles = plan.sizes.batch * plan.sizes.tiles_y * plan.sizes.tiles_x
     var bound = plan.sizes
-    loading.bind(&bound)
-    if let rest { (bound.split, bound.dst_rest) = (rest.start, rest.tensor) }
-    bound.pooled = pooled
+    call.loading.bind(&bound)
+    if let rest = call.rest { (bound.split, bound.dst_rest) = (rest.start, rest.tensor) }
+    bound.pooled = call.pooled
     pool.parallelFor(lanes: plan.parts) { [bound] index, lane in
       var sizes = bound
-      var ending = ending
+      var ending = call.epilogue
       let batch = index / plan.blockParts
       let first = batch * sizes.tile_batch
       let block = index % plan.blockParts * plan.blocksPerPart
       table.winograd_tiles(
         &sizes, &ending, first, min(first + sizes.tile_batch, tiles), block,
-        min(block + plan.blocksPerPart, plan.blocks), source, packed, result,
-        workspace + lane * scratch, moments.map { $0 + batch * (2 * sizes.dst_c + 1) })
+        min(block + plan.blocksPerPart, plan.blocks), call.source, call.weights,
+        call.result, call.scratch + lane * scratch,
+        call.moments.map { $0 + batch * (2 * sizes.dst_c + 1) })
     }
   }
 }

@@ -77,30 +77,26 @@ struct WinogradBlocks {
 extension Kernels {
   /// Runs a pass block by block from unpacked weights [kh, kw, C, K].
   func runWinogradBlocks(
-    _ plan: WinogradBlocks, _ g: ConvolutionGeometry, pass: ConvolutionPass,
-    source: UnsafePointer<Float>, weights: UnsafePointer<Float>, epilogue: ConvolutionEpilogue,
-    result: UnsafeMutablePointer<Float>, rest: ConvolutionRest?,
-    workspace: UnsafeMutablePointer<Float>?
+    _ plan: WinogradBlocks, _ g: ConvolutionGeometry, _ pass: ConvolutionPass,
+    _ call: ConvolutionCall
   ) {
-    guard let workspace else { preconditionFailure("this convolution needs a workspace") }
     let table = convolutionTable.pointee
     var bound = plan.sizes
-    if let rest { (bound.split, bound.dst_rest) = (rest.start, rest.tensor) }
-    let lanes = transformSource(plan, bound, source: source, workspace: workspace)
-    let ending = ck_conv_epilogue(epilogue)
+    if let rest = call.rest { (bound.split, bound.dst_rest) = (rest.start, rest.tensor) }
+    let lanes = transformSource(plan, bound, source: call.source, workspace: call.scratch)
     let forward = pass == .forward
     pool.parallelFor(lanes: plan.blocks) { [bound] kb, lane in
       var sizes = bound
-      var ending = ending
+      var ending = call.epilogue
       let packed = lanes + lane * (plan.zeros + plan.weights + plan.results) + plan.zeros
       table.winograd_weights(
-        &sizes, weights, g.inputChannels * g.outputChannels, forward ? g.outputChannels : 1,
+        &sizes, call.weights, g.inputChannels * g.outputChannels, forward ? g.outputChannels : 1,
         forward ? 1 : g.outputChannels, forward ? 0 : 1, nil, kb, packed)
       for batch in 0..<plan.batches {
         let first = batch * sizes.tile_batch
         table.winograd_products(
           &sizes, &ending, first, min(first + sizes.tile_batch, plan.tiles), kb,
-          workspace + batch * plan.batchPitch, packed, result, packed + plan.weights, nil)
+          call.scratch + batch * plan.batchPitch, packed, call.result, packed + plan.weights, nil)
       }
     }
   }

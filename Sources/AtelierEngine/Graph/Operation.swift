@@ -30,6 +30,9 @@ public protocol Operation: Sendable, Hashable, Codable {
   /// Whether output 0 is input 0 under another shape, so that nothing runs.
   var isView: Bool { get }
 
+  /// Whether gradients of outputs other than the first are passed on too.
+  var differentiatesEveryOutput: Bool { get }
+
   /// Whether each sample of the results depends on the same sample of the inputs alone (parameters
   /// apart), so that two batches may run as one.
   var treatsSamplesAlone: Bool { get }
@@ -54,7 +57,7 @@ public protocol Operation: Sendable, Hashable, Codable {
   /// - Parameter context: The node, the gradients of its outputs, and where nodes are appended.
   /// - Returns: One value per input; nil where there is no gradient or nobody needs it.
   /// - Throws: `ShapeError` when the operation has no gradient.
-  func differentiate(_ context: inout DifferentiationContext) throws(ShapeError) -> [ValueID?]
+  func differentiate(_ context: inout Derivation) throws(ShapeError) -> [ValueID?]
 
   /// The kernel that most of a run's time goes to; nil for the kinds that are not timed alone.
   func kernelCase(_ shapes: NodeShapes) -> KernelCase?
@@ -73,6 +76,8 @@ extension Operation {
   /// False by default.
   public var isView: Bool { false }
   /// False by default.
+  public var differentiatesEveryOutput: Bool { false }
+  /// False by default.
   public var treatsSamplesAlone: Bool { false }
   /// Itself by default.
   public func planned(
@@ -89,9 +94,7 @@ extension Operation {
   /// 0 by default.
   public func multiplyAdds(_ shapes: NodeShapes) -> Int { 0 }
   /// Refuses by default: gradient operations are not differentiated again.
-  public func differentiate(
-    _ context: inout DifferentiationContext
-  ) throws(ShapeError) -> [ValueID?] {
+  public func differentiate(_ context: inout Derivation) throws(ShapeError) -> [ValueID?] {
     throw ShapeError("operation \(Self.kind) has no gradient")
   }
 

@@ -83,11 +83,8 @@ public struct ConvolutionOperation: ConvolutionDescription {
     try attributes.geometry(input: input, weights: weights)
   }
 
-  public func differentiate(
-    _ context: inout DifferentiationContext
-  ) throws(ShapeError) -> [ValueID?] {
+  public func differentiate(_ context: inout Derivation) throws(ShapeError) -> [ValueID?] {
     let inputs = context.node.inputs
-    guard let upstream = context.upstream[0] else { return inputs.map { _ in nil } }
     let geometry = try geometry(context.shape(inputs[0]), weights: context.shape(inputs[1]))
     let (explicit, outputPadding) = ConvolutionAttributes.explicit(geometry)
     var gradients = [ValueID?](repeating: nil, count: inputs.count)
@@ -95,16 +92,16 @@ public struct ConvolutionOperation: ConvolutionDescription {
     if context.isNeeded[1] {
       let results = try context.append(
         ConvolutionWeightGradient(explicit, weights: context.shape(inputs[1]), hasBias: needsBias),
-        [inputs[0], upstream])
+        [inputs[0], context.upstream])
       gradients[1] = results[0]
       if needsBias { gradients[2] = results[1] }
     } else if needsBias {
-      gradients[2] = try context.one(ChannelSum(), [upstream])
+      gradients[2] = try context.one(ChannelSum(), [context.upstream])
     }
     if context.isNeeded[0] {
       gradients[0] = try context.one(
         TransposedConvolutionOperation(explicit, outputPadding: outputPadding),
-        [upstream, inputs[1]])
+        [context.upstream, inputs[1]])
     }
     return gradients
   }
@@ -140,23 +137,21 @@ public struct TransposedConvolutionOperation: ConvolutionDescription {
     try attributes.adjointGeometry(input: input, weights: weights, outputPadding: outputPadding)
   }
 
-  public func differentiate(
-    _ context: inout DifferentiationContext
-  ) throws(ShapeError) -> [ValueID?] {
+  public func differentiate(_ context: inout Derivation) throws(ShapeError) -> [ValueID?] {
     let inputs = context.node.inputs
-    guard let upstream = context.upstream[0] else { return inputs.map { _ in nil } }
     let geometry = try geometry(context.shape(inputs[0]), weights: context.shape(inputs[1]))
     let (explicit, unread) = ConvolutionAttributes.explicit(geometry)
     var gradients = [ValueID?](repeating: nil, count: inputs.count)
     if epilogue.hasBias, context.isNeeded[2] {
-      gradients[2] = try context.one(ChannelSum(), [upstream])
+      gradients[2] = try context.one(ChannelSum(), [context.upstream])
     }
     // Output padding of a whole stride or more (dilation allows it) would give the convolution windows that painted nothing.
     let surplus = Border(
       top: 0, bottom: unread.height / attributes.stride.height * attributes.stride.height, left: 0,
       right: unread.width / attributes.stride.width * attributes.stride.width)
     let painted =
-      surplus == Border(0) ? upstream : try context.one(CropOperation(surplus), [upstream])
+      surplus == Border(0)
+      ? context.upstream : try context.one(CropOperation(surplus), [context.upstream])
     if context.isNeeded[1] {
       gradients[1] = try context.one(
         ConvolutionWeightGradient(explicit, weights: context.shape(inputs[1]), hasBias: false),

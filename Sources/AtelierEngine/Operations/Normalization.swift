@@ -76,15 +76,12 @@ public struct BatchNormalizationOperation: Operation {
       pixels: pixels, channels: channels)
   }
 
-  public func differentiate(
-    _ context: inout DifferentiationContext
-  ) throws(ShapeError) -> [ValueID?] {
-    guard let upstream = context.upstream[0] else { return [nil, nil, nil, nil, nil] }
+  public func differentiate(_ context: inout Derivation) throws(ShapeError) -> [ValueID?] {
     let (inputs, outputs) = (context.node.inputs, context.node.outputs)
     let gradient = BatchNormalizationGradient(activation: activation, isTraining: isTraining)
     let results = try context.append(
       gradient,
-      [upstream, inputs[0], inputs[1], outputs[1], outputs[2]]
+      [context.upstream, inputs[0], inputs[1], outputs[1], outputs[2]]
         + (activation == .identity ? [] : [inputs[2]]))
     return [
       context.isNeeded[0] ? results[0] : nil, context.isNeeded[1] ? results[1] : nil,
@@ -262,14 +259,11 @@ public struct GroupNormalizationOperation: Operation {
       channels: shape.channels)
   }
 
-  public func differentiate(
-    _ context: inout DifferentiationContext
-  ) throws(ShapeError) -> [ValueID?] {
-    guard let upstream = context.upstream[0] else { return [nil, nil, nil] }
+  public func differentiate(_ context: inout Derivation) throws(ShapeError) -> [ValueID?] {
     let (inputs, outputs) = (context.node.inputs, context.node.outputs)
     let results = try context.append(
       GroupNormalizationGradient(groups: groupCount(context.shape(inputs[0]))),
-      [upstream, inputs[0], inputs[1], outputs[1], outputs[2]])
+      [context.upstream, inputs[0], inputs[1], outputs[1], outputs[2]])
     return (0..<3).map { context.isNeeded[$0] ? results[$0] : nil }
   }
 }
@@ -345,10 +339,7 @@ public struct DropoutOperation: Operation {
       count: context.shapes.inputs[0].count)
   }
 
-  public func differentiate(
-    _ context: inout DifferentiationContext
-  ) throws(ShapeError) -> [ValueID?] {
-    guard let upstream = context.upstream[0] else { return [nil] }
-    return [isTraining ? try context.one(self, [upstream]) : upstream]
+  public func differentiate(_ context: inout Derivation) throws(ShapeError) -> [ValueID?] {
+    [isTraining ? try context.one(self, [context.upstream]) : context.upstream]
   }
 }

@@ -109,13 +109,11 @@ public struct MaxPoolOperation: Operation {
     }
   }
 
-  public func differentiate(
-    _ context: inout DifferentiationContext
-  ) throws(ShapeError) -> [ValueID?] {
-    guard let upstream = context.upstream[0] else { return [nil] }
-    return [
+  public func differentiate(_ context: inout Derivation) throws(ShapeError) -> [ValueID?] {
+    [
       try context.one(
-        MaxUnpoolOperation(attributes), [upstream, context.node.outputs[1], context.node.inputs[0]])
+        MaxUnpoolOperation(attributes),
+        [context.upstream, context.node.outputs[1], context.node.inputs[0]])
     ]
   }
 }
@@ -162,12 +160,10 @@ public struct MaxUnpoolOperation: Operation {
     }
   }
 
-  public func differentiate(
-    _ context: inout DifferentiationContext
-  ) throws(ShapeError) -> [ValueID?] {
-    guard let upstream = context.upstream[0] else { return [nil, nil, nil] }
-    return [
-      try context.one(SwitchGather(attributes), [upstream, context.node.inputs[1]]), nil, nil,
+  public func differentiate(_ context: inout Derivation) throws(ShapeError) -> [ValueID?] {
+    [
+      try context.one(SwitchGather(attributes), [context.upstream, context.node.inputs[1]]), nil,
+      nil,
     ]
   }
 }
@@ -207,13 +203,11 @@ public struct SwitchGather: Operation {
     }
   }
 
-  public func differentiate(
-    _ context: inout DifferentiationContext
-  ) throws(ShapeError) -> [ValueID?] {
-    guard let upstream = context.upstream[0] else { return [nil, nil] }
+  public func differentiate(_ context: inout Derivation) throws(ShapeError) -> [ValueID?] {
     let inputs = context.node.inputs
     return [
-      try context.one(MaxUnpoolOperation(attributes), [upstream, inputs[1], inputs[0]]), nil,
+      try context.one(MaxUnpoolOperation(attributes), [context.upstream, inputs[1], inputs[0]]),
+      nil,
     ]
   }
 }
@@ -246,15 +240,12 @@ public struct AveragePoolOperation: Operation {
       geometry, context.input(0), context.output, countIncludesPadding: countIncludesPadding)
   }
 
-  public func differentiate(
-    _ context: inout DifferentiationContext
-  ) throws(ShapeError) -> [ValueID?] {
-    guard let upstream = context.upstream[0] else { return [nil] }
-    return [
+  public func differentiate(_ context: inout Derivation) throws(ShapeError) -> [ValueID?] {
+    [
       try context.one(
         AveragePoolGradient(
           attributes: attributes, countIncludesPadding: countIncludesPadding),
-        [upstream, context.node.inputs[0]])
+        [context.upstream, context.node.inputs[0]])
     ]
   }
 }
@@ -302,13 +293,10 @@ public struct GlobalAveragePoolOperation: Operation {
       channels: shape.channels)
   }
 
-  public func differentiate(
-    _ context: inout DifferentiationContext
-  ) throws(ShapeError) -> [ValueID?] {
-    guard let upstream = context.upstream[0] else { return [nil] }
-    return [
+  public func differentiate(_ context: inout Derivation) throws(ShapeError) -> [ValueID?] {
+    [
       try context.one(
-        GlobalAveragePoolGradient(), [upstream, context.node.inputs[0]])
+        GlobalAveragePoolGradient(), [context.upstream, context.node.inputs[0]])
     ]
   }
 }
