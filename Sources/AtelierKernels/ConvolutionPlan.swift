@@ -49,8 +49,9 @@ public struct ConvolutionPlan: @unchecked Sendable {
     self.algorithm = algorithm
   }
 
-  /// The same pass with its weights transformed while it runs, block by block; worth it where they
-  /// change before each run, since nothing of them is kept. nil where it cannot.
+  /// The same pass with its weights packed block by block while it runs; nil where it cannot.
+  ///
+  /// Worth it where they change before each run, since nothing of them is kept.
   public var packingInRun: ConvolutionPlan? {
     guard case .winograd(let plan) = algorithm, let blocks = WinogradBlocks(plan, byTile: false)
     else { return nil }
