@@ -3,5 +3,5 @@
 /// All workshops of the studio.
 public enum Workshops {
   /// In the order in which people see them.
-  public static let all: [any Workshop.Type] = [ClassifyWorkshop.self]
+  public static let all: [any Workshop.Type] = [SegmentWorkshop.self, ClassifyWorkshop.self]
 }
