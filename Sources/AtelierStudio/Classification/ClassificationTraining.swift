@@ -62,7 +62,7 @@ public struct ClassificationTrainingRequest: TrainingRequest, Hashable {
           Field("network", \.network, "The network; see above", value: "name")
             .demanded(
               "a training needs a network: give --network, one of "
-                + ClassifierNetwork.allCases.map(\.rawValue).joined(separator: ", ")),
+                + Catalogue.names(for: .classify)),
           Field("size", \.form.pixels, "The size of pictures from class folders", value: "HxW"),
           Field(flag: "gray", \.form.isGray, "Take pictures from class folders in gray"),
           Field(commas: "class-names", \.classNames, "Names for the classes, with commas", value: "list")
@@ -114,7 +114,7 @@ public enum ClassificationTraining: TrainingJob {
     normalization. Ctrl-C saves; --resume goes on as if nothing had happened.
 
     NETWORKS
-    \(NetworkList.text(ClassifierNetwork.allCases.map { ($0.rawValue, $0.summary) }))
+    \(Catalogue.list(for: .classify))
 
     EXAMPLES
       atelier classify train --data fashion-mnist --network course --run mine

@@ -119,6 +119,10 @@ public struct MaskRCNNModel: Sendable {
     let names = Set(graph.parameters.map(\.name))
     let store = try ParameterStore(
       for: [graph], seed: 0, startingFrom: model.parameters.filter { names.contains($0.key) })
-    return MaskRCNNDetector(network, store: store, kernels: kernels)
+    return MaskRCNNDetector(
+      network,
+      RunningModel(
+        graph: graph, information: model.information, store: store,
+        capacity: MaskRCNNDetector.keptPrograms, kernels: kernels))
   }
 }
