@@ -6,6 +6,7 @@ import AtelierInterchange
 import AtelierKernels
 import AtelierStudio
 import AtelierTraining
+import AtelierZoo
 import Foundation
 import TestSupport
 import Testing
@@ -89,19 +90,26 @@ import Testing
   private func goOn(_ run: URL, isDuel: Bool) throws {
     var place = RunPlace()
     (place.run, place.resume) = (run.path, true)
-    let request = try AttackTraining.request([:], in: place)
-    #expect(request.isDuel == isDuel)
+    let other = try NoiseTraining.handOver([:], in: place)
+    #expect((other?.job is DuelTraining.Type) == isDuel)
     var job = JobPlace()
     job.run = place
-    let report = try AttackTraining.run(request, in: job)
+    let report =
+      isDuel
+      ? try DuelTraining.run(DuelTraining.request([:], in: place), in: job)
+      : try NoiseTraining.run(NoiseTraining.request([:], in: place), in: job)
     #expect(report.continuation == nil && report.fault == nil)
     let about = try String(contentsOf: run.appending(path: "about.json"), encoding: .utf8)
-    #expect(about.contains("\"attack train\"") && about.contains("antagonist") == isDuel)
-    #expect(try AttackTraining.request([:], in: place).isDuel == isDuel)
-    guard !isDuel else { return }
-    #expect(
-      errorLine { _ = try AttackTraining.request(["antagonist": [""]], in: place) }
-        == "\(run.path): the run is no duel; leave out --antagonist")
+    #expect(about.contains("\"attack train" + (isDuel ? " --antagonist\"" : "\"")))
+    #expect((try NoiseTraining.handOver([:], in: place) != nil) == isDuel)
+    let line = errorLine {
+      if let other = try NoiseTraining.handOver(["universal": [""]], in: place) {
+        Issue.record("\(other)")
+      }
+      _ = try NoiseTraining.request(["antagonist": [""]], in: place)
+    }
+    let word = isDuel ? "universal" : "antagonist"
+    #expect(line == "--resume goes on with the run's own settings; leave out --\(word)")
   }
 
   /// What both trainings are told reaches the one that counts, and comes back as words.
@@ -114,22 +122,23 @@ import Testing
         "data": [noise.data], "victim": [noise.victim], "epsilon": ["1.5"], "l2": [""],
         "loss": ["ce"], "network": ["unet"], "shift": ["2"], "least-likely": [""],
       ]
-      let frozen = try AttackTraining.request(words, in: place)
-      #expect(!frozen.isDuel && frozen.noise.budget == .two(1.5))
-      #expect(frozen.noise.loss == .crossEntropy(limit: 20) && frozen.noise.goal == .leastLikely)
-      #expect(frozen.noise.network == .unet && frozen.noise.epochs == 4)
-      #expect(try frozen.json() == frozen.noise.json())
+      #expect(try NoiseTraining.handOver(words, in: place) == nil)
+      let frozen = try NoiseTraining.request(words, in: place)
+      #expect(frozen.budget == .two(1.5) && frozen.loss == .crossEntropy(limit: 20))
+      #expect(frozen.goal == .leastLikely && frozen.network == .unet && frozen.epochs == 4)
+      words["loss"] = ["ce:20"]
+      #expect(NoiseTrainingRequest.form.words(of: frozen) == words)
       words["least-likely"] = nil
       words["epsilon"] = nil
       words.merge(["antagonist": [""], "steps": ["7"], "pgd-epsilon": ["51/255"]]) { $1 }
-      let duel = try AttackTraining.request(words, in: place)
-      #expect(duel.isDuel && duel.duel.budget == .two(2) && duel.duel.generator == .unet)
-      #expect(duel.duel.epochs == nil && duel.duel.steps == 7 && duel.duel.searchRadius == 0.2)
-      #expect(duel.duel.augmentation.shift == 2 && duel.duel.warmUp == 100)
-      #expect(try duel.json() == duel.duel.json())
-      let again = AttackTrainingRequest.form.words(of: duel)
-      #expect(again["network"] == ["unet"] && again["pgd-epsilon"] == ["0.2"])
-      #expect(again["victim"] == [noise.victim] && again["antagonist"] != nil)
+      let other = try #require(try NoiseTraining.handOver(words, in: place))
+      #expect(other.job is DuelTraining.Type)
+      let duel = try DuelTraining.request(other.words, in: place)
+      #expect(duel.budget == .two(2) && duel.generator == .unet && duel.augmentation.shift == 2)
+      #expect(duel.epochs == nil && duel.steps == 7 && duel.warmUp == 100)
+      words["antagonist"] = nil
+      words.merge(["pgd-epsilon": ["0.2"], "epsilon": ["2"], "loss": ["ce:20"]]) { $1 }
+      #expect(DuelRequest.form.words(of: duel) == words)
     }
   }
 
@@ -178,7 +187,7 @@ import Testing
         }
       }
       let report = try AttackEvaluate.run(request, in: place)
-      let value = try JSONText.data(try #require(report.value))
+      let value = try report.value.map { try JSONText.data($0) } ?? Data()
       let object = try #require(try JSONSerialization.jsonObject(with: value) as? [String: Any])
       let rows = try #require(object["rows"] as? [[String: Any]])
       let figures = rows.compactMap { ($0["report"] as? [String: Any])?["success"] as? Double }

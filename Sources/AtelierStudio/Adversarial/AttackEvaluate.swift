@@ -70,7 +70,8 @@ public struct AttackEvaluateRequest: JobRequest, Hashable {
           "Make attacks without training on each victim and judge them by all"),
         Field(
           "denoiser", \.denoiser, "Also put this denoiser in front: a model file, or shipped",
-          value: "file"),
+          value: "file", kind: .file(["safetensors"])
+        ).besides("shipped"),
         Field(
           "denoiser-sigma", \.denoiserSigma, "The noise's deviation that it is told, of 255",
           value: "sigma", .from(0, to: 255)),

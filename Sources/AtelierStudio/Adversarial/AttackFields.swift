@@ -146,4 +146,11 @@ extension Field {
   static func target(_ path: FieldPath<Request, Int?>, _ help: String) -> Self {
     Self("target", path, help, value: "class", .from(0))
   }
+
+  /// The model file of a classifier.
+  static func victim(_ path: FieldPath<Request, String>) -> Self {
+    Self(
+      "victim", path, "The model file of the classifier", value: "file",
+      kind: .file(["safetensors"]))
+  }
 }

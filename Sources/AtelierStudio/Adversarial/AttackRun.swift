@@ -27,18 +27,9 @@ public struct AttackRunRequest: JobRequest, Hashable {
     Form(
       Self(),
       fields: [
-        Field(list: "in", \.inputs, "Pictures, folders of them, or sets", value: "in")
-          .positional.demanded,
-        Field(
-          "model", \.model, "The model file of the generator", value: "file",
-          kind: .file(["safetensors"])
-        ).demanded,
-        Field(
-          "victim", \.victim, "The model file of the classifier", value: "file",
-          kind: .file(["safetensors"])
-        ).demanded,
-        Field("output", \.output, "The folder for the results", value: "dir", kind: .output)
-          .letter("o").demanded,
+        .inputs(\.inputs, "Pictures, folders of them, or sets"),
+        .model(\.model, "The model file of the generator"), Field.victim(\.victim).demanded,
+        .output(\.output, "The folder for the results", value: "dir"),
         .radii(
           "epsilon", "Another limit, which scales the noise",
           get: { $0.epsilon.map { [$0] } ?? [] }, set: { $0.epsilon = $1[0] }
@@ -257,6 +248,6 @@ public enum AttackWorkshop: Workshop {
         --victim m.safetensors -o out
     """
   public static let jobs: [any Job.Type] = [
-    AttackRun.self, AttackTraining.self, AttackEvaluate.self,
+    AttackRun.self, NoiseTraining.self, AttackEvaluate.self,
   ]
 }

@@ -20,6 +20,17 @@ public protocol Job: Sendable {
   /// Whether it multiplies, so that a precision can be chosen.
   static var takesPrecision: Bool { get }
 
+  /// The job that is meant, where words or a run folder mean another one than this, with its own words; else nil.
+  ///
+  /// - Parameters:
+  ///   - words: What a front end was given.
+  ///   - run: The run folder; empty for jobs that have none.
+  /// - Returns: The other job with the words that its form has; nil for this one.
+  /// - Throws: `FieldError` or `StudioError` with one line where the other job does not have a word.
+  static func handOver(
+    _ words: FieldWords, in run: RunPlace
+  ) throws -> (job: any Job.Type, words: FieldWords)?
+
   /// Makes the request of words; a training that goes on has one in its run folder.
   ///
   /// - Parameters:
@@ -39,12 +50,18 @@ public protocol Job: Sendable {
 }
 
 extension Job {
+  /// Nothing more to know.
+  public static var guide: String { "" }
   /// No run folder.
   public static var trains: Bool { false }
   /// It multiplies.
   public static var takesPrecision: Bool { true }
   /// Workshop and verb, such as `classify train`.
   public static var path: String { name == workshop ? name : "\(workshop) \(name)" }
+  /// No other job is meant.
+  public static func handOver(
+    _ words: FieldWords, in run: RunPlace
+  ) throws -> (job: any Job.Type, words: FieldWords)? { nil }
   /// A request of words alone.
   public static func request(_ words: FieldWords, in run: RunPlace) throws -> Request {
     try Request(words: words)
@@ -66,6 +83,8 @@ public protocol Workshop: Sendable {
 }
 
 extension Workshop {
+  /// Nothing more to know.
+  public static var guide: String { "" }
   /// `run` is meant.
   public static var mainJob: String? { "run" }
 }
@@ -73,39 +92,48 @@ extension Workshop {
 /// All workshops, as front ends without types see them.
 public struct StudioDescription: Sendable, Encodable {
   /// One job.
-  public struct JobDescription: Sendable, Encodable {
-    let name: String
-    let summary: String
-    let guide: String
-    let trains: Bool
-    let fields: [FieldDescription]
+  public struct Job: Sendable, Encodable {
+    /// The verb.
+    public let name: String
+    /// One sentence.
+    public let summary: String
+    /// What there is to know.
+    public let guide: String
+    /// Whether it works in a run folder that can be resumed.
+    public let trains: Bool
+    /// What it is asked for.
+    public let fields: [FieldDescription]
   }
 
   /// One workshop.
-  public struct WorkshopDescription: Sendable, Encodable {
-    let name: String
-    let summary: String
-    let main: String?
-    let jobs: [JobDescription]
+  public struct Shop: Sendable, Encodable {
+    /// The name.
+    public let name: String
+    /// One sentence.
+    public let summary: String
+    /// The job that is meant where none is named.
+    public let main: String?
+    /// The jobs.
+    public var jobs: [Job]
   }
 
   /// The version of the studio.
   public let version: String
   /// The workshops.
-  public let workshops: [WorkshopDescription]
+  public var workshops: [Shop]
 
   /// Describes workshops.
   public init(_ workshops: [any Workshop.Type]) {
     version = StudioVersion.current
-    self.workshops = workshops.map { workshop in
-      WorkshopDescription(
-        name: workshop.name, summary: workshop.summary, main: workshop.mainJob,
-        jobs: workshop.jobs.map { Self.describe($0) })
+    self.workshops = workshops.map { shop in
+      Shop(
+        name: shop.name, summary: shop.summary, main: shop.jobs.count > 1 ? shop.mainJob : nil,
+        jobs: shop.jobs.map { Self.describe($0) })
     }
   }
 
-  private static func describe<Work: Job>(_ job: Work.Type) -> JobDescription {
-    JobDescription(
+  private static func describe<Work: AtelierStudio.Job>(_ job: Work.Type) -> Job {
+    Job(
       name: job.name, summary: job.summary, guide: job.guide, trains: job.trains,
       fields: Work.Request.form.descriptions)
   }

@@ -37,8 +37,6 @@ public struct RunPlace: JobRequest, Hashable {
 public protocol TrainingJob: Job where Request: TrainingRequest {
   /// The mathematics.
   associatedtype Task: TrainingTask where Task.Request == Request
-  /// What `about.json` says in any case, where trainings of one verb are told apart by it.
-  static var marks: FieldWords { get }
   /// Prepares the mathematics before anything is written.
   ///
   /// - Parameters:
@@ -51,8 +49,6 @@ public protocol TrainingJob: Job where Request: TrainingRequest {
 
 extension TrainingJob {
   public static var trains: Bool { true }
-  /// Nothing.
-  public static var marks: FieldWords { [:] }
 
   /// The request of a new training, or that of the run that goes on with what may change put in.
   public static func request(_ words: FieldWords, in run: RunPlace) throws -> Request {
@@ -89,8 +85,8 @@ extension TrainingJob {
     arguments: FieldWords = [:]
   ) throws -> StopReport {
     let task = try task(request, isResuming: isResuming, kernels: kernels)
-    let about = AboutRun(job: path, arguments: arguments.merging(marks) { $1 })
-    let folder = try request.folder(at: run, isResuming: isResuming, about: about)
+    let folder = try request.folder(
+      at: run, isResuming: isResuming, about: AboutRun(job: path, arguments: arguments))
     return try train(
       task, in: folder, listeners: listeners, interrupt: interrupt, kernels: kernels)
   }
@@ -112,6 +108,11 @@ extension TrainingJob {
   ///
   /// - Throws: `TrainingError` when the folder holds no run of this kind.
   public static func request(of run: URL) throws -> Request { try Request(ofRun: run) }
+
+  /// Whether a run folder is of this job: what it says, or, of an older version's, whether its request can be read.
+  static func isJob(ofRun run: URL) -> Bool {
+    AboutRun(ofRun: run).map { $0.job == path } ?? ((try? request(of: run)) != nil)
+  }
 }
 
 /// Which job a run folder is of: `about.json`.
@@ -122,6 +123,19 @@ struct AboutRun: Codable {
   var arguments: FieldWords
   /// The version of the studio.
   var version = StudioVersion.current
+
+  init(job: String, arguments: FieldWords) {
+    self.job = job
+    self.arguments = arguments
+  }
+
+  /// What a run folder says; nil where an older version made it.
+  init?(ofRun run: URL) {
+    guard let data = try? Data(contentsOf: run.appendingPathComponent("about.json")),
+      let about = try? JSONDecoder().decode(Self.self, from: data)
+    else { return nil }
+    self = about
+  }
 }
 
 extension TrainingRequest {
@@ -157,6 +171,10 @@ extension TrainingRequest {
     }
     try form.expectChangeable(words)
     try StudioFiles.expectPresent([run.run])
+    if let about = AboutRun(ofRun: run.url), about.job != job {
+      throw StudioError(
+        .usage, "\(run.run): the run is one of atelier \(about.job), not of atelier \(job)")
+    }
     var request = try Self(ofRun: run.url)
     try StudioFiles.expectPresent(form.paths(request))
     request.replaceLimits(for: words)
@@ -183,7 +201,7 @@ extension TrainingRequest {
   /// - Returns: The folder, with this request stored in it.
   /// - Throws: `TrainingError` when there is a run already, none, or one of another request.
   func folder(at run: URL, isResuming: Bool, about: AboutRun) throws -> RunFolder {
-    let data = try RequestJSON.data(self)
+    let data = try StoredRequest.data(self)
     let aboutData = try JSONText.data(about)
     guard isResuming else {
       return try RunFolder.create(at: run, json: data, about: aboutData)
@@ -192,7 +210,7 @@ extension TrainingRequest {
     // What an older version stored lacks what is new; read anew it is complete.
     let stored: Self = try folder.request()
     try folder.expect(
-      json: data, stored: RequestJSON.data(stored),
+      json: data, stored: StoredRequest.data(stored),
       except: TrainingRecipe.changeable.union(Self.changeable))
     try folder.replace(json: data, about: aboutData)
     return folder
@@ -205,7 +223,7 @@ extension RunFolder {
   /// - Throws: `TrainingError` when it is of another kind.
   func request<Request: TrainingRequest>(as type: Request.Type = Request.self) throws -> Request {
     try configuration { data in
-      try RequestJSON.request(data, isComplete: hasAbout, as: type)
+      try StoredRequest.read(data, isComplete: hasAbout, as: type)
     }
   }
 

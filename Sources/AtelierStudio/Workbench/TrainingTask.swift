@@ -72,6 +72,14 @@ public protocol TrainingTask: AnyObject {
   func derivedInputs(step: Int, _ batch: [String: Tensor]) throws -> [String: Tensor]
   /// Measures the weights that are in the store.
   func validate(step: Int) throws -> Validation
+  /// Draws what the weights that are in the store do; nil where there is nothing to see.
+  ///
+  /// - Parameters:
+  ///   - step: The step.
+  ///   - known: What was measured with these weights already; nil where nothing was.
+  /// - Returns: The picture.
+  /// - Throws: What ends the training.
+  func preview(step: Int, _ known: Validation?) throws -> PreviewSheet?
   /// Writes the model with the weights that are in the store.
   func write(_ file: SavedFile, metrics: [String: Double]) throws
   /// The model with the weights that are in the store.
@@ -83,8 +91,12 @@ public protocol TrainingTask: AnyObject {
 }
 
 extension TrainingTask {
+  public var metricNames: [String] { monitor.map { [$0.metric] } ?? [] }
   public var hasDerivedInputs: Bool { false }
   public func derivedInputs(step: Int, _ batch: [String: Tensor]) throws -> [String: Tensor] { [:] }
+  public func preview(step: Int, _ known: Validation?) throws -> PreviewSheet? {
+    try (known ?? validate(step: step)).preview?()
+  }
   public func listeners(
     in folder: RunFolder, _ loop: TrainingLoop
   ) -> [any TrainingListener] { [] }
@@ -99,8 +111,9 @@ extension TrainingTask {
   /// - Parameters:
   ///   - folder: Where to save, and where to go on from.
   ///   - kernels: Instruction set and threads.
+  /// - Returns: The loop, which this task must outlive.
   /// - Throws: `TrainingError` when the parts do not fit together.
-  func loop(in folder: RunFolder?, kernels: Kernels) throws -> TrainingLoop {
+  package func loop(in folder: RunFolder?, kernels: Kernels) throws -> TrainingLoop {
     let source = source
     var configuration = request.recipe.configuration(epoch: source.stepsPerEpoch, monitor: monitor)
     adjust(&configuration)
@@ -122,7 +135,7 @@ extension TrainingTask {
     loop.listeners = [
       PreviewListener { [unowned self, unowned loop] step in
         let known = latest.flatMap { $0.step == step ? $0.validation : nil }
-        guard let sheet = try (known ?? validate(step: step)).preview?() else { return }
+        guard let sheet = try preview(step: step, known) else { return }
         let name = "step-" + String(format: "%07d", step) + ".png"
         let file = folder.previewsURL.appending(path: name)
         try ImageFile.write(sheet.picture, to: file)

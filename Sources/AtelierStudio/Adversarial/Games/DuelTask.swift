@@ -69,10 +69,9 @@ public final class DuelTask: TrainingTask {
     steps = try [
       ("classifier", defenceGraph, slower), ("generator", attackGraph, request.recipe),
     ].map { name, graph, recipe in
-      try TrainingStep(
-        name: name,
-        program: Program(graph, parameters: store, kernels: kernels, seed: request.seed),
-        optimizer: recipe.optimizer(), kernels: kernels)
+      try recipe.step(
+        Program(graph, parameters: store, kernels: kernels, seed: request.seed), name: name,
+        kernels: kernels)
     }
     let running = RunningModel(
       graph: try classifier.prefixed("victim/", input: shape), information: information,
@@ -95,7 +94,7 @@ public final class DuelTask: TrainingTask {
       images, batchSize: request.batch, augmentation: request.augmentation, seed: request.seed)
     let last = Array(request.batch - request.drawn..<request.batch)
     return ClosureBatchSource(stepsPerEpoch: batches.stepsPerEpoch) { step in
-      let batch = batches.batch(step: step)
+      let batch = batches.pictures(step: step)
       return [
         "input": batch.images, "target": batch.labels,
         "generator/input": batch.images.rows(last), "generator/target": batch.labels.rows(last),

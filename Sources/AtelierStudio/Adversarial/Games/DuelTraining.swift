@@ -72,11 +72,11 @@ public struct DuelRequest: NoiseGameRequest, Hashable {
         holdOut: Field(
           "hold-out", \.holdOut, "Hold out this many training pictures to watch; 0 for none",
           value: "n", .from(0)), epochs: "10")
-    ).section("DUEL OPTIONS", searchFields)
+    ).section("DUEL OPTIONS", ownFields)
   }
 
   /// The fields that a duel has alone.
-  private static var searchFields: [Field<Self>] {
+  static var ownFields: [Field<Self>] {
     [
       Field(
         "classifier", \.classifier,
@@ -164,11 +164,9 @@ public struct DuelRequest: NoiseGameRequest, Hashable {
 
 /// Trains a generator and a classifier against each other.
 public enum DuelTraining: TrainingJob {
-  public static let workshop = AttackTraining.workshop
-  public static let name = AttackTraining.name
-  public static let summary = AttackTraining.summary
-  public static let guide = AttackTraining.guide
-  public static let marks: FieldWords = ["antagonist": [""]]
+  public static let workshop = NoiseTraining.workshop
+  public static let name = NoiseTraining.name + " --antagonist"
+  public static let summary = "Train a generator and a classifier against each other."
 
   /// The model file of the generator in a run folder, beside `last.safetensors`, the classifier.
   public static let generatorFile = "generator.safetensors"
@@ -185,6 +183,14 @@ public enum DuelTraining: TrainingJob {
     _ request: DuelRequest, isResuming: Bool, kernels: Kernels
   ) throws -> DuelTask {
     try DuelTask(request, kernels: kernels)
+  }
+
+  /// Whether a run is a duel: it says so, or, where an older version made it, has a duel's settings.
+  static func isDuel(_ run: URL) -> Bool {
+    if let about = AboutRun(ofRun: run) { return about.job == path }
+    let data = try? Data(contentsOf: run.appending(path: "configuration.json"))
+    let stored = data.flatMap { try? JSONSerialization.jsonObject(with: $0) } as? [String: Any]
+    return stored?["balance"] != nil
   }
 
   /// The differentiated graph of the classifier's step; the generator is frozen in it.

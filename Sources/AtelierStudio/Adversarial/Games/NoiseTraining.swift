@@ -78,12 +78,49 @@ public struct NoiseTrainingRequest: NoiseGameRequest, Hashable {
           ).byDefault("none"),
           Field(
             "denoiser", \.denoiser,
-            "A denoiser in front of the victim, a model file or shipped", value: "file", kind: .text
-          ).byDefault("none"),
+            "A denoiser in front of the victim, a model file or shipped", value: "file",
+            kind: .file(["safetensors"])
+          ).besides("shipped").byDefault("none"),
           Field(
             "denoiser-sigma", \.denoiserSigma,
             "The noise's deviation that it is told, of 255", value: "sigma", .from(0, to: 255)),
-        ]))
+        ])
+    ).section("DUEL OPTIONS", duelFields)
+  }
+
+  /// The fields of a duel, which takes over where `--antagonist` is given: here they are only read.
+  private static var duelFields: [Field<Self>] {
+    [
+      Field(
+        "antagonist", "Let the classifier learn, too, against the generator: a duel", kind: .flag
+      ) { _, _ in }
+    ]
+      + DuelRequest.ownFields.map { field in
+        field.carried(
+          words: { _ in field.words(DuelRequest()) },
+          put: {
+            var scratch = DuelRequest()
+            try field.put(&scratch, $1)
+          })
+      }
+  }
+
+  public static func check(_ words: FieldWords) throws {
+    try checkNoise(words)
+    func isGiven(_ names: [String]) -> Bool { names.contains { words[$0] != nil } }
+    guard words["antagonist"] != nil else {
+      let given = duelFields.map(\.name).filter { words[$0] != nil }.map { "--" + $0 }
+      guard given.isEmpty else {
+        throw FieldError("\(given.joined(separator: ", ")) belong to --antagonist")
+      }
+      return
+    }
+    if isGiven(["universal", "target", "least-likely"]) {
+      throw FieldError("a duel's noise is untargeted and drawn for each picture")
+    }
+    if isGiven(["discriminator", "denoiser"]) {
+      throw FieldError("--discriminator and --denoiser are for a frozen classifier")
+    }
   }
 
   public mutating func complete(with words: FieldWords) throws {
@@ -92,8 +129,13 @@ public struct NoiseTrainingRequest: NoiseGameRequest, Hashable {
         .usage, "a training needs a classifier and pictures: give --victim and --data")
     }
     guard let word = denoiser else { return }
-    let shape = try Classifier.inputShape(ModelFile.read(from: URL(fileURLWithPath: victim)))
-    denoiser = try ShippedModels.denoiserFile(word, isGray: shape.channels == 1).path
+    denoiser = try ShippedModels.denoiserFile(
+      word, isGray: word == "shipped" && Self.channels(ofVictim: victim) == 1
+    ).path
+  }
+
+  private static func channels(ofVictim path: String) throws -> Int {
+    try Classifier.inputShape(ModelFile.read(from: URL(fileURLWithPath: path))).channels
   }
 
   /// What the generator learns for.
@@ -104,17 +146,46 @@ public struct NoiseTrainingRequest: NoiseGameRequest, Hashable {
   }
 }
 
-/// Trains noise generators against frozen classifiers.
+/// Trains noise generators against frozen classifiers; hands duels over.
 public enum NoiseTraining: TrainingJob {
-  public static let workshop = AttackTraining.workshop
-  public static let name = AttackTraining.name
-  public static let summary = AttackTraining.summary
-  public static let guide = AttackTraining.guide
+  public static let workshop = "attack"
+  public static let name = "train"
+  public static let summary = "Train a generator whose noise makes a classifier fail."
+  public static let guide = """
+    The victim stays as it is; gradients go through it to the generator. The noise stays within \
+    --epsilon exactly, also after rounding to 8 bits. Ctrl-C saves; --resume goes on.
+
+    With --antagonist the classifier learns at the same time to withstand the noise: last and \
+    best are the hardened classifier then, generator.safetensors the generator, curves.png its \
+    accuracy on held-out pictures, clean and under each attack.
+
+    NETWORKS
+    \(Catalogue.list(for: .attack))
+
+    EXAMPLES
+      atelier attack train --victim m.safetensors --data mnist --run noise
+      atelier attack train --victim m.safetensors --data mnist --epsilon 0.2 \\
+        --loss margin:20 --epochs 8 --run noise
+      atelier attack train --victim m.safetensors --data mnist --universal --run u
+      atelier attack train --antagonist --classifier strided --data fashion-mnist \\
+        --epsilon 0.1 --pgd-share 0.8 --run duel
+    """
 
   public static func task(
     _ request: NoiseTrainingRequest, isResuming: Bool, kernels: Kernels
   ) throws -> NoiseTask {
     try NoiseTask(request, kernels: kernels)
+  }
+
+  /// `--antagonist` means the duel, and so does a run folder of one.
+  public static func handOver(
+    _ words: FieldWords, in run: RunPlace
+  ) throws -> (job: any Job.Type, words: FieldWords)? {
+    guard run.resume ? DuelTraining.isDuel(run.url) : words["antagonist"] != nil else { return nil }
+    var own = words
+    own["antagonist"] = nil
+    if run.resume { try Request.form.expectChangeable(own) }
+    return (DuelTraining.self, own)
   }
 }
 
@@ -176,10 +247,9 @@ public final class NoiseTask: TrainingTask {
     self.store = store
     let names = graphs.count > 1 ? ["generator", "discriminator"] : ["train"]
     steps = try zip(names, graphs).map { name, graph in
-      try TrainingStep(
-        name: name,
-        program: Program(graph, parameters: store, kernels: kernels, seed: request.seed),
-        optimizer: request.recipe.optimizer(), kernels: kernels)
+      try request.recipe.step(
+        Program(graph, parameters: store, kernels: kernels, seed: request.seed), name: name,
+        kernels: kernels)
     }
     attacker = try NoiseAttacker(
       graph, Self.information(request, victim, images), store, kernels: kernels)
@@ -210,7 +280,7 @@ public final class NoiseTask: TrainingTask {
     let repeated = Tensor(
       shape.withBatch(request.batch), (0..<request.batch).flatMap { _ in fixed })
     return ClosureBatchSource(stepsPerEpoch: batches.stepsPerEpoch) { step in
-      let pictures = batches.batch(step: step).images
+      let pictures = batches.pictures(step: step).images
       let targets = Tensor(
         [request.batch], batches.indices(step: step).map { Float(goals[$0]) })
       return request.isUniversal
