@@ -26,7 +26,8 @@ package struct AtelierTool: ParsableCommand {
         """,
       version: StudioVersion.current,
       subcommands: [
-        DenoiseCommand.self, SwapCommand.self, SegmentCommand.self, command(for: ClassifyWorkshop.self),
+        DenoiseCommand.self, command(for: SwapWorkshop.self), SegmentCommand.self,
+        command(for: ClassifyWorkshop.self),
         AttackCommand.self, ModelCommand.self, SamplesCommand.self, BenchCommand.self,
       ])
   }

@@ -190,15 +190,15 @@ struct MistakeCase: CustomTestStringConvertible {
       "atelier: a training needs faces of two people: give --a and --b, or --characters"),
     MistakeCase(
       "swap train --characters 4 --steps 1 --run r --mode both", 64,
-      "atelier: The value 'both' is invalid for '--mode <mode>': expected one of joint, "
-        + "sequential; received 'both' (see atelier swap train --help)"),
+      "atelier: The value 'both' is invalid for '--mode <mode>': expected joint or sequential; "
+        + "received 'both' (see atelier swap train --help)"),
     MistakeCase(
       "swap train --characters 4 --steps 1 --run r --loss ssim", 64,
       "atelier: The value 'ssim' is invalid for '--loss <loss>': expected mae, dssim or mixed; "
         + "received 'ssim' (see atelier swap train --help)"),
     MistakeCase(
       "swap train --characters 4 --steps 1 --run r --coverage 0", 64,
-      "atelier: --coverage takes 0.25 to 1.0; received 0.0 (see atelier swap train --help)"),
+      "atelier: --coverage takes 0.25 to 1; received 0.0 (see atelier swap train --help)"),
     MistakeCase(
       "swap train --characters 4 --steps 1 --run r --eyes-mouth-priority 0.5", 64,
       "atelier: --eyes-mouth-priority takes 1 to 100; received 0.5 (see atelier swap train --help)"),

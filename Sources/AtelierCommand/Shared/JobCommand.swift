@@ -71,7 +71,8 @@ package struct JobCommand<Work: Job>: ParsableCommand, CustomReflectable {
   package init(from decoder: any Decoder) throws {
     let container = try decoder.container(keyedBy: FieldKey.self)
     func read<Source, Place>(_ group: FormSection<Source, Place>.Type, _ key: String) throws {
-      let section = try container.decode(OptionGroup<FormSection<Source, Place>>.self, forKey: .init(key))
+      let section = try container.decode(
+        OptionGroup<FormSection<Source, Place>>.self, forKey: .init(key))
       words.merge(section.wrappedValue.words) { $1 }
     }
     if Work.trains { try read(Run.self, "run") }
@@ -117,7 +118,7 @@ package struct JobCommand<Work: Job>: ParsableCommand, CustomReflectable {
     let settings = try CommandSettings(words: words)
     let request = try request()
     guard !settings.check else { return Console.print(try request.json()) }
-    let interrupt = Work.trains ? InterruptFlag.catchingSignals() : InterruptFlag()
+    let interrupt = Work.heedsInterrupt ? InterruptFlag.catchingSignals() : InterruptFlag()
     let events = try settings.events.map { try EventFile($0) }
     let listener = ConsoleListener(settings)
     var place = JobPlace(kernels: kernels(settings, listener), interrupt: interrupt) { event in

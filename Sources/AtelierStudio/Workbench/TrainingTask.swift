@@ -72,6 +72,10 @@ public protocol TrainingTask: AnyObject {
   func derivedInputs(step: Int, _ batch: [String: Tensor]) throws -> [String: Tensor]
   /// Measures the weights that are in the store.
   func validate(step: Int) throws -> Validation
+  /// Draws what the weights that are in the store do; nil where there is nothing to see.
+  ///
+  /// What was measured with these weights already is `known`.
+  func preview(step: Int, _ known: Validation?) throws -> PreviewSheet?
   /// Writes the model with the weights that are in the store.
   func write(_ file: SavedFile, metrics: [String: Double]) throws
   /// The model with the weights that are in the store.
@@ -86,6 +90,9 @@ extension TrainingTask {
   public var metricNames: [String] { monitor.map { [$0.metric] } ?? [] }
   public var hasDerivedInputs: Bool { false }
   public func derivedInputs(step: Int, _ batch: [String: Tensor]) throws -> [String: Tensor] { [:] }
+  public func preview(step: Int, _ known: Validation?) throws -> PreviewSheet? {
+    try (known ?? validate(step: step)).preview?()
+  }
   public func listeners(
     in folder: RunFolder, _ loop: TrainingLoop
   ) -> [any TrainingListener] { [] }
@@ -123,7 +130,7 @@ extension TrainingTask {
     loop.listeners = [
       PreviewListener { [unowned self, unowned loop] step in
         let known = latest.flatMap { $0.step == step ? $0.validation : nil }
-        guard let sheet = try (known ?? validate(step: step)).preview?() else { return }
+        guard let sheet = try preview(step: step, known) else { return }
         let name = "step-" + String(format: "%07d", step) + ".png"
         let file = folder.previewsURL.appending(path: name)
         try ImageFile.write(sheet.picture, to: file)
