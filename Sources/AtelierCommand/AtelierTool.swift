@@ -26,7 +26,7 @@ package struct AtelierTool: ParsableCommand {
         """,
       version: StudioVersion.current,
       subcommands: [
-        DenoiseCommand.self, command(for: SwapWorkshop.self), SegmentCommand.self,
+        DenoiseCommand.self, command(for: SwapWorkshop.self), command(for: SegmentWorkshop.self),
         command(for: ClassifyWorkshop.self),
         AttackCommand.self, ModelCommand.self, SamplesCommand.self, BenchCommand.self,
       ])

@@ -81,6 +81,8 @@ public final class ProgressListener: TrainingListener {
   }
 
   private func start(_ report: StartReport) {
+    // One listener may hear several trainings, one after the other.
+    (lastTime, losses, metric, latest) = (nil, Sparkline(capacity: 16), nil, nil)
     let goal = report.totalSteps.map { " to step \($0)" } ?? ""
     let from = report.step > 0 ? "going on from step \(report.step)\(goal)" : "training\(goal)"
     line("\(from), \(report.trainedParameters) parameters")

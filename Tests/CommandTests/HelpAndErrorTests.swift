@@ -252,8 +252,8 @@ struct MistakeCase: CustomTestStringConvertible {
       "atelier: a training needs a network: give --network, one of unet, segnet-basic, segnet, fcn"),
     MistakeCase(
       "segment train --data empty --steps 1 --run r --network vgg", 64,
-      "atelier: --network takes unet, segnet-basic, segnet, fcn, mask-rcnn; received 'vgg' "
-        + "(see atelier segment train --help)"),
+      "atelier: The value 'vgg' is invalid for '--network <name>': expected one of unet, "
+        + "segnet-basic, segnet, fcn, mask-rcnn; received 'vgg' (see atelier segment train --help)"),
     MistakeCase(
       "segment train --network mask-rcnn --data shapes --loss ce --width 4 --patience 2 --run r",
       64,
@@ -312,8 +312,8 @@ struct MistakeCase: CustomTestStringConvertible {
         + "(see atelier segment run --help)"),
     MistakeCase(
       "segment evaluate --model bad.safetensors --data empty --part half", 64,
-      "atelier: --part takes test, val or train; received 'half' "
-        + "(see atelier segment evaluate --help)"),
+      "atelier: The value 'half' is invalid for '--part <part>': expected one of train, val, "
+        + "test; received 'half' (see atelier segment evaluate --help)"),
     MistakeCase(
       "samples -o good.png/below", 73, "atelier: good.png/below: cannot be written: "),
   ]

@@ -139,6 +139,12 @@ struct SegmentTests {
         == "atelier: --resume goes on with the run's own settings; leave out --seed\n")
     let summary = try bench.run("model", "summary", "m.safetensors")
     #expect(summary.output.contains("task: segment-objects"), "\(summary.output)")
+    let checked = try object(
+      bench.run(
+        "segment", "train", "--network", "mask-rcnn", "--data", "shapes", "--crop", "64", "--steps",
+        "2", "--run", "new", "--check"))
+    #expect(checked["design"] as? String == "tiny" && checked["side"] as? Int == 64)
+    #expect(!FileManager.default.fileExists(atPath: bench.path("new").path))
   }
 
   @Test func modelsAndScenesGoByTheirNames() throws {
@@ -175,5 +181,8 @@ struct SegmentTests {
       with: Data(contentsOf: bench.path("out/unpooling.json")))
     let rows = try #require((table as? [String: Any])?["rows"] as? [[String: Any]])
     #expect(rows.compactMap { $0["unpooling"] as? String } == ["max", "nails"])
+    let checked = try object(
+      bench.run("segment", "compare", "--data", "data", "--steps", "2", "--check"))
+    #expect((checked["training"] as? [String: Any])?["network"] as? String == "segnet-basic")
   }
 }

@@ -157,7 +157,7 @@ import Testing
   }
 
   @Test func picturesAreFoundAndHeldToTheirSize() throws {
-    try withMaskFolder { folder in
+    try withScratchFolder { folder in
       let json = folder.appendingPathComponent("set.json")
       func write(_ name: String) throws {
         let document = COCODocument(

@@ -87,19 +87,19 @@ struct MaskRCNNTests {
     "rpn_class_loss", "rpn_box_loss", "class_loss", "box_loss", "mask_loss",
   ]
 
-  /// The program of a session with the inputs of a step.
-  private func prepared(_ session: MaskRCNNSession, step: Int = 0) throws -> Program {
-    var inputs = try session.batches.batch(step: step)
-    inputs.merge(try session.regions(step: step, inputs)) { $1 }
-    for input in session.training.inputs {
-      try session.training.setInput(input.name, try #require(inputs[input.name]))
+  /// The program of a task with the inputs of a step.
+  private func prepared(_ task: MaskRCNNTask, step: Int = 0) throws -> Program {
+    var inputs = try task.batches.batch(step: step)
+    inputs.merge(try task.derivedInputs(step: step, inputs)) { $1 }
+    for input in task.training.inputs {
+      try task.training.setInput(input.name, try #require(inputs[input.name]))
     }
-    return session.training
+    return task.training
   }
 
   @Test func theLossIsTheSumOfFiveAndStepsLowerEach() throws {
-    let session = try MaskRCNNSession(request(steps: 1), sizes: small(), kernels: Kernels())
-    let program = try prepared(session)
+    let task = try MaskRCNNTask(request(steps: 1), sizes: small(), kernels: Kernels())
+    let program = try prepared(task)
     func values() throws -> [Float] {
       try program.run()
       let parts = try Self.losses.map { try program.scalar($0) }
@@ -113,7 +113,7 @@ struct MaskRCNNTests {
     #expect(abs(before[4] - 0.693) < 0.2)
     #expect(before.allSatisfy { $0 > 0 })
     let optimizer = try OptimizerState(
-      Optimizer(.adam(), learningRate: 2e-3), store: session.store,
+      Optimizer(.adam(), learningRate: 2e-3), store: task.store,
       entries: program.trainedEntries)
     for _ in 0..<25 {
       try program.run()
@@ -127,24 +127,24 @@ struct MaskRCNNTests {
   }
 
   @Test func stepsAreAFunctionOfTheirNumber() throws {
-    let one = try MaskRCNNSession(request(steps: 1), sizes: small(), kernels: Kernels())
-    let two = try MaskRCNNSession(
+    let one = try MaskRCNNTask(request(steps: 1), sizes: small(), kernels: Kernels())
+    let two = try MaskRCNNTask(
       request(steps: 1), sizes: small(), kernels: Kernels(pool: ThreadPool(threads: 3)))
     _ = try two.batches.batch(step: 4)
     for step in [5, 2] {
       let batch = try one.batches.batch(step: step)
       #expect(try two.batches.batch(step: step) == batch)
-      #expect(try one.regions(step: step, batch) == two.regions(step: step, batch))
+      #expect(try one.derivedInputs(step: step, batch) == two.derivedInputs(step: step, batch))
     }
     let batch = try one.batches.batch(step: 5)
-    #expect(try one.regions(step: 5, batch) != one.regions(step: 6, batch))
+    #expect(try one.derivedInputs(step: 5, batch) != one.derivedInputs(step: 6, batch))
   }
 
   @Test func aSceneIsLearntByHeart() throws {
     let scene = try ShapesScenes(seed: 21, size: PixelSize(width: 64, height: 64)).scene(3)
     var request = request(steps: 600)
     request.batch = 1
-    let session = try MaskRCNNSession(
+    let task = try MaskRCNNTask(
       request, sizes: small(), kernels: Kernels(),
       source: InstanceSource(
         InstanceSet(
@@ -154,10 +154,10 @@ struct MaskRCNNTests {
               name: "scene", picture: scene.picture,
               objects: scene.objects.compactMap { InstanceTruth($0) })
           ]), size: scene.picture.size, augmentation: .none, seed: 1))
-    let report = try session.loop(in: nil).run()
+    let report = try task.loop(in: nil, kernels: Kernels()).run()
     #expect(report.reason == .finished)
     let size = scene.picture.size
-    let found = try session.detector.detections(
+    let found = try task.detector.detections(
       scene.picture.rgbFloats, size: size, ObjectSelection()
     ).compactMap { $0.object(in: size, factor: 1) }
     func overlap(_ one: MaskedObject, _ two: MaskedObject) -> Double {
@@ -207,6 +207,80 @@ struct MaskRCNNTests {
           .hasSuffix("the run has side 64; received 48") == true)
       try check(modelAt: parts.appending(path: "last.safetensors"))
     }
+  }
+
+  /// What version 0.1 stored for `request(steps: 2)`; it left nil out and knew no `about.json`.
+  private static let formerConfiguration = """
+    {
+      "augmentation" : { "brightness" : 0, "color" : 0, "contrast" : 0, "scale" : [1, 1], "turns" : false },
+      "batch" : 2, "data" : { "shapes" : { } }, "design" : "tiny", "enlargement" : 1,
+      "gradientLimit" : 5, "learningRate" : 0.003, "previewInterval" : 250, "proposals" : 40,
+      "sampling" : { "anchors" : 32, "positives" : 6, "regions" : 16 }, "saveInterval" : 250,
+      "seed" : 1, "side" : 64, "steps" : 2, "stretchesContrast" : false, "validationCount" : 2,
+      "validationInterval" : 500, "warmUp" : 10, "weightDecay" : 0.01
+    }
+    """
+
+  @Test func aFormerRunGoesOnWithTheSameBytes() throws {
+    try withScratchFolder { folder in
+      let whole = folder.appending(path: "whole")
+      let parts = folder.appending(path: "parts")
+      _ = try MaskRCNNTraining.run(request(steps: 4), in: whole, isResuming: false)
+      let interrupt = InterruptFlag()
+      let listener = ClosureListener { event in
+        if case .step(let step) = event, step.step == 2 { interrupt.raise() }
+      }
+      _ = try MaskRCNNTraining.run(
+        request(steps: 4), in: parts, isResuming: false, listeners: [listener],
+        interrupt: interrupt)
+      let about = parts.appending(path: "about.json")
+      let text = try String(contentsOf: about, encoding: .utf8)
+      #expect(text.contains(#""job" : "segment train-objects""#), "\(text)")
+      try FileManager.default.removeItem(at: about)
+      try Data(Self.formerConfiguration.utf8)
+        .write(to: parts.appending(path: "configuration.json"))
+      #expect(try MaskRCNNTraining.request(of: parts) == request(steps: 2))
+      #expect(errorLine { _ = try SegmentationTraining.request(of: parts) } != nil)
+      // The run says which of the two jobs it is of, whichever was named.
+      var place = RunPlace()
+      (place.run, place.resume) = (parts.path, true)
+      let meant = try #require(
+        try SegmentationTraining.handOver(["steps": ["4"]], in: place))
+      #expect(meant.job.path == "segment train-objects" && meant.words == ["steps": ["4"]])
+      let further = try MaskRCNNTraining.request(meant.words, in: place)
+      #expect(further == request(steps: 4))
+      _ = try MaskRCNNTraining.run(further, in: parts, isResuming: true)
+      #expect(
+        try Data(contentsOf: whole.appending(path: "last.safetensors"))
+          == Data(contentsOf: parts.appending(path: "last.safetensors")))
+      // Now it says so itself.
+      #expect(try SegmentationTraining.handOver([:], in: place) != nil)
+      #expect(
+        errorLine { _ = try SegmentationTraining.request([:], in: place) }
+          == "\(parts.path): the run is one of atelier segment train-objects, not of atelier "
+          + "segment train")
+    }
+  }
+
+  @Test func wordsForItsNetworkAreHandedOver() throws {
+    let words: FieldWords = [
+      "network": ["mask-rcnn"], "data": ["shapes"], "crop": ["64x64"], "steps": ["2"],
+    ]
+    let meant = try #require(try SegmentationTraining.handOver(words, in: RunPlace()))
+    #expect(meant.words == ["data": ["shapes"], "side": ["64"], "steps": ["2"]])
+    #expect(try SegmentationTraining.handOver(["network": ["unet"]], in: RunPlace()) == nil)
+    let request = try MaskRCNNTraining.request(meant.words, in: RunPlace())
+    #expect(request.data == .shapes && request.design == .tiny && request.side == 64)
+    #expect(request.batch == 4 && request.averageDecay == nil && request.steps == 2)
+    let cells = try MaskRCNNTraining.request(
+      [
+        "data": [#filePath], "object-name": ["cell"], "microscope": [""], "minutes": ["1"],
+        "average-decay": ["0.5"],
+      ], in: RunPlace())
+    #expect(cells.data == .set(path: #filePath, objects: "cell") && cells.design == .small)
+    #expect(cells.side == 256 && cells.batch == 2 && cells.proposals == 300)
+    #expect(cells.augmentation == .microscope && cells.darkensGround)
+    #expect(cells.stretchesContrast && cells.averageDecay == 0.5)
   }
 
   /// The file's model finds the same in a picture each time, in a picture of any size.

@@ -384,6 +384,71 @@ private func picture(_ classes: [Int], width: Int) -> ByteImage {
     }
   }
 
+  @Test func aFormerRunIsReadAsItWas() throws {
+    // What version 0.1 stored; it left nil out, here the average's decay.
+    let former = """
+      {
+        "augmentation" : {
+          "color" : 0, "contrast" : 0, "isFlipped" : false, "largestBrightness" : 1,
+          "largestScale" : 1, "rotation" : 0, "smallestBrightness" : 1, "smallestScale" : 1,
+          "stretch" : 0
+        },
+        "balance" : 0.25, "batch" : 16, "channels" : 3, "cropHeight" : 128, "cropWidth" : 128,
+        "data" : "shapes", "learningRate" : 0.002, "levels" : 4,
+        "loss" : [ { "gamma" : 2, "kind" : "dice", "weight" : 1 } ], "network" : "unet",
+        "optimizer" : {
+          "adamW" : { "beta1" : 0.9, "beta2" : 0.999, "epsilon" : 1e-08, "weightDecay" : 0.0001 }
+        },
+        "previewInterval" : 500, "saveInterval" : 250, "seed" : 1, "steps" : 7,
+        "unpooling" : "max", "validationInterval" : 500, "warmUp" : 100, "weighting" : "log"
+      }
+      """
+    try withScratchFolder { folder in
+      try Data(former.utf8).write(to: folder.appending(path: "configuration.json"))
+      var expected = SegmentationTrainingRequest(data: ShapesScenes.word)
+      (expected.balance, expected.averageDecay, expected.steps) = (0.25, nil, 7)
+      expected.loss = [.init(.dice)]
+      #expect(try SegmentationTraining.request(of: folder) == expected)
+      var place = RunPlace()
+      (place.run, place.resume) = (folder.path, true)
+      #expect(try SegmentationTraining.handOver([:], in: place) == nil)
+      expected.steps = nil
+      expected.minutes = 3
+      #expect(try SegmentationTraining.request(["minutes": ["3"]], in: place) == expected)
+    }
+  }
+
+  @Test func wordsMakeTheRequest() throws {
+    let words: FieldWords = [
+      "data": ["shapes"], "network": ["segnet"], "unpool": ["nails"], "channels": ["1"],
+      "loss": ["ce+0.5*focal:1.5"], "weights": ["median"], "crop": ["32x64"], "no-flip": [""],
+      "scale": ["0.5-2"], "brightness": ["1"], "average-decay": ["0"], "steps": ["3"],
+    ]
+    var expected = SegmentationTrainingRequest(data: "shapes")
+    (expected.network, expected.unpooling, expected.channels) = (.segnet, .nails, 1)
+    expected.loss = [.init(.crossEntropy), .init(.focal, weight: 0.5, gamma: 1.5)]
+    (expected.weighting, expected.cropWidth, expected.cropHeight) = (.medianFrequency, 64, 32)
+    (expected.augmentation.smallestScale, expected.augmentation.largestScale) = (0.5, 2)
+    (expected.averageDecay, expected.steps) = (nil, 3)
+    #expect(try SegmentationTraining.request(words, in: RunPlace()) == expected)
+    // The request tells the words that make it again.
+    let told = SegmentationTrainingRequest.form.words(of: expected)
+    #expect(try SegmentationTraining.request(told, in: RunPlace()) == expected)
+    let compared = try SegmentCompareRequest(words: [
+      "data": ["shapes"], "unpool": ["max,nails"], "steps": ["3"],
+    ])
+    #expect(compared.unpool == [.max, .nails] && compared.training.network == .segnetBasic)
+    #expect(compared.training.batch == 16)
+    #expect(
+      try SegmentCompareRequest(words: ["data": ["shapes"], "steps": ["3"]]).unpool.count == 4)
+    #expect(
+      errorLine {
+        _ = try SegmentCompareRequest(words: ["data": ["shapes"], "unpool": ["max,max"]])
+      }
+        == "The value 'max,max' is invalid for '--unpool <kinds>': expected kinds with commas out "
+        + "of max, nearest, nails, transposed; received 'max,max'")
+  }
+
   @Test func whatCannotBeTrainedIsRefusedFirst() throws {
     try withScratchFolder { folder in
       let data = try writeDrawn(in: folder, count: 3)

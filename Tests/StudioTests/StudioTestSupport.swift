@@ -12,15 +12,6 @@ import Foundation
 import TestSupport
 import Testing
 
-/// Runs `body` with a new empty folder and removes it afterwards.
-func withScratchFolder<Result>(_ body: (URL) throws -> Result) throws -> Result {
-  let folder = FileManager.default.temporaryDirectory
-    .appending(path: "studio-tests-\(UUID().uuidString)")
-  try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
-  defer { try? FileManager.default.removeItem(at: folder) }
-  return try body(folder)
-}
-
 /// Four small colour pictures, rendered once.
 private let trainingPictures = Result {
   try [SceneKind.flower, .pebbles, .mountains, .city].map {

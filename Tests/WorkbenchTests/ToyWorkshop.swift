@@ -4,6 +4,7 @@ import AtelierEngine
 import AtelierImages
 import AtelierInterchange
 import AtelierKernels
+import AtelierMedia
 import AtelierStudio
 import AtelierTraining
 import Foundation
@@ -13,7 +14,6 @@ struct BrightenTrainingRequest: TrainingRequest {
   var recipe = TrainingRecipe()
 
   init() { recipe.learningRate = 0.1 }
-
   static var form: Form<Self> {
     Form(
       Self(), title: "TRAINING OPTIONS",

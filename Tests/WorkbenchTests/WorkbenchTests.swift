@@ -1,10 +1,14 @@
 // The workbench by a toy workshop: forms into requests and options, stored requests, runs, what front ends see.
 
+import ArgumentParser
 import AtelierCommand
+import AtelierDatasets
+import AtelierEngine
 import AtelierImages
 import AtelierInterchange
 import AtelierStudio
 import AtelierTraining
+import AtelierZoo
 import Foundation
 import Testing
 

@@ -26,10 +26,7 @@ struct DenoiseTrainCommand: ParsableCommand {
       """)
 
   /// The networks with a line each; a paragraph of its own would be wrapped in the help.
-  private static var networkList: String {
-    DenoiserArchitecture.catalogue.map { "  \($0.name):\n    \($0.summary)" }
-      .joined(separator: "\n")
-  }
+  private static let networkList = Catalogue.list(for: .denoise)
 
   @OptionGroup var folder: TrainingRunOptions
 
@@ -61,7 +58,7 @@ struct DenoiseTrainCommand: ParsableCommand {
 
   private func newRequest() throws -> DenoisingTrainingRequest {
     guard let network else {
-      let names = DenoiserArchitecture.catalogue.map(\.name).joined(separator: ", ")
+      let names = Catalogue.names(for: .denoise)
       throw StudioError(.usage, "a training needs a network: give --network, one of \(names)")
     }
     return try training.request(
@@ -77,7 +74,7 @@ struct DenoiseTrainCommand: ParsableCommand {
       let architecture = DenoiserArchitecture(
         name: name, channels: channels, unpooling: unpooling ?? .max, widths: widths)
     else {
-      let names = DenoiserArchitecture.catalogue.map(\.name).joined(separator: ", ")
+      let names = Catalogue.names(for: .denoise)
       throw StudioError(.usage, "expected a network, one of \(names); received \(name)")
     }
     switch architecture {

@@ -61,71 +61,48 @@ struct ModelOptions: ParsableArguments {
     }
   }
 
-  /// The architectures that have a name here.
-  private static let names =
-    DenoiserArchitecture.catalogue.map(\.name) + ClassifierNetwork.allCases.map(\.rawValue)
-    + segmenters.keys.sorted() + [MaskRCNNModel.architecture]
-  /// The networks that give pixels classes by their names here, where a denoiser is called unet.
-  private static let segmenters = Dictionary(
-    uniqueKeysWithValues: SegmentationNetwork.allCases.map {
-      ($0 == .unet ? "segment-unet" : $0.rawValue, $0)
-    })
-  /// The classes of a network that is summed up by its name, as CamVid has them.
-  private static let classes = 11
+  /// The networks that have a name here; those that give pixels classes stand in the order of their names.
+  private static let networks =
+    Catalogue.networks(for: .denoise) + Catalogue.networks(for: .classify)
+    + Catalogue.networks(for: .segment).sorted { $0.fullName < $1.fullName }
+    + Catalogue.networks(for: .objects)
+  private static let names = networks.map(\.fullName)
 
   /// The graph for the asked size, its title, and the information of a file.
   func load() throws -> (graph: Graph, title: String, information: ModelInformation?) {
-    if let network = ClassifierNetwork(rawValue: model) {
-      guard widths == nil, unpool == nil else {
-        throw StudioError(.usage, "\(model) has no --widths and no --unpool")
-      }
-      let graph = try ClassifierArchitecture(
-        network, height: size?.height ?? 28, width: size?.width ?? 28, channels: channels ?? 1
-      ).graph(batch: batch)
-      return (graph, model, nil)
-    }
-    if let network = Self.segmenters[model] { return try segmenter(network) }
-    if model == MaskRCNNModel.architecture { return try objects() }
-    guard DenoiserArchitecture.catalogue.contains(where: { $0.name == model }) else {
+    guard let network = Self.networks.first(where: { $0.fullName == model }) else {
       return try loadFile()
     }
-    let architecture = try DenoiseTrainCommand.architecture(
-      model, channels: channels ?? 1, unpooling: unpool, widths: widths
-    ).architecture
-    let size = size ?? PixelSize(width: 96, height: 96)
-    try check(size, architecture.granularity)
-    let graph = try architecture.graph(batch: batch, height: size.height, width: size.width)
-    return (graph, model, nil)
+    try checkGiven(network)
+    var settings = network.defaults
+    settings.batch = batch
+    settings.height = size?.height ?? settings.height
+    settings.width = size?.width ?? settings.width
+    settings.channels = channels ?? settings.channels
+    settings.widths = widths ?? settings.widths
+    settings.unpooling = unpool ?? settings.unpooling
+    try check(
+      PixelSize(width: settings.width, height: settings.height), network.granularity(settings))
+    return (try network.graph(settings), model, nil)
   }
 
-  private func segmenter(
-    _ network: SegmentationNetwork
-  ) throws -> (Graph, String, ModelInformation?) {
-    guard widths?.count ?? 1 == 1 else {
+  /// Refuses what a network does not have.
+  private func checkGiven(_ network: CataloguedNetwork) throws {
+    let options: [(name: String, setting: NetworkSetting, isGiven: Bool)] = [
+      ("--batch", .batch, batch != 1), ("--channels", .channels, channels != nil),
+      ("--widths", .widths, widths != nil), ("--unpool", .unpooling, unpool != nil),
+    ]
+    let missing = options.filter { !network.takes.contains($0.setting) }
+    guard !missing.contains(where: \.isGiven) else {
+      throw StudioError(
+        .usage,
+        missing.count == options.count
+          ? "\(model) takes --size alone"
+          : "\(model) has \(missing.map { "no \($0.name)" }.joined(separator: " and "))")
+    }
+    if let widths, widths.count > 1, network.defaults.widths.count == 1 {
       throw StudioError(.usage, "\(model) takes one width, its first level's")
     }
-    guard unpool == nil || network.hasUnpooling else {
-      throw StudioError(.usage, "\(model) has no --unpool")
-    }
-    let architecture = SegmentationArchitecture(
-      network, classes: Self.classes, channels: channels ?? 3, width: widths?.first,
-      unpooling: unpool ?? .max)
-    let size = size ?? PixelSize(width: 96, height: 96)
-    try check(size, architecture.granularity)
-    return (
-      try architecture.graph(batch: batch, height: size.height, width: size.width), model, nil
-    )
-  }
-
-  /// Mask R-CNN in its tiny sizes for three classes, with 16 regions at once.
-  private func objects() throws -> (Graph, String, ModelInformation?) {
-    guard channels == nil, widths == nil, unpool == nil, batch == 1 else {
-      throw StudioError(.usage, "\(model) takes --size alone")
-    }
-    let network = MaskRCNN(.tiny, classes: 3)
-    let size = size ?? PixelSize(width: 128, height: 128)
-    try check(size, network.granularity)
-    return (try network.graph(height: size.height, width: size.width), model, nil)
   }
 
   private func loadFile() throws -> (Graph, String, ModelInformation?) {

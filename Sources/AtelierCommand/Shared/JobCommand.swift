@@ -116,9 +116,20 @@ package struct JobCommand<Work: Job>: ParsableCommand, CustomReflectable {
 
   package func run() throws {
     let settings = try CommandSettings(words: words)
-    let request = try request()
+    let run = try place()
+    let own = own
+    let other = try Self.sayingTheHelp { try Work.handOver(own, in: run) }
+    let meant: any Job.Type = other?.job ?? Work.self
+    try start(meant, other?.words ?? own, in: run, settings)
+  }
+
+  /// Runs the job that is meant, which may be another than the one that was named.
+  private func start<Meant: Job>(
+    _ job: Meant.Type, _ own: FieldWords, in run: RunPlace, _ settings: CommandSettings
+  ) throws {
+    let request = try Self.sayingTheHelp { try job.request(own, in: run) }
     guard !settings.check else { return Console.print(try request.json()) }
-    let interrupt = Work.heedsInterrupt ? InterruptFlag.catchingSignals() : InterruptFlag()
+    let interrupt = job.heedsInterrupt ? InterruptFlag.catchingSignals() : InterruptFlag()
     let events = try settings.events.map { try EventFile($0) }
     let listener = ConsoleListener(settings)
     var place = JobPlace(kernels: kernels(settings, listener), interrupt: interrupt) { event in
@@ -126,10 +137,10 @@ package struct JobCommand<Work: Job>: ParsableCommand, CustomReflectable {
       // What cannot be written is told at the end; it is no reason to lose the work.
       do { try events?.append(event) } catch { listener.complain(error) }
     }
-    if Work.trains { place.run = try self.place() }
+    if job.trains { place.run = run }
     place.arguments = own
     let report: Report
-    do { report = try Work.run(request, in: place) } catch {
+    do { report = try job.run(request, in: place) } catch {
       try? events?.append(.stopped("failed: \(ErrorLine.text(error))"))
       throw error
     }

@@ -153,7 +153,8 @@ final class DenoisingSession {
     batches = try DenoisingBatches(
       sampler: PatchSampler(
         folder: folder, patchSize: request.patch, batchSize: request.batch, seed: request.seed),
-      noises: request.noises, target: request.target)
+      noises: request.noises, target: request.target,
+      givesNoiseMap: graph.input(named: "noise") != nil)
     let mode: ColorMode = graph.channels == 1 ? .gray : .color
     let clean =
       request.validation.isEmpty
@@ -199,16 +200,8 @@ final class DenoisingSession {
       validationInterval: request.validationInterval, previewInterval: request.previewInterval,
       saveInterval: request.saveInterval, averageDecay: request.averageDecay,
       monitor: Monitor("psnr", .maximum, patience: request.patience), seed: request.seed)
-    let batches = batches
-    let hasMap = graph.input(named: "noise") != nil
-    let source = ClosureBatchSource { step in
-      let batch = batches.batch(step: step)
-      var tensors = ["input": batch.noisy, "target": batch.target]
-      if hasMap { tensors["noise"] = batch.noiseMap }
-      return tensors
-    }
     let loop = try TrainingLoop(
-      [TrainingStep(program: program, optimizer: optimizer, kernels: kernels)], source: source,
+      [TrainingStep(program: program, optimizer: optimizer, kernels: kernels)], source: batches,
       configuration: configuration, folder: folder, kernels: kernels)
     loop.validate = { [unowned self] _ in ["psnr": try validationPSNR()] }
     loop.writeModel = { [unowned self] _, file, metrics in

@@ -65,7 +65,7 @@ public enum SegmentationComparison {
         "unpoolings are compared in segnet-basic or segnet, not in "
           + request.network.rawValue)
     }
-    let sets = try SegmentationSession.sets(request)
+    let sets = try SegmentationTask.sets(request)
     let measured = try testPart(request, sets.training.palette) ?? sets.validation
     let shown = (0..<min(3, measured.count)).map { measured.items[$0 * measured.count / 3] }
     var rows: [Row] = []
@@ -77,8 +77,8 @@ public enum SegmentationComparison {
     for unpooling in unpoolings {
       var own = request
       own.unpooling = unpooling
-      let session = try SegmentationSession(own, kernels: kernels, sets: sets)
-      let loop = try session.loop(in: nil)
+      let task = try SegmentationTask(own, kernels: kernels, sets: sets)
+      let loop = try task.loop(in: nil, kernels: kernels)
       var loss = Double.nan
       loop.listeners = [
         ClosureListener { event in
@@ -88,17 +88,16 @@ public enum SegmentationComparison {
       if let listener = listener(unpooling) { loop.listeners.append(listener) }
       let stop = try loop.run()
       try loop.withAverage {
-        let segmenter = try session.segmenter()
-        let report = try SegmentationEvaluation.run(segmenter, on: measured)
+        let report = try SegmentationEvaluation.run(task.segmenter, on: measured)
         text = report.protocol
         columns.append(
           try shown.map {
             PictureGrid.Cell(
-              try segmenter.segment($0.image).labels.colored(measured.palette))
+              try task.segmenter.segment($0.image).labels.colored(measured.palette))
           })
         rows.append(
           Row(
-            unpooling: unpooling, parameters: session.weightCount,
+            unpooling: unpooling, parameters: task.weightCount,
             globalAccuracy: report.globalAccuracy, classAccuracy: report.classAccuracy,
             meanIoU: report.meanIoU, loss: loss, seconds: stop.seconds))
       }
@@ -114,9 +113,8 @@ public enum SegmentationComparison {
     _ request: SegmentationTrainingRequest, _ palette: ClassPalette
   ) throws -> SegmentedImages? {
     guard request.data != ShapesScenes.word else {
-      let size = PixelSize(width: request.cropWidth, height: request.cropHeight)
       return try SegmentedImages(
-        ShapesScenes(seed: ShapesScenes.testSeed, size: size), count: 200,
+        ShapesScenes(seed: ShapesScenes.testSeed, size: request.crop), count: 200,
         channels: request.channels)
     }
     let url = URL(fileURLWithPath: request.data)
@@ -133,7 +131,7 @@ public enum SegmentationComparison {
     let limit = request.steps.map { "\($0) steps" } ?? "\(request.minutes ?? 0) minutes"
     let width = request.width ?? request.network.standardWidth
     return "\(request.network.rawValue) of width \(width), equal weights, \(limit) of "
-      + "\(request.batch) crops of \(request.cropWidth)x\(request.cropHeight), loss "
+      + "\(request.batch) crops of \(request.crop), loss "
       + request.loss.map(\.description).joined(separator: " + ")
       + ", class weights \(request.weighting.rawValue), seed \(request.seed), last weights; on "
   }

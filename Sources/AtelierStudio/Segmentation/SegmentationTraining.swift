@@ -1,4 +1,4 @@
-// Training of a semantic network: pictures and masks in, a run folder with a model out.
+// Training of a semantic network: the job, and the mathematics.
 
 import AtelierDatasets
 import AtelierEngine
@@ -11,55 +11,79 @@ import AtelierZoo
 import Foundation
 
 /// Trains semantic networks.
-public enum SegmentationTraining {
-  /// Trains in a run folder, or goes on there.
-  ///
-  /// - Parameters:
-  ///   - request: What to train; must equal the stored one when resuming, but for its limits.
-  ///   - run: The run folder.
-  ///   - isResuming: Whether the folder holds a run to go on with.
-  ///   - listeners: Who is told, besides the run folder's own logs.
-  ///   - interrupt: Asks to save and stop.
-  ///   - kernels: Instruction set and threads.
-  /// - Returns: Why it ended and what was reached.
-  /// - Throws: `StudioError`, `TrainingError`, `DatasetError`, each with one clear line.
-  public static func run(
-    _ request: SegmentationTrainingRequest, in run: URL, isResuming: Bool,
-    listeners: [any TrainingListener] = [], interrupt: InterruptFlag = InterruptFlag(),
-    kernels: Kernels = Kernels()
-  ) throws -> StopReport {
-    let session = try SegmentationSession(request, kernels: kernels)
-    let folder = try request.folder(at: run, isResuming: isResuming)
-    let loop = try session.loop(in: folder)
-    loop.interrupt = interrupt
-    loop.listeners =
-      folder.logs(["miou", "global_accuracy", "class_accuracy"]) + [
-        folder.previews { _ in try session.preview() }
-      ] + listeners
-    return try loop.run()
+public enum SegmentationTraining: TrainingJob {
+  public static let workshop = "segment"
+  public static let name = "train"
+  public static let summary = "Train a network on pictures and masks."
+  public static let guide = """
+    The data: CamVid's folders (train and trainannot, val and valannot), train/images and \
+    train/masks, or images and masks. A mask is a PNG of its picture's name and size: palette \
+    or gray, whose stored values are the classes, or colours. classes.txt beside the folders \
+    lists INDEX NAME RED GREEN BLUE a line; 255 and classes named void do not count. Ctrl-C \
+    saves; --resume goes on as if nothing had happened.
+
+    NETWORKS
+    \(Catalogue.list(for: .segment))
+      \(MaskRCNNModel.architecture):
+        a mask for every object; more options: segment train-objects --help
+
+    EXAMPLES
+      atelier segment train --data camvid --network unet --run mine --minutes 30
+      atelier segment train --data shapes --network mask-rcnn --run it --minutes 60
+      atelier segment train --data scenes --network unet --width 24 --levels 5 \\
+        --run wide --steps 20000
+      atelier segment train --run mine --resume --minutes 60
+    """
+
+  public static func task(
+    _ request: SegmentationTrainingRequest, isResuming: Bool, kernels: Kernels
+  ) throws -> SegmentationTask {
+    try SegmentationTask(request, kernels: kernels)
   }
 
-  /// Reads the request of a run folder.
-  ///
-  /// - Throws: `TrainingError` when the folder holds no run of a semantic network.
-  public static func request(of run: URL) throws -> SegmentationTrainingRequest {
-    try SegmentationTrainingRequest(ofRun: run)
+  /// Mask R-CNN's name means the training for objects, and so does a run folder of one.
+  public static func handOver(
+    _ words: FieldWords, in run: RunPlace
+  ) throws -> (job: any Job.Type, words: FieldWords)? {
+    let network = MaskRCNNModel.architecture
+    let isMeant =
+      run.resume
+      ? Request.form.fixed(of: words).isEmpty && MaskRCNNTraining.isJob(ofRun: run.url)
+      : words["network"]?.last == network
+    guard isMeant else { return nil }
+    var shared = words
+    shared["network"] = nil
+    if let word = shared.removeValue(forKey: "crop")?.last {
+      let crop = try PixelSize(word: word)
+      guard crop.width == crop.height else {
+        throw StudioError(.usage, "\(network) takes square crops; received --crop \(crop)")
+      }
+      shared["side"] = [crop.width.word]
+    }
+    let others = Request.form.fields.map(\.name).filter {
+      shared[$0] != nil && MaskRCNNTrainingRequest.form.field($0) == nil
+    }
+    guard others.isEmpty else {
+      throw StudioError(
+        .usage,
+        "\(network) does not have \(others.map { "--" + $0 }.joined(separator: ", ")); "
+          + "see atelier \(MaskRCNNTraining.path) --help")
+    }
+    return (MaskRCNNTraining.self, shared)
   }
 }
 
-/// The parts of one semantic training, also used by the comparison of unpoolings.
-final class SegmentationSession {
-  let request: SegmentationTrainingRequest
-  let store: ParameterStore
-  /// The graph for one crop.
-  let graph: Graph
-  /// What is validated on.
-  let validation: SegmentedImages
+/// The mathematics of one semantic training, also used by the comparison of unpoolings.
+public final class SegmentationTask: TrainingTask {
+  public let request: SegmentationTrainingRequest
+  public let steps: [TrainingStep]
+  public let source: any BatchSource
+  public let metricNames = ["miou", "global_accuracy", "class_accuracy"]
+  /// The store's present weights at work.
+  let segmenter: Segmenter
   private let training: SegmentedSource
-  private let architecture: SegmentationArchitecture
-  private let kernels: Kernels
-  private let program: Program
-  private let batches: SegmentedBatches
+  private let validation: SegmentedImages
+  private let model: RunningModel
 
   /// Prepares a training.
   ///
@@ -74,33 +98,42 @@ final class SegmentationSession {
     sets: (training: SegmentedSource, validation: SegmentedImages)? = nil
   ) throws {
     self.request = request
-    self.kernels = kernels
+    let crop = request.crop
     let granularity = request.architecture(classes: 2).granularity
-    guard request.cropHeight > 0, request.cropWidth > 0,
-      request.cropHeight % granularity == 0, request.cropWidth % granularity == 0
+    guard crop.height > 0, crop.width > 0, crop.height % granularity == 0,
+      crop.width % granularity == 0
     else {
       throw StudioError(
         .usage,
         "\(request.network.rawValue) needs crops whose sides are multiples of \(granularity); "
-          + "received \(request.cropWidth)x\(request.cropHeight)")
+          + "received \(crop)")
     }
     guard !request.loss.isEmpty else { throw StudioError(.usage, "a training needs a loss") }
     (training, validation) = try sets ?? Self.sets(request)
-    batches = try SegmentedBatches(
-      training, crop: PixelSize(width: request.cropWidth, height: request.cropHeight),
-      batchSize: request.batch, augmentation: request.augmentation, balance: request.balance,
-      seed: request.seed)
-    architecture = request.architecture(classes: training.palette.count)
-    graph = try architecture.graph(height: request.cropHeight, width: request.cropWidth)
-    let weights = training.statistics.weights(request.weighting)
+    source = try SegmentedBatches(
+      training, crop: crop, batchSize: request.batch, augmentation: request.augmentation,
+      balance: request.balance, seed: request.seed)
+    let palette = training.palette
+    let architecture = request.architecture(classes: palette.count)
     let differentiated = try architecture.graph(
-      batch: request.batch, height: request.cropHeight, width: request.cropWidth
+      batch: request.batch, height: crop.height, width: crop.width
     ).training(
-      loss: request.loss.loss(weights: weights),
-      target: [request.batch, request.cropHeight, request.cropWidth])
-    store = try ParameterStore(for: [differentiated], seed: request.seed)
-    program = try Program(
-      differentiated, parameters: store, kernels: kernels, seed: request.seed)
+      loss: request.loss.loss(weights: training.statistics.weights(request.weighting)),
+      target: [request.batch, crop.height, crop.width])
+    let store = try request.recipe.store(for: [differentiated])
+    steps = [
+      try request.recipe.step(
+        Program(differentiated, parameters: store, kernels: kernels, seed: request.seed),
+        decaysOnlyMatrices: true, kernels: kernels)
+    ]
+    model = RunningModel(
+      graph: try architecture.graph(height: crop.height, width: crop.width),
+      information: ModelInformation(
+        task: Segmenter.task, architecture: request.network.rawValue,
+        granularity: architecture.granularity, receptiveRadius: architecture.receptiveRadius,
+        classNames: palette.names, classColors: palette.entries.map(\.color)),
+      store: store, capacity: Segmenter.keptSizes, kernels: kernels)
+    segmenter = try Segmenter(model)
   }
 
   /// The training pictures and those to validate on.
@@ -142,10 +175,9 @@ final class SegmentationSession {
     guard request.validation == nil else {
       throw StudioError(.usage, "scenes are validated on scenes: leave out --validation")
     }
-    let size = PixelSize(width: request.cropWidth, height: request.cropHeight)
-    let learnt = try ShapesScenes(seed: request.seed, size: size)
+    let learnt = try ShapesScenes(seed: request.seed, size: request.crop)
     let held = try ShapesScenes(
-      seed: ShapesScenes.validationSeed(of: request.seed), size: size)
+      seed: ShapesScenes.validationSeed(of: request.seed), size: request.crop)
     return (
       .scenes(learnt, channels: request.channels),
       try SegmentedImages(
@@ -153,92 +185,61 @@ final class SegmentationSession {
     )
   }
 
-  /// The loop of this training; without a folder nothing is saved.
-  func loop(in folder: RunFolder?) throws -> TrainingLoop {
-    let optimizer = Optimizer(
-      request.optimizer, learningRate: request.learningRate,
-      schedule: .warmUp(
-        steps: request.warmUp, then: .progressCosine(minimum: request.learningRate / 1000)),
-      decaysOnlyMatrices: true)
-    let configuration = TrainingConfiguration(
-      steps: request.steps, minutes: request.minutes,
-      validationInterval: request.validationInterval, previewInterval: request.previewInterval,
-      saveInterval: request.saveInterval, averageDecay: request.averageDecay,
-      monitor: Monitor("miou", .maximum, patience: request.patience), seed: request.seed)
-    let batches = batches
-    let source = ClosureBatchSource { step in
-      let batch = batches.batch(step: step)
-      return ["input": batch.images, "target": batch.labels]
-    }
-    let loop = try TrainingLoop(
-      [TrainingStep(program: program, optimizer: optimizer, kernels: kernels)], source: source,
-      configuration: configuration, folder: folder, kernels: kernels)
-    loop.validate = { [unowned self] _ in
-      let report = try validationReport()
-      return [
-        "miou": report.meanIoU, "global_accuracy": report.globalAccuracy,
-        "class_accuracy": report.classAccuracy,
-      ]
-    }
-    loop.writeModel = { [unowned self] _, file, metrics in
-      try ModelFile.write(
-        model(step: file.step, metrics: metrics), to: URL(fileURLWithPath: file.path))
-    }
-    return loop
+  public var monitor: Monitor? { Monitor("miou", .maximum) }
+
+  public func validate(step: Int) throws -> Validation {
+    let report = try SegmentationEvaluation.run(segmenter, on: validation)
+    return Validation([
+      "miou": report.meanIoU, "global_accuracy": report.globalAccuracy,
+      "class_accuracy": report.classAccuracy,
+    ])
   }
 
-  /// The model with the store's present weights.
-  func model(step: Int, metrics: [String: Double]) throws -> Model {
-    var figures = metrics
-    figures.removeValue(forKey: "training_loss")
-    let information = ModelInformation(
-      task: "segment", architecture: request.network.rawValue,
-      granularity: architecture.granularity, receptiveRadius: architecture.receptiveRadius,
-      classNames: training.palette.names, classColors: training.palette.entries.map(\.color),
-      training: [
-        "data": training.summary,
-        "validation": "\(validation.name), \(validation.count) pictures",
-        "steps": String(step), "batch": String(request.batch),
-        "crop": "\(request.cropWidth)x\(request.cropHeight)", "seed": String(request.seed),
-        "loss": request.loss.map(\.description).joined(separator: " + "),
-        "weights": request.weighting.rawValue,
-      ], figures: figures)
-    return try Model(graph: graph, store: store, information: information)
+  /// Picture ∣ truth ∣ prediction ∣ confidence of the first validation pictures.
+  public func preview(step: Int, _ known: Validation?) throws -> PreviewSheet? {
+    let stride = max(validation.count / 3, 1)
+    return PreviewSheet(
+      PictureGrid(
+        columnTitles: ["picture", "truth", "prediction", "confidence"],
+        rows: try (0..<min(3, validation.count)).map {
+          try segmenter.previewRow(validation.items[$0 * stride])
+        }))
+  }
+
+  public func model(step: Int, metrics: [String: Double]) throws -> Model {
+    var information = model.information
+    information.figures = metrics.filter { $0.key != "training_loss" }
+    information.training = [
+      "data": training.summary,
+      "validation": "\(validation.name), \(validation.count) pictures",
+      "steps": String(step), "batch": String(request.batch), "crop": "\(request.crop)",
+      "seed": String(request.seed),
+      "loss": request.loss.map(\.description).joined(separator: " + "),
+      "weights": request.weighting.rawValue,
+    ]
+    return try Model(graph: model.graph, store: model.store, information: information)
   }
 
   /// The weights that the training moves.
   var weightCount: Int {
-    graph.parameters.filter { $0.role == .weight }.reduce(0) { $0 + $1.shape.count }
-  }
-
-  /// The store's present weights at work.
-  func segmenter() throws -> Segmenter {
-    try Segmenter(model(step: 0, metrics: [:]), kernels: kernels)
-  }
-
-  /// What the store's present weights do on the validation pictures.
-  func validationReport() throws -> SegmentationReport {
-    try SegmentationEvaluation.run(segmenter(), on: validation)
-  }
-
-  /// Picture ∣ truth ∣ prediction ∣ confidence of the first validation pictures.
-  func preview() throws -> ByteImage {
-    let segmenter = try segmenter()
-    let stride = max(validation.count / 3, 1)
-    let rows = try (0..<min(3, validation.count)).map { index in
-      let item = validation.items[index * stride]
-      return try segmenter.previewRow(item)
-    }
-    return PictureGrid(
-      columnTitles: ["picture", "truth", "prediction", "confidence"], rows: rows
-    ).render()
+    model.graph.parameters.filter { $0.role == .weight }.reduce(0) { $0 + $1.shape.count }
   }
 }
 
-extension SegmentationLossTerm: CustomStringConvertible {
-  /// As the command line has it, such as `0.5*focal:2`.
-  public var description: String {
-    let factor = weight == 1 ? "" : "\(weight)*"
-    return factor + kind.rawValue + (kind == .focal ? ":\(gamma)" : "")
+extension Segmenter {
+  /// Picture ∣ truth ∣ prediction ∣ confidence of one picture.
+  fileprivate func previewRow(_ item: SegmentedImage) throws -> [PictureGrid.Cell] {
+    let found = try segment(item.image)
+    var tally = SegmentationTally(classes: palette.count)
+    tally.add(found.labels, truth: item.labels)
+    let accuracy = tally.report(palette.names).globalAccuracy
+    return [
+      PictureGrid.Cell(item.image, caption: item.name),
+      PictureGrid.Cell(item.labels.colored(palette)),
+      PictureGrid.Cell(
+        found.labels.colored(palette),
+        caption: "\((1000 * accuracy).rounded() / 10) % of pixels"),
+      PictureGrid.Cell(ColorMap.viridis.apply(to: found.confidence, range: 0...1)),
+    ]
   }
 }

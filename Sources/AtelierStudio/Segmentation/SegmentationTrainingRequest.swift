@@ -1,16 +1,18 @@
-// What a semantic network is trained on and how: the value that a run folder stores.
+// What a semantic network is trained on and how: the value that a run folder stores, and its form.
 
 import AtelierDatasets
 import AtelierEngine
+import AtelierImages
+import AtelierInterchange
 import AtelierScenery
 import AtelierTraining
 import AtelierZoo
 
 /// What a semantic network is trained on and how; stored as the run's configuration.
-public struct SegmentationTrainingRequest: FormerTrainingRequest, Hashable {
+public struct SegmentationTrainingRequest: TrainingRequest, Hashable {
   /// A folder of pictures and masks, of a set with parts the training part; or `shapes` for the
   /// project's own scenes of the crop's size, drawn without end.
-  public var data: String
+  public var data = ""
   /// A set to validate on; nil takes the data's validation part, or holds training pictures out.
   public var validation: String?
   /// How many training pictures are held out where there is no validation part; nil takes a tenth.
@@ -37,39 +39,35 @@ public struct SegmentationTrainingRequest: FormerTrainingRequest, Hashable {
   public var cropHeight = 288
   /// The columns of a crop.
   public var cropWidth = 288
-  /// Crops a step.
-  public var batch = 4
-  /// The rule that moves the weights.
-  public var optimizer: OptimizerKind = .adamW(weightDecay: 1e-4)
-  /// The base learning rate; half a cosine over the training ends at a thousandth of it.
-  public var learningRate = 2e-3
-  /// Steps of the straight line up to the base rate.
-  public var warmUp = 100
-  /// The decay of the moving average of the weights, which is what is saved; nil for none.
-  public var averageDecay: Double? = 0.998
-  /// Steps to make; nil when minutes limit the training.
-  public var steps: Int?
-  /// Minutes to train; nil when steps limit the training.
-  public var minutes: Double?
-  /// How many validations in a row may pass without a better mIoU before the training stops; nil
-  /// never stops it.
-  public var patience: Int?
-  /// Steps between validations.
-  public var validationInterval = 500
-  /// Steps between preview pictures.
-  public var previewInterval = 500
-  /// Steps between saves.
-  public var saveInterval = 250
-  /// The seed of weights, orders, crops and of what is held out.
-  public var seed: UInt64 = 1
+  /// Optimizer, rate, limits, intervals and seed; half a cosine ends at a thousandth of the rate.
+  public var recipe = TrainingRecipe()
+
+  /// The defaults of the house.
+  public init() {
+    recipe.batch = 4
+    recipe.optimizer = .adamW(weightDecay: 1e-4)
+    recipe.learningRate = 2e-3
+    recipe.warmUp = 100
+    recipe.averageDecay = 0.998
+    recipe.validationInterval = 500
+    recipe.previewInterval = 500
+    recipe.saveInterval = 250
+  }
 
   /// Describes a training with the defaults of the house; those for drawn scenes are small crops,
   /// many a step, that are not changed.
   public init(data: String) {
+    self.init()
     self.data = data
     guard data == ShapesScenes.word else { return }
-    (cropHeight, cropWidth, batch) = (128, 128, 16)
+    (cropHeight, cropWidth, recipe.batch) = (128, 128, 16)
     augmentation = .none
+  }
+
+  /// The size of a crop.
+  var crop: PixelSize {
+    get { PixelSize(width: cropWidth, height: cropHeight) }
+    set { (cropWidth, cropHeight) = (newValue.width, newValue.height) }
   }
 
   /// The network for a number of classes.
@@ -82,13 +80,167 @@ public struct SegmentationTrainingRequest: FormerTrainingRequest, Hashable {
       unpooling: unpooling)
   }
 
-  public static let changeable: Set = [
-    "steps", "minutes", "patience", "validationInterval", "previewInterval", "saveInterval",
-  ]
+  public mutating func prepare(for words: FieldWords) {
+    if words["data"]?.last == ShapesScenes.word { self = Self(data: ShapesScenes.word) }
+  }
+
+  public mutating func complete(with words: FieldWords) throws {
+    guard words["network"]?.last != MaskRCNNModel.architecture else {
+      throw StudioError(.usage, "\(MaskRCNNModel.architecture) is another job's network")
+    }
+    if words["unpool"] != nil, !network.hasUnpooling {
+      throw StudioError(.usage, "--unpool is for segnet-basic and segnet alone")
+    }
+    if words["levels"] != nil, network != .unet {
+      throw StudioError(.usage, "--levels is for unet alone")
+    }
+  }
+}
+
+extension SegmentationTrainingRequest {
+  public static var form: Form<Self> {
+    Form(Self(), fields: []).section(
+      "TRAINING OPTIONS",
+      dataFields + [networkField] + networkFields + cropFields + [
+        .learningRate(),
+        .weightDecay(
+          "The decay of the weights of AdamW", byDefault: "0.0001", .share, value: "decay"),
+        .warmUp, .averageDecayOrNone("The decay of the moving average of the weights"),
+        .validateEvery(), .previewEvery(), .saveEvery(),
+      ] + Field.limits + [.patience("mIoU"), .seed("weights, orders and crops")])
+  }
+
+  private static var dataFields: [Field<Self>] {
+    [
+      Field(
+        "data", \.data, "The set: pictures and masks, see above; or \"shapes\" for drawn scenes",
+        value: "dir", kind: .source
+      ).besides(ShapesScenes.word)
+        .demanded("a training needs pictures and masks: give --data"),
+      Field("validation", \.validation, "A set to validate on", value: "dir", kind: .source)
+        .byDefault("the data's own validation part, else a tenth held out"),
+      Field(
+        "hold-out", \.holdOut, "Training pictures held out to validate on", value: "n", .from(1)),
+    ]
+  }
+
+  /// The network, with the one whose training is a job of its own.
+  private static var networkField: Field<Self> {
+    let words = SegmentationNetwork.allCases.map(\.rawValue)
+    let all = words + [MaskRCNNModel.architecture]
+    return Field(
+      "network", "The network; see above", value: "name", kind: .choice(all),
+      words: { [$0.network.rawValue] },
+      put: { request, words in
+        guard let word = words.last, word != MaskRCNNModel.architecture else { return }
+        guard let network = SegmentationNetwork(rawValue: word) else {
+          throw FieldError("expected one of \(all.joined(separator: ", ")); received '\(word)'")
+        }
+        request.network = network
+      }
+    ).demanded(
+      "a training needs a network: give --network, one of " + words.joined(separator: ", "))
+  }
+
+  private static var networkFields: [Field<Self>] {
+    [
+      Field(
+        "width", \.width, "Filters of the network's first level", value: "n", .from(1, to: 1024)),
+      Field("levels", \.levels, "Levels of the U-Net", value: "n", .from(1, to: 8)),
+      Field(
+        "unpool", \.unpooling, "SegNet's unpooling: max, nearest, nails or transposed",
+        value: "kind"),
+      Field("channels", \.depth, "1 for gray, 3 for colour", value: "1|3"),
+      Field(
+        "loss", "ce, focal:GAMMA, dice, or a sum such as ce+0.5*dice", value: "loss", kind: .text,
+        words: { [$0.loss.map(\.description).joined(separator: "+")] },
+        put: { $0.loss = try SegmentationLossTerm.sum($1.last ?? "") }),
+      Field(
+        "weights", \.weighting,
+        "Weights of rare classes in the cross-entropy: none, median or log", value: "kind"),
+    ]
+  }
+
+  private static var cropFields: [Field<Self>] {
+    [
+      Field("crop", \.crop, "The size of a crop", value: "HxW")
+        .byDefault("288x288; 128x128 of \"shapes\""),
+      .batch("Crops a step", most: 1024).byDefault("4; 16 of \"shapes\""),
+      Field(
+        "scale", \.augmentation.scales, "Scale pictures before the crop", value: "LOW-HIGH"
+      ).byDefault("0.8-1.5; shapes: 1"),
+      Field(
+        "brightness", \.augmentation.brightnesses, "Factors on brightness", value: "LOW-HIGH"
+      ).byDefault("0.7-1.4; shapes: 1"),
+      Field(
+        "stretch", \.augmentation.stretch, "Stretch one side by up to this fraction",
+        value: "fraction"
+      ).byDefault(nil),
+      Field(
+        "rotation", \.augmentation.rotation, "Turn by up to so many degrees", value: "degrees"
+      ).byDefault(nil),
+      Field(
+        "contrast", \.augmentation.contrast, "Change contrast by up to this fraction",
+        value: "fraction"
+      ).byDefault(nil),
+      Field(
+        "color-shift", \.augmentation.color, "Change each colour channel by up to this fraction",
+        value: "fraction"
+      ).byDefault(nil),
+      Field(
+        flag: "no-flip", \.augmentation.isFlipped, "Do not mirror half of the crops", sets: false),
+      Field(
+        "balance", \.balance,
+        "The share of crops cut out around a pixel of a class drawn evenly", value: "share", .share),
+    ]
+  }
+
+  /// The channels of pictures as a choice.
+  fileprivate enum Depth: String, ChoiceValue {
+    case gray = "1"
+    case color = "3"
+  }
+
+  fileprivate var depth: Depth {
+    get { channels == 1 ? .gray : .color }
+    set { channels = newValue == .gray ? 1 : 3 }
+  }
+}
+
+extension SegmentationNetwork: ChoiceValue {}
+
+extension ClassWeighting: ChoiceValue {}
+
+extension SceneAugmentation {
+  /// The factors on a picture's size.
+  fileprivate var scales: ClosedRange<Float> {
+    get { smallestScale...max(smallestScale, largestScale) }
+    set { (smallestScale, largestScale) = (newValue.lowerBound, newValue.upperBound) }
+  }
+
+  /// The factors on brightness.
+  fileprivate var brightnesses: ClosedRange<Float> {
+    get { smallestBrightness...max(smallestBrightness, largestBrightness) }
+    set { (smallestBrightness, largestBrightness) = (newValue.lowerBound, newValue.upperBound) }
+  }
+}
+
+extension ClosedRange: FieldValue where Bound == Float {
+  /// `0.8-1.5`, or one number for both, 0 or more.
+  public init(word: String) throws {
+    let parts = word.split(separator: "-", omittingEmptySubsequences: false).map { Float($0) }
+    guard parts.count <= 2, let low = parts.first ?? nil, let high = parts.last ?? nil,
+      low >= 0, low <= high, high.isFinite
+    else { throw FieldError("expected LOW-HIGH, such as 0.8-1.5; received '\(word)'") }
+    self = low...high
+  }
+  public var word: String {
+    lowerBound == upperBound ? lowerBound.word : "\(lowerBound.word)-\(upperBound.word)"
+  }
 }
 
 /// One term of a semantic network's loss.
-public struct SegmentationLossTerm: Sendable, Hashable, Codable {
+public struct SegmentationLossTerm: Sendable, Hashable, Codable, CustomStringConvertible {
   /// The losses by name.
   public enum Kind: String, Sendable, Hashable, Codable, CaseIterable {
     /// Softmax and cross-entropy of each pixel, classes weighted.
@@ -111,6 +263,32 @@ public struct SegmentationLossTerm: Sendable, Hashable, Codable {
     self.kind = kind
     self.weight = weight
     self.gamma = gamma
+  }
+
+  /// Reads `ce`, `focal:2`, or a sum such as `ce+0.5*dice`.
+  static func sum(_ text: String) throws -> [Self] {
+    try text.split(separator: "+", omittingEmptySubsequences: false).map { term in
+      let parts = term.split(separator: "*", omittingEmptySubsequences: false)
+      let words = (parts.last ?? "").split(separator: ":", omittingEmptySubsequences: false)
+      let factor = parts.count == 2 ? Float(parts[0]) : 1
+      let gamma = words.count == 2 ? Float(words[1]) : 2
+      guard (1...2).contains(parts.count), (1...2).contains(words.count), let factor, let gamma,
+        let kind = Kind(rawValue: String(words[0])), words.count == 1 || kind == .focal,
+        factor > 0, factor.isFinite, gamma >= 0, gamma.isFinite
+      else {
+        let names = Kind.allCases.map { $0 == .focal ? "focal:GAMMA" : $0.rawValue }
+        throw FieldError(
+          "expected \(names.joined(separator: ", ")) or a sum such as ce+0.5*dice; received "
+            + "'\(text)'")
+      }
+      return Self(kind, weight: factor, gamma: gamma)
+    }
+  }
+
+  /// As the field has it, such as `0.5*focal:2`.
+  public var description: String {
+    let factor = weight == 1 ? "" : "\(weight)*"
+    return factor + kind.rawValue + (kind == .focal ? ":\(gamma)" : "")
   }
 }
 

@@ -41,16 +41,17 @@ public final class Segmenter {
     public init() {}
   }
 
-  /// What the model is.
-  public let model: Model
+  /// The task that models of this kind name.
+  public static let task = "segment"
+  /// Sizes whose programs are kept.
+  static let keptSizes = 2
+
   /// Names and colours of the classes, in the order of the outputs.
   public let palette: ClassPalette
   /// The image channels that the network takes: 1 or 3.
   public let channels: Int
 
-  private let store: ParameterStore
-  private let kernels: Kernels
-  private var programs: [PixelSize: Program] = [:]
+  private let model: RunningModel
 
   /// Takes a model of the task `segment`.
   ///
@@ -58,18 +59,20 @@ public final class Segmenter {
   ///   - model: What `ModelFile.read` gave.
   ///   - kernels: Instruction set and threads.
   /// - Throws: `StudioError` when the model does something else.
-  public init(_ model: Model, kernels: Kernels = Kernels()) throws {
-    guard model.information.task == "segment" else {
-      throw StudioError(
-        .data,
-        "expected a model that gives pixels classes, received one for the task "
-          + model.information.task)
-    }
-    guard let input = model.graph.input(named: "input"), model.graph.inputs.count == 1,
-      let output = model.graph.output(named: "output")
+  public convenience init(_ model: Model, kernels: Kernels = Kernels()) throws {
+    try self.init(
+      RunningModel(
+        model, task: Self.task, "gives pixels classes", capacity: Self.keptSizes,
+        kernels: kernels))
+  }
+
+  /// Takes a model at work, such as one over the parameters of a training.
+  ///
+  /// - Throws: `StudioError` when it has not the shapes of a semantic model.
+  init(_ model: RunningModel) throws {
+    guard let shape = model.inputShape(), model.graph.inputs.count == 1,
+      let logits = model.outputShape()
     else { throw StudioError(.data, "the model has no input and output of these names") }
-    let shape = model.graph.values[input].shape
-    let logits = model.graph.values[output].shape
     let names = model.information.classNames
     guard shape.rank == 4, shape.channels == 1 || shape.channels == 3,
       logits
@@ -90,9 +93,7 @@ public final class Segmenter {
           name: name, color: color.count == 3 ? color : ClassPalette.standardColor(index))
       })
     self.model = model
-    self.kernels = kernels
     channels = shape.channels
-    store = try model.store()
   }
 
   /// Gives every pixel of a picture its likeliest class.
@@ -210,20 +211,20 @@ public final class Segmenter {
   }
 
   private func program(for size: PixelSize) throws -> Program {
-    if let program = programs[size] { return program }
-    if programs.count >= 2 { programs.removeAll() }
     let shape = Shape.image(height: size.height, width: size.width, channels: channels)
-    let graph = try model.graph.reshaped(["input": shape]).specialized(for: .infer)
-      .extended { builder, symbols in
+    return try model.program(["input": shape]) { graph in
+      let extended = try graph.extended { builder, symbols in
         guard let logits = symbols["output"] else { return }
         builder.output("probabilities", Softmax(name: "probabilities")(logits))
       }
-    let wanted = Shape.image(
-      height: size.height, width: size.width, channels: palette.count)
-    guard let output = graph.output(named: "probabilities"), graph.values[output].shape == wanted
-    else { throw StudioError(.data, "the model gives no classes of \(size) for a picture of it") }
-    let program = try Program(graph, parameters: store, kernels: kernels)
-    programs[size] = program
-    return program
+      let wanted = Shape.image(
+        height: size.height, width: size.width, channels: palette.count)
+      guard let output = extended.output(named: "probabilities"),
+        extended.values[output].shape == wanted
+      else {
+        throw StudioError(.data, "the model gives no classes of \(size) for a picture of it")
+      }
+      return extended
+    }
   }
 }

@@ -48,6 +48,8 @@ public struct Field<Request>: Sendable {
   public private(set) var letter: Character?
   /// Whether a resumed training may change it.
   public private(set) var isChangeable = false
+  /// Words that name something else than a file; nil where the job itself looks which files are there.
+  private(set) var reserved: Set<String>? = []
   var need = Need.none
   var fallback: Default
 
@@ -146,6 +148,28 @@ public struct Field<Request>: Sendable {
       })
   }
 
+  /// A property with several of a choice's values in one word, each once, with commas between them; `all` for all.
+  public init<Value: ChoiceValue>(
+    choices name: String, _ path: FieldPath<Request, [Value]>, _ help: String, value: String
+  ) {
+    self.init(
+      name, help, value: value, kind: .text,
+      words: { [$0[keyPath: path].map(\.rawValue).joined(separator: ",")] },
+      put: { request, words in
+        let word = words.last ?? ""
+        let parts = word.split(separator: ",", omittingEmptySubsequences: false)
+        let found =
+          word == "all" ? Array(Value.allCases) : parts.compactMap { Value(rawValue: "\($0)") }
+        guard word == "all" || found.count == parts.count,
+          Set(found.map(\.rawValue)).count == found.count
+        else {
+          let names = Value.allCases.map(\.rawValue).joined(separator: ", ")
+          throw FieldError("expected \(value) with commas out of \(names); received '\(word)'")
+        }
+        request[keyPath: path] = found
+      })
+  }
+
   /// A switch that sets a property to a value, `true` unless told otherwise.
   public init(
     flag name: String, _ path: FieldPath<Request, Bool>, _ help: String,
@@ -184,6 +208,12 @@ public struct Field<Request>: Sendable {
   /// The same field with a letter beside its name.
   public func letter(_ letter: Character) -> Self { with { $0.letter = letter } }
 
+  /// The same field, in which a word names no file but something that the project has.
+  public func besides(_ word: String) -> Self { with { $0.reserved?.insert(word) } }
+
+  /// The same field, of which the job tells what is missing, so that one file stops no others.
+  public var lenient: Self { with { $0.reserved = nil } }
+
   /// The same field with words for its default; nil says nothing of it.
   public func byDefault(_ words: String?) -> Self {
     with { $0.fallback = words.map(Default.words) ?? .silent }
@@ -206,6 +236,7 @@ public struct Field<Request>: Sendable {
     field.isPositional = isPositional
     field.letter = letter
     field.isChangeable = isChangeable
+    field.reserved = reserved
     field.need =
       switch need {
       case .none: .none

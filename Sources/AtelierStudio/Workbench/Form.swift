@@ -80,7 +80,9 @@ public struct Form<Request: Sendable>: Sendable {
 
   /// The files and folders that a request reads.
   func paths(_ request: Request) -> [String] {
-    fields.filter(\.kind.isRead).flatMap { $0.words(request) }
+    fields.filter(\.kind.isRead).flatMap { field in
+      field.reserved.map { names in field.words(request).filter { !names.contains($0) } } ?? []
+    }
   }
 
   /// The words of all fields of a request that differ from the defaults; they make it again.

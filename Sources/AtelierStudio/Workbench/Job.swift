@@ -22,6 +22,17 @@ public protocol Job: Sendable {
   /// Whether it looks at its place's interrupt, so that Ctrl-C ends it in good order.
   static var heedsInterrupt: Bool { get }
 
+  /// The job that is meant, where words or a run folder mean another one than this, with its own words; else nil.
+  ///
+  /// - Parameters:
+  ///   - words: What a front end was given.
+  ///   - run: The run folder; empty for jobs that have none.
+  /// - Returns: The other job with the words that its form has; nil for this one.
+  /// - Throws: `FieldError` or `StudioError` with one line where the other job does not have a word.
+  static func handOver(
+    _ words: FieldWords, in run: RunPlace
+  ) throws -> (job: any Job.Type, words: FieldWords)?
+
   /// Makes the request of words; a training that goes on has one in its run folder.
   ///
   /// - Parameters:
@@ -51,6 +62,10 @@ extension Job {
   public static var heedsInterrupt: Bool { trains }
   /// Workshop and verb, such as `classify train`.
   public static var path: String { name == workshop ? name : "\(workshop) \(name)" }
+  /// No other job is meant.
+  public static func handOver(
+    _ words: FieldWords, in run: RunPlace
+  ) throws -> (job: any Job.Type, words: FieldWords)? { nil }
   /// A request of words alone.
   public static func request(_ words: FieldWords, in run: RunPlace) throws -> Request {
     try Request(words: words)

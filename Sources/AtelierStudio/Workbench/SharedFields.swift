@@ -68,11 +68,3 @@ extension PixelSize: FieldValue {
   }
   public var word: String { "\(height)x\(width)" }
 }
-
-/// Networks with a line each, for guides: a paragraph of its own would be wrapped in help.
-enum NetworkList {
-  /// The networks' names and summaries.
-  static func text(_ networks: [(name: String, summary: String)]) -> String {
-    networks.map { "  \($0.name):\n    \($0.summary)" }.joined(separator: "\n")
-  }
-}

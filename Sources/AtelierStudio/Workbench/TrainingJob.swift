@@ -108,6 +108,11 @@ extension TrainingJob {
   ///
   /// - Throws: `TrainingError` when the folder holds no run of this kind.
   public static func request(of run: URL) throws -> Request { try Request(ofRun: run) }
+
+  /// Whether a run folder is of this job: what it says, or, of an older version's, whether its request can be read.
+  static func isJob(ofRun run: URL) -> Bool {
+    AboutRun(ofRun: run).map { $0.job == path } ?? ((try? request(of: run)) != nil)
+  }
 }
 
 /// Which job a run folder is of: `about.json`.
@@ -118,6 +123,19 @@ struct AboutRun: Codable {
   var arguments: FieldWords
   /// The version of the studio.
   var version = StudioVersion.current
+
+  init(job: String, arguments: FieldWords) {
+    self.job = job
+    self.arguments = arguments
+  }
+
+  /// What a run folder says; nil where an older version made it.
+  init?(ofRun run: URL) {
+    guard let data = try? Data(contentsOf: run.appendingPathComponent("about.json")),
+      let about = try? JSONDecoder().decode(Self.self, from: data)
+    else { return nil }
+    self = about
+  }
 }
 
 extension TrainingRequest {
@@ -159,6 +177,10 @@ extension TrainingRequest {
           + fixed.joined(separator: ", "))
     }
     try StudioFiles.expectPresent([run.run])
+    if let about = AboutRun(ofRun: run.url), about.job != job {
+      throw StudioError(
+        .usage, "\(run.run): the run is one of atelier \(about.job), not of atelier \(job)")
+    }
     var request = try Self(ofRun: run.url)
     try StudioFiles.expectPresent(form.paths(request))
     request.replaceLimits(for: words)

@@ -109,9 +109,22 @@ public struct TrainingRecipe: FlatPart, Sendable, Hashable {
       moving: { entry in !frozen.contains { entry.name.hasPrefix($0) } })
   }
 
+  /// The decay of the moving average; 0 for none.
+  var averageDecayOrNone: Double {
+    get { averageDecay ?? 0 }
+    set { averageDecay = newValue == 0 ? nil : newValue }
+  }
+
+  /// The weight decay of AdamW; nil where another rule moves the weights.
+  var weightDecay: Double? {
+    guard case .adamW(_, _, _, let decay) = optimizer else { return nil }
+    return decay
+  }
+
   /// Throws where a weight decay is given beside an optimizer that has none of this kind.
   static func checkWeightDecay(_ words: FieldWords) throws {
-    if words["weight-decay"] != nil, let optimizer = words["optimizer"]?.last, optimizer != "adamw" {
+    if words["weight-decay"] != nil, let optimizer = words["optimizer"]?.last, optimizer != "adamw"
+    {
       throw FieldError("--weight-decay is for --optimizer adamw alone")
     }
   }
@@ -202,8 +215,7 @@ extension Field where Request: TrainingRequest {
     Self(
       "weight-decay", help, value: value, kind: .number, range: range,
       words: {
-        guard case .adamW(_, _, _, let decay) = $0.recipe.optimizer else { return [] }
-        return [decay.word]
+        $0.recipe.weightDecay.map { [$0.word] } ?? []
       },
       put: { request, words in
         let decay: Double = try Self.read(words.last ?? "", "weight-decay", range)
@@ -217,6 +229,13 @@ extension Field where Request: TrainingRequest {
     _ help: String = "Save a moving average of the weights with this decay, such as 0.99"
   ) -> Self {
     Self("average-decay", \.recipe.averageDecay, help, value: "decay", .partialShare)
+  }
+
+  /// The decay of the moving average, where 0 is for none.
+  static func averageDecayOrNone(_ help: String) -> Self {
+    Self(
+      "average-decay", \.recipe.averageDecayOrNone, help + "; 0 for none", value: "decay",
+      .partialShare)
   }
 
   /// The epochs after which it ends.

@@ -74,7 +74,11 @@ public protocol TrainingTask: AnyObject {
   func validate(step: Int) throws -> Validation
   /// Draws what the weights that are in the store do; nil where there is nothing to see.
   ///
-  /// What was measured with these weights already is `known`.
+  /// - Parameters:
+  ///   - step: The step.
+  ///   - known: What was measured with these weights already; nil where nothing was.
+  /// - Returns: The picture.
+  /// - Throws: What ends the training.
   func preview(step: Int, _ known: Validation?) throws -> PreviewSheet?
   /// Writes the model with the weights that are in the store.
   func write(_ file: SavedFile, metrics: [String: Double]) throws
@@ -107,8 +111,9 @@ extension TrainingTask {
   /// - Parameters:
   ///   - folder: Where to save, and where to go on from.
   ///   - kernels: Instruction set and threads.
+  /// - Returns: The loop, which this task must outlive.
   /// - Throws: `TrainingError` when the parts do not fit together.
-  func loop(in folder: RunFolder?, kernels: Kernels) throws -> TrainingLoop {
+  package func loop(in folder: RunFolder?, kernels: Kernels) throws -> TrainingLoop {
     let source = source
     var configuration = request.recipe.configuration(epoch: source.stepsPerEpoch, monitor: monitor)
     adjust(&configuration)

@@ -8,7 +8,8 @@ public enum Workshops {
 
   /// Those of the house in the order in which people see them, then what was registered.
   public static var all: [any Workshop.Type] {
-    [SwapWorkshop.self, ClassifyWorkshop.self, Describe.self] + registered.withLock { $0 }
+    [SwapWorkshop.self, SegmentWorkshop.self, ClassifyWorkshop.self, Describe.self]
+      + registered.withLock { $0 }
   }
 
   /// Adds a workshop of another module, for all front ends of this process.

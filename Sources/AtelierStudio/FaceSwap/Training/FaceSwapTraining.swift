@@ -24,7 +24,7 @@ public enum FaceSwapTraining: TrainingJob {
     --resume goes on as if nothing had happened.
 
     NETWORKS
-    \(NetworkList.text(FaceSwapNetwork.Design.allCases.map { ($0.rawValue, $0.summary) }))
+    \(Catalogue.list(for: .swap))
 
     EXAMPLES
       atelier swap train --a anna --b ben --network slim --run mine --minutes 60

@@ -61,30 +61,28 @@ public struct ObjectSelection: Sendable, Hashable, Codable {
 /// Network, weights and planned programs; used by one thread at a time.
 package final class MaskRCNNDetector {
   let network: MaskRCNN
-  private let store: ParameterStore
-  private let kernels: Kernels
-  private var programs: [PixelSize: Programs] = [:]
+  private let model: RunningModel
+  private var reader: ProposalReader?
 
-  /// The programs of one picture size.
-  private struct Programs {
-    let reader: ProposalReader
-    let proposals: Program
-    let boxes: Program
-    let masks: Program
+  /// What of the network a program runs, for pictures of a size.
+  private struct Part: Hashable {
+    /// Names the part.
+    enum Name { case proposals, boxes, masks }
+    let name: Name
+    let size: PixelSize
   }
 
   /// Regions that the box head judges at once.
   private static let boxRows = 64
   /// Masks that are drawn at once.
   private static let maskRows = 16
-  /// Sizes whose programs are kept.
-  private static let keptSizes = 4
+  /// Programs that are kept: those of four sizes.
+  static let keptPrograms = 12
 
-  /// Takes a network and a store with its weights.
-  init(_ network: MaskRCNN, store: ParameterStore, kernels: Kernels) {
+  /// Takes a network and the model with its weights, which keeps the programs.
+  init(_ network: MaskRCNN, _ model: RunningModel) {
     self.network = network
-    self.store = store
-    self.kernels = kernels
+    self.model = model
   }
 
   /// Finds the objects of a picture.
@@ -101,26 +99,29 @@ package final class MaskRCNNDetector {
     let unit = network.granularity
     let whole = PixelSize(
       width: (size.width + unit - 1) / unit * unit, height: (size.height + unit - 1) / unit * unit)
-    let programs = try programs(whole)
-    try programs.proposals.withInput("input") { Self.place(samples, size, in: $0, whole) }
-    try programs.proposals.run()
+    let proposing = try program(.proposals, whole)
+    let judging = try program(.boxes, whole)
+    let drawing = try program(.masks, whole)
+    try proposing.withInput("input") { Self.place(samples, size, in: $0, whole) }
+    try proposing.run()
     for level in network.levels {
-      let features = try programs.proposals.output("p\(level)")
-      try programs.boxes.setInput("p\(level)", features)
-      try programs.masks.setInput("p\(level)", features)
+      let features = try proposing.output("p\(level)")
+      try judging.setInput("p\(level)", features)
+      try drawing.setInput("p\(level)", features)
     }
     var limits = ProposalLimits()
     limits.after = options.proposals
     limits.before = max(limits.before, 2 * options.proposals)
-    let logits = try programs.proposals.output("rpn_logits").elements
-    let deltas = try programs.proposals.output("rpn_deltas").elements
+    let logits = try proposing.output("rpn_logits").elements
+    let deltas = try proposing.output("rpn_deltas").elements
+    let reader = reader(whole)
     let proposals = logits.withUnsafeBufferPointer { logits in
       deltas.withUnsafeBufferPointer { deltas in
-        programs.reader.proposals(logits: logits, deltas: deltas, limits)
+        reader.proposals(logits: logits, deltas: deltas, limits)
       }
     }
-    let found = try judged(proposals.map(\.box), programs.boxes, size, options)
-    return try masked(found, programs.masks)
+    let found = try judged(proposals.map(\.box), judging, size, options)
+    return try masked(found, drawing)
   }
 
   /// Writes a picture into a larger one whose edges continue it.
@@ -138,19 +139,27 @@ package final class MaskRCNNDetector {
     }
   }
 
-  private func programs(_ size: PixelSize) throws -> Programs {
-    if let known = programs[size] { return known }
-    if programs.count >= Self.keptSizes { programs = [:] }
-    func program(_ graph: Graph) throws -> Program {
-      try Program(graph.specialized(for: .infer), parameters: store, kernels: kernels)
-    }
+  private func program(_ name: Part.Name, _ size: PixelSize) throws -> Program {
     let (height, width) = (size.height, size.width)
-    let made = Programs(
-      reader: ProposalReader(grid: network.anchorGrid(width: width, height: height)),
-      proposals: try program(network.proposalGraph(batch: 1, height: height, width: width)),
-      boxes: try program(network.boxGraph(height: height, width: width, rows: Self.boxRows)),
-      masks: try program(network.maskGraph(height: height, width: width, rows: Self.maskRows)))
-    programs[size] = made
+    return try model.program(key: Part(name: name, size: size)) {
+      let graph =
+        switch name {
+        case .proposals: try network.proposalGraph(batch: 1, height: height, width: width)
+        case .boxes: try network.boxGraph(height: height, width: width, rows: Self.boxRows)
+        case .masks: try network.maskGraph(height: height, width: width, rows: Self.maskRows)
+        }
+      return graph.specialized(for: .infer)
+    }
+  }
+
+  /// Reads what is proposed in pictures of a size; that of the last size is kept.
+  private func reader(_ size: PixelSize) -> ProposalReader {
+    if let known = reader, known.grid.width == size.width, known.grid.height == size.height {
+      return known
+    }
+    let made = ProposalReader(
+      grid: network.anchorGrid(width: size.width, height: size.height))
+    reader = made
     return made
   }
 

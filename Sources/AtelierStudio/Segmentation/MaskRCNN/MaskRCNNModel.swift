@@ -12,9 +12,9 @@ import Foundation
 /// proposals, boxes and masks can be planned apart for pictures of any size.
 public struct MaskRCNNModel: Sendable {
   /// The task in the metadata of model files.
-  public static let task = "segment-objects"
+  public static let task = NetworkTask.objects.rawValue
   /// The architecture in the metadata of model files.
-  public static let architecture = "mask-rcnn"
+  public static let architecture = MaskRCNN.name
   /// How pixels become inputs, the last step.
   static let plainPreprocessing = "pixel / 255, RGB"
   /// The step before where contrast is stretched.
@@ -119,6 +119,10 @@ public struct MaskRCNNModel: Sendable {
     let names = Set(graph.parameters.map(\.name))
     let store = try ParameterStore(
       for: [graph], seed: 0, startingFrom: model.parameters.filter { names.contains($0.key) })
-    return MaskRCNNDetector(network, store: store, kernels: kernels)
+    return MaskRCNNDetector(
+      network,
+      RunningModel(
+        graph: graph, information: model.information, store: store,
+        capacity: MaskRCNNDetector.keptPrograms, kernels: kernels))
   }
 }

@@ -1,64 +1,65 @@
-// What a Mask R-CNN is trained on and how: a value, stored as the run's configuration.
+// What a Mask R-CNN is trained on and how: a value, stored as the run's configuration, and its form.
 
 import AtelierDatasets
+import AtelierScenery
 import AtelierTraining
 import AtelierZoo
 
 /// Where a training's pictures with objects come from.
-public enum InstanceTrainingPictures: Sendable, Hashable, Codable {
+public enum InstanceTrainingPictures: Sendable, Hashable, Codable, FieldValue {
   /// The project's own scenes of shapes, drawn without end.
   case shapes
   /// A set of files, as `InstanceData.read` finds it: its training part; its validation part, or a tenth of the training part where
   /// it has none, is held out. `objects` is what objects are called where the set has no classes.
   case set(path: String, objects: String)
+
+  /// `shapes`, or a path.
+  public init(word: String) {
+    self = word == ShapesScenes.word ? .shapes : .set(path: word, objects: Self.objectName)
+  }
+  public var word: String {
+    if case .set(let path, _) = self { path } else { ShapesScenes.word }
+  }
+
+  /// What objects are called unless told otherwise.
+  static let objectName = "object"
 }
 
 /// What a Mask R-CNN is trained on and how; stored as the run's configuration.
-public struct MaskRCNNTrainingRequest: FormerTrainingRequest, Hashable {
+public struct MaskRCNNTrainingRequest: TrainingRequest, Hashable {
   /// The pictures to learn from.
-  public var data: InstanceTrainingPictures
+  public var data = InstanceTrainingPictures(word: "")
   /// The sizes of the network.
-  public var design: MaskRCNN.Design
+  public var design = MaskRCNN.Design.tiny
   /// Width and height of the training's pictures, or of the crops of larger ones; a multiple of 16.
   public var side = 128
-  /// Pictures a step.
-  public var batch = 4
   /// How many anchors and regions a step judges.
-  public var sampling: MaskRCNNSampling
+  public var sampling = MaskRCNNSampling(anchors: 64, regions: 32, positives: 12)
   /// How many proposals the regions are chosen from.
   public var proposals = 100
   /// The random changes of pictures; scenes have none.
   public var augmentation = InstanceAugmentation.none
   /// Whether every picture's contrast is stretched to the full range first.
   public var stretchesContrast = false
-  /// Whether pictures on bright ground are seen in negative, as gray on dark ground; nil means no.
-  public var darkensGround: Bool?
+  /// Whether pictures on bright ground are seen in negative, as gray on dark ground.
+  public var darkensGround = false
   /// How many times as large as it is the network sees a picture, above 0: more than 1 for objects of few pixels.
   public var enlargement: Float = 1
-  /// AdamW's base learning rate; half a cosine over the training ends at a hundredth of it.
-  public var learningRate = 1e-3
-  /// AdamW's decay of the weights.
-  public var weightDecay = 0.01
-  /// Steps of the straight line up to the base rate.
-  public var warmUp = 200
-  /// The largest gradient norm; nil for no limit.
-  public var gradientLimit: Double? = 5
-  /// The decay of the moving average of the weights, which is what is measured and saved; nil for none.
-  public var averageDecay: Double?
-  /// Steps to make; nil when minutes limit the training.
-  public var steps: Int?
-  /// Minutes to train; nil when steps limit the training.
-  public var minutes: Double?
   /// How many pictures are measured at each validation.
   public var validationCount = 60
-  /// Steps between validations.
-  public var validationInterval = 500
-  /// Steps between preview pictures.
-  public var previewInterval = 250
-  /// Steps between saves.
-  public var saveInterval = 250
-  /// The seed of weights, scenes, crops and choices.
-  public var seed: UInt64 = 1
+  /// AdamW, rate, limits, intervals and seed; half a cosine ends at a hundredth of the rate.
+  public var recipe = TrainingRecipe()
+
+  /// The recipe of the smallest design.
+  public init() {
+    recipe.batch = 4
+    recipe.optimizer = .adamW()
+    recipe.warmUp = 200
+    recipe.gradientLimit = 5
+    recipe.validationInterval = 500
+    recipe.previewInterval = 250
+    recipe.saveInterval = 250
+  }
 
   /// Describes a training with a design's usual recipe.
   ///
@@ -66,26 +67,95 @@ public struct MaskRCNNTrainingRequest: FormerTrainingRequest, Hashable {
   ///   - data: The pictures.
   ///   - design: The sizes of the network.
   public init(data: InstanceTrainingPictures, design: MaskRCNN.Design) {
+    self.init()
     self.data = data
     self.design = design
-    switch design {
-    case .tiny: sampling = MaskRCNNSampling(anchors: 64, regions: 32, positives: 12)
-    case .small:
-      sampling = MaskRCNNSampling(anchors: 192, regions: 96, positives: 32)
-      side = 256
-      batch = 2
-      proposals = 300
-    }
+    guard design == .small else { return }
+    sampling = MaskRCNNSampling(anchors: 192, regions: 96, positives: 32)
+    (side, recipe.batch, proposals) = (256, 2, 300)
   }
 
   /// How pictures are prepared for the network.
   var reading: PictureReading {
     PictureReading(
-      stretchesContrast: stretchesContrast, darkensGround: darkensGround ?? false,
+      stretchesContrast: stretchesContrast, darkensGround: darkensGround,
       enlargement: enlargement)
   }
 
-  public static let changeable: Set = [
-    "steps", "minutes", "validationInterval", "previewInterval", "saveInterval", "validationCount",
-  ]
+  public static let changeable: Set = ["validationCount"]
+
+  public mutating func prepare(for words: FieldWords) throws {
+    let data = InstanceTrainingPictures(word: words["data"]?.last ?? "")
+    let design = try words["design"]?.last.map { try MaskRCNN.Design(word: $0) }
+    self = Self(data: data, design: design ?? (data == .shapes ? .tiny : .small))
+  }
+}
+
+extension MaskRCNNTrainingRequest {
+  public static var form: Form<Self> {
+    Form(Self(), fields: []).section(
+      "TRAINING OPTIONS",
+      pictureFields + [
+        .learningRate(), .averageDecayOrNone("The decay of a moving average of the weights"),
+      ] + Field.limits + [
+        .validateEvery(), .previewEvery(), .saveEvery(),
+        Field(
+          "validation-count", \.validationCount, "Held-out pictures to measure", value: "n",
+          .from(1, to: 100_000)
+        ).changeable,
+        .seed("weights, scenes and crops"),
+      ])
+  }
+
+  private static var pictureFields: [Field<Self>] {
+    [
+      Field(
+        "data", \.data,
+        "\"shapes\" for the project's own scenes, else a set of pictures with objects: a COCO file, "
+          + "or a folder with images and labels", value: "data", kind: .source
+      ).besides(ShapesScenes.word)
+        .demanded("a training needs pictures: give --data, \"shapes\" or a set of files"),
+      Field(
+        "object-name", \.objectName, "What objects are called where the set has no classes",
+        value: "name"),
+      Field(
+        "design", \.design,
+        "The network's sizes: tiny (pictures of about 128 pixels) or small (256 to 512, many "
+          + "objects; default for sets of files)", value: "name"
+      ).byDefault(nil),
+      Field(
+        "side", \.side, "Width and height of pictures and crops", value: "n", .from(32, to: 4096)
+      ).byDefault("128 or 256"),
+      .batch("Pictures a step", most: 1024).byDefault("4 or 2"),
+      Field(
+        flag: "microscope", \.isOfMicroscope,
+        "Turn, mirror, scale and recolour crops at random, as pictures of a microscope allow; "
+          + "stretch contrast, and see pictures on bright ground in negative"),
+      Field(
+        "enlargement", \.enlargement,
+        "See pictures so many times as large, for objects of few pixels", value: "factor",
+        .positive),
+    ]
+  }
+
+  /// What objects are called where the set has no classes.
+  fileprivate var objectName: String {
+    get {
+      if case .set(_, let objects) = data { objects } else { InstanceTrainingPictures.objectName }
+    }
+    set { if case .set(let path, _) = data { data = .set(path: path, objects: newValue) } }
+  }
+
+  /// Whether pictures are changed and seen as those of a microscope.
+  fileprivate var isOfMicroscope: Bool {
+    get { augmentation == .microscope && stretchesContrast && darkensGround }
+    set {
+      augmentation = newValue ? .microscope : .none
+      (stretchesContrast, darkensGround) = (newValue, newValue)
+    }
+  }
+}
+
+extension MaskRCNN.Design: ChoiceValue {
+  public static var noun: String? { "a design" }
 }
