@@ -25,8 +25,9 @@ struct AtelierTool: ParsableCommand {
       """,
     version: StudioVersion.current,
     subcommands: [
-      DenoiseCommand.self, SwapCommand.self, SegmentCommand.self, command(for: ClassifyWorkshop.self),
-      AttackCommand.self, ModelCommand.self, SamplesCommand.self, BenchCommand.self,
+      command(for: DenoiseWorkshop.self), SwapCommand.self, SegmentCommand.self,
+      command(for: ClassifyWorkshop.self), AttackCommand.self, command(for: ModelWorkshop.self),
+      command(for: SamplesWorkshop.self), command(for: BenchWorkshop.self),
     ])
 
   /// Parses, runs, and turns whatever is thrown into one line on standard error.

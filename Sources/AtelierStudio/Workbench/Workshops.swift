@@ -3,5 +3,8 @@
 /// All workshops of the studio.
 public enum Workshops {
   /// In the order in which people see them.
-  public static let all: [any Workshop.Type] = [ClassifyWorkshop.self]
+  public static let all: [any Workshop.Type] = [
+    DenoiseWorkshop.self, ClassifyWorkshop.self, ModelWorkshop.self, SamplesWorkshop.self,
+    BenchWorkshop.self,
+  ]
 }
