@@ -53,7 +53,7 @@ let package = Package(
     module(
       "AtelierScenery",
       ["AtelierDatasets", "AtelierEngine", "AtelierImages", "AtelierInterchange"]),
-    module("AtelierZoo", ["AtelierEngine"]),
+    module("AtelierZoo", ["AtelierEngine", "AtelierKernels"]),
     module(
       "AtelierStudio",
       [
@@ -76,18 +76,35 @@ let package = Package(
       ],
       swiftSettings: settings),
     .target(
-      name: "TestSupport", dependencies: ["AtelierEngine"], path: "Tests/TestSupport",
-      swiftSettings: settings),
+      name: "TestSupport",
+      dependencies: ["AtelierDatasets", "AtelierEngine", "AtelierImages", "AtelierScenery"],
+      path: "Tests/TestSupport", swiftSettings: settings),
     tests("KernelsTests", ["AtelierKernels"]),
     tests("EngineTests", ["AtelierEngine", "AtelierInterchange", "AtelierKernels"]),
-    tests("TrainingTests", ["AtelierTraining", "AtelierInterchange"]),
-    tests("InterchangeTests", ["AtelierInterchange"]),
+    tests(
+      "TrainingTests",
+      ["AtelierEngine", "AtelierInterchange", "AtelierKernels", "AtelierTraining"]),
+    tests("InterchangeTests", ["AtelierEngine", "AtelierInterchange", "AtelierKernels"]),
     tests("ImagesTests", ["AtelierImages"]),
-    tests("VisionTests", ["AtelierScenery", "AtelierVision"]),
-    tests("DatasetsTests", ["AtelierDatasets", "AtelierScenery"]),
-    tests("SceneryTests", ["AtelierScenery"]),
-    tests("ZooTests", ["AtelierZoo"]),
-    tests("StudioTests", ["AtelierStudio"]),
+    tests(
+      "VisionTests",
+      [
+        "AtelierDatasets", "AtelierEngine", "AtelierImages", "AtelierInterchange",
+        "AtelierKernels", "AtelierScenery", "AtelierVision",
+      ]),
+    tests("MediaTests", ["AtelierImages", "AtelierMedia"]),
+    tests(
+      "DatasetsTests", ["AtelierDatasets", "AtelierEngine", "AtelierImages", "AtelierScenery"]),
+    tests(
+      "SceneryTests", ["AtelierDatasets", "AtelierEngine", "AtelierImages", "AtelierScenery"]),
+    tests("ZooTests", ["AtelierEngine", "AtelierKernels", "AtelierZoo"]),
+    tests(
+      "StudioTests",
+      [
+        "AtelierDatasets", "AtelierEngine", "AtelierImages", "AtelierInterchange",
+        "AtelierKernels", "AtelierMedia", "AtelierScenery", "AtelierStudio", "AtelierTraining",
+        "AtelierVision", "AtelierZoo",
+      ]),
     tests("CommandTests", ["Atelier"]),
   ],
   cLanguageStandard: .c11

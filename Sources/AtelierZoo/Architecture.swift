@@ -6,8 +6,6 @@ import AtelierEngine
 public protocol Architecture: Sendable, Hashable, Codable {
   /// The name on the command line.
   static var name: String { get }
-  /// One line for help texts.
-  static var summary: String { get }
 
   /// The graph for a batch of images.
   ///

@@ -12,8 +12,6 @@ import AtelierKernels
 /// after it by one 3×3 transposed convolution of stride 2.
 public struct ConvolutionalAutoencoder: Architecture {
   public static let name = "autoencoder"
-  public static let summary =
-    "convolution + pooling down, unpooling + convolution up (the course's)"
   /// Image channels: 1 gray, 3 RGB.
   public var channels: Int
   /// Filters of each encoder level, outermost first.

@@ -15,15 +15,6 @@ public enum DenoiserArchitecture: Sendable, Hashable, Codable {
   /// FFDNet.
   case ffdnet(FFDNet)
 
-  /// The names on the command line, with a line of help each.
-  public static let catalogue: [(name: String, summary: String)] = [
-    (ConvolutionalAutoencoder.name, ConvolutionalAutoencoder.summary),
-    (NoiseToNoiseUNet.name, NoiseToNoiseUNet.summary),
-    (ResidualUNet.name, ResidualUNet.summary),
-    (DnCNN.name, DnCNN.summary),
-    (FFDNet.name, FFDNet.summary),
-  ]
-
   /// The architecture of a name with its default hyper-parameters; nil when there is none of that name.
   public init?(name: String, channels: Int, unpooling: Unpooling = .max, widths: [Int]? = nil) {
     switch name {

@@ -8,8 +8,6 @@ import AtelierKernels
 /// DnCNN-S has depth 17, DnCNN-B depth 20; the result is the image minus the predicted noise.
 public struct DnCNN: Architecture {
   public static let name = "dncnn"
-  public static let summary =
-    "17 convolutions of 64 features with batch normalization, predicts the noise"
   /// Image channels: 1 gray, 3 RGB.
   public var channels: Int
   /// The number of convolutions.

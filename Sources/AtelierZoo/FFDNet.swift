@@ -8,7 +8,6 @@ import AtelierKernels
 /// Inputs: `input` [N, H, W, channels] in [0, 1] and `noise` [N, H, W, 1], the noise's deviation on the same scale.
 public struct FFDNet: Architecture {
   public static let name = "ffdnet"
-  public static let summary = "15 convolutions at half size on shuffled pixels, noise map"
   /// Image channels: 1 gray, 3 RGB.
   public var channels: Int
   /// The number of convolutions: 15 gray, 12 colour in the paper.

@@ -34,15 +34,6 @@ public struct FaceSwapNetwork: Sendable, Hashable, Codable {
     /// Small convolutions and residual blocks for CPUs, under 10 MB, 64×64 or 128×128.
     case slim
 
-    /// One line for help texts.
-    public var summary: String {
-      switch self {
-      case .original: "the 2017 network: 82 million parameters, 64 pixels"
-      case .half: "the original with every width halved, 64 pixels"
-      case .slim: "residual blocks for CPUs: under 10 MB, 64 or 128 pixels"
-      }
-    }
-
     /// The sides that it takes, in pixels.
     public var sides: [Int] { self == .slim ? [64, 128] : [64] }
   }

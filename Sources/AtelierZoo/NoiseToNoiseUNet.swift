@@ -8,7 +8,6 @@ import AtelierKernels
 /// The Noise2Noise autoencoder: 3×3 convolutions with leaky ReLU 0.1, five levels of 48 features, decoders of 96.
 public struct NoiseToNoiseUNet: Architecture {
   public static let name = "unet"
-  public static let summary = "Noise2Noise's U-Net: pooling, nearest unpooling, skips"
   /// Image channels: 1 gray, 3 RGB.
   public var channels: Int
   /// Filters of the encoder; the decoder has twice as many.

@@ -10,8 +10,6 @@ import AtelierKernels
 /// Inputs: `input` [N, H, W, channels] in [0, 1] and `noise` [N, H, W, 1], the noise's deviation on the same scale.
 public struct ResidualUNet: Architecture {
   public static let name = "residual-unet"
-  public static let summary =
-    "DRUNet's form: residual blocks, strided down, transposed up, noise map"
   /// Image channels: 1 gray, 3 RGB.
   public var channels: Int
   /// Filters of each level, outermost first.

@@ -3,7 +3,9 @@
 import AtelierDatasets
 import AtelierEngine
 import AtelierImages
+import AtelierScenery
 import Foundation
+import TestSupport
 import Testing
 
 @Suite struct COCOTests {
@@ -155,7 +157,7 @@ import Testing
   }
 
   @Test func picturesAreFoundAndHeldToTheirSize() throws {
-    try withMaskFolder { folder in
+    try withScratchFolder { folder in
       let json = folder.appendingPathComponent("set.json")
       func write(_ name: String) throws {
         let document = COCODocument(

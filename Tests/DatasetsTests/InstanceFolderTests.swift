@@ -2,7 +2,9 @@
 
 import AtelierDatasets
 import AtelierImages
+import AtelierScenery
 import Foundation
+import TestSupport
 import Testing
 
 @Suite struct InstanceFolderTests {
@@ -29,7 +31,7 @@ import Testing
   }
 
   @Test func labelPicturesAreObjects() throws {
-    try withMaskFolder { folder in
+    try withScratchFolder { folder in
       try writeLabels(folder)
       let data = try InstanceData.read(folder, className: "cell")
       #expect(data.items.map(\.name) == ["a", "b"] && data.classNames == ["cell"])
@@ -58,7 +60,7 @@ import Testing
   }
 
   @Test func anIndexTellsPartsKindsAndNumbers() throws {
-    try withMaskFolder { folder in
+    try withScratchFolder { folder in
       try writeLabels(folder, rows: ["a,train,dark,2", "b,test,light,2"])
       #expect(try InstanceData.read(folder).count == 2)
       let test = try InstanceData.read(folder, part: .test)
@@ -94,7 +96,7 @@ import Testing
   }
 
   @Test func maskFilesAreObjects() throws {
-    try withMaskFolder { folder in
+    try withScratchFolder { folder in
       func write(_ path: String, _ samples: [UInt8], width: Int = 4) throws {
         let file = folder.appendingPathComponent(path)
         try FileManager.default.createDirectory(

@@ -23,7 +23,7 @@ private func numbered(_ count: Int, channels: Int = 1) throws -> LabeledImages {
     #expect(batches.stepsPerEpoch == 5)
     func epoch(_ number: Int) -> [Int] {
       (0..<5).flatMap { step -> [Int] in
-        let batch = batches.batch(step: number * 5 + step)
+        let batch = batches.pictures(step: number * 5 + step)
         #expect(batch.images.shape == [4, 5, 6, 1] && batch.labels.shape == [4])
         let numbers = (0..<4).map { Int((batch.images.elements[$0 * 30] * 255).rounded()) }
         #expect(batch.labels.elements == numbers.map { Float($0 % 3) })
@@ -45,10 +45,10 @@ private func numbered(_ count: Int, channels: Int = 1) throws -> LabeledImages {
     let first = try LabeledBatches(set, batchSize: 5, augmentation: change, seed: 1)
     let again = try LabeledBatches(set, batchSize: 5, augmentation: change, seed: 1)
     let other = try LabeledBatches(set, batchSize: 5, augmentation: change, seed: 2)
-    _ = again.batch(step: 9)
-    #expect(first.batch(step: 3).images == again.batch(step: 3).images)
-    #expect(first.batch(step: 3).images != other.batch(step: 3).images)
-    #expect(first.batch(step: 3).images != first.batch(step: 4).images)
+    _ = again.pictures(step: 9)
+    #expect(first.pictures(step: 3).images == again.pictures(step: 3).images)
+    #expect(first.pictures(step: 3).images != other.pictures(step: 3).images)
+    #expect(first.pictures(step: 3).images != first.pictures(step: 4).images)
   }
 
   @Test func impossibleBatchesAreRefused() throws {

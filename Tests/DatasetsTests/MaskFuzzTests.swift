@@ -3,7 +3,9 @@
 import AtelierDatasets
 import AtelierEngine
 import AtelierImages
+import AtelierScenery
 import Foundation
+import TestSupport
 import Testing
 
 /// Mutations of the bytes of a file, all from a seed.
@@ -114,7 +116,7 @@ private struct Mutator {
   }
 
   @Test func mutatedMaskFilesAreRefusedInOneLine() throws {
-    try withMaskFolder { folder in
+    try withScratchFolder { folder in
       let size = PixelSize(width: 24, height: 20)
       let scene = try ShapesScenes(seed: 2, size: size).scene(0)
       let numbers = try InstanceLabels(scene.objects.map { EncodedObject($0) }, size: size)

@@ -6,25 +6,6 @@ import AtelierImages
 import Foundation
 import Testing
 
-/// The line of the error that `body` throws, nil when it throws none.
-func errorLine(_ body: () throws -> Void) -> String? {
-  do {
-    try body()
-    return nil
-  } catch {
-    return "\(error)"
-  }
-}
-
-/// Runs `body` with a new empty folder and removes it afterwards.
-func withMaskFolder<Result>(_ body: (URL) throws -> Result) throws -> Result {
-  let folder = FileManager.default.temporaryDirectory
-    .appending(path: "mask-tests-\(UUID().uuidString)")
-  try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
-  defer { try? FileManager.default.removeItem(at: folder) }
-  return try body(folder)
-}
-
 /// A mask of random rectangles, some of them cut out again: parts, holes, corners that touch.
 func randomMask(
   _ width: Int, _ height: Int, using generator: inout RandomGenerator

@@ -4,6 +4,7 @@ import AtelierDatasets
 import AtelierEngine
 import AtelierImages
 import Foundation
+import TestSupport
 import Testing
 
 @Suite struct RunLengthMaskTests {

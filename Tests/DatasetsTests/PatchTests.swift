@@ -258,7 +258,7 @@ private func folder(_ images: [ByteImage], mode: ColorMode = .gray) -> ImageFold
 
   @Test(arguments: [ColorMode.gray, .color])
   func noiseHasTheSigmaThatTheMapSays(mode: ColorMode) throws {
-    let batch = try batches([.gaussian(sigma: 5...50)], mode: mode).batch(step: 9)
+    let batch = try batches([.gaussian(sigma: 5...50)], mode: mode).patches(step: 9)
     let channels = mode.channels
     #expect(batch.clean.shape == [8, 32, 32, channels])
     #expect(batch.noiseMap.shape == [8, 32, 32, 1])
@@ -286,7 +286,7 @@ private func folder(_ images: [ByteImage], mode: ColorMode = .gray) -> ImageFold
   }
 
   @Test func noise2noiseTargetsAreIndependentOfTheirInput() throws {
-    let batch = try batches([.gaussian(sigma: 25...25)], target: .noisy).batch(step: 1)
+    let batch = try batches([.gaussian(sigma: 25...25)], target: .noisy).patches(step: 1)
     #expect(batch.target != batch.noisy)
     var product = 0.0
     var variance = 0.0
@@ -299,12 +299,12 @@ private func folder(_ images: [ByteImage], mode: ColorMode = .gray) -> ImageFold
     #expect(abs(product / variance) < 0.04)
     let count = Double(batch.clean.count)
     #expect(abs((variance / count).squareRoot() * 255 - 25) < 0.8)
-    let same = try batches([.gaussian(sigma: 25...25)]).batch(step: 1)
+    let same = try batches([.gaussian(sigma: 25...25)]).patches(step: 1)
     #expect(same.noisy == batch.noisy, "the input does not depend on the kind of target")
   }
 
   @Test func storedNoiseIsBytes() throws {
-    let batch = try batches([.gaussian(sigma: 80...80)], isStoredAsBytes: true).batch(step: 0)
+    let batch = try batches([.gaussian(sigma: 80...80)], isStoredAsBytes: true).patches(step: 0)
     for value in batch.noisy.elements {
       #expect((0...1).contains(value))
       #expect(value == Float(Int((value * 255).rounded())) / 255)
@@ -313,7 +313,7 @@ private func folder(_ images: [ByteImage], mode: ColorMode = .gray) -> ImageFold
 
   @Test func severalNoisesAreMixed() throws {
     let mixed = try batches([.gaussian(sigma: 10...10), .gaussian(sigma: 40...40)])
-    let sigmas = Set((0..<6).flatMap { mixed.batch(step: $0).sigmas })
+    let sigmas = Set((0..<6).flatMap { mixed.patches(step: $0).sigmas })
     #expect(sigmas == [Float(10) / 255, Float(40) / 255])
     #expect(throws: DatasetError.self) { try batches([]) }
     #expect(throws: DatasetError.self) { try batches([.saltAndPepper(probability: 0...2)]) }

@@ -3,6 +3,7 @@
 import AtelierDatasets
 import AtelierEngine
 import AtelierImages
+import AtelierScenery
 import Testing
 
 /// A picture of vertical stripes, 6 wide: class 0, 1, 2, 0, …, each in a gray of its own.
@@ -40,19 +41,19 @@ private func batches(
     let first = try batches(set, crop, .init())
     let again = try batches(set, crop, .init())
     for step in [0, 1, 7, 100_000] {
-      let (images, labels) = first.batch(step: step)
+      let (images, labels) = first.crops(step: step)
       #expect(images.shape == [4, 12, 16, 3] && labels.shape == [4, 12, 16])
-      let other = again.batch(step: step)
+      let other = again.crops(step: step)
       #expect(images == other.images && labels == other.labels)
     }
-    #expect(first.batch(step: 0).images != first.batch(step: 1).images)
-    #expect(try batches(set, crop, .init(), seed: 4).batch(step: 0) != first.batch(step: 0))
+    #expect(first.crops(step: 0).images != first.crops(step: 1).images)
+    #expect(try batches(set, crop, .init(), seed: 4).crops(step: 0) != first.crops(step: 0))
   }
 
   @Test(arguments: [1, 3])
   func withoutChangesACropIsAPartOfThePicture(channels: Int) throws {
     let set = try stripes(channels: channels)
-    let batch = try batches(set, crop, .none).batch(step: 5)
+    let batch = try batches(set, crop, .none).crops(step: 5)
     let picture = set.items[0].image
     for index in 0..<4 {
       let first = Array(batch.labels.elements[index * 192..<index * 192 + 16])
@@ -88,7 +89,7 @@ private func batches(
     let made = try batches(set, crop, augmentation)
     var (inner, ignored) = (0, 0)
     for step in 0..<30 {
-      let batch = made.batch(step: step)
+      let batch = made.crops(step: step)
       ignored += batch.labels.elements.filter { $0 == 255 }.count
       for index in 0..<4 {
         for row in 2..<10 {
@@ -116,7 +117,7 @@ private func batches(
   @Test func aCropBeyondThePictureHoldsAllOfIt() throws {
     let set = try stripes(width: 12, height: 6)
     let large = PixelSize(width: 20, height: 16)
-    let batch = try batches(set, large, batch: 2, .none).batch(step: 0)
+    let batch = try batches(set, large, batch: 2, .none).crops(step: 0)
     for index in 0..<2 {
       let labels = batch.labels.elements[index * 320..<(index + 1) * 320]
       #expect(labels.filter { $0 == 0 }.count == 36 && labels.filter { $0 == 1 }.count == 36)
@@ -127,7 +128,7 @@ private func batches(
   @Test func brightnessIsAFactorAndIsClipped() throws {
     var augmentation = SceneAugmentation.none
     (augmentation.smallestBrightness, augmentation.largestBrightness) = (2, 2)
-    let batch = try batches(stripes(), crop, augmentation).batch(step: 0)
+    let batch = try batches(stripes(), crop, augmentation).crops(step: 0)
     for (pixel, label) in batch.labels.elements.enumerated() {
       let expected = min(2 * (40 + 60 * label) / 255, 1)
       #expect(abs(batch.images.elements[3 * pixel] - expected) < 1e-5)
@@ -147,7 +148,7 @@ private func batches(
     var augmentation = SceneAugmentation.none
     augmentation.isFlipped = true
     let made = try batches(set, crop, batch: 1, augmentation)
-    let mirrored = (0..<200).filter { made.batch(step: $0).labels.elements[0] == 1 }.count
+    let mirrored = (0..<200).filter { made.crops(step: $0).labels.elements[0] == 1 }.count
     #expect((75...125).contains(mirrored), "\(mirrored)")
   }
 
@@ -164,7 +165,7 @@ private func batches(
       ], palette: ClassPalette(["a", "b"].map { .init(name: $0, color: [0, 0, 0]) }))
     func share(_ balance: Float) throws -> Int {
       let made = try batches(set, crop, batch: 1, .none, balance: balance)
-      return (0..<200).filter { made.batch(step: $0).labels.elements.contains(1) }.count
+      return (0..<200).filter { made.crops(step: $0).labels.elements.contains(1) }.count
     }
     #expect(try share(0) < 20)
     let all = try share(1)
@@ -178,7 +179,7 @@ private func batches(
         .scenes(scenes, channels: channels), crop: scenes.size, batchSize: 3,
         augmentation: .none, seed: 9)
       for step in [0, 4] {
-        let (images, labels) = made.batch(step: step)
+        let (images, labels) = made.crops(step: step)
         #expect(images.shape == [3, 20, 24, channels])
         for index in 0..<3 {
           let scene = scenes.scene(3 * step + index)
@@ -202,7 +203,7 @@ private func batches(
       let made = try SegmentedBatches(
         .scenes(scenes, channels: 3), crop: PixelSize(width: 8, height: 8), batchSize: 4,
         augmentation: .none, balance: balance, seed: 9)
-      let labels = (0..<60).flatMap { made.batch(step: $0).labels.elements }
+      let labels = (0..<60).flatMap { made.crops(step: $0).labels.elements }
       return Double(labels.filter { $0 == 0 }.count) / Double(labels.count)
     }
     // Three of four drawn classes are shapes, where the scene has them.

@@ -3,6 +3,7 @@
 import AtelierDatasets
 import AtelierEngine
 import AtelierImages
+import AtelierScenery
 import Foundation
 import Testing
 

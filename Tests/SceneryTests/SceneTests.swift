@@ -2,6 +2,7 @@
 
 import AtelierDatasets
 import AtelierImages
+import AtelierScenery
 import Foundation
 import Testing
 

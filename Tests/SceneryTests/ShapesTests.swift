@@ -2,7 +2,9 @@
 
 import AtelierDatasets
 import AtelierImages
+import AtelierScenery
 import Foundation
+import TestSupport
 import Testing
 
 @Suite struct ShapesTests {

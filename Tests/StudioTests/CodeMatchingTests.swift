@@ -5,6 +5,7 @@ import AtelierEngine
 import AtelierImages
 import AtelierInterchange
 import AtelierKernels
+import AtelierScenery
 import AtelierStudio
 import AtelierZoo
 import Foundation

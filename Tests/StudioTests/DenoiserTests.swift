@@ -5,7 +5,9 @@ import AtelierDatasets
 import AtelierEngine
 import AtelierImages
 import AtelierInterchange
+import AtelierScenery
 import AtelierStudio
+import AtelierVision
 import AtelierZoo
 import Foundation
 import TestSupport

@@ -4,6 +4,7 @@ import AtelierDatasets
 import AtelierEngine
 import AtelierImages
 import AtelierInterchange
+import AtelierScenery
 import AtelierStudio
 import AtelierZoo
 import Foundation

@@ -5,9 +5,13 @@ import AtelierEngine
 import AtelierImages
 import AtelierInterchange
 import AtelierKernels
+import AtelierMedia
+import AtelierScenery
 import AtelierStudio
+import AtelierVision
 import AtelierZoo
 import Foundation
+import TestSupport
 import Testing
 
 /// A swap of random weights, always the same.

@@ -5,10 +5,12 @@ import AtelierEngine
 import AtelierImages
 import AtelierInterchange
 import AtelierKernels
+import AtelierScenery
 import AtelierStudio
 import AtelierTraining
 import AtelierZoo
 import Foundation
+import TestSupport
 import Testing
 
 @Suite("Mask R-CNN")

@@ -3,8 +3,10 @@
 import AtelierDatasets
 import AtelierEngine
 import AtelierImages
+import AtelierScenery
 import AtelierStudio
 import Foundation
+import TestSupport
 import Testing
 
 @Suite struct SegmentationOutputTests {

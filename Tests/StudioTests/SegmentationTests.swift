@@ -6,6 +6,7 @@ import AtelierEngine
 import AtelierImages
 import AtelierInterchange
 import AtelierKernels
+import AtelierScenery
 import AtelierStudio
 import AtelierTraining
 import AtelierZoo

@@ -5,46 +5,12 @@ import AtelierDatasets
 import AtelierEngine
 import AtelierImages
 import AtelierInterchange
+import AtelierScenery
 import AtelierStudio
 import AtelierZoo
 import Foundation
 import TestSupport
 import Testing
-
-/// Runs `body` with a new empty folder and removes it afterwards.
-func withScratchFolder<Result>(_ body: (URL) throws -> Result) throws -> Result {
-  let folder = FileManager.default.temporaryDirectory
-    .appending(path: "studio-tests-\(UUID().uuidString)")
-  try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
-  defer { try? FileManager.default.removeItem(at: folder) }
-  return try body(folder)
-}
-
-/// The line of the error that `body` throws, nil when it throws none.
-func errorLine(_ body: () throws -> Void) -> String? {
-  do {
-    try body()
-    return nil
-  } catch {
-    return "\(error)"
-  }
-}
-
-/// A scene in gray or colour.
-func scene(
-  _ kind: SceneKind, width: Int = 96, height: Int = 64, seed: UInt64 = 1, isGray: Bool = true
-) throws -> ByteImage {
-  let image = try SampleScenes.render(kind, width: width, height: height, seed: seed).bytes
-  return isGray ? image.gray : image.rgb
-}
-
-/// One picture of every scene, 256×192 in gray, rendered once.
-private let everyScene = Result {
-  try SceneKind.allCases.map { try scene($0, width: 256, height: 192) }
-}
-
-/// One picture of every scene, 256×192 in gray.
-func allScenes() throws -> [ByteImage] { try everyScene.get() }
 
 /// Four small colour pictures, rendered once.
 private let trainingPictures = Result {
@@ -61,27 +27,6 @@ func makeData(in folder: URL) throws -> URL {
     try ImageFile.write(image, to: data.appending(path: name))
   }
   return data
-}
-
-/// A picture with protocol noise added, not clipped.
-func noisy(_ image: ByteImage, sigma: Float, seed: UInt64 = 0, index: Int = 0) -> FloatImage {
-  var samples = image.floats.samples
-  NoiseModel.addProtocolNoise(to: &samples, sigma: sigma, seed: seed, imageIndex: index)
-  return FloatImage(
-    width: image.width, height: image.height, channels: image.channels, samples: samples)
-}
-
-/// The largest difference of two pictures of one size.
-func largestDifference(_ first: FloatImage, _ second: FloatImage) -> Float {
-  zip(first.samples, second.samples).reduce(0) { max($0, abs($1.0 - $1.1)) }
-}
-
-/// The root of the mean squared difference of two pictures of one size.
-func rootMeanSquare(_ first: FloatImage, _ second: FloatImage) -> Float {
-  let sum = zip(first.samples, second.samples).reduce(Float(0)) {
-    $0 + ($1.0 - $1.1) * ($1.0 - $1.1)
-  }
-  return (sum / Float(first.samples.count)).squareRoot()
 }
 
 /// A model of an architecture with random weights whose last layer is scaled so that the result is

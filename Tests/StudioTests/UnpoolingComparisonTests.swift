@@ -5,6 +5,7 @@ import AtelierDatasets
 import AtelierEngine
 import AtelierImages
 import AtelierKernels
+import AtelierScenery
 import AtelierStudio
 import AtelierTraining
 import AtelierZoo

@@ -1,8 +1,9 @@
 // Cascades read, evaluated and grouped, against results found by hand.
 
 import AtelierImages
+import AtelierInterchange
 import AtelierKernels
-import AtelierStudio
+import AtelierVision
 import Foundation
 import Testing
 

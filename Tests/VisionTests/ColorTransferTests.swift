@@ -1,30 +1,11 @@
-// Colour transfer, Lab, masks and blurs: what must hold for every picture.
+// Colour transfer and masks of faces: what must hold for every picture.
 
+import AtelierEngine
 import AtelierImages
+import AtelierVision
 import Foundation
+import TestSupport
 import Testing
-
-/// A colour picture of floats: waves with some noise, other colours for other seeds.
-func colorPicture(_ width: Int, _ height: Int, seed: UInt64) -> FloatImage {
-  var generator = Generator(seed: seed)
-  let phase = Float(seed % 7)
-  var image = FloatImage(width: width, height: height, channels: 3)
-  for y in 0..<height {
-    for x in 0..<width {
-      for channel in 0..<3 {
-        let wave = sin(Float(x) / 9 + phase * Float(channel + 1)) * cos(Float(y) / 7 + phase)
-        image[x, y, channel] =
-          0.5 + 0.3 * wave + Float.random(in: -0.1...0.1, using: &generator)
-      }
-    }
-  }
-  return image
-}
-
-/// The largest difference of two pictures of one size.
-func largestDifference(_ first: FloatImage, _ second: FloatImage) -> Float {
-  zip(first.samples, second.samples).reduce(0) { max($0, abs($1.0 - $1.1)) }
-}
 
 @Suite("Colour transfer")
 struct ColorTransferTests {
@@ -113,42 +94,14 @@ struct ColorTransferTests {
         == "colour transfer's reference: expected 8x8 with 3 channels, received 8x9 with 3")
   }
 
-  @Test("Lab of known colours, and back")
-  func lab() {
-    let colors: [[Float]] = [[1, 1, 1], [0, 0, 0], [1, 0, 0], [0, 0, 1], [0.5, 0.5, 0.5]]
-    // CIE L*a*b* of sRGB under D65, as skimage.color.rgb2lab has them.
-    let expected: [[Float]] = [
-      [100, 0, 0], [0, 0, 0], [53.24, 80.09, 67.20], [32.30, 79.19, -107.86], [53.39, 0, 0],
-    ]
-    for (color, lab) in zip(colors, expected) {
-      var values = color
-      values.withUnsafeMutableBufferPointer { LabColor.fromRGB($0) }
-      for (a, b) in zip(values, lab) { #expect(abs(a - b) < 0.05, "\(color): \(values)") }
-    }
-    let image = colorPicture(30, 30, seed: 8)
-    var turned = image
-    turned.samples.withUnsafeMutableBufferPointer {
-      LabColor.fromRGB($0)
-      LabColor.toRGB($0)
-    }
-    #expect(largestDifference(turned, image) < 5e-5)
-    var same = image
-    same.samples.withUnsafeMutableBufferPointer { LabColor.adjust($0, lightness: 0, a: 0, b: 0) }
-    #expect(same == turned)
-    var brighter = image
-    brighter.samples.withUnsafeMutableBufferPointer {
-      LabColor.adjust($0, lightness: 0.2, a: 0, b: 0)
-    }
-    #expect(brighter.samples.reduce(0, +) > image.samples.reduce(0, +))
-  }
 }
 
-@Suite("Masks and blurs")
-struct MaskTests {
+@Suite("Masks of faces")
+struct FaceMaskTests {
   private static let shapes: [FaceMask] = [.box, .ellipse, .learned]
 
   private func learned() -> FloatImage {
-    var generator = Generator(seed: 6)
+    var generator = RandomGenerator(seed: 6)
     return FloatImage(
       width: 20, height: 20, channels: 1,
       samples: (0..<400).map { _ in Float.random(in: -0.2...1.2, using: &generator) })
@@ -199,49 +152,5 @@ struct MaskTests {
       #expect(zip(eroded.samples, large.samples).allSatisfy { $0 <= $1 })
       #expect(zip(dilated.samples, large.samples).allSatisfy { $0 >= $1 })
     }
-  }
-
-  @Test("erosion and dilation are minimum and maximum of a square", arguments: [1, 2, 5, 30])
-  func morphology(radius: Int) {
-    let mask = FaceMask.learned.picture(width: 23, height: 17, learned: learned())
-    let (eroded, dilated) = (mask.eroded(radius: radius), mask.dilated(radius: radius))
-    for y in 0..<17 {
-      for x in 0..<23 {
-        var (low, high): (Float, Float) = (1, 0)
-        for j in y - radius...y + radius {
-          for i in x - radius...x + radius {
-            let isInside = (0..<23).contains(i) && (0..<17).contains(j)
-            let value = isInside ? mask[i, j, 0] : 0
-            (low, high) = (min(low, value), max(high, value))
-          }
-        }
-        #expect(eroded[x, y, 0] == low)
-        #expect(dilated[x, y, 0] == high)
-      }
-    }
-    #expect(mask.eroded(radius: -radius) == dilated)
-  }
-
-  @Test("blurs keep a flat picture and the sum inside; sharpening raises contrast")
-  func blurs() {
-    for kernel in [BlurKernel.gaussian(sigma: 1.7), .box(radius: 3), .raisedCosine(radius: 4)] {
-      #expect(abs(kernel.weights.reduce(0, +) - 1) < 1e-6)
-      let flat = FloatImage(width: 9, height: 12, channels: 3, filledWith: 0.25)
-      #expect(largestDifference(flat.blurred(kernel), flat) < 1e-6)
-      var dot = FloatImage(width: 31, height: 29, channels: 1)
-      dot[15, 14, 0] = 1
-      let spread = dot.blurred(kernel, border: .zero)
-      #expect(abs(spread.samples.reduce(0, +) - 1) < 1e-5)
-      #expect(spread[15 + kernel.radius, 14, 0] > 0)
-      #expect(spread[min(30, 16 + kernel.radius), 14, 0] == 0)
-      #expect(abs(spread[13, 14, 0] - spread[15, 12, 0]) < 1e-7)
-    }
-    let image = colorPicture(20, 20, seed: 3)
-    #expect(image.unsharpMasked(amount: 0) == image)
-    func variance(_ picture: FloatImage) -> Float {
-      let mean = picture.samples.reduce(0, +) / Float(picture.samples.count)
-      return picture.samples.reduce(0) { $0 + ($1 - mean) * ($1 - mean) }
-    }
-    #expect(variance(image.unsharpMasked(amount: 0.8)) > 1.05 * variance(image))
   }
 }

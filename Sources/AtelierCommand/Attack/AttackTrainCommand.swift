@@ -31,9 +31,7 @@ struct AttackTrainCommand: ParsableCommand {
       """)
 
   /// The networks with a line each; a paragraph of its own would be wrapped in the help.
-  private static var networkList: String {
-    NoiseNetwork.allCases.map { "  \($0.rawValue):\n    \($0.summary)" }.joined(separator: "\n")
-  }
+  private static let networkList = Catalogue.list(for: .attack)
 
   @OptionGroup var folder: TrainingRunOptions
 
@@ -228,7 +226,7 @@ struct AttackTrainCommand: ParsableCommand {
   private func generator() throws -> NoiseNetwork? {
     guard let network else { return nil }
     guard let kind = NoiseNetwork(rawValue: network) else {
-      let names = NoiseNetwork.allCases.map(\.rawValue).joined(separator: ", ")
+      let names = Catalogue.names(for: .attack)
       throw StudioError(.usage, "expected a generator, one of \(names); received \(network)")
     }
     return kind

@@ -102,7 +102,7 @@ struct DuelOptions: ParsableArguments {
   func apply(to request: inout DuelRequest) throws {
     if let classifier {
       guard let kind = ClassifierNetwork(rawValue: classifier) else {
-        let names = ClassifierNetwork.allCases.map(\.rawValue).joined(separator: ", ")
+        let names = Catalogue.names(for: .classify)
         throw StudioError(.usage, "expected a network, one of \(names); received \(classifier)")
       }
       request.classifier = kind

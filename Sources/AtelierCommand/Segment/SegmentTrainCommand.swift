@@ -30,10 +30,7 @@ struct SegmentTrainCommand: ParsableCommand {
       """)
 
   /// The networks with a line each; a paragraph of its own would be wrapped in the help.
-  private static var networkList: String {
-    SegmentationNetwork.allCases.map { "  \($0.rawValue):\n    \($0.summary)" }
-      .joined(separator: "\n")
-  }
+  private static let networkList = Catalogue.list(for: .segment)
 
   @OptionGroup var folder: TrainingRunOptions
 

@@ -157,9 +157,7 @@ struct SegmentTrainingOptions: ParsableArguments {
   }
 
   /// The semantic networks' names for messages.
-  static var networkNames: String {
-    SegmentationNetwork.allCases.map(\.rawValue).joined(separator: ", ")
-  }
+  static let networkNames = Catalogue.names(for: .segment)
 
   /// The request of a new training.
   func request() throws -> SegmentationTrainingRequest {

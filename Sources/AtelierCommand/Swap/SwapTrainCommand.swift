@@ -27,10 +27,7 @@ struct SwapTrainCommand: ParsableCommand {
         atelier swap train --run mine --resume --minutes 120
       """)
 
-  private static var networkList: String {
-    FaceSwapNetwork.Design.allCases.map { "  \($0.rawValue):\n    \($0.summary)" }
-      .joined(separator: "\n")
-  }
+  private static let networkList = Catalogue.list(for: .swap)
 
   @OptionGroup var folder: TrainingRunOptions
 

@@ -5,13 +5,15 @@ import AtelierImages
 import Foundation
 
 /// Batches of pictures and labels, a function of the step by the seed.
-public final class LabeledBatches: Sendable {
+public final class LabeledBatches: BatchSource {
   /// The pictures.
   public let images: LabeledImages
   /// Pictures a step.
   public let batchSize: Int
   /// The random changes.
   public let augmentation: PictureAugmentation
+  /// The share of a target that goes to all classes alike, in [0, 1) (Szegedy and others 2016).
+  public let smoothing: Float
   /// The seed of orders and changes.
   public let seed: UInt64
   private let order = EpochOrder()
@@ -22,41 +24,60 @@ public final class LabeledBatches: Sendable {
   ///   - images: The pictures.
   ///   - batchSize: Pictures a step, at least 1 and at most as many as there are.
   ///   - augmentation: The random changes.
+  ///   - smoothing: The share of a target that goes to all classes alike, at least 0 and below 1.
   ///   - seed: The seed of orders and changes.
   /// - Throws: `DatasetError` when a number makes no sense.
   public init(
     _ images: LabeledImages, batchSize: Int, augmentation: PictureAugmentation = .init(),
-    seed: UInt64
+    smoothing: Float = 0, seed: UInt64
   ) throws(DatasetError) {
     guard batchSize > 0, batchSize <= images.count else {
       throw DatasetError(
         "\(images.name): a batch has 1 to \(images.count) pictures; received \(batchSize)")
     }
+    guard (0..<1).contains(smoothing) else {
+      throw DatasetError("a smoothing is at least 0 and below 1; received \(smoothing)")
+    }
     try augmentation.validate()
     self.images = images
     self.batchSize = batchSize
     self.augmentation = augmentation
+    self.smoothing = smoothing
     self.seed = seed
   }
 
   /// Whole batches in an epoch; the few pictures left over are others each time.
-  public var stepsPerEpoch: Int { images.count / batchSize }
+  public var stepsPerEpoch: Int? { images.count / batchSize }
 
   /// Which pictures a step takes.
   ///
   /// - Parameter step: The training step.
   /// - Returns: Indices of pictures, as many as a batch has.
   public func indices(step: Int) -> [Int] {
-    let first = step % stepsPerEpoch * batchSize
-    let order = order.permutation(images.count, seed: seed, epoch: step / stepsPerEpoch)
+    let (epoch, place) = step.quotientAndRemainder(dividingBy: images.count / batchSize)
+    let first = place * batchSize
+    let order = order.permutation(images.count, seed: seed, epoch: epoch)
     return Array(order[first..<first + batchSize])
+  }
+
+  /// The tensors of a step: `input` and `target`, class indices [batch], or with a smoothing the
+  /// distributions [batch, classes].
+  public func batch(step: Int) -> [String: Tensor] {
+    let (images, labels) = pictures(step: step)
+    guard smoothing > 0 else { return ["input": images, "target": labels] }
+    let classes = self.images.classNames.count
+    var target = Tensor([batchSize, classes], repeating: smoothing / Float(classes))
+    for (row, label) in labels.elements.enumerated() {
+      target.elements[row * classes + Int(label)] += 1 - smoothing
+    }
+    return ["input": images, "target": target]
   }
 
   /// The data of a step; the same step gives the same bits.
   ///
   /// - Parameter step: The training step.
   /// - Returns: Pictures [batch, height, width, channels] in [0, 1] and class indices [batch].
-  public func batch(step: Int) -> (images: Tensor, labels: Tensor) {
+  public func pictures(step: Int) -> (images: Tensor, labels: Tensor) {
     let chosen = indices(step: step)
     let plain = images.tensor(chosen)
     let labels = Tensor([batchSize], chosen.map { Float(images.labels[$0]) })

@@ -59,7 +59,7 @@ public struct DenoisingBatch: Hashable, Sendable {
 }
 
 /// Batches of a denoiser: a function of the step, by the sampler's seed.
-public struct DenoisingBatches: Sendable {
+public struct DenoisingBatches: BatchSource {
   /// Where the clean patches come from.
   public let sampler: PatchSampler
   /// The noises; each patch draws one of them, equally likely.
@@ -68,6 +68,8 @@ public struct DenoisingBatches: Sendable {
   public let targetKind: DenoisingTarget
   /// Whether noisy values are clipped to [0, 1] and rounded to bytes, as a real file's are.
   public let isStoredAsBytes: Bool
+  /// Whether the network also reads the noise-level map.
+  public let givesNoiseMap: Bool
 
   /// Makes the batches of a training.
   ///
@@ -77,10 +79,11 @@ public struct DenoisingBatches: Sendable {
   ///   - target: Clean patches, or independent noisy ones.
   ///   - isStoredAsBytes: Whether noisy values are clipped and rounded to bytes, as a real file's
   ///     are.
+  ///   - givesNoiseMap: Whether the network also reads the noise-level map.
   /// - Throws: `DatasetError` when there is no noise or one has a range that makes no sense.
   public init(
     sampler: PatchSampler, noises: [NoiseModel], target: DenoisingTarget = .clean,
-    isStoredAsBytes: Bool = false
+    isStoredAsBytes: Bool = false, givesNoiseMap: Bool = false
   ) throws {
     guard !noises.isEmpty else { throw DatasetError("a denoiser needs at least one noise") }
     for noise in noises { try noise.validate() }
@@ -88,13 +91,22 @@ public struct DenoisingBatches: Sendable {
     self.noises = noises
     targetKind = target
     self.isStoredAsBytes = isStoredAsBytes
+    self.givesNoiseMap = givesNoiseMap
+  }
+
+  /// The tensors of a step: `input`, `target` and, for networks that read it, `noise`.
+  public func batch(step: Int) -> [String: Tensor] {
+    let patches = patches(step: step)
+    var tensors = ["input": patches.noisy, "target": patches.target]
+    if givesNoiseMap { tensors["noise"] = patches.noiseMap }
+    return tensors
   }
 
   /// The data of a step; the same step gives the same bits.
   ///
   /// - Parameter step: The training step.
   /// - Returns: Clean, noisy and target patches and the sigma of each.
-  public func batch(step: Int) -> DenoisingBatch {
+  public func patches(step: Int) -> DenoisingBatch {
     let clean = sampler.batch(step: step)
     let (noisy, sigmas) = noised(clean, step: step, stream: Stream.noise)
     let target: Tensor

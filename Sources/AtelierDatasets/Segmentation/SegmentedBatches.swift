@@ -5,7 +5,7 @@ import AtelierEngine
 import AtelierImages
 
 /// Batches of crops with their labels, a function of the step by the seed.
-public final class SegmentedBatches: Sendable {
+public final class SegmentedBatches: BatchSource {
   /// The pictures.
   public let source: SegmentedSource
   /// The size of a crop.
@@ -68,12 +68,18 @@ public final class SegmentedBatches: Sendable {
   /// The classes that crops can be cut out around; for a set, those of `showing`.
   private let classes: [UInt8]
 
+  /// The tensors of a step: `input` and `target`, as `crops(step:)` gives them.
+  public func batch(step: Int) -> [String: Tensor] {
+    let (images, labels) = crops(step: step)
+    return ["input": images, "target": labels]
+  }
+
   /// The data of a step; the same step gives the same bits.
   ///
   /// - Parameter step: The training step.
   /// - Returns: Crops [batch, height, width, channels] in [0, 1] and labels [batch, height, width],
   ///   class indices or 255 where nothing counts.
-  public func batch(step: Int) -> (images: Tensor, labels: Tensor) {
+  public func crops(step: Int) -> (images: Tensor, labels: Tensor) {
     let channels = source.channels
     var images = Tensor(
       .image(batch: batchSize, height: crop.height, width: crop.width, channels: channels))

@@ -85,14 +85,10 @@ public enum BiasStory {
     ]).training(loss: .crossEntropy(), target: [32])
     let store = try ParameterStore(for: [training], seed: seed)
     let batches = try LabeledBatches(images, batchSize: 32, seed: seed)
-    let source = ClosureBatchSource(stepsPerEpoch: batches.stepsPerEpoch) { step in
-      let batch = batches.batch(step: step)
-      return ["input": batch.images, "target": batch.labels]
-    }
     let program = try Program(training, parameters: store, kernels: kernels, seed: seed)
     let optimizer = Optimizer.adam(learningRate: 5e-4, schedule: .progressCosine(minimum: 1e-6))
     try TrainingLoop(
-      [TrainingStep(program: program, optimizer: optimizer, kernels: kernels)], source: source,
+      [TrainingStep(program: program, optimizer: optimizer, kernels: kernels)], source: batches,
       configuration: TrainingConfiguration(steps: steps, seed: seed), kernels: kernels
     ).run()
     return try Model(

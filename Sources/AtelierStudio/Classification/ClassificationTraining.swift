@@ -114,7 +114,7 @@ public enum ClassificationTraining: TrainingJob {
     normalization. Ctrl-C saves; --resume goes on as if nothing had happened.
 
     NETWORKS
-    \(NetworkList.text(ClassifierNetwork.allCases.map { ($0.rawValue, $0.summary) }))
+    \(Catalogue.list(for: .classify))
 
     EXAMPLES
       atelier classify train --data fashion-mnist --network course --run mine
@@ -163,8 +163,9 @@ public final class ClassificationTask: TrainingTask {
       throw StudioError(.usage, "a smoothing is at least 0 and below 1; received \(smoothing)")
     }
     (training, validation) = try Self.sets(request)
-    let batches = try LabeledBatches(
-      training, batchSize: request.batch, augmentation: request.augmentation, seed: request.seed)
+    source = try LabeledBatches(
+      training, batchSize: request.batch, augmentation: request.augmentation,
+      smoothing: smoothing, seed: request.seed)
     let statistics = training.statistics
     let classes = training.classNames.count
     architecture = ClassifierArchitecture(
@@ -183,13 +184,6 @@ public final class ClassificationTask: TrainingTask {
         program: program, optimizer: request.recipe.optimizer(decaysOnlyMatrices: true),
         kernels: kernels)
     ]
-    source = ClosureBatchSource(stepsPerEpoch: batches.stepsPerEpoch) { step in
-      let batch = batches.batch(step: step)
-      let target =
-        smoothing > 0
-        ? Self.distribution(batch.labels, classes: classes, smoothing: smoothing) : batch.labels
-      return ["input": batch.images, "target": target]
-    }
     classifier = try Classifier([
       RunningModel(
         graph: graph,
@@ -219,15 +213,6 @@ public final class ClassificationTask: TrainingTask {
   }
 
   public var monitor: Monitor? { validation == nil ? nil : Monitor("accuracy", .maximum) }
-
-  /// Targets that are mostly the right class and a little of each (Szegedy and others 2016).
-  static func distribution(_ labels: Tensor, classes: Int, smoothing: Float) -> Tensor {
-    var result = Tensor([labels.count, classes], repeating: smoothing / Float(classes))
-    for (row, label) in labels.elements.enumerated() {
-      result.elements[row * classes + Int(label)] += 1 - smoothing
-    }
-    return result
-  }
 
   public func validate(step: Int) throws -> Validation {
     guard let validation else { throw StudioError(.usage, "there is nothing to validate on") }

@@ -262,17 +262,11 @@ public final class DenoisingTask: TrainingTask {
     let mode: ColorMode = request.parts.channels == 3 ? .color : .gray
     let folder = try pictures ?? Self.pictures(request, mode)
     self.pictures = folder
-    let hasMap = graph.input(named: "noise") != nil
-    let batches = try DenoisingBatches(
+    source = try DenoisingBatches(
       sampler: PatchSampler(
         folder: folder, patchSize: request.patch, batchSize: request.batch, seed: request.seed),
-      noises: request.noises, target: request.target)
-    source = ClosureBatchSource { step in
-      let batch = batches.batch(step: step)
-      var tensors = ["input": batch.noisy, "target": batch.target]
-      if hasMap { tensors["noise"] = batch.noiseMap }
-      return tensors
-    }
+      noises: request.noises, target: request.target,
+      givesNoiseMap: graph.input(named: "noise") != nil)
     let clean =
       request.validation.isEmpty
       ? folder.items.prefix(6).map(\.image)

@@ -13,7 +13,7 @@ import Foundation
 /// plans the one decoder that it needs.
 public struct FaceSwapModel: Sendable {
   /// The task in the metadata of model files.
-  public static let task = "face-swap"
+  public static let task = NetworkTask.swap.rawValue
 
   /// The graph, the weights and what is known of the training.
   public let model: Model
@@ -82,7 +82,7 @@ public struct FaceSwapModel: Sendable {
   private static func network(of model: Model, name: String) throws -> FaceSwapNetwork {
     let architecture = model.information.architecture
     guard let design = FaceSwapNetwork.Design(rawValue: architecture) else {
-      let known = FaceSwapNetwork.Design.allCases.map(\.rawValue).joined(separator: ", ")
+      let known = Catalogue.names(for: .swap)
       throw StudioError(
         .data, "\(name): expected a network, one of \(known); received \(architecture)")
     }

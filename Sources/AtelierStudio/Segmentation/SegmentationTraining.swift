@@ -165,13 +165,8 @@ final class SegmentationSession {
       validationInterval: request.validationInterval, previewInterval: request.previewInterval,
       saveInterval: request.saveInterval, averageDecay: request.averageDecay,
       monitor: Monitor("miou", .maximum, patience: request.patience), seed: request.seed)
-    let batches = batches
-    let source = ClosureBatchSource { step in
-      let batch = batches.batch(step: step)
-      return ["input": batch.images, "target": batch.labels]
-    }
     let loop = try TrainingLoop(
-      [TrainingStep(program: program, optimizer: optimizer, kernels: kernels)], source: source,
+      [TrainingStep(program: program, optimizer: optimizer, kernels: kernels)], source: batches,
       configuration: configuration, folder: folder, kernels: kernels)
     loop.validate = { [unowned self] _ in
       let report = try validationReport()

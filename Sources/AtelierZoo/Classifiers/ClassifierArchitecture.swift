@@ -16,18 +16,6 @@ public enum ClassifierNetwork: String, Sendable, Hashable, Codable, CaseIterable
   case thresholds
   /// He and others 2015, 20 layers.
   case resnet20 = "resnet-20"
-
-  /// One line for help texts.
-  public var summary: String {
-    switch self {
-    case .lenet: "LeCun 1990: two convolutions, averages, 2,578 parameters on digits"
-    case .lenet5: "LeCun 1998: LeNet-5 as frameworks have it, 61,706 parameters on digits"
-    case .course: "three convolutions, max pools, three dense layers: 1,897,226 parameters"
-    case .strided: "Wong 2018: two strided convolutions, fast to harden: 166,406 parameters"
-    case .thresholds: "strided behind learnt thresholds of each pixel: 439,802 parameters"
-    case .resnet20: "He 2015: nine residual blocks for small colour pictures"
-    }
-  }
 }
 
 /// A classifying network for pictures of one size, with their normalization in front of it.

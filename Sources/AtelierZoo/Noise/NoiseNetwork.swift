@@ -12,15 +12,6 @@ public enum NoiseNetwork: String, Sendable, Hashable, Codable, CaseIterable {
   /// Residual blocks at full size.
   case resnet
 
-  /// One line for help texts.
-  public var summary: String {
-    switch self {
-    case .encoderDecoder: "strided down, four residual blocks, transposed up (AdvGAN's form)"
-    case .unet: "two levels of convolutions with skips"
-    case .resnet: "four residual blocks at full size"
-    }
-  }
-
   /// The numbers of which heights and widths must be multiples.
   public var granularity: Int { self == .resnet ? 1 : 4 }
 

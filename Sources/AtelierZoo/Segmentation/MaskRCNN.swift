@@ -16,20 +16,15 @@ import AtelierKernels
 /// Written for two CPU cores and training from scratch: batch normalization in the backbone, which folds into the convolutions at
 /// inference; none in the heads, whose batches hold regions rather than pictures.
 public struct MaskRCNN: Sendable, Hashable, Codable {
+  /// The name on the command line and in the metadata of model files.
+  public static let name = "mask-rcnn"
+
   /// The sizes that have names.
   public enum Design: String, Sendable, Hashable, Codable, CaseIterable {
     /// For pictures of about 128 pixels and objects of 16 to 96.
     case tiny
     /// For pictures of 256 to 512 pixels and many objects of 8 to 96.
     case small
-
-    /// One line for help texts.
-    public var summary: String {
-      switch self {
-      case .tiny: "pictures of about 128 pixels, objects of 16 to 96"
-      case .small: "pictures of 256 to 512 pixels, many objects of 8 to 96"
-      }
-    }
   }
 
   /// The object classes; the background is none of them.

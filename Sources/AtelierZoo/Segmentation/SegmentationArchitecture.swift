@@ -14,17 +14,6 @@ public enum SegmentationNetwork: String, Sendable, Hashable, Codable, CaseIterab
   /// Long and others 2015, in the small form of the SegNet paper.
   case fcn
 
-  /// One line for help texts.
-  public var summary: String {
-    switch self {
-    case .unet: "skips at every level, transposed convolutions up (--width 16, --levels 4)"
-    case .segnetBasic:
-      "four 7x7 convolutions, unpooled by their switches (--width 64)"
-    case .segnet: "VGG-16's convolutions, unpooled by their switches (--width 64)"
-    case .fcn: "class scores of four 7x7 levels, enlarged and added (--width 64)"
-    }
-  }
-
   /// The filters of the first level unless said otherwise.
   public var standardWidth: Int {
     switch self {

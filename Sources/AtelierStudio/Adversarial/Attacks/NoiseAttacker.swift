@@ -3,6 +3,7 @@
 import AtelierEngine
 import AtelierInterchange
 import AtelierKernels
+import AtelierZoo
 
 /// A generator of the task `attack`, ready for pictures of its own size.
 ///
@@ -153,7 +154,7 @@ extension NoiseBudget {
 /// What a generator's model file says about its noise.
 struct NoiseDescription {
   /// The task in model files.
-  static let task = "attack"
+  static let task = NetworkTask.attack.rawValue
   var budget: NoiseBudget
   var goal: AttackGoal
   /// The seed of the image that universal noise is drawn from; nil for noise per picture.

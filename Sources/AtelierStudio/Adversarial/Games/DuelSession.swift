@@ -124,7 +124,7 @@ final class DuelSession {
       monitor: watched == nil ? nil : Monitor("pgd_20", .maximum), seed: request.seed)
     let (batches, request) = (batches, request)
     let source = ClosureBatchSource(stepsPerEpoch: epoch) { step in
-      let batch = batches.batch(step: step)
+      let batch = batches.pictures(step: step)
       let last = Array(request.batch - request.drawn..<request.batch)
       return [
         "input": batch.images, "target": batch.labels,

@@ -284,7 +284,7 @@ final class NoiseSession {
     let repeated = Tensor(
       shape.withBatch(request.batch), (0..<request.batch).flatMap { _ in fixed })
     let source = ClosureBatchSource(stepsPerEpoch: epoch) { step in
-      let pictures = batches.batch(step: step).images
+      let pictures = batches.pictures(step: step).images
       let targets = Tensor(
         [request.batch], batches.indices(step: step).map { Float(goals[$0]) })
       return request.isUniversal

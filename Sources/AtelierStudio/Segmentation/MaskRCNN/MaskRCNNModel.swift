@@ -12,9 +12,9 @@ import Foundation
 /// proposals, boxes and masks can be planned apart for pictures of any size.
 public struct MaskRCNNModel: Sendable {
   /// The task in the metadata of model files.
-  public static let task = "segment-objects"
+  public static let task = NetworkTask.objects.rawValue
   /// The architecture in the metadata of model files.
-  public static let architecture = "mask-rcnn"
+  public static let architecture = MaskRCNN.name
   /// How pixels become inputs, the last step.
   static let plainPreprocessing = "pixel / 255, RGB"
   /// The step before where contrast is stretched.

@@ -1,49 +1,7 @@
-// Where batches come from, and the thread that prepares them while the program runs.
+// The thread that prepares batches while the program runs.
 
 import AtelierEngine
 import Foundation
-
-/// Gives the batch of every step.
-///
-/// A batch must be a function of its step alone (draw from `RandomGenerator(seed:_:)` with the step
-/// as path): then a resumed training sees what the uninterrupted one would have seen.
-public protocol BatchSource: Sendable {
-  /// The steps of an epoch; nil where there is no such thing, as for endless random patches.
-  var stepsPerEpoch: Int? { get }
-
-  /// The tensors of a step by the names of the programs' inputs.
-  ///
-  /// Called on a background thread, one step after the other. For one of several programs a name
-  /// may be `PROGRAM/INPUT`.
-  ///
-  /// - Parameter step: The step, from 0.
-  /// - Returns: The tensors by name.
-  /// - Throws: What ends the training.
-  func batch(step: Int) throws -> [String: Tensor]
-}
-
-extension BatchSource {
-  /// No epochs.
-  public var stepsPerEpoch: Int? { nil }
-}
-
-/// Batches made by a closure.
-public struct ClosureBatchSource: BatchSource {
-  /// The steps of an epoch.
-  public let stepsPerEpoch: Int?
-  private let make: @Sendable (Int) throws -> [String: Tensor]
-
-  /// Makes a source of a closure that gets the step.
-  public init(
-    stepsPerEpoch: Int? = nil, _ make: @escaping @Sendable (_ step: Int) throws -> [String: Tensor]
-  ) {
-    self.stepsPerEpoch = stepsPerEpoch
-    self.make = make
-  }
-
-  /// Calls the closure.
-  public func batch(step: Int) throws -> [String: Tensor] { try make(step) }
-}
 
 /// Prepares batches in order on a thread of its own, a few ahead; every field is guarded by the
 /// condition.
