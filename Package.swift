@@ -105,6 +105,14 @@ let package = Package(
         "AtelierKernels", "AtelierMedia", "AtelierScenery", "AtelierStudio", "AtelierTraining",
         "AtelierVision", "AtelierZoo",
       ]),
+    tests(
+      "WorkbenchTests",
+      [
+        "AtelierCommand", "AtelierDatasets", "AtelierEngine", "AtelierImages",
+        "AtelierInterchange", "AtelierKernels", "AtelierMedia", "AtelierStudio",
+        "AtelierTraining", "AtelierZoo",
+        .product(name: "ArgumentParser", package: "swift-argument-parser"),
+      ]),
     tests("CommandTests", ["Atelier"]),
   ],
   cLanguageStandard: .c11

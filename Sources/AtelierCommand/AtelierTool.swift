@@ -6,32 +6,37 @@ import Foundation
 
 /// The command `atelier`.
 @main
-struct AtelierTool: ParsableCommand {
-  static let configuration = CommandConfiguration(
-    commandName: "atelier",
-    abstract: "A studio of encoders and decoders for images.",
-    discussion: """
-      EXAMPLES
-        atelier denoise photo.png -o clean.png
-        atelier denoise train --data photos --network unet --run mine --minutes 30
-        atelier denoise evaluate --model mine.safetensors --data test --sigma 25
-        atelier swap extract clip.mp4 -o faces/a
-        atelier classify train --data fashion-mnist --network course --run shirts
-        atelier model summary autoencoder --size 96x96
+package struct AtelierTool: ParsableCommand {
+  package static var configuration: CommandConfiguration {
+    CommandConfiguration(
+      commandName: "atelier",
+      abstract: "A studio of encoders and decoders for images.",
+      discussion: """
+        EXAMPLES
+          atelier denoise photo.png -o clean.png
+          atelier denoise train --data photos --network unet --run mine --minutes 30
+          atelier denoise evaluate --model mine.safetensors --data test --sigma 25
+          atelier swap extract clip.mp4 -o faces/a
+          atelier classify train --data fashion-mnist --network course --run shirts
+          atelier model summary autoencoder --size 96x96
 
-      EXIT CODES
-        0 done, 64 wrong usage, 65 damaged data, 66 missing input, 70 fault inside,
-        73 a result cannot be written, 130 interrupted (a training is saved first).
-      """,
-    version: StudioVersion.current,
-    subcommands: [
-      command(for: DenoiseWorkshop.self), SwapCommand.self, SegmentCommand.self,
-      command(for: ClassifyWorkshop.self), AttackCommand.self, command(for: ModelWorkshop.self),
-      command(for: SamplesWorkshop.self), command(for: BenchWorkshop.self),
-    ])
+        EXIT CODES
+          0 done, 64 wrong usage, 65 damaged data, 66 missing input, 70 fault inside,
+          73 a result cannot be written, 130 interrupted (a training is saved first).
+        """,
+      version: StudioVersion.current,
+      subcommands: [
+        command(for: DenoiseWorkshop.self), SwapCommand.self, SegmentCommand.self,
+        command(for: ClassifyWorkshop.self), AttackCommand.self,
+        command(for: ModelWorkshop.self), JobCommand<SamplesWorkshop>.self,
+        JobCommand<BenchWorkshop>.self,
+      ])
+  }
+
+  package init() {}
 
   /// Parses, runs, and turns whatever is thrown into one line on standard error.
-  static func main() {
+  package static func main() {
     receiveSignals()
     do {
       var command = try parseAsRoot()

@@ -49,11 +49,11 @@ struct DeepPlan {
     pixels = g.batch * height * width
     guard pixels > 0, pixels <= Self.mostPixels else { return nil }
     if !isPointwise {
-      guard width < Self.leastRowWidth, g.weightCount >= Self.fewestGatheredWeights,
-        WinogradPlan(g, pass: pass, table: table) == nil
-      else { return nil }
+      guard width < Self.leastRowWidth, g.weightCount >= Self.fewestGatheredWeights else {
+        return nil
+      }
     }
-    family = ConvolutionStencils(g, pass: pass, table: table).asBlocks
+    family = ConvolutionStencils(g, pass: pass, table: table).inSingles(.blocks)
     blocks = family.channelBlocks
     pixelParts = (pixels + Self.pixelsHeld - 1) / Self.pixelsHeld
     pixelsPerPart = (pixels + pixelParts - 1) / pixelParts
@@ -72,7 +72,7 @@ struct DeepPlan {
   }
 }
 
-/// The weight gradient of few pixels; nil where partial sums of parts of the pixels serve better.
+/// The weight gradient of few pixels.
 struct DeepGradientPlan {
   private static let pixelsHeld = 512
 
@@ -85,9 +85,10 @@ struct DeepGradientPlan {
   let channelsPerPart: Int
   let channelParts: Int
 
-  init?(_ g: ConvolutionGeometry, table: ck_convolution_table) {
-    guard let plan = DeepPlan(g, pass: .forward, table: table) else { return nil }
+  /// Cuts the weight gradient of a convolution whose forward pass is `plan`.
+  init(_ plan: DeepPlan) {
     self.plan = plan
+    let g = plan.family.geometry
     channels = g.inputChannels
     results = g.outputChannels
     tapsWide = g.kernelWidth
@@ -107,31 +108,23 @@ struct DeepGradientPlan {
 
 extension Kernels {
   /// Runs a pass on unpacked weights [kh, kw, C, K].
-  func runDeep(
-    _ plan: DeepPlan, source: UnsafePointer<Float>, weights: UnsafePointer<Float>,
-    epilogue: ConvolutionEpilogue, result: UnsafeMutablePointer<Float>,
-    workspace: UnsafeMutablePointer<Float>?
-  ) {
-    guard let workspace else { preconditionFailure("this convolution needs a workspace") }
+  func runDeep(_ plan: DeepPlan, _ call: ConvolutionCall) {
     let table = convolutionTable.pointee
-    let ending = ck_conv_epilogue(epilogue)
     let g = plan.family.geometry
     let forward = plan.family.pass == .forward
-    withStencils(plan.family) { stencils in
-      pool.parallelFor(lanes: plan.pixelParts * plan.blockParts) { index, lane in
-        var ending = ending
-        var view = ck_conv_weights(
-          values: weights, kernel_w: g.kernelWidth, tap_pitch: g.inputChannels * g.outputChannels,
-          step_c: forward ? g.outputChannels : 1, step_k: forward ? 1 : g.outputChannels)
-        let pixel = index % plan.pixelParts * plan.pixelsPerPart
-        let block = index / plan.pixelParts * plan.blocksPerPart
-        for phase in stencils.indices {
-          var stencil = stencils[phase]
-          table.deep(
-            &stencil, &ending, &view, pixel, pixel + plan.pixelsPerPart, block,
-            min(block + plan.blocksPerPart, plan.blocks), source, result,
-            workspace + lane * plan.scratch)
-        }
+    pool.parallelFor(lanes: plan.pixelParts * plan.blockParts) { index, lane in
+      var ending = call.epilogue
+      var view = ck_conv_weights(
+        values: call.weights, kernel_w: g.kernelWidth,
+        tap_pitch: g.inputChannels * g.outputChannels,
+        step_c: forward ? g.outputChannels : 1, step_k: forward ? 1 : g.outputChannels)
+      let pixel = index % plan.pixelParts * plan.pixelsPerPart
+      let block = index / plan.pixelParts * plan.blocksPerPart
+      for var stencil in plan.family.stencils {
+        table.deep(
+          &stencil, &ending, &view, pixel, pixel + plan.pixelsPerPart, block,
+          min(block + plan.blocksPerPart, plan.blocks), call.source, call.result,
+          call.scratch + lane * plan.scratch)
       }
     }
   }
@@ -150,16 +143,14 @@ extension Kernels {
         workspace + block * plan.family.block * plan.pixels, biasGradient)
     }
     let buffers = workspace + deep.packedCount
-    withStencils(plan.family) { stencils in
-      pool.parallelFor(lanes: deep.taps * deep.channelParts) { index, lane in
-        var stencil = stencils[0]
-        let tap = index / deep.channelParts
-        let channel = index % deep.channelParts * deep.channelsPerPart
-        table.deep_weight(
-          &stencil, tap / deep.tapsWide, tap % deep.tapsWide, channel,
-          min(channel + deep.channelsPerPart, deep.channels), deep.rowsHeld, input, workspace,
-          weightGradient + tap * deep.channels * deep.results, buffers + lane * deep.scratch)
-      }
+    pool.parallelFor(lanes: deep.taps * deep.channelParts) { index, lane in
+      var stencil = plan.family.stencils[0]
+      let tap = index / deep.channelParts
+      let channel = index % deep.channelParts * deep.channelsPerPart
+      table.deep_weight(
+        &stencil, tap / deep.tapsWide, tap % deep.tapsWide, channel,
+        min(channel + deep.channelsPerPart, deep.channels), deep.rowsHeld, input, workspace,
+        weightGradient + tap * deep.channels * deep.results, buffers + lane * deep.scratch)
     }
   }
 }

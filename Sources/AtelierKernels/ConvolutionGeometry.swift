@@ -22,8 +22,6 @@ public struct ConvolutionGeometry: Hashable, Sendable {
   public var dilationHeight: Int
   public var dilationWidth: Int
   public var groups: Int
-  /// Whether the weights are passed unpacked where `convolutionPacksInRun` allows it.
-  public var packsInRun = false
 
   /// Describes a convolution; the sizes must agree with each other, which the operation that calls has checked.
   public init(

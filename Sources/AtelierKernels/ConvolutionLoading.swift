@@ -39,44 +39,6 @@ public struct ConvolutionRest {
 }
 
 extension Kernels {
-  /// Whether the forward pass can normalize its input and, unless `restStart` is 0, read the
-  /// channels from there on from a second tensor.
-  public func convolutionLoads(_ g: ConvolutionGeometry, restStart: Int = 0) -> Bool {
-    partsFit(g, pass: .forward, restStart: restStart)
-  }
-
-  /// The same for the weight gradient.
-  public func weightGradientLoads(_ g: ConvolutionGeometry, restStart: Int = 0) -> Bool {
-    DeepGradientPlan(g, table: convolutionTable.pointee) == nil
-      && WinogradGradientPlan(g, table: convolutionTable.pointee) != nil
-      && partsFit(g, pass: .forward, restStart: restStart)
-  }
-
-  /// Whether the input gradient can be stored in two tensors, the second from channel `restStart` on.
-  public func inputGradientSplits(_ g: ConvolutionGeometry, restStart: Int) -> Bool {
-    partsFit(g, pass: .inputGradient, restStart: restStart)
-  }
-
-  /// Whether a pass can read or write its image in two tensors, and normalize what it reads.
-  func partsFit(_ g: ConvolutionGeometry, pass: ConvolutionPass, restStart: Int) -> Bool {
-    let table = convolutionTable.pointee
-    return g.strideHeight == 1 && restStart % table.vector == 0
-      && DeepPlan(g, pass: pass, table: table) == nil
-      && WinogradPlan(g, pass: pass, table: table) != nil
-  }
-
-  /// The number of parts of which a forward pass can tell mean and deviation while it stores them; nil when it cannot.
-  public func convolutionMomentParts(_ g: ConvolutionGeometry) -> Int? {
-    let table = convolutionTable.pointee
-    guard DeepPlan(g, pass: .forward, table: table) == nil else { return nil }
-    return WinogradPlan(g, pass: .forward, table: table)?.batches
-  }
-
-  /// Whether a forward pass can store the maxima of its output's 2×2 windows too.
-  public func convolutionPools(_ g: ConvolutionGeometry) -> Bool {
-    g.outputHeight % 2 == 0 && g.outputWidth % 2 == 0 && convolutionMomentParts(g) != nil
-  }
-
   /// The mean and the biased variance [K] of a convolution's output from the moments of its parts
   /// (Chan and others 1983).
   public func batchStatistics(

@@ -31,10 +31,8 @@ struct ConvolutionPartition {
 
   var parts: Int { batch * groups * rowParts * columnParts * blockParts }
 
-  init(
-    _ set: ConvolutionStencils, _ stencils: UnsafeBufferPointer<ck_conv_stencil>, tile: Int
-  ) {
-    let g = set.geometry
+  init(_ set: ConvolutionStencils, tile: Int) {
+    let (g, stencils) = (set.geometry, set.stencils)
     blocks = set.channelBlocks
     groups = set.form == .depthwise ? 1 : g.groups
     let width = stencils.map(\.q_w).max() ?? 0
@@ -62,7 +60,7 @@ struct ConvolutionPartition {
   }
 
   private mutating func cutPixels(
-    _ stencils: UnsafeBufferPointer<ck_conv_stencil>, pixels: Int, pointwise: Bool, tile: Int
+    _ stencils: [ck_conv_stencil], pixels: Int, pointwise: Bool, tile: Int
   ) {
     batch = 1
     let reduction =
@@ -78,7 +76,7 @@ struct ConvolutionPartition {
   }
 
   private mutating func cutRows(
-    _ stencils: UnsafeBufferPointer<ck_conv_stencil>, width: Int, height: Int, tile: Int,
+    _ stencils: [ck_conv_stencil], width: Int, height: Int, tile: Int,
     form: ConvolutionStencils.Form
   ) {
     columnsPerPart = max(width, 1)

@@ -64,70 +64,49 @@ struct ConvolutionStencils {
   let block: Int
   /// Operands in a float: 1, or a pair of bfloat16.
   let perFloat: Int
+  /// One stencil, or one for each stride phase.
+  private(set) var stencils: [ck_conv_stencil] = []
+  /// The floats that the packed weights of all stencils take.
+  private(set) var packedCount = 0
 
   init(_ g: ConvolutionGeometry, pass: ConvolutionPass, table: ck_convolution_table) {
+    let source = (pass == .forward ? g.inputChannels : g.outputChannels) / g.groups
+    let result = (pass == .forward ? g.outputChannels : g.inputChannels) / g.groups
+    let isDepthwise = g.groups > 1 && source == 1 && result == 1
+    let form: Form = isDepthwise ? .depthwise : result <= 4 && source >= 16 ? .dots : .blocks
+    let isPaired = form == .blocks && source % table.per_float == 0
+    self.init(
+      g, pass, form, vector: table.vector, block: table.block,
+      perFloat: isPaired ? table.per_float : 1)
+  }
+
+  private init(
+    _ g: ConvolutionGeometry, _ pass: ConvolutionPass, _ form: Form, vector: Int, block: Int,
+    perFloat: Int
+  ) {
     geometry = g
     self.pass = pass
-    vector = table.vector
-    block = table.block
-    let source = pass == .forward ? g.inputChannels : g.outputChannels
-    let result = pass == .forward ? g.outputChannels : g.inputChannels
-    if g.groups > 1 && source == g.groups && result == g.groups {
-      form = .depthwise
-    } else if result / g.groups <= 4 && source / g.groups >= 16 {
-      form = .dots
-    } else {
-      form = .blocks
-    }
-    let isPaired = form == .blocks && source / g.groups % table.per_float == 0
-    perFloat = isPaired ? table.per_float : 1
-  }
-
-  private init(_ other: ConvolutionStencils, form: Form) {
-    geometry = other.geometry
-    pass = other.pass
     self.form = form
-    vector = other.vector
-    block = other.block
-    perFloat = 1
+    self.vector = vector
+    self.block = block
+    self.perFloat = perFloat
+    for phase in 0..<(pass == .forward ? 1 : g.strideHeight * g.strideWidth) {
+      var stencil = bare(phase)
+      stencil.packed_at = packedCount
+      packedCount += ck_conv_packed_count(&stencil, vector, block)
+      stencils.append(stencil)
+    }
   }
 
-  /// The same pass in float32.
-  var inSingles: ConvolutionStencils { ConvolutionStencils(self, form: form) }
-
-  /// The same pass in float32 with all result channels in blocks.
-  var asBlocks: ConvolutionStencils { ConvolutionStencils(self, form: .blocks) }
-
-  /// The number of stencils.
-  var count: Int {
-    pass == .forward ? 1 : geometry.strideHeight * geometry.strideWidth
+  /// The same pass in float32, with result channels in this form.
+  func inSingles(_ form: Form) -> ConvolutionStencils {
+    ConvolutionStencils(geometry, pass, form, vector: vector, block: block, perFloat: 1)
   }
 
   /// Blocks of result channels in a group.
   var channelBlocks: Int {
     let result = pass == .forward ? geometry.outputChannels : geometry.inputChannels
     return form == .blocks ? (result / geometry.groups + block - 1) / block : 1
-  }
-
-  /// The floats that the packed weights of all stencils take.
-  var packedCount: Int {
-    var total = 0
-    for phase in 0..<count {
-      var stencil = bare(phase)
-      total += ck_conv_packed_count(&stencil, vector, block)
-    }
-    return total
-  }
-
-  /// Writes all `count` stencils to `stencils`.
-  func fill(_ stencils: UnsafeMutableBufferPointer<ck_conv_stencil>) {
-    var at = 0
-    for phase in 0..<count {
-      var stencil = bare(phase)
-      stencil.packed_at = at
-      at += ck_conv_packed_count(&stencil, vector, block)
-      stencils[phase] = stencil
-    }
   }
 
   /// Stencil `phase` without the place of its weights.

@@ -41,13 +41,10 @@ struct WeightGradientPartition {
     // Dot products do not apply here: every result channel belongs to a block.
     let set =
       exchanged
-      ? ConvolutionStencils(g, pass: .inputGradient, table: table).asBlocks
-      : full.form == .dots ? full.asBlocks : full.inSingles
+      ? ConvolutionStencils(g, pass: .inputGradient, table: table).inSingles(.blocks)
+      : full.inSingles(full.form == .dots ? .blocks : full.form)
     family = set
-    var stencil = withUnsafeTemporaryAllocation(of: ck_conv_stencil.self, capacity: 1) {
-      set.fill($0)
-      return $0[0]
-    }
+    var stencil = set.stencils[0]
     self.stencil = stencil
     partialCount = Kernels.paddedScratch(
       ck_conv_packed_count(&stencil, table.vector, table.block))
@@ -89,65 +86,128 @@ struct WeightGradientPartition {
   }
 }
 
-extension Kernels {
-  /// The number of floats of scratch memory that the weight gradient takes with this pool.
-  public func convolutionWeightGradientWorkspaceCount(_ g: ConvolutionGeometry) -> Int {
-    if let plan = DeepGradientPlan(g, table: convolutionTable.pointee) {
-      return plan.packedCount + pool.threads * plan.scratch
-    }
-    if let plan = WinogradBlocks(g, table: convolutionTable.pointee) {
-      return plan.workspaceCount(threads: pool.threads)
-    }
-    if let plan = WinogradGradientPlan(g, table: convolutionTable.pointee) {
-      return plan.workspaceCount(threads: pool.threads)
-    }
-    let partition = WeightGradientPartition(g, table: convolutionTable.pointee)
-    return 32 + partition.sumsCount + pool.threads * Self.paddedScratch(partition.scratch)
+/// The weight gradient of a convolution, with the algorithm that is best for its sizes; chosen as
+/// that of a `ConvolutionPlan` is.
+public struct WeightGradientPlan: @unchecked Sendable {
+  private enum Algorithm {
+    case deep(DeepGradientPlan)
+    case winograd(WinogradGradientPlan)
+    case blocks(WinogradBlocks)
+    case direct(WeightGradientPartition)
   }
 
-  /// The gradients of a convolution's weights and bias; both are overwritten.
+  /// The sizes of the convolution.
+  public let geometry: ConvolutionGeometry
+  private let kernels: Kernels
+  private let algorithm: Algorithm
+
+  /// Chooses the algorithm on these kernels.
+  public init(_ geometry: ConvolutionGeometry, _ kernels: Kernels) {
+    self.geometry = geometry
+    self.kernels = kernels
+    let table = kernels.convolutionTable.pointee
+    if let plan = WinogradPlan(geometry, pass: .forward, table: table) {
+      let blocks = WinogradBlocks(plan, byTile: true)
+      algorithm = blocks.map { .blocks($0) } ?? .winograd(WinogradGradientPlan(plan))
+    } else if let plan = DeepPlan(geometry, pass: .forward, table: table) {
+      algorithm = .deep(DeepGradientPlan(plan))
+    } else {
+      algorithm = .direct(WeightGradientPartition(geometry, table: table))
+    }
+  }
+
+  /// The algorithm in a word or two, as plans are drawn.
+  public var name: String {
+    switch algorithm {
+    case .deep: "few pixels"
+    case .winograd: "Winograd"
+    case .blocks: "Winograd in blocks"
+    case .direct(let partition): partition.family.form == .depthwise ? "depthwise" : "rows"
+    }
+  }
+
+  /// The number of floats of scratch memory that the weight gradient takes with its kernels' pool.
+  public var workspaceCount: Int {
+    let threads = kernels.pool.threads
+    switch algorithm {
+    case .deep(let plan): return plan.packedCount + threads * plan.scratch
+    case .blocks(let plan): return plan.workspaceCount(threads: threads)
+    case .winograd(let plan): return plan.workspaceCount(threads: threads)
+    case .direct(let partition):
+      return 32 + partition.sumsCount + threads * Kernels.paddedScratch(partition.scratch)
+    }
+  }
+
+  /// Whether the input can be normalized while it is loaded and, unless `restStart` is 0, its
+  /// channels from there on be read from a second tensor.
+  public func canLoad(restStart: Int = 0) -> Bool {
+    switch algorithm {
+    case .winograd, .blocks: kernels.splits(geometry, at: restStart)
+    case .deep, .direct: false
+    }
+  }
+
+  /// Computes the gradients of a convolution's weights and bias; both are overwritten.
   ///
   /// - Parameters:
-  ///   - g: The sizes of the convolution.
   ///   - input: The input [N, H, W, C] of the forward pass, or the first of two tensors.
-  ///   - loading: How the input is put together; `weightGradientLoads` says what is possible.
+  ///   - loading: How the input is put together; `canLoad` says what is possible.
   ///   - outputGradient: The gradient of the output [N, H', W', K].
   ///   - weightGradient: The gradient of the weights [kh, kw, C / groups, K].
   ///   - biasGradient: The sums of `outputGradient` over all pixels [K], or nil.
-  ///   - workspace: Memory of `convolutionWeightGradientWorkspaceCount` floats.
-  public func convolutionWeightGradient(
-    _ g: ConvolutionGeometry, input: UnsafePointer<Float>,
-    loading: ConvolutionLoading = ConvolutionLoading(), outputGradient: UnsafePointer<Float>,
-    weightGradient: UnsafeMutablePointer<Float>, biasGradient: UnsafeMutablePointer<Float>?,
-    workspace: UnsafeMutablePointer<Float>?
+  ///   - workspace: Memory of `workspaceCount` floats.
+  public func run(
+    input: UnsafePointer<Float>, loading: ConvolutionLoading = ConvolutionLoading(),
+    outputGradient: UnsafePointer<Float>, weightGradient: UnsafeMutablePointer<Float>,
+    biasGradient: UnsafeMutablePointer<Float>?, workspace: UnsafeMutablePointer<Float>?
   ) {
-    let table = convolutionTable.pointee
-    guard let workspace else {
-      preconditionFailure("the weight gradient needs a workspace")
-    }
+    guard let workspace else { preconditionFailure("the weight gradient needs a workspace") }
     precondition(
-      loading.isPlain || weightGradientLoads(g, restStart: loading.restStart),
+      loading.isPlain || canLoad(restStart: loading.restStart),
       "this weight gradient reads whole tensors")
-    if let plan = DeepGradientPlan(g, table: table) {
-      runDeepGradient(
+    switch algorithm {
+    case .deep(let plan):
+      kernels.runDeepGradient(
         plan, input: input, outputGradient: outputGradient, weightGradient: weightGradient,
         biasGradient: biasGradient, workspace: workspace)
-      return
-    }
-    if let plan = WinogradBlocks(g, table: table) {
-      runWinogradGradientBlocks(
+    case .blocks(let plan):
+      kernels.runWinogradGradientBlocks(
         plan, input: input, loading: loading, outputGradient: outputGradient,
         weightGradient: weightGradient, biasGradient: biasGradient, workspace: workspace)
-      return
-    }
-    if let plan = WinogradGradientPlan(g, table: table) {
-      runWinogradGradient(
+    case .winograd(let plan):
+      kernels.runWinogradGradient(
         plan, input: input, loading: loading, outputGradient: outputGradient,
-        weightGradient: weightGradient,
-        biasGradient: biasGradient, workspace: workspace)
-      return
+        weightGradient: weightGradient, biasGradient: biasGradient, workspace: workspace)
+    case .direct(let partition):
+      kernels.runDirectGradient(
+        partition, geometry, input: input, outputGradient: outputGradient,
+        weightGradient: weightGradient, biasGradient: biasGradient, workspace: workspace)
     }
-    let partition = WeightGradientPartition(g, table: table)
+  }
+}
+
+/// What fixes a plan: its sizes and the kernels that it was made for.
+extension WeightGradientPlan: Hashable {
+  /// Whether both run the same.
+  public static func == (left: Self, right: Self) -> Bool {
+    left.geometry == right.geometry && left.kernels.key == right.kernels.key
+  }
+
+  /// Feeds what fixes it.
+  public func hash(into hasher: inout Hasher) {
+    hasher.combine(geometry)
+    hasher.combine(kernels.key)
+  }
+}
+
+extension Kernels {
+  /// Runs the weight gradient with the direct algorithm.
+  fileprivate func runDirectGradient(
+    _ partition: WeightGradientPartition, _ g: ConvolutionGeometry, input: UnsafePointer<Float>,
+    outputGradient: UnsafePointer<Float>, weightGradient: UnsafeMutablePointer<Float>,
+    biasGradient: UnsafeMutablePointer<Float>?, workspace: UnsafeMutablePointer<Float>
+  ) {
+    let table = convolutionTable.pointee
     let partials = workspace
     let biases = partials + partition.pixelParts * partition.partialCount
     let buffers = biases + partition.pixelParts * partition.biasCount

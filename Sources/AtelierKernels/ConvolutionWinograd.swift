@@ -166,38 +166,30 @@ extension Kernels {
   }
 
   /// Runs all parts of a pass in Winograd's form.
-  func runWinograd(
-    _ plan: WinogradPlan, source: UnsafePointer<Float>, loading: ConvolutionLoading,
-    packed: UnsafePointer<Float>, epilogue: ConvolutionEpilogue,
-    result: UnsafeMutablePointer<Float>?, rest: ConvolutionRest?,
-    moments: UnsafeMutablePointer<Float>?, pooled: UnsafeMutablePointer<Float>?,
-    workspace: UnsafeMutablePointer<Float>?
-  ) {
-    guard let workspace else { preconditionFailure("this convolution needs a workspace") }
+  func runWinograd(_ plan: WinogradPlan, _ call: ConvolutionCall) {
     let table = convolutionTable.pointee
-    let ending = ck_conv_epilogue(epilogue)
     let scratch = Self.paddedScratch(plan.scratch)
     let tiles = plan.sizes.batch * plan.sizes.tiles_y * plan.sizes.tiles_x
     var bound = plan.sizes
-    loading.bind(&bound)
-    if let rest { (bound.split, bound.dst_rest) = (rest.start, rest.tensor) }
-    bound.pooled = pooled
+    call.loading.bind(&bound)
+    if let rest = call.rest { (bound.split, bound.dst_rest) = (rest.start, rest.tensor) }
+    bound.pooled = call.pooled
     pool.parallelFor(lanes: plan.parts) { [bound] index, lane in
       var sizes = bound
-      var ending = ending
+      var ending = call.epilogue
       let batch = index / plan.blockParts
       let first = batch * sizes.tile_batch
       let block = index % plan.blockParts * plan.blocksPerPart
       table.winograd_tiles(
         &sizes, &ending, first, min(first + sizes.tile_batch, tiles), block,
-        min(block + plan.blocksPerPart, plan.blocks), source, packed, result,
-        workspace + lane * scratch, moments.map { $0 + batch * (2 * sizes.dst_c + 1) })
+        min(block + plan.blocksPerPart, plan.blocks), call.source, call.weights,
+        call.result, call.scratch + lane * scratch,
+        call.moments.map { $0 + batch * (2 * sizes.dst_c + 1) })
     }
   }
 }
 
-/// The weight gradient of a convolution in Winograd's form; nil where the direct algorithm is
-/// the better one.
+/// The weight gradient of a convolution in Winograd's form.
 struct WinogradGradientPlan {
   /// Floats that all partial gradients together may take, unless one alone is larger.
   private static let partialFloats = 3_000_000
@@ -220,12 +212,12 @@ struct WinogradGradientPlan {
   let channelParts: Int
   let partialCount: Int
 
-  init?(_ g: ConvolutionGeometry, table: ck_convolution_table) {
-    guard let plan = WinogradPlan(g, pass: .forward, table: table) else { return nil }
+  /// Cuts the weight gradient of a convolution whose forward pass is `plan`.
+  init(_ plan: WinogradPlan) {
     sizes = plan.sizes
-    vector = table.vector
-    block = table.block
-    perFloat = table.per_float
+    vector = plan.vector
+    block = plan.block
+    perFloat = plan.perFloat
     blocks = plan.blocks
     partialCount = Kernels.paddedScratch(
       36 * WinogradPlan.sourceChannels(sizes) * plan.resultFloats)

@@ -35,18 +35,8 @@ struct WinogradBlocks {
   /// Whether pairs of bfloat16 hold tiles, as the weight gradient wants them.
   let byTile: Bool
 
-  init?(_ g: ConvolutionGeometry, pass: ConvolutionPass, table: ck_convolution_table) {
-    guard let plan = WinogradPlan(g, pass: pass, table: table) else { return nil }
-    self.init(plan, byTile: false)
-  }
-
-  /// The same for the weight gradient.
-  init?(_ g: ConvolutionGeometry, table: ck_convolution_table) {
-    guard let plan = WinogradPlan(g, pass: .forward, table: table) else { return nil }
-    self.init(plan, byTile: true)
-  }
-
-  private init?(_ plan: WinogradPlan, byTile: Bool) {
+  /// The blocks of a pass, or of a forward pass's weight gradient (`byTile`).
+  init?(_ plan: WinogradPlan, byTile: Bool) {
     self.byTile = byTile
     sizes = plan.sizes
     (blocks, block) = (plan.blocks, plan.block)
@@ -85,40 +75,28 @@ struct WinogradBlocks {
 }
 
 extension Kernels {
-  /// Whether a pass can transform its weights while it runs, block by block; worth it where they
-  /// change before each run, since nothing of them is kept.
-  public func convolutionPacksInRun(_ g: ConvolutionGeometry, pass: ConvolutionPass) -> Bool {
-    let table = convolutionTable.pointee
-    return DeepPlan(g, pass: pass, table: table) == nil
-      && WinogradBlocks(g, pass: pass, table: table) != nil
-  }
-
   /// Runs a pass block by block from unpacked weights [kh, kw, C, K].
   func runWinogradBlocks(
-    _ plan: WinogradBlocks, _ g: ConvolutionGeometry, pass: ConvolutionPass,
-    source: UnsafePointer<Float>, weights: UnsafePointer<Float>, epilogue: ConvolutionEpilogue,
-    result: UnsafeMutablePointer<Float>, rest: ConvolutionRest?,
-    workspace: UnsafeMutablePointer<Float>?
+    _ plan: WinogradBlocks, _ g: ConvolutionGeometry, _ pass: ConvolutionPass,
+    _ call: ConvolutionCall
   ) {
-    guard let workspace else { preconditionFailure("this convolution needs a workspace") }
     let table = convolutionTable.pointee
     var bound = plan.sizes
-    if let rest { (bound.split, bound.dst_rest) = (rest.start, rest.tensor) }
-    let lanes = transformSource(plan, bound, source: source, workspace: workspace)
-    let ending = ck_conv_epilogue(epilogue)
+    if let rest = call.rest { (bound.split, bound.dst_rest) = (rest.start, rest.tensor) }
+    let lanes = transformSource(plan, bound, source: call.source, workspace: call.scratch)
     let forward = pass == .forward
     pool.parallelFor(lanes: plan.blocks) { [bound] kb, lane in
       var sizes = bound
-      var ending = ending
+      var ending = call.epilogue
       let packed = lanes + lane * (plan.zeros + plan.weights + plan.results) + plan.zeros
       table.winograd_weights(
-        &sizes, weights, g.inputChannels * g.outputChannels, forward ? g.outputChannels : 1,
+        &sizes, call.weights, g.inputChannels * g.outputChannels, forward ? g.outputChannels : 1,
         forward ? 1 : g.outputChannels, forward ? 0 : 1, nil, kb, packed)
       for batch in 0..<plan.batches {
         let first = batch * sizes.tile_batch
         table.winograd_products(
           &sizes, &ending, first, min(first + sizes.tile_batch, plan.tiles), kb,
-          workspace + batch * plan.batchPitch, packed, result, packed + plan.weights, nil)
+          call.scratch + batch * plan.batchPitch, packed, call.result, packed + plan.weights, nil)
       }
     }
   }

@@ -22,6 +22,26 @@ private struct Corrections {
 }
 
 extension Kernels {
+  /// What nearly all optimizers are told.
+  private static func settings(
+    _ rate: Float, _ gradientScale: Float, _ decay: Float = 0, _ epsilon: Float = 0
+  ) -> ck_optimizer {
+    var settings = ck_optimizer()
+    (settings.rate, settings.scale) = (rate, gradientScale)
+    (settings.decay, settings.epsilon) = (decay, epsilon)
+    return settings
+  }
+
+  /// Runs `body` on every chunk of the parameters.
+  private func sweep(
+    _ settings: ck_optimizer, _ count: Int,
+    _ body: (_ settings: UnsafePointer<ck_optimizer>, _ start: Int, _ count: Int) -> Void
+  ) {
+    withUnsafePointer(to: settings) { settings in
+      forEachChunk(of: count) { body(settings, $0, $1) }
+    }
+  }
+
   /// Stochastic gradient descent with momentum, as PyTorch has it: no velocity, no momentum.
   ///
   /// On the first step the velocity becomes the gradient, without dampening.
@@ -31,19 +51,14 @@ extension Kernels {
     dampening: Float, nesterov: Bool, weightDecay: Float, firstStep: Bool, gradientScale: Float,
     count: Int
   ) {
-    var settings = ck_optimizer()
-    settings.rate = learningRate
-    settings.scale = gradientScale
-    settings.decay = weightDecay
+    var settings = Self.settings(learningRate, gradientScale, weightDecay)
     settings.momentum = momentum
     settings.dampening = dampening
     settings.nesterov = nesterov ? 1 : 0
     settings.first_step = firstStep ? 1 : 0
     let kernel = elementwise.pointee.sgd
-    withUnsafePointer(to: settings) { settings in
-      forEachChunk(of: count) { start, count in
-        kernel(settings, parameters + start, gradients + start, velocity.map { $0 + start }, count)
-      }
+    sweep(settings, count) { settings, start, count in
+      kernel(settings, parameters + start, gradients + start, velocity.map { $0 + start }, count)
     }
   }
 
@@ -54,16 +69,10 @@ extension Kernels {
     sum: UnsafeMutablePointer<Float>, learningRate: Float, epsilon: Float, weightDecay: Float,
     gradientScale: Float, count: Int
   ) {
-    var settings = ck_optimizer()
-    settings.rate = learningRate
-    settings.scale = gradientScale
-    settings.decay = weightDecay
-    settings.epsilon = epsilon
+    let settings = Self.settings(learningRate, gradientScale, weightDecay, epsilon)
     let kernel = elementwise.pointee.adagrad
-    withUnsafePointer(to: settings) { settings in
-      forEachChunk(of: count) { start, count in
-        kernel(settings, parameters + start, gradients + start, sum + start, count)
-      }
+    sweep(settings, count) { settings, start, count in
+      kernel(settings, parameters + start, gradients + start, sum + start, count)
     }
   }
 
@@ -75,19 +84,13 @@ extension Kernels {
     learningRate: Float, rho: Float, epsilon: Float, weightDecay: Float, gradientScale: Float,
     count: Int
   ) {
-    var settings = ck_optimizer()
-    settings.rate = learningRate
-    settings.scale = gradientScale
-    settings.decay = weightDecay
-    settings.epsilon = epsilon
+    var settings = Self.settings(learningRate, gradientScale, weightDecay, epsilon)
     settings.keep1 = rho
     let kernel = elementwise.pointee.adadelta
-    withUnsafePointer(to: settings) { settings in
-      forEachChunk(of: count) { start, count in
-        kernel(
-          settings, parameters + start, gradients + start, squareAverage + start,
-          deltaAverage + start, count)
-      }
+    sweep(settings, count) { settings, start, count in
+      kernel(
+        settings, parameters + start, gradients + start, squareAverage + start,
+        deltaAverage + start, count)
     }
   }
 
@@ -99,20 +102,14 @@ extension Kernels {
     gradientAverage: UnsafeMutablePointer<Float>?, learningRate: Float, alpha: Float,
     epsilon: Float, momentum: Float, weightDecay: Float, gradientScale: Float, count: Int
   ) {
-    var settings = ck_optimizer()
-    settings.rate = learningRate
-    settings.scale = gradientScale
-    settings.decay = weightDecay
-    settings.epsilon = epsilon
+    var settings = Self.settings(learningRate, gradientScale, weightDecay, epsilon)
     settings.keep1 = alpha
     settings.momentum = momentum
     let kernel = elementwise.pointee.rmsprop
-    withUnsafePointer(to: settings) { settings in
-      forEachChunk(of: count) { start, count in
-        kernel(
-          settings, parameters + start, gradients + start, squareAverage + start,
-          momentumBuffer.map { $0 + start }, gradientAverage.map { $0 + start }, count)
-      }
+    sweep(settings, count) { settings, start, count in
+      kernel(
+        settings, parameters + start, gradients + start, squareAverage + start,
+        momentumBuffer.map { $0 + start }, gradientAverage.map { $0 + start }, count)
     }
   }
 
@@ -125,23 +122,17 @@ extension Kernels {
     decoupled: Bool, step: Int, gradientScale: Float, count: Int
   ) {
     let corrections = Corrections(beta1: beta1, beta2: beta2, step: step)
-    var settings = ck_optimizer()
-    settings.rate = learningRate
-    settings.scale = gradientScale
-    settings.decay = weightDecay
-    settings.epsilon = epsilon
+    var settings = Self.settings(learningRate, gradientScale, weightDecay, epsilon)
     settings.keep1 = beta1
     settings.keep2 = beta2
     settings.first_factor = Float(Double(learningRate) / corrections.first)
     settings.second_factor = Float(1 / corrections.second.squareRoot())
     settings.decoupled = decoupled ? 1 : 0
     let kernel = elementwise.pointee.adam
-    withUnsafePointer(to: settings) { settings in
-      forEachChunk(of: count) { start, count in
-        kernel(
-          settings, parameters + start, gradients + start, firstMoment + start,
-          secondMoment + start, count)
-      }
+    sweep(settings, count) { settings, start, count in
+      kernel(
+        settings, parameters + start, gradients + start, firstMoment + start,
+        secondMoment + start, count)
     }
   }
 
@@ -160,23 +151,17 @@ extension Kernels {
     let rate = Double(learningRate)
     let now = rate * (1 - Double(mu)) / (1 - product)
     let next = rate * Double(muNext) / (1 - product * Double(muNext))
-    var settings = ck_optimizer()
-    settings.rate = learningRate
-    settings.scale = gradientScale
-    settings.decay = weightDecay
-    settings.epsilon = epsilon
+    var settings = Self.settings(learningRate, gradientScale, weightDecay, epsilon)
     settings.keep1 = beta1
     settings.keep2 = beta2
     settings.first_factor = Float(now)
     settings.second_factor = Float(1 / corrections.second.squareRoot())
     settings.third_factor = Float(next)
     let kernel = elementwise.pointee.nadam
-    withUnsafePointer(to: settings) { settings in
-      forEachChunk(of: count) { start, count in
-        kernel(
-          settings, parameters + start, gradients + start, firstMoment + start,
-          secondMoment + start, count)
-      }
+    sweep(settings, count) { settings, start, count in
+      kernel(
+        settings, parameters + start, gradients + start, firstMoment + start,
+        secondMoment + start, count)
     }
   }
 
@@ -188,19 +173,15 @@ extension Kernels {
     learningRate: Float, learningRatePower: Float, l1: Float, l2: Float, gradientScale: Float,
     count: Int
   ) {
-    var settings = ck_optimizer()
-    settings.rate = learningRate
-    settings.scale = gradientScale
+    var settings = Self.settings(learningRate, gradientScale)
     settings.power = -learningRatePower
     settings.l1 = l1
     settings.l2 = l2
     let kernel = elementwise.pointee.ftrl
-    withUnsafePointer(to: settings) { settings in
-      forEachChunk(of: count) { start, count in
-        kernel(
-          settings, parameters + start, gradients + start, accumulator + start, linear + start,
-          count)
-      }
+    sweep(settings, count) { settings, start, count in
+      kernel(
+        settings, parameters + start, gradients + start, accumulator + start, linear + start,
+        count)
     }
   }
 

@@ -43,8 +43,8 @@ struct FusionTests {
     #expect(plain.nodes.count == 2)
     let operation = try #require(fused.nodes.first?.operation)
     let epilogue =
-      (operation as? ConvolutionOperation)?.epilogue
-      ?? (operation as? TransposedConvolutionOperation)?.epilogue
+      (operation as? PlannedConvolution<ConvolutionOperation>)?.operation.epilogue
+      ?? (operation as? PlannedConvolution<TransposedConvolutionOperation>)?.operation.epilogue
     #expect(epilogue?.hasBias == true)
     #expect(epilogue?.activation == (isTransposed ? .relu : .gelu))
   }
@@ -56,7 +56,9 @@ struct FusionTests {
       builder.output("y", Activate(.relu)(x + Convolution2D(filters: 4, kernel: 3)(inner)))
     }
     #expect(kinds(plan) == ["convolution-2d", "convolution-2d"])
-    let second = try #require(plan.graph.nodes.last?.operation as? ConvolutionOperation)
+    let second = try #require(
+      plan.graph.nodes.last?.operation as? PlannedConvolution<ConvolutionOperation>
+    ).operation
     #expect(second.epilogue.hasAddend)
     #expect(second.epilogue.activation == .relu)
   }
@@ -70,7 +72,9 @@ struct FusionTests {
     }
     let folded = try plan(for: .infer, body)
     #expect(kinds(folded) == ["convolution-2d"])
-    let operation = try #require(folded.graph.nodes.first?.operation as? ConvolutionOperation)
+    let operation = try #require(
+      folded.graph.nodes.first?.operation as? PlannedConvolution<ConvolutionOperation>
+    ).operation
     #expect(operation.foldedNormalization == 1e-3)
     #expect(operation.epilogue.activation == .relu)
     // In training form the statistics are the batch's: only the ReLU joins.
@@ -128,7 +132,9 @@ struct FusionTests {
         "convolution-2d", "convolution-2d", "pointwise-loss", "fill", "pointwise-loss-gradient",
         "convolution-weight-gradient", "transposed-convolution-2d", "convolution-weight-gradient",
       ])
-    let operation = try #require(fused.graph.nodes[6].operation as? TransposedConvolutionOperation)
+    let operation = try #require(
+      fused.graph.nodes[6].operation as? PlannedConvolution<TransposedConvolutionOperation>
+    ).operation
     #expect(operation.epilogue.maskSlope == 0.2)
     #expect(kinds(try trainingPlan(isFused: false, network)).count == 10)
   }

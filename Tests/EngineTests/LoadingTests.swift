@@ -64,9 +64,11 @@ struct LoadingTests {
     // What the concatenation or a 1×1 convolution reads is written; what only 3×3 convolutions read is not.
     #expect(fused.filter { $0 == "batch-normalization" }.count == 3)
     #expect(fused.filter { $0 == "batch-statistics" }.count == 2)
-    let convolutions = plan.graph.nodes.compactMap { $0.operation as? ConvolutionOperation }
+    let convolutions = plan.graph.nodes.compactMap {
+      $0.operation as? PlannedConvolution<ConvolutionOperation>
+    }
     // The first convolution has 3 channels and the last one no normalization behind it.
-    #expect(convolutions.map { $0.momentParts == nil } == [true, false, false, false, false, true])
+    #expect(convolutions.map { $0.second == nil } == [true, false, false, false, false, true])
     #expect(convolutions.map { $0.loading?.restStart } == [nil, nil, nil, 32, nil, nil])
     #expect(convolutions.map { $0.loading?.normalizedSlope } == [nil, 0, nil, nil, 0, nil])
   }
@@ -161,12 +163,25 @@ struct LoadingTests {
   }
 
   @Test("model files hold none of it") func files() throws {
-    let graph = Plan(try network(channels: 32, activation: .relu)).graph
-    for node in graph.nodes {
-      guard let operation = node.operation as? ConvolutionOperation else { continue }
-      let text = String(decoding: try JSONEncoder().encode(operation), as: UTF8.self)
-      #expect(!text.contains("loading") && !text.contains("momentParts"))
-      #expect(!text.contains("poolsResult"))
+    let graph = try network(channels: 32, activation: .relu)
+    let planned = Plan(graph).graph
+    #expect(planned.nodes.contains { $0.operation is BatchStatistics })
+    for (kind, node) in zip(kinds(Plan(graph)), planned.nodes)
+    where node.operation is any PlannedOperation {
+      let error = #expect(throws: ShapeError.self) { try JSONEncoder().encode(node) }
+      #expect(error?.description == "a planned \(kind) is not written to files")
     }
+  }
+
+  @Test("the drawing names the algorithm that was chosen") func algorithms() throws {
+    let lines = Plan(try network(channels: 32, activation: .relu)).description.split(
+      separator: "\n")
+    func line(_ name: String, _ kind: String) -> Bool {
+      lines.contains { $0.contains("  \(name)  \(kind)  → ") }
+    }
+    #expect(line("in", "convolution-2d (rows)"))
+    #expect(line("skip", "convolution-2d (Winograd)"))
+    #expect(line("head", "convolution-2d (dot products)"))
+    #expect(line("skip/gradient", "convolution-weight-gradient (Winograd)"))
   }
 }

@@ -70,8 +70,8 @@ import Testing
     let kernels = Self.kernels()
     let tensors = ConvolutionTensors(g)
     for pass in ConvolutionTests.passes {
-      let half = kernels.convolutionPackedCount(g, pass: pass)
-      let whole = Kernels().convolutionPackedCount(g, pass: pass)
+      let half = ConvolutionPlan(g, pass, kernels).packedCount
+      let whole = ConvolutionPlan(g, pass, Kernels()).packedCount
       let expected = referencePass(g, pass, tensors)
       let result = FencedFloats(resultCount(g, pass), seed: nil)
       kernels.runPass(g, pass, tensors, into: result)
@@ -104,8 +104,8 @@ import Testing
       #expect(distance < 0.003, "\(pass)")
       #expect(distance > 1e-3, "\(pass)")
       #expect(result.isIntact)
-      let whole = Kernels().convolutionPackedCount(g, pass: pass)
-      #expect(2 * kernels.convolutionPackedCount(g, pass: pass) == whole, "\(pass)")
+      let whole = ConvolutionPlan(g, pass, Kernels()).packedCount
+      #expect(2 * ConvolutionPlan(g, pass, kernels).packedCount == whole, "\(pass)")
     }
     let distance = weightGradientDistance(g, tensors, kernels)
     if g.kernelHeight * g.kernelWidth < 4 {
@@ -143,9 +143,9 @@ import Testing
       kernels.runPass(g, pass, tensors, into: result)
       let distance = relativeDistance(result.values, referencePass(g, pass, tensors))
       let isPaired =
-        2 * kernels.convolutionPackedCount(g, pass: pass)
-        <= Kernels().convolutionPackedCount(g, pass: pass)
-        && Kernels().convolutionPackedCount(g, pass: pass) > 0
+        2 * ConvolutionPlan(g, pass, kernels).packedCount
+        <= ConvolutionPlan(g, pass, Kernels()).packedCount
+        && ConvolutionPlan(g, pass, Kernels()).packedCount > 0
       #expect(!isPaired || source / g.groups % 2 == 0, "\(pass)")
       #expect(distance < (isPaired ? 0.003 : ConvolutionTests.tolerance), "\(pass)")
     }

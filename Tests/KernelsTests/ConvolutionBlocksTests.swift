@@ -30,26 +30,24 @@ struct ConvolutionBlocksTests {
     let precisions: [Precision] = isa == .avx512 ? [.float32, .bfloat16] : [.float32]
     for precision in precisions {
       for pass in ConvolutionTests.passes {
-        var g = item.geometry
-        g.packsInRun = true
+        let g = item.geometry
         for number in [1, 3] {
           let kernels = Kernels(
             pool: ThreadPool(threads: number), instructionSet: isa, precision: precision)
-          guard kernels.convolutionPacksInRun(g, pass: pass) else {
+          let whole = ConvolutionPlan(g, pass, kernels)
+          guard let blocks = whole.packingInRun else {
             // bfloat16 halves what is packed.
             #expect(precision == .bfloat16, "\(pass)")
             continue
           }
-          #expect(kernels.convolutionPackedCount(g, pass: pass) == 0)
-          #expect(
-            kernels.convolutionWorkspaceCount(g, pass: pass)
-              < kernels.convolutionPackedCount(item.geometry, pass: pass), "\(number) threads")
+          #expect(blocks.packedCount == 0 && blocks.name == "Winograd in blocks")
+          #expect(blocks.workspaceCount < whole.packedCount, "\(number) threads")
           let bias = FencedFloats(max(g.inputChannels, g.outputChannels), seed: 4)
           let epilogue = ConvolutionEpilogue(bias: bias.read, activation: .leakyReLU(slope: 0.1))
           let result = FencedFloats(resultCount(g, pass), seed: nil)
-          kernels.runPass(g, pass, tensors, epilogue: epilogue, into: result)
+          kernels.runPass(blocks, tensors, epilogue: epilogue, into: result)
           let expected = FencedFloats(resultCount(g, pass), seed: nil)
-          kernels.runPass(item.geometry, pass, tensors, epilogue: epilogue, into: expected)
+          kernels.runPass(whole, tensors, epilogue: epilogue, into: expected)
           // A plain Bool: listing the differences of so many values would take minutes.
           let isSame = result.values == expected.values
           #expect(isSame, "\(pass), \(number) threads, \(precision)")

@@ -199,23 +199,22 @@ extension Kernels {
     scale: FencedFloats? = nil, epilogue: ConvolutionEpilogue = ConvolutionEpilogue(),
     into result: FencedFloats
   ) {
-    let count = convolutionPackedCount(g, pass: pass)
-    let packed = FencedFloats(count, seed: nil)
-    let workspace = FencedFloats(convolutionWorkspaceCount(g, pass: pass), seed: nil)
-    packConvolutionWeights(
-      g, pass: pass, weights: tensors.weights.read, outputScale: scale?.read, packed: packed.start)
-    let weights = count == 0 ? tensors.weights.read : packed.read
-    switch pass {
-    case .forward:
-      convolutionForward(
-        g, input: tensors.input.read, packedWeights: weights, epilogue: epilogue,
-        output: result.start, workspace: workspace.start)
-    case .inputGradient:
-      convolutionInputGradient(
-        g, outputGradient: tensors.gradient.read, packedWeights: weights, epilogue: epilogue,
-        inputGradient: result.start, workspace: workspace.start)
-    }
-    #expect(packed.isIntact && workspace.isIntact && result.isIntact, "\(g)")
+    runPass(ConvolutionPlan(g, pass, self), tensors, scale: scale, epilogue: epilogue, into: result)
+  }
+
+  /// The same in a form that was chosen already.
+  func runPass(
+    _ plan: ConvolutionPlan, _ tensors: ConvolutionTensors, scale: FencedFloats? = nil,
+    epilogue: ConvolutionEpilogue = ConvolutionEpilogue(), into result: FencedFloats
+  ) {
+    let packed = FencedFloats(plan.packedCount, seed: nil)
+    let workspace = FencedFloats(plan.workspaceCount, seed: nil)
+    plan.pack(weights: tensors.weights.read, outputScale: scale?.read, into: packed.start)
+    plan.run(
+      plan.pass == .forward ? tensors.input.read : tensors.gradient.read,
+      weights: plan.packedCount == 0 ? tensors.weights.read : packed.read, epilogue: epilogue,
+      result: result.start, workspace: workspace.start)
+    #expect(packed.isIntact && workspace.isIntact && result.isIntact, "\(plan.geometry)")
   }
 
   /// Runs the weight gradient into new memory: weights, then bias.
@@ -224,9 +223,10 @@ extension Kernels {
   ) -> (weights: [Float], bias: [Float]) {
     let weightGradient = FencedFloats(g.weightCount, seed: nil)
     let biasGradient = FencedFloats(bias ? g.outputChannels : 0, seed: nil)
-    let workspace = FencedFloats(convolutionWeightGradientWorkspaceCount(g), seed: nil)
-    convolutionWeightGradient(
-      g, input: tensors.input.read, outputGradient: tensors.gradient.read,
+    let plan = WeightGradientPlan(g, self)
+    let workspace = FencedFloats(plan.workspaceCount, seed: nil)
+    plan.run(
+      input: tensors.input.read, outputGradient: tensors.gradient.read,
       weightGradient: weightGradient.start, biasGradient: bias ? biasGradient.start : nil,
       workspace: workspace.start)
     #expect(weightGradient.isIntact && biasGradient.isIntact && workspace.isIntact, "\(g)")

@@ -1,5 +1,5 @@
-// Convolution forward and its adjoint against the reference twin, on every instruction set of this
-// machine.
+// What a convolution and its adjoint do beside the plain sums that `KernelCaseTests` compares: epilogues,
+// scaled filters, the adjoint law.
 
 import AtelierKernels
 import Testing
@@ -8,19 +8,6 @@ import Testing
   static let passes: [ConvolutionPass] = [.forward, .inputGradient]
   /// The distance that a float sum in any order may have: measured below 1e-6 over all cases.
   static let tolerance = 2e-6
-
-  @Test(arguments: ConvolutionCase.all + ConvolutionCase.winograd, InstructionSet.available)
-  func equalsReference(_ item: ConvolutionCase, _ isa: InstructionSet) {
-    let g = item.geometry
-    let kernels = Kernels(pool: ThreadPool(threads: 2), instructionSet: isa)
-    let tensors = ConvolutionTensors(g)
-    for pass in Self.passes {
-      let expected = referencePass(g, pass, tensors)
-      let result = FencedFloats(resultCount(g, pass), seed: nil)
-      kernels.runPass(g, pass, tensors, into: result)
-      #expect(relativeDistance(result.values, expected) < Self.tolerance, "\(pass)")
-    }
-  }
 
   @Test(arguments: ConvolutionCase.all + ConvolutionCase.winograd, InstructionSet.available)
   func appliesTheEpilogue(_ item: ConvolutionCase, _ isa: InstructionSet) {
@@ -83,28 +70,11 @@ import Testing
     let scale = FencedFloats(g.outputChannels, seed: 7)
     for isa in InstructionSet.available {
       let kernels = Kernels(instructionSet: isa)
-      guard kernels.convolutionPackedCount(g, pass: .forward) > 0 else { continue }
+      guard ConvolutionPlan(g, .forward, kernels).packedCount > 0 else { continue }
       let expected = referencePass(g, .forward, tensors, scale: scale)
       let result = FencedFloats(g.outputCount, seed: nil)
       kernels.runPass(g, .forward, tensors, scale: scale, into: result)
       #expect(relativeDistance(result.values, expected) < Self.tolerance, "\(isa)")
-    }
-  }
-
-  @Test(arguments: ConvolutionCase.all + ConvolutionCase.winograd, InstructionSet.available)
-  func hasTheSameBitsForAnyNumberOfThreads(_ item: ConvolutionCase, _ isa: InstructionSet) {
-    let g = item.geometry
-    let tensors = ConvolutionTensors(g)
-    for pass in Self.passes {
-      var first: [UInt32]?
-      for threads in [1, 2, 3, 8] {
-        let kernels = Kernels(pool: ThreadPool(threads: threads), instructionSet: isa)
-        let result = FencedFloats(resultCount(g, pass), seed: nil)
-        kernels.runPass(g, pass, tensors, into: result)
-        let bits = result.values.map(\.bitPattern)
-        #expect(bits == first ?? bits, "\(pass), \(threads) threads")
-        first = first ?? bits
-      }
     }
   }
 

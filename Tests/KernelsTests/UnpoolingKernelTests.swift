@@ -12,8 +12,8 @@ struct UnpoolCase: CustomTestStringConvertible, Sendable {
 
   var testDescription: String { "\(height) × \(width), window \(window)" }
 
-  func geometry(channels: Int, batch: Int = 2) -> Reference.UnpoolGeometry {
-    Reference.UnpoolGeometry(
+  func geometry(channels: Int, batch: Int = 2) -> UnpoolGeometry {
+    UnpoolGeometry(
       batch: batch, height: height, width: width, channels: channels, windowHeight: window.0,
       windowWidth: window.1)
   }
@@ -42,9 +42,9 @@ struct UnpoolCase: CustomTestStringConvertible, Sendable {
 
   /// Compares a pair of adjoint kernels with their twins.
   private func check(
-    _ g: Reference.UnpoolGeometry, _ kernels: [Kernels], up: Kernel, down: Kernel,
-    upTwin: (Reference.UnpoolGeometry, [Float]) -> [Float],
-    downTwin: (Reference.UnpoolGeometry, [Float]) -> [Float], smallCount: Int,
+    _ g: UnpoolGeometry, _ kernels: [Kernels], up: Kernel, down: Kernel,
+    upTwin: (UnpoolGeometry, [Float]) -> [Float],
+    downTwin: (UnpoolGeometry, [Float]) -> [Float], smallCount: Int,
     sourceLocation: SourceLocation = #_sourceLocation
   ) {
     let x = SpatialTesting.floats(smallCount, seed: 21)
@@ -63,19 +63,19 @@ struct UnpoolCase: CustomTestStringConvertible, Sendable {
     }
   }
 
-  private func checkAll(_ g: Reference.UnpoolGeometry, _ kernels: [Kernels]) {
+  private func checkAll(_ g: UnpoolGeometry, _ kernels: [Kernels]) {
     check(
       g, kernels,
-      up: { $0.nearestUnpool($1, $2, g) }, down: { $0.sumPool($1, $2, g) },
+      up: { $0.nearestUnpool(g, $1, $2) }, down: { $0.sumPool(g, $1, $2) },
       upTwin: Reference.nearestUnpool, downTwin: Reference.sumPool, smallCount: g.smallCount)
     check(
       g, kernels,
-      up: { $0.bedOfNailsUnpool($1, $2, g) }, down: { $0.subsample($1, $2, g) },
+      up: { $0.bedOfNailsUnpool(g, $1, $2) }, down: { $0.subsample(g, $1, $2) },
       upTwin: Reference.bedOfNailsUnpool, downTwin: Reference.subsample, smallCount: g.smallCount)
     guard g.windowHeight == g.windowWidth else { return }
     check(
       g, kernels,
-      up: { $0.pixelShuffle($1, $2, g) }, down: { $0.spaceToDepth($1, $2, g) },
+      up: { $0.pixelShuffle(g, $1, $2) }, down: { $0.spaceToDepth(g, $1, $2) },
       upTwin: Reference.pixelShuffle, downTwin: Reference.spaceToDepth, smallCount: g.largeCount)
   }
 
@@ -100,7 +100,7 @@ struct UnpoolCase: CustomTestStringConvertible, Sendable {
       0, 0, 0.57, 0.57, 1.49, 1.49,
     ]
     for kernels in SpatialTesting.kernels {
-      let actual = SpatialTesting.output(36) { kernels.nearestUnpool(Self.example, $0, g) }
+      let actual = SpatialTesting.output(36) { kernels.nearestUnpool(g, Self.example, $0) }
       #expect(actual == expected, "\(kernels.spatialLabel)")
     }
   }
@@ -116,9 +116,9 @@ struct UnpoolCase: CustomTestStringConvertible, Sendable {
       0, 0, 0, 0, 0, 0,
     ]
     for kernels in SpatialTesting.kernels {
-      let actual = SpatialTesting.output(36) { kernels.bedOfNailsUnpool(Self.example, $0, g) }
+      let actual = SpatialTesting.output(36) { kernels.bedOfNailsUnpool(g, Self.example, $0) }
       #expect(actual == expected, "\(kernels.spatialLabel)")
-      let back = SpatialTesting.output(9) { kernels.subsample(actual, $0, g) }
+      let back = SpatialTesting.output(9) { kernels.subsample(g, actual, $0) }
       #expect(back == Self.example, "\(kernels.spatialLabel)")
     }
   }
@@ -134,51 +134,10 @@ struct UnpoolCase: CustomTestStringConvertible, Sendable {
       4, 5, 6, 7, 14, 15, 16, 17,
     ]
     for kernels in SpatialTesting.kernels {
-      let large = SpatialTesting.output(16) { kernels.pixelShuffle(x, $0, g) }
+      let large = SpatialTesting.output(16) { kernels.pixelShuffle(g, x, $0) }
       #expect(large == expected, "\(kernels.spatialLabel)")
-      let back = SpatialTesting.output(16) { kernels.spaceToDepth(large, $0, g) }
+      let back = SpatialTesting.output(16) { kernels.spaceToDepth(g, large, $0) }
       #expect(back == x, "\(kernels.spatialLabel)")
     }
-  }
-}
-
-extension Kernels {
-  fileprivate typealias Input = UnsafePointer<Float>
-  fileprivate typealias Output = UnsafeMutablePointer<Float>
-
-  fileprivate func nearestUnpool(_ x: Input, _ y: Output, _ g: Reference.UnpoolGeometry) {
-    nearestUnpool(
-      x, y, batch: g.batch, height: g.height, width: g.width, channels: g.channels,
-      windowHeight: g.windowHeight, windowWidth: g.windowWidth)
-  }
-
-  fileprivate func sumPool(_ y: Input, _ x: Output, _ g: Reference.UnpoolGeometry) {
-    sumPool(
-      y, x, batch: g.batch, height: g.height, width: g.width, channels: g.channels,
-      windowHeight: g.windowHeight, windowWidth: g.windowWidth)
-  }
-
-  fileprivate func bedOfNailsUnpool(_ x: Input, _ y: Output, _ g: Reference.UnpoolGeometry) {
-    bedOfNailsUnpool(
-      x, y, batch: g.batch, height: g.height, width: g.width, channels: g.channels,
-      windowHeight: g.windowHeight, windowWidth: g.windowWidth)
-  }
-
-  fileprivate func subsample(_ y: Input, _ x: Output, _ g: Reference.UnpoolGeometry) {
-    subsample(
-      y, x, batch: g.batch, height: g.height, width: g.width, channels: g.channels,
-      windowHeight: g.windowHeight, windowWidth: g.windowWidth)
-  }
-
-  fileprivate func pixelShuffle(_ x: Input, _ y: Output, _ g: Reference.UnpoolGeometry) {
-    pixelShuffle(
-      x, y, batch: g.batch, height: g.height, width: g.width, channels: g.channels,
-      block: g.windowHeight)
-  }
-
-  fileprivate func spaceToDepth(_ y: Input, _ x: Output, _ g: Reference.UnpoolGeometry) {
-    spaceToDepth(
-      y, x, batch: g.batch, height: g.height, width: g.width, channels: g.channels,
-      block: g.windowHeight)
   }
 }

@@ -26,15 +26,19 @@ func halves(_ count: Int, seed: UInt64 = 1) throws -> LabeledImages {
 
 /// The linear classifier of these pictures: logits ± the difference of the halves' means.
 ///
-/// A flat one bends them into [−1, 1], so that a large gain leaves no slope at all.
-func linearVictim(gain: Float = 8, isFlat: Bool = false) throws -> Model {
+/// A flat one bends them into [−1, 1], so that a large gain leaves no slope at all. A leaning one adds
+/// as much to the logit of each class.
+func linearVictim(
+  gain: Float = 8, isFlat: Bool = false, leaning: [Float]? = nil
+) throws -> Model {
   let graph = try Graph.trace { builder in
     let input = builder.input("input", [1, 8, 8, 1])
     let dense = Dense(
-      units: 2, hasBias: false, activation: isFlat ? .tanh : .identity, name: "dense")
+      units: 2, hasBias: leaning != nil, activation: isFlat ? .tanh : .identity, name: "dense")
     builder.output("output", dense(Flatten()(input)))
   }
   let store = try ParameterStore(for: [graph], seed: 1)
+  if let leaning { try store.set("dense/bias", Tensor([2], leaning)) }
   let weights = (0..<64).flatMap { index -> [Float] in
     let sign: Float = index % 8 < 4 ? gain / 32 : -gain / 32
     return [sign, -sign]

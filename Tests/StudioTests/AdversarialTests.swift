@@ -207,7 +207,7 @@ import Testing
       #expect(all.subtracting(trained) == ["victim/dense/weight", "victim/dense/bias"])
       // One weight gradient for each convolution of the generator, none for the victim's layer.
       let plan = Plan(graph)
-      let gradients = plan.graph.nodes.filter { $0.operation is ConvolutionWeightGradient }
+      let gradients = plan.graph.nodes.filter { $0.operation is PlannedWeightGradient }
       let convolutions = try network.graph([10, 8, 8, 1]).nodes.count {
         $0.layerType == "Conv2D" || $0.layerType == "Conv2DTranspose"
       }

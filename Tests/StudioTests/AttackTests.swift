@@ -90,6 +90,20 @@ import Testing
       "\(report.meanL2 / shortest)")
   }
 
+  /// On the line between two classes the order of a sum decides; a picture found there would be turned
+  /// back by a victim that leans to its class by no more than rounding does.
+  @Test(arguments: [0.5, 8, 2000] as [Float])
+  func carliniWagnerKeepsOffTheLine(_ gain: Float) throws {
+    let source = try linearVictim(gain: gain)
+    let set = try halves(6)
+    for leaning in [[1e-6 * gain, 0], [0, 1e-6 * gain]] {
+      let report = try AttackEvaluation.run(
+        .carliniWagner(searches: 8, steps: 150), victim: linearVictim(gain: gain, leaning: leaning),
+        source: source, on: set, budget: .two(100))
+      #expect(report.cleanAccuracy == 1 && report.success == 1)
+    }
+  }
+
   @Test func moreStartsFindMore() throws {
     // Where there is no slope, PGD is what its starts are.
     let victim = try linearVictim(gain: 1e6, isFlat: true)

@@ -40,13 +40,13 @@ struct CommandSettings: JobRequest {
 }
 
 /// A job as a command.
-struct JobCommand<Work: Job>: ParsableCommand, CustomReflectable {
+package struct JobCommand<Work: Job>: ParsableCommand, CustomReflectable {
   private typealias Own<Place: SectionPlace> = FormSection<RequestForm<Work.Request>, Place>
   private typealias Run = FormSection<RequestForm<RunPlace>, Section0>
   private typealias Arithmetic = FormSection<RequestForm<CommandSettings>, Section0>
   private typealias General = FormSection<RequestForm<CommandSettings>, Section1>
 
-  static var configuration: CommandConfiguration {
+  package static var configuration: CommandConfiguration {
     CommandConfiguration(
       commandName: Work.name, abstract: Work.summary, discussion: Work.guide)
   }
@@ -54,10 +54,10 @@ struct JobCommand<Work: Job>: ParsableCommand, CustomReflectable {
   /// The words given for all forms; their fields have names of their own.
   private var words: FieldWords = [:]
 
-  init() {}
+  package init() {}
 
   /// The groups of options: the run folder's, the job's own, the general ones.
-  var customMirror: Mirror {
+  package var customMirror: Mirror {
     var groups: [(String?, Any)] = Work.trains ? [("run", Run.group)] : []
     groups += [
       ("own0", Own<Section0>.group), ("own1", Own<Section1>.group), ("own2", Own<Section2>.group),
@@ -68,10 +68,11 @@ struct JobCommand<Work: Job>: ParsableCommand, CustomReflectable {
     return Mirror(self, children: groups.map { (label: $0.0, value: $0.1) })
   }
 
-  init(from decoder: any Decoder) throws {
+  package init(from decoder: any Decoder) throws {
     let container = try decoder.container(keyedBy: FieldKey.self)
     func read<Source, Place>(_ group: FormSection<Source, Place>.Type, _ key: String) throws {
-      let section = try container.decode(OptionGroup<FormSection<Source, Place>>.self, forKey: .init(key))
+      let section = try container.decode(
+        OptionGroup<FormSection<Source, Place>>.self, forKey: .init(key))
       words.merge(section.wrappedValue.words) { $1 }
     }
     if Work.trains { try read(Run.self, "run") }
@@ -85,7 +86,7 @@ struct JobCommand<Work: Job>: ParsableCommand, CustomReflectable {
     try read(General.self, "general")
   }
 
-  func validate() throws {
+  package func validate() throws {
     try Self.sayingTheHelp {
       try CommandSettings.validate(words)
       try Work.Request.validate(words)
@@ -99,13 +100,23 @@ struct JobCommand<Work: Job>: ParsableCommand, CustomReflectable {
     }
   }
 
-  func run() throws {
+  /// The run folder; empty for jobs that have none.
+  private func place() throws -> RunPlace { Work.trains ? try RunPlace(words: words) : RunPlace() }
+
+  /// The words of the job's own form.
+  private var own: FieldWords {
+    let names = Set(Work.Request.form.fields.map(\.name))
+    return words.filter { names.contains($0.key) }
+  }
+
+  /// What the job is asked for.
+  package func request() throws -> Work.Request {
+    try Self.sayingTheHelp { try Work.request(own, in: place()) }
+  }
+
+  package func run() throws {
     let settings = try CommandSettings(words: words)
-    let run = Work.trains ? try RunPlace(words: words) : RunPlace()
-    let own = words.filter { word in
-      Work.Request.form.fields.contains { $0.name == word.key }
-    }
-    let request = try Self.sayingTheHelp { try Work.request(own, in: run) }
+    let request = try request()
     guard !settings.check else { return Console.print(try request.json()) }
     let interrupt = Work.trains ? InterruptFlag.catchingSignals() : InterruptFlag()
     let events = try settings.events.map { try EventFile($0) }
@@ -115,9 +126,13 @@ struct JobCommand<Work: Job>: ParsableCommand, CustomReflectable {
       // What cannot be written is told at the end; it is no reason to lose the work.
       do { try events?.append(event) } catch { listener.complain(error) }
     }
-    if Work.trains { place.run = run }
+    if Work.trains { place.run = try self.place() }
     place.arguments = own
-    let report = try Work.run(request, in: place)
+    let report: Report
+    do { report = try Work.run(request, in: place) } catch {
+      try? events?.append(.stopped("failed: \(ErrorLine.text(error))"))
+      throw error
+    }
     listener.end()
     try events?.append(.stopped(report.continuation == nil ? "finished" : "interrupted"))
     try events?.finish()

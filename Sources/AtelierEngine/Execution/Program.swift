@@ -26,7 +26,7 @@ public final class Program: @unchecked Sendable {
   /// Gradients that a kernel could not write in place: from, to, count.
   private let copies: [(from: UnsafeMutablePointer<Float>, to: Int, count: Int)]
   private var preparedVersions: [UInt64]
-  /// The statistics' indices in the store that a run moves.
+  /// The parameters' indices in the store that a run moves, such as those of running statistics.
   private let movedStatistics: [Int]
 
   /// Plans and binds a graph.
@@ -282,18 +282,11 @@ private struct Binding {
     }
   }
 
-  /// The store's indices of running statistics that training forms move.
+  /// The store's indices of parameters that a run moves.
   func movedStatistics() -> [Int] {
-    plan.graph.nodes.flatMap { node -> [Int] in
-      let moved: Range<Int>
-      switch node.operation {
-      case let normalization as BatchNormalizationOperation where normalization.isTraining:
-        moved = 3..<5
-      case is BatchStatistics: moved = 1..<3
-      default: return []
-      }
-      return node.inputs[moved].compactMap { value in
-        if case .parameter(let index) = plan.graph.values[value].source {
+    plan.graph.nodes.flatMap { node in
+      node.operation.movedInputs.compactMap { input in
+        if case .parameter(let index) = plan.graph.values[node.inputs[input]].source {
           indices[index]
         } else {
           nil

@@ -3,15 +3,23 @@
 import AtelierKernels
 
 /// What an operation sees when it appends its gradient.
-public struct DifferentiationContext {
+public struct Derivation {
   /// The node to differentiate.
   public let node: Graph.Node
   /// The gradient of each output; nil where the loss does not depend on it.
-  public let upstream: [ValueID?]
+  public let upstreams: [ValueID?]
   /// Whether the gradient of an input is needed.
   public let isNeeded: [Bool]
   /// The graph that grows.
   var graph: Graph
+
+  /// The gradient of output 0, which is there unless the operation differentiates every output.
+  public var upstream: ValueID {
+    guard let upstream = upstreams[0] else {
+      preconditionFailure("layer \(node.name) is differentiated although nobody needs its output")
+    }
+    return upstream
+  }
 
   /// The shape of a value.
   public func shape(_ value: ValueID) -> Shape { graph.values[value].shape }
@@ -88,16 +96,17 @@ private struct Differentiation {
     contributions[loss] = try graph.append(
       FillOperation(value: 1, shape: graph.values[loss].shape), [], name: "loss/gradient")
     for node in forward.reversed() where node.outputs.contains(where: { depends[$0] }) {
-      var upstream: [ValueID?] = []
-      for output in node.outputs { upstream.append(try total(of: output, name: node.name)) }
-      guard upstream.contains(where: { $0 != nil }) else { continue }
+      var upstreams: [ValueID?] = []
+      for output in node.outputs { upstreams.append(try total(of: output, name: node.name)) }
+      let differentiable = node.operation.differentiatesEveryOutput ? upstreams : [upstreams[0]]
+      guard differentiable.contains(where: { $0 != nil }) else { continue }
       let shapeOnly = node.operation.shapeOnlyInputs
       let needed = node.inputs.enumerated().map {
         depends[$0.element] && !shapeOnly.contains($0.offset)
       }
       guard needed.contains(true) else { continue }
-      var context = DifferentiationContext(
-        node: node, upstream: upstream, isNeeded: needed, graph: graph)
+      var context = Derivation(
+        node: node, upstreams: upstreams, isNeeded: needed, graph: graph)
       let gradients = try node.operation.differentiate(&context)
       graph = context.graph
       for (index, input) in node.inputs.enumerated() where needed[index] {

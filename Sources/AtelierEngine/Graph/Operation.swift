@@ -21,15 +21,24 @@ public protocol Operation: Sendable, Hashable, Codable {
   /// Inputs of which only the shape is used, so that their memory need not be kept.
   var shapeOnlyInputs: [Int] { get }
 
+  /// Inputs that a run moves, such as running statistics.
+  var movedInputs: [Int] { get }
+
   /// Inputs whose memory output 0 may take over when nobody else needs it and the counts agree.
   var inPlaceInputs: [Int] { get }
 
   /// Whether output 0 is input 0 under another shape, so that nothing runs.
   var isView: Bool { get }
 
+  /// Whether gradients of outputs other than the first are passed on too.
+  var differentiatesEveryOutput: Bool { get }
+
   /// Whether each sample of the results depends on the same sample of the inputs alone (parameters
   /// apart), so that two batches may run as one.
   var treatsSamplesAlone: Bool { get }
+
+  /// What runs in its place: made once, while planning; itself where there is nothing to choose.
+  func planned(_ shapes: NodeShapes, _ kernels: Kernels) throws(ShapeError) -> any Operation
 
   /// Floats of scratch memory while the operation runs.
   func workspaceCount(_ shapes: NodeShapes, _ kernels: Kernels) -> Int
@@ -48,7 +57,10 @@ public protocol Operation: Sendable, Hashable, Codable {
   /// - Parameter context: The node, the gradients of its outputs, and where nodes are appended.
   /// - Returns: One value per input; nil where there is no gradient or nobody needs it.
   /// - Throws: `ShapeError` when the operation has no gradient.
-  func differentiate(_ context: inout DifferentiationContext) throws(ShapeError) -> [ValueID?]
+  func differentiate(_ context: inout Derivation) throws(ShapeError) -> [ValueID?]
+
+  /// The kernel that most of a run's time goes to; nil for the kinds that are not timed alone.
+  func kernelCase(_ shapes: NodeShapes) -> KernelCase?
 
   /// Multiply-adds of one run, for the summary and the profile; 0 where memory traffic is all that counts.
   func multiplyAdds(_ shapes: NodeShapes) -> Int
@@ -58,23 +70,31 @@ extension Operation {
   /// None by default.
   public var shapeOnlyInputs: [Int] { [] }
   /// None by default.
+  public var movedInputs: [Int] { [] }
+  /// None by default.
   public var inPlaceInputs: [Int] { [] }
   /// False by default.
   public var isView: Bool { false }
   /// False by default.
+  public var differentiatesEveryOutput: Bool { false }
+  /// False by default.
   public var treatsSamplesAlone: Bool { false }
+  /// Itself by default.
+  public func planned(
+    _ shapes: NodeShapes, _ kernels: Kernels
+  ) throws(ShapeError) -> any Operation { self }
   /// None by default.
   public func workspaceCount(_ shapes: NodeShapes, _ kernels: Kernels) -> Int { 0 }
   /// None by default.
   public func preparedCount(_ shapes: NodeShapes, _ kernels: Kernels) -> Int { 0 }
   /// Nothing by default.
   public func prepare(_ context: borrowing ExecutionContext) {}
+  /// None by default.
+  public func kernelCase(_ shapes: NodeShapes) -> KernelCase? { nil }
   /// 0 by default.
   public func multiplyAdds(_ shapes: NodeShapes) -> Int { 0 }
   /// Refuses by default: gradient operations are not differentiated again.
-  public func differentiate(
-    _ context: inout DifferentiationContext
-  ) throws(ShapeError) -> [ValueID?] {
+  public func differentiate(_ context: inout Derivation) throws(ShapeError) -> [ValueID?] {
     throw ShapeError("operation \(Self.kind) has no gradient")
   }
 

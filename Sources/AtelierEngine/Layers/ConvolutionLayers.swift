@@ -57,25 +57,18 @@ public struct Convolution2D: Layer {
   public func callAsFunction(_ input: SymbolicTensor) -> SymbolicTensor {
     let builder = input.builder
     let call = builder.uniqueName(name, type: "conv2d")
-    let scope = builder.parameterScope(identity, call)
     guard attributes.groups > 0, input.shape.channels % attributes.groups == 0 else {
       builder.fail(
         "layer \(call): \(input.shape.channels) input channels do not divide into \(attributes.groups) groups"
       )
       return input
     }
-    let weights = builder.parameter(
-      identity, scope, "weight",
-      [kernel.height, kernel.width, input.shape.channels / attributes.groups, filters],
-      initializer, isTrainable: isTrainable)
-    var inputs = [input.value, weights]
-    if hasBias {
-      inputs.append(
-        builder.parameter(identity, scope, "bias", [filters], .zeros, isTrainable: isTrainable))
-    }
-    return builder.apply(
-      ConvolutionOperation(attributes, epilogue: FusedEpilogue(hasBias: hasBias)), inputs,
-      name: call, layerType: "Conv2D")[0].activated(activation, of: call)
+    let operation = ConvolutionOperation(attributes, epilogue: FusedEpilogue(hasBias: hasBias))
+    return input.weighted(
+      operation, [kernel.height, kernel.width, input.shape.channels / attributes.groups, filters],
+      of: identity, initializer, isTrainable: isTrainable, channels: filters, name: call,
+      layerType: "Conv2D"
+    ).activated(activation, of: call)
   }
 }
 
@@ -140,25 +133,18 @@ public struct TransposedConvolution2D: Layer {
   public func callAsFunction(_ input: SymbolicTensor) -> SymbolicTensor {
     let builder = input.builder
     let call = builder.uniqueName(name, type: "conv2d_transpose")
-    let scope = builder.parameterScope(identity, call)
     guard attributes.groups > 0, filters % attributes.groups == 0 else {
       builder.fail(
         "layer \(call): \(filters) filters do not divide into \(attributes.groups) groups")
       return input
     }
-    let weights = builder.parameter(
-      identity, scope, "weight",
-      [kernel.height, kernel.width, filters / attributes.groups, input.shape.channels],
-      initializer, isTrainable: isTrainable)
-    var inputs = [input.value, weights]
-    if hasBias {
-      inputs.append(
-        builder.parameter(identity, scope, "bias", [filters], .zeros, isTrainable: isTrainable))
-    }
     let operation = TransposedConvolutionOperation(
       attributes, outputPadding: outputPadding, epilogue: FusedEpilogue(hasBias: hasBias))
-    return builder.apply(operation, inputs, name: call, layerType: "Conv2DTranspose")[0]
-      .activated(activation, of: call)
+    return input.weighted(
+      operation, [kernel.height, kernel.width, filters / attributes.groups, input.shape.channels],
+      of: identity, initializer, isTrainable: isTrainable, channels: filters, name: call,
+      layerType: "Conv2DTranspose"
+    ).activated(activation, of: call)
   }
 }
 
@@ -203,22 +189,15 @@ public struct Dense: Layer {
   public func callAsFunction(_ input: SymbolicTensor) -> SymbolicTensor {
     let builder = input.builder
     let call = builder.uniqueName(name, type: "dense")
-    let scope = builder.parameterScope(identity, call)
     guard input.shape.rank == 2 else {
       builder.fail("layer \(call): expected vectors [batch, features]; received \(input.shape)")
       return input
     }
-    let weights = builder.parameter(
-      identity, scope, "weight", [input.shape.channels, units], initializer,
-      isTrainable: isTrainable)
-    var inputs = [input.value, weights]
-    if hasBias {
-      inputs.append(
-        builder.parameter(identity, scope, "bias", [units], .zeros, isTrainable: isTrainable))
-    }
-    return builder.apply(
-      ConvolutionOperation(epilogue: FusedEpilogue(hasBias: hasBias)), inputs, name: call,
-      layerType: "Dense")[0].activated(activation, of: call)
+    return input.weighted(
+      ConvolutionOperation(epilogue: FusedEpilogue(hasBias: hasBias)),
+      [input.shape.channels, units], of: identity, initializer, isTrainable: isTrainable,
+      channels: units, name: call, layerType: "Dense"
+    ).activated(activation, of: call)
   }
 }
 
@@ -233,6 +212,22 @@ extension Initializer {
 }
 
 extension SymbolicTensor {
+  /// The result of an operation with weights, and a bias where its epilogue has one, that a layer owns.
+  fileprivate func weighted(
+    _ operation: some ConvolutionDescription, _ weights: Shape, of layer: LayerIdentity,
+    _ initializer: Initializer, isTrainable: Bool, channels: Int, name: String, layerType: String
+  ) -> SymbolicTensor {
+    let scope = builder.parameterScope(layer, name)
+    var inputs = [value]
+    inputs.append(
+      builder.parameter(layer, scope, "weight", weights, initializer, isTrainable: isTrainable))
+    if operation.epilogue.hasBias {
+      inputs.append(
+        builder.parameter(layer, scope, "bias", [channels], .zeros, isTrainable: isTrainable))
+    }
+    return builder.apply(operation, inputs, name: name, layerType: layerType)[0]
+  }
+
   /// The activation that belongs to a layer, named after it.
   func activated(_ activation: Activation, of layer: String) -> SymbolicTensor {
     guard activation != .identity else { return self }

@@ -2,6 +2,43 @@
 
 import AtelierKernels
 
+/// A layer without parameters: one operation, under a name.
+///
+/// Each operation has its initializer in an extension, and the layer's name as a type alias.
+public struct ParameterlessLayer<Applied: Operation>: Layer {
+  /// The operation for an input.
+  private let operation: @Sendable (SymbolicTensor) -> Applied
+  /// The layer's type as the summary shows it.
+  private let layerType: String
+  /// The layer's name; the type's in lower case with underscores where none is given.
+  public var name: String?
+
+  /// Describes a layer of a type by what it makes of its input.
+  init(
+    _ layerType: String, _ name: String?,
+    _ operation: @escaping @Sendable (SymbolicTensor) -> Applied
+  ) {
+    self.layerType = layerType
+    self.name = name
+    self.operation = operation
+  }
+
+  /// Describes a layer of a type that does the same to every input.
+  init(_ layerType: String, _ name: String?, _ operation: Applied) {
+    self.init(layerType, name) { _ in operation }
+  }
+
+  /// The operation's first result.
+  public func callAsFunction(_ input: SymbolicTensor) -> SymbolicTensor {
+    var typeName = ""
+    for character in layerType {
+      if character.isUppercase, typeName.last?.isLowercase == true { typeName += "_" }
+      typeName += character.lowercased()
+    }
+    return input.applying(operation(input), name: name ?? typeName, layerType: layerType)
+  }
+}
+
 /// Max pooling with switches: [N, H, W, C] gives [N, H', W', C]; an unpooling can mirror it by name.
 public struct MaxPool2D: Layer {
   /// Window, stride, padding.
@@ -56,51 +93,6 @@ public struct MaxUnpool2D: Layer {
   }
 }
 
-/// Average pooling: [N, H, W, C] gives [N, H', W', C].
-public struct AveragePool2D: Layer {
-  /// Window, stride, padding.
-  public var attributes: PoolAttributes
-  /// Whether padding counts as zeros.
-  public var countIncludesPadding: Bool
-  /// The layer's name.
-  public var name: String?
-
-  /// Describes an average pooling; the stride is the window unless given.
-  public init(
-    window: Extent = 2, stride: Extent? = nil, padding: Padding = .valid,
-    countIncludesPadding: Bool = false, name: String? = nil
-  ) {
-    attributes = PoolAttributes(window: window, stride: stride, padding: padding)
-    self.countIncludesPadding = countIncludesPadding
-    self.name = name
-  }
-
-  /// [N, H, W, C] gives [N, H', W', C].
-  public func callAsFunction(_ input: SymbolicTensor) -> SymbolicTensor {
-    input.applying(
-      AveragePoolOperation(attributes, countIncludesPadding: countIncludesPadding),
-      name: name ?? "average_pooling2d", layerType: "AveragePooling2D")
-  }
-}
-
-/// The mean over all pixels: [N, H, W, C] gives [N, C].
-public struct GlobalAveragePool2D: Layer {
-  /// The layer's name.
-  public var name: String?
-
-  /// Describes the layer.
-  public init(name: String? = nil) {
-    self.name = name
-  }
-
-  /// The mean over all pixels: [N, H, W, C] gives [N, C].
-  public func callAsFunction(_ input: SymbolicTensor) -> SymbolicTensor {
-    input.applying(
-      GlobalAveragePoolOperation(), name: name ?? "global_average_pooling2d",
-      layerType: "GlobalAveragePooling2D")
-  }
-}
-
 /// The maximum over all pixels: [N, H, W, C] gives [N, C].
 public struct GlobalMaxPool2D: Layer {
   /// The layer's name.
@@ -125,245 +117,149 @@ public struct GlobalMaxPool2D: Layer {
   }
 }
 
-/// Nearest-neighbour unpooling: each value repeated over its window.
-public struct NearestUnpool2D: Layer {
-  /// The window that each value fills.
-  public var window: Extent
-  /// The layer's name.
-  public var name: String?
+/// Average pooling: [N, H, W, C] gives [N, H', W', C].
+public typealias AveragePool2D = ParameterlessLayer<AveragePoolOperation>
 
-  /// Describes the layer.
-  public init(window: Extent = 2, name: String? = nil) {
-    self.window = window
-    self.name = name
+extension ParameterlessLayer<AveragePoolOperation> {
+  /// Describes an average pooling; the stride is the window unless given, and padding counts as zeros where asked.
+  public init(
+    window: Extent = 2, stride: Extent? = nil, padding: Padding = .valid,
+    countIncludesPadding: Bool = false, name: String? = nil
+  ) {
+    self.init(
+      "AveragePooling2D", name,
+      AveragePoolOperation(
+        PoolAttributes(window: window, stride: stride, padding: padding),
+        countIncludesPadding: countIncludesPadding))
   }
+}
 
-  /// Nearest-neighbour unpooling: each value repeated over its window.
-  public func callAsFunction(_ input: SymbolicTensor) -> SymbolicTensor {
-    input.applying(
-      NearestUnpoolOperation(window: window), name: name ?? "nearest_unpooling2d",
-      layerType: "NearestUnpooling2D")
+/// The mean over all pixels: [N, H, W, C] gives [N, C].
+public typealias GlobalAveragePool2D = ParameterlessLayer<GlobalAveragePoolOperation>
+
+extension ParameterlessLayer<GlobalAveragePoolOperation> {
+  /// Describes the layer.
+  public init(name: String? = nil) {
+    self.init("GlobalAveragePooling2D", name, GlobalAveragePoolOperation())
+  }
+}
+
+/// Nearest-neighbour unpooling: each value repeated over its window.
+public typealias NearestUnpool2D = ParameterlessLayer<NearestUnpoolOperation>
+
+extension ParameterlessLayer<NearestUnpoolOperation> {
+  /// Describes an unpooling by the window that each value fills.
+  public init(window: Extent = 2, name: String? = nil) {
+    self.init("NearestUnpooling2D", name, NearestUnpoolOperation(window: window))
   }
 }
 
 /// Bed-of-nails unpooling: each value in the top-left of its window, zeros elsewhere.
-public struct BedOfNailsUnpool2D: Layer {
-  /// The window of each value.
-  public var window: Extent
-  /// The layer's name.
-  public var name: String?
+public typealias BedOfNailsUnpool2D = ParameterlessLayer<BedOfNailsUnpoolOperation>
 
-  /// Describes the layer.
+extension ParameterlessLayer<BedOfNailsUnpoolOperation> {
+  /// Describes an unpooling by the window of each value.
   public init(window: Extent = 2, name: String? = nil) {
-    self.window = window
-    self.name = name
-  }
-
-  /// Bed-of-nails unpooling: each value in the top-left of its window, zeros elsewhere.
-  public func callAsFunction(_ input: SymbolicTensor) -> SymbolicTensor {
-    input.applying(
-      BedOfNailsUnpoolOperation(window: window), name: name ?? "bed_of_nails_unpooling2d",
-      layerType: "BedOfNailsUnpooling2D")
+    self.init("BedOfNailsUnpooling2D", name, BedOfNailsUnpoolOperation(window: window))
   }
 }
 
 /// Bilinear enlargement with half-pixel centres.
-public struct BilinearUpsample2D: Layer {
-  /// How many times larger.
-  public var factor: Extent
-  /// The layer's name.
-  public var name: String?
+public typealias BilinearUpsample2D = ParameterlessLayer<BilinearResizeOperation>
 
-  /// Describes the layer.
+extension ParameterlessLayer<BilinearResizeOperation> {
+  /// Describes an enlargement, so many times.
   public init(factor: Extent = 2, name: String? = nil) {
-    self.factor = factor
-    self.name = name
-  }
-
-  /// Bilinear enlargement with half-pixel centres.
-  public func callAsFunction(_ input: SymbolicTensor) -> SymbolicTensor {
-    input.applying(
-      BilinearResizeOperation(.factor(factor)), name: name ?? "bilinear_upsampling2d",
-      layerType: "BilinearUpsampling2D")
+    self.init("BilinearUpsampling2D", name, BilinearResizeOperation(.factor(factor)))
   }
 }
 
 /// Pixel shuffle: [N, h, w, b · b · C] gives [N, h · b, w · b, C].
-public struct PixelShuffle2D: Layer {
-  /// The block's side b.
-  public var block: Int
-  /// The layer's name.
-  public var name: String?
+public typealias PixelShuffle2D = ParameterlessLayer<PixelShuffleOperation>
 
-  /// Describes the layer.
+extension ParameterlessLayer<PixelShuffleOperation> {
+  /// Describes a shuffle of blocks of side b.
   public init(block: Int = 2, name: String? = nil) {
-    self.block = block
-    self.name = name
-  }
-
-  /// Pixel shuffle: [N, h, w, b · b · C] gives [N, h · b, w · b, C].
-  public func callAsFunction(_ input: SymbolicTensor) -> SymbolicTensor {
-    input.applying(
-      PixelShuffleOperation(block: block), name: name ?? "pixel_shuffle2d",
-      layerType: "PixelShuffle2D")
+    self.init("PixelShuffle2D", name, PixelShuffleOperation(block: block))
   }
 }
 
 /// Space-to-depth: [N, H, W, C] gives [N, H / b, W / b, b · b · C].
-public struct SpaceToDepth2D: Layer {
-  /// The block's side b.
-  public var block: Int
-  /// The layer's name.
-  public var name: String?
+public typealias SpaceToDepth2D = ParameterlessLayer<SpaceToDepthOperation>
 
-  /// Describes the layer.
+extension ParameterlessLayer<SpaceToDepthOperation> {
+  /// Describes the layer for blocks of side b.
   public init(block: Int = 2, name: String? = nil) {
-    self.block = block
-    self.name = name
-  }
-
-  /// Space-to-depth: [N, H, W, C] gives [N, H / b, W / b, b · b · C].
-  public func callAsFunction(_ input: SymbolicTensor) -> SymbolicTensor {
-    input.applying(
-      SpaceToDepthOperation(block: block), name: name ?? "space_to_depth2d",
-      layerType: "SpaceToDepth2D")
+    self.init("SpaceToDepth2D", name, SpaceToDepthOperation(block: block))
   }
 }
 
 /// One vector per image: [N, …] gives [N, count].
-public struct Flatten: Layer {
-  /// The layer's name.
-  public var name: String?
-
-  /// Describes the layer.
-  public init(name: String? = nil) {
-    self.name = name
-  }
-
-  /// One vector per image: [N, …] gives [N, count].
-  public func callAsFunction(_ input: SymbolicTensor) -> SymbolicTensor {
-    input.applying(
-      ReshapeOperation(), name: name ?? "flatten", layerType: "Flatten")
-  }
-}
+public typealias Flatten = ParameterlessLayer<ReshapeOperation>
 
 /// The same numbers under another shape; the batch axis stays.
-public struct Reshape: Layer {
-  /// The sizes after the batch axis.
-  public var target: [Int]
-  /// The layer's name.
-  public var name: String?
+public typealias Reshape = ParameterlessLayer<ReshapeOperation>
 
-  /// Describes the layer.
-  public init(_ target: [Int], name: String? = nil) {
-    self.target = target
-    self.name = name
+extension ParameterlessLayer<ReshapeOperation> {
+  /// Describes a flattening.
+  public init(name: String? = nil) {
+    self.init("Flatten", name, ReshapeOperation())
   }
 
-  /// The same numbers under another shape; the batch axis stays.
-  public func callAsFunction(_ input: SymbolicTensor) -> SymbolicTensor {
-    input.applying(
-      ReshapeOperation(target), name: name ?? "reshape", layerType: "Reshape")
+  /// Describes a change of shape to these sizes after the batch axis.
+  public init(_ target: [Int], name: String? = nil) {
+    self.init("Reshape", name, ReshapeOperation(target))
   }
 }
 
 /// Rows and columns around an image.
-public struct Pad2D: Layer {
-  /// What is added.
-  public var border: Border
-  /// With which values.
-  public var mode: PaddingMode
-  /// The layer's name.
-  public var name: String?
+public typealias Pad2D = ParameterlessLayer<PadOperation>
 
-  /// Describes the layer.
+extension ParameterlessLayer<PadOperation> {
+  /// Describes what is added, and with which values.
   public init(_ border: Border, mode: PaddingMode = .zero, name: String? = nil) {
-    self.border = border
-    self.mode = mode
-    self.name = name
-  }
-
-  /// Rows and columns around an image.
-  public func callAsFunction(_ input: SymbolicTensor) -> SymbolicTensor {
-    input.applying(
-      PadOperation(border, mode: mode), name: name ?? "padding2d", layerType: "Padding2D")
+    self.init("Padding2D", name, PadOperation(border, mode: mode))
   }
 }
 
 /// Rows and columns taken away from an image.
-public struct Crop2D: Layer {
-  /// What is taken away.
-  public var border: Border
-  /// The layer's name.
-  public var name: String?
+public typealias Crop2D = ParameterlessLayer<CropOperation>
 
-  /// Describes the layer.
+extension ParameterlessLayer<CropOperation> {
+  /// Describes what is taken away.
   public init(_ border: Border, name: String? = nil) {
-    self.border = border
-    self.name = name
-  }
-
-  /// Rows and columns taken away from an image.
-  public func callAsFunction(_ input: SymbolicTensor) -> SymbolicTensor {
-    input.applying(
-      CropOperation(border), name: name ?? "cropping2d", layerType: "Cropping2D")
+    self.init("Cropping2D", name, CropOperation(border))
   }
 }
 
 /// An activation function by itself.
-public struct Activate: Layer {
-  /// Which function.
-  public var activation: Activation
-  /// The layer's name.
-  public var name: String?
+public typealias Activate = ParameterlessLayer<ActivationOperation>
 
-  /// Describes the layer.
+extension ParameterlessLayer<ActivationOperation> {
+  /// Describes the function.
   public init(_ activation: Activation, name: String? = nil) {
-    self.activation = activation
-    self.name = name
-  }
-
-  /// An activation function by itself.
-  public func callAsFunction(_ input: SymbolicTensor) -> SymbolicTensor {
-    input.applying(
-      ActivationOperation(activation), name: name ?? "activation", layerType: "Activation")
+    self.init("Activation", name, ActivationOperation(activation))
   }
 }
 
 /// Softmax over the channels.
-public struct Softmax: Layer {
-  /// The layer's name.
-  public var name: String?
+public typealias Softmax = ParameterlessLayer<SoftmaxOperation>
 
+extension ParameterlessLayer<SoftmaxOperation> {
   /// Describes the layer.
   public init(name: String? = nil) {
-    self.name = name
-  }
-
-  /// Softmax over the channels.
-  public func callAsFunction(_ input: SymbolicTensor) -> SymbolicTensor {
-    input.applying(
-      SoftmaxOperation(), name: name ?? "softmax", layerType: "Softmax")
+    self.init("Softmax", name, SoftmaxOperation())
   }
 }
 
 /// Dropout: while training each value is zero with probability `rate`, else divided by 1 − rate.
-public struct Dropout: Layer {
-  /// The probability of zero, in [0, 1).
-  public var rate: Float
-  /// The layer's name.
-  public var name: String?
+public typealias Dropout = ParameterlessLayer<DropoutOperation>
 
-  /// Describes the layer.
+extension ParameterlessLayer<DropoutOperation> {
+  /// Describes a dropout with a probability in [0, 1).
   public init(_ rate: Float, name: String? = nil) {
-    self.rate = rate
-    self.name = name
-  }
-
-  /// Drops values while training, does nothing else.
-  public func callAsFunction(_ input: SymbolicTensor) -> SymbolicTensor {
-    input.applying(
-      DropoutOperation(rate: rate, stream: input.builder.newStream()), name: name ?? "dropout",
-      layerType: "Dropout")
+    self.init("Dropout", name) {
+      DropoutOperation(rate: rate, stream: $0.builder.newStream())
+    }
   }
 }

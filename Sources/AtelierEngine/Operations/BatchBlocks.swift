@@ -27,18 +27,16 @@ public struct JoinBatches: Operation {
     }
   }
 
-  public func differentiate(
-    _ context: inout DifferentiationContext
-  ) throws(ShapeError) -> [ValueID?] {
-    guard let upstream = context.upstream[0] else { return context.node.inputs.map { _ in nil } }
+  public func differentiate(_ context: inout Derivation) throws(ShapeError) -> [ValueID?] {
     let sizes = context.node.inputs.map { context.shape($0).batch }
-    return try context.append(SplitBatch(sizes: sizes), [upstream])
+    return try context.append(SplitBatch(sizes: sizes), [context.upstream])
   }
 }
 
 /// A batch cut into runs of samples: [N1 + N2 + …, ...] gives [N1, ...], [N2, ...] and so on.
 public struct SplitBatch: Operation {
   public static let kind = "split-batch"
+  public var differentiatesEveryOutput: Bool { true }
   /// The samples of each result.
   public var sizes: [Int]
 
@@ -67,12 +65,9 @@ public struct SplitBatch: Operation {
     }
   }
 
-  public func differentiate(
-    _ context: inout DifferentiationContext
-  ) throws(ShapeError) -> [ValueID?] {
-    guard context.upstream.contains(where: { $0 != nil }) else { return [nil] }
+  public func differentiate(_ context: inout Derivation) throws(ShapeError) -> [ValueID?] {
     var parts: [ValueID] = []
-    for (index, upstream) in context.upstream.enumerated() {
+    for (index, upstream) in context.upstreams.enumerated() {
       if let upstream {
         parts.append(upstream)
       } else {

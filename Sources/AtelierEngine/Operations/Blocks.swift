@@ -33,17 +33,14 @@ public struct ConcatenateOperation: Operation {
     }
   }
 
-  public func differentiate(
-    _ context: inout DifferentiationContext
-  ) throws(ShapeError) -> [ValueID?] {
-    guard let upstream = context.upstream[0] else { return context.node.inputs.map { _ in nil } }
+  public func differentiate(_ context: inout Derivation) throws(ShapeError) -> [ValueID?] {
     var start = 0
     var gradients: [ValueID?] = []
     for (index, input) in context.node.inputs.enumerated() {
       let channels = context.shape(input).channels
       gradients.append(
         context.isNeeded[index]
-          ? try context.one(ChannelSlice(start: start, count: channels), [upstream]) : nil)
+          ? try context.one(ChannelSlice(start: start, count: channels), [context.upstream]) : nil)
       start += channels
     }
     return gradients
@@ -83,12 +80,9 @@ public struct ChannelSlice: Operation {
       pixels: shape.count / shape.channels)
   }
 
-  public func differentiate(
-    _ context: inout DifferentiationContext
-  ) throws(ShapeError) -> [ValueID?] {
-    guard let upstream = context.upstream[0] else { return [nil] }
+  public func differentiate(_ context: inout Derivation) throws(ShapeError) -> [ValueID?] {
     let total = context.shape(context.node.inputs[0]).channels
-    return [try context.one(ChannelEmbed(start: start, total: total), [upstream])]
+    return [try context.one(ChannelEmbed(start: start, total: total), [context.upstream])]
   }
 }
 
@@ -124,12 +118,9 @@ public struct ChannelEmbed: Operation {
       pixels: shape.count / shape.channels)
   }
 
-  public func differentiate(
-    _ context: inout DifferentiationContext
-  ) throws(ShapeError) -> [ValueID?] {
-    guard let upstream = context.upstream[0] else { return [nil] }
+  public func differentiate(_ context: inout Derivation) throws(ShapeError) -> [ValueID?] {
     let count = context.shape(context.node.inputs[0]).channels
-    return [try context.one(ChannelSlice(start: start, count: count), [upstream])]
+    return [try context.one(ChannelSlice(start: start, count: count), [context.upstream])]
   }
 }
 
@@ -222,12 +213,9 @@ public struct PadOperation: Operation {
       left: border.left, right: border.right, mode: mode)
   }
 
-  public func differentiate(
-    _ context: inout DifferentiationContext
-  ) throws(ShapeError) -> [ValueID?] {
-    guard let upstream = context.upstream[0] else { return [nil] }
-    if mode == .zero { return [try context.one(CropOperation(border), [upstream])] }
-    return [try context.one(PadGradient(border: border, mode: mode), [upstream])]
+  public func differentiate(_ context: inout Derivation) throws(ShapeError) -> [ValueID?] {
+    if mode == .zero { return [try context.one(CropOperation(border), [context.upstream])] }
+    return [try context.one(PadGradient(border: border, mode: mode), [context.upstream])]
   }
 }
 
@@ -292,11 +280,8 @@ public struct CropOperation: Operation {
       accumulate: false)
   }
 
-  public func differentiate(
-    _ context: inout DifferentiationContext
-  ) throws(ShapeError) -> [ValueID?] {
-    guard let upstream = context.upstream[0] else { return [nil] }
-    return [try context.one(PadOperation(border), [upstream])]
+  public func differentiate(_ context: inout Derivation) throws(ShapeError) -> [ValueID?] {
+    [try context.one(PadOperation(border), [context.upstream])]
   }
 }
 
@@ -327,11 +312,10 @@ public struct ReshapeOperation: Operation {
 
   public func run(_ context: borrowing ExecutionContext) {}
 
-  public func differentiate(
-    _ context: inout DifferentiationContext
-  ) throws(ShapeError) -> [ValueID?] {
-    guard let upstream = context.upstream[0] else { return [nil] }
+  public func differentiate(_ context: inout Derivation) throws(ShapeError) -> [ValueID?] {
     let shape = context.shape(context.node.inputs[0])
-    return [try context.one(ReshapeOperation(Array(shape.dimensions.dropFirst())), [upstream])]
+    return [
+      try context.one(ReshapeOperation(Array(shape.dimensions.dropFirst())), [context.upstream])
+    ]
   }
 }

@@ -24,14 +24,11 @@ public struct ActivationOperation: Operation {
       activation, context.input(0), context.output, count: context.shapes.inputs[0].count)
   }
 
-  public func differentiate(
-    _ context: inout DifferentiationContext
-  ) throws(ShapeError) -> [ValueID?] {
-    guard let upstream = context.upstream[0] else { return [nil] }
-    if activation == .identity { return [upstream] }
+  public func differentiate(_ context: inout Derivation) throws(ShapeError) -> [ValueID?] {
+    if activation == .identity { return [context.upstream] }
     let saved =
       activation.differentiatesFromOutput ? context.node.outputs[0] : context.node.inputs[0]
-    return [try context.one(ActivationGradient(activation), [upstream, saved])]
+    return [try context.one(ActivationGradient(activation), [context.upstream, saved])]
   }
 }
 
@@ -85,31 +82,28 @@ public struct BinaryOperation: Operation {
       count: context.shapes.inputs[0].count)
   }
 
-  public func differentiate(
-    _ context: inout DifferentiationContext
-  ) throws(ShapeError) -> [ValueID?] {
-    guard let upstream = context.upstream[0] else { return [nil, nil] }
+  public func differentiate(_ context: inout Derivation) throws(ShapeError) -> [ValueID?] {
     let inputs = context.node.inputs
     var gradients: [ValueID?] = [nil, nil]
     switch `operator` {
-    case .add: gradients = [upstream, upstream]
+    case .add: gradients = [context.upstream, context.upstream]
     case .subtract:
-      gradients[0] = upstream
+      gradients[0] = context.upstream
       if context.isNeeded[1] {
-        gradients[1] = try context.one(AffineOperation(scale: -1), [upstream])
+        gradients[1] = try context.one(AffineOperation(scale: -1), [context.upstream])
       }
     case .multiply:
       for index in 0..<2 where context.isNeeded[index] {
         gradients[index] = try context.one(
-          BinaryOperation(.multiply), [upstream, inputs[1 - index]])
+          BinaryOperation(.multiply), [context.upstream, inputs[1 - index]])
       }
     case .divide:
       if context.isNeeded[0] {
-        gradients[0] = try context.one(BinaryOperation(.divide), [upstream, inputs[1]])
+        gradients[0] = try context.one(BinaryOperation(.divide), [context.upstream, inputs[1]])
       }
       if context.isNeeded[1] {
         let product = try context.one(
-          BinaryOperation(.multiply), [upstream, context.node.outputs[0]])
+          BinaryOperation(.multiply), [context.upstream, context.node.outputs[0]])
         let quotient = try context.one(BinaryOperation(.divide), [product, inputs[1]])
         gradients[1] = try context.one(AffineOperation(scale: -1), [quotient])
       }
@@ -117,11 +111,11 @@ public struct BinaryOperation: Operation {
       // max(a, b) = b + relu(a − b), so the derivative is the step of a − b.
       let difference = try context.one(BinaryOperation(.subtract), inputs)
       if context.isNeeded[0] {
-        gradients[0] = try context.one(ActivationGradient(.relu), [upstream, difference])
+        gradients[0] = try context.one(ActivationGradient(.relu), [context.upstream, difference])
       }
       if context.isNeeded[1] {
-        let left = try context.one(ActivationGradient(.relu), [upstream, difference])
-        gradients[1] = try context.one(BinaryOperation(.subtract), [upstream, left])
+        let left = try context.one(ActivationGradient(.relu), [context.upstream, difference])
+        gradients[1] = try context.one(BinaryOperation(.subtract), [context.upstream, left])
       }
     }
     return gradients
@@ -156,11 +150,11 @@ public struct AffineOperation: Operation {
       count: context.shapes.inputs[0].count)
   }
 
-  public func differentiate(
-    _ context: inout DifferentiationContext
-  ) throws(ShapeError) -> [ValueID?] {
-    guard let upstream = context.upstream[0] else { return [nil] }
-    return [scale == 1 ? upstream : try context.one(AffineOperation(scale: scale), [upstream])]
+  public func differentiate(_ context: inout Derivation) throws(ShapeError) -> [ValueID?] {
+    [
+      scale == 1
+        ? context.upstream : try context.one(AffineOperation(scale: scale), [context.upstream])
+    ]
   }
 }
 
@@ -193,13 +187,10 @@ public struct ClampOperation: Operation {
       count: context.shapes.inputs[0].count)
   }
 
-  public func differentiate(
-    _ context: inout DifferentiationContext
-  ) throws(ShapeError) -> [ValueID?] {
-    guard let upstream = context.upstream[0] else { return [nil] }
-    return [
+  public func differentiate(_ context: inout Derivation) throws(ShapeError) -> [ValueID?] {
+    [
       try context.one(
-        ClampGradient(lower: lower, upper: upper), [upstream, context.node.inputs[0]])
+        ClampGradient(lower: lower, upper: upper), [context.upstream, context.node.inputs[0]])
     ]
   }
 }
@@ -270,12 +261,9 @@ public struct MeanOperation: Operation {
     context.output[0] = Float(context.kernels.sum(context.input(0), count: count) / Double(count))
   }
 
-  public func differentiate(
-    _ context: inout DifferentiationContext
-  ) throws(ShapeError) -> [ValueID?] {
-    guard let upstream = context.upstream[0] else { return [nil] }
-    return [
-      try context.one(Broadcast(), [upstream, context.node.inputs[0]])
+  public func differentiate(_ context: inout Derivation) throws(ShapeError) -> [ValueID?] {
+    [
+      try context.one(Broadcast(), [context.upstream, context.node.inputs[0]])
     ]
   }
 }
@@ -319,11 +307,8 @@ public struct SoftmaxOperation: Operation {
       channels: shape.channels)
   }
 
-  public func differentiate(
-    _ context: inout DifferentiationContext
-  ) throws(ShapeError) -> [ValueID?] {
-    guard let upstream = context.upstream[0] else { return [nil] }
-    return [try context.one(SoftmaxGradient(), [upstream, context.node.outputs[0]])]
+  public func differentiate(_ context: inout Derivation) throws(ShapeError) -> [ValueID?] {
+    [try context.one(SoftmaxGradient(), [context.upstream, context.node.outputs[0]])]
   }
 }
 

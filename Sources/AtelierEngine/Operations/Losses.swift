@@ -27,21 +27,18 @@ public struct PointwiseLossOperation: Operation {
     context.output[0] = Float(sum / Double(count))
   }
 
-  public func differentiate(
-    _ context: inout DifferentiationContext
-  ) throws(ShapeError) -> [ValueID?] {
-    guard let upstream = context.upstream[0] else { return [nil, nil] }
+  public func differentiate(_ context: inout Derivation) throws(ShapeError) -> [ValueID?] {
     let inputs = context.node.inputs
     let gradient =
       context.isNeeded[0]
-      ? try context.one(PointwiseLossGradient(loss: loss), inputs + [upstream]) : nil
+      ? try context.one(PointwiseLossGradient(loss: loss), inputs + [context.upstream]) : nil
     guard context.isNeeded[1] else { return [gradient, nil] }
     // All but binary cross-entropy depend on the difference alone, so the target's gradient is the negative.
     guard loss != .binaryCrossEntropy else {
       throw ShapeError("binary cross-entropy has no gradient to its target")
     }
     let swapped = try context.one(
-      PointwiseLossGradient(loss: loss), [inputs[1], inputs[0], upstream])
+      PointwiseLossGradient(loss: loss), [inputs[1], inputs[0], context.upstream])
     return [gradient, swapped]
   }
 }
@@ -105,6 +102,11 @@ public struct SparseCrossEntropy: Operation {
 
   public func workspaceCount(_ shapes: NodeShapes, _ kernels: Kernels) -> Int { 1 }
 
+  public func kernelCase(_ shapes: NodeShapes) -> KernelCase? {
+    let channels = shapes.inputs[0].channels
+    return .crossEntropy(rows: shapes.inputs[0].count / channels, channels: channels)
+  }
+
   public func run(_ context: borrowing ExecutionContext) {
     let shape = context.shapes.inputs[0]
     let result = context.kernels.softmaxCrossEntropy(
@@ -119,13 +121,10 @@ public struct SparseCrossEntropy: Operation {
     }
   }
 
-  public func differentiate(
-    _ context: inout DifferentiationContext
-  ) throws(ShapeError) -> [ValueID?] {
+  public func differentiate(_ context: inout Derivation) throws(ShapeError) -> [ValueID?] {
     let inputs = context.node.inputs
-    guard let upstream = context.upstream[0] else { return inputs.map { _ in nil } }
     let gradient = try context.one(
-      SparseCrossEntropyGradient(loss: self), inputs + [upstream, context.node.outputs[1]])
+      SparseCrossEntropyGradient(loss: self), inputs + [context.upstream, context.node.outputs[1]])
     return [gradient] + inputs.dropFirst().map { _ in nil }
   }
 }
@@ -145,6 +144,11 @@ public struct SparseCrossEntropyGradient: Operation {
     _ = try loss.outputShapes(Array(inputs.dropLast(2)))
     try expectScalars(inputs.suffix(2))
     return [inputs[0]]
+  }
+
+  public func kernelCase(_ shapes: NodeShapes) -> KernelCase? {
+    let channels = shapes.inputs[0].channels
+    return .crossEntropyGradient(rows: shapes.inputs[0].count / channels, channels: channels)
   }
 
   public func run(_ context: borrowing ExecutionContext) {
@@ -183,15 +187,13 @@ public struct CategoricalCrossEntropy: Operation {
     context.output[0] = Float(sum / Double(rows))
   }
 
-  public func differentiate(
-    _ context: inout DifferentiationContext
-  ) throws(ShapeError) -> [ValueID?] {
-    guard let upstream = context.upstream[0] else { return [nil, nil] }
+  public func differentiate(_ context: inout Derivation) throws(ShapeError) -> [ValueID?] {
     guard !context.isNeeded[1] else {
       throw ShapeError("categorical cross-entropy has no gradient to its targets")
     }
     return [
-      try context.one(CategoricalCrossEntropyGradient(), context.node.inputs + [upstream]), nil,
+      try context.one(CategoricalCrossEntropyGradient(), context.node.inputs + [context.upstream]),
+      nil,
     ]
   }
 }
@@ -266,12 +268,10 @@ public struct MarginLoss: Operation {
     context.output[0] = Float(sum / Double(rows))
   }
 
-  public func differentiate(
-    _ context: inout DifferentiationContext
-  ) throws(ShapeError) -> [ValueID?] {
-    guard let upstream = context.upstream[0] else { return [nil, nil] }
-    return [
-      try context.one(MarginLossGradient(loss: self), context.node.inputs + [upstream]), nil,
+  public func differentiate(_ context: inout Derivation) throws(ShapeError) -> [ValueID?] {
+    [
+      try context.one(MarginLossGradient(loss: self), context.node.inputs + [context.upstream]),
+      nil,
     ]
   }
 }
@@ -333,17 +333,14 @@ public struct DiceLoss: Operation {
         sums: context.output(1) ?? context.scratch))
   }
 
-  public func differentiate(
-    _ context: inout DifferentiationContext
-  ) throws(ShapeError) -> [ValueID?] {
-    guard let upstream = context.upstream[0] else { return [nil, nil] }
+  public func differentiate(_ context: inout Derivation) throws(ShapeError) -> [ValueID?] {
     guard !context.isNeeded[1] else {
       throw ShapeError("the Dice loss has no gradient to its targets")
     }
     return [
       try context.one(
         DiceLossGradient(smooth: smooth),
-        context.node.inputs + [context.node.outputs[1], upstream]), nil,
+        context.node.inputs + [context.node.outputs[1], context.upstream]), nil,
     ]
   }
 }

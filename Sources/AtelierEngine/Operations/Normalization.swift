@@ -17,13 +17,7 @@ public struct BatchNormalizationOperation: Operation {
   public var activation: Activation = .identity
   /// Whether the batch's own statistics are used; a graph of a model says false, a plan for training sets it.
   public var isTraining = false
-  /// True when the moments of x's parts follow the inputs, told by the convolution before; then x is read once.
-  public var hasMoments: Bool?
-
-  // What plans add does not stand in model files.
-  private enum CodingKeys: String, CodingKey {
-    case epsilon, momentum, activation, isTraining
-  }
+  public var movedInputs: [Int] { isTraining ? [3, 4] : [] }
 
   /// Makes a batch normalization in inference form.
   public init(epsilon: Float = 1e-5, momentum: Float = 0.1) {
@@ -33,9 +27,8 @@ public struct BatchNormalizationOperation: Operation {
 
   /// x's shape, [C], [C].
   public func outputShapes(_ inputs: [Shape]) throws(ShapeError) -> [Shape] {
-    try expectInputs(inputs, hasMoments == true ? 6 : 5)
+    try expectInputs(inputs, 5)
     guard inputs[0].rank >= 2 else { throw ShapeError("expected a batch; received \(inputs[0])") }
-    if hasMoments == true { try expectMoments(inputs[5], of: inputs[0]) }
     guard activation.negativeSlope != nil else {
       throw ShapeError("a normalization takes in (leaky) ReLU alone; received \(activation)")
     }
@@ -49,7 +42,18 @@ public struct BatchNormalizationOperation: Operation {
     3 * shapes.inputs[0].channels
   }
 
-  public func run(_ context: borrowing ExecutionContext) {
+  public func kernelCase(_ shapes: NodeShapes) -> KernelCase? {
+    let shape = shapes.inputs[0]
+    return isTraining
+      ? .batchNormalization(
+        pixels: shape.count / shape.channels, channels: shape.channels, activation: activation)
+      : nil
+  }
+
+  public func run(_ context: borrowing ExecutionContext) { run(context, moments: nil) }
+
+  /// Runs with the moments of x's parts, input `moments`, where a plan has them told.
+  func run(_ context: borrowing ExecutionContext, moments: Int?) {
     let shape = context.shapes.inputs[0]
     let channels = shape.channels
     let pixels = shape.count / channels
@@ -59,7 +63,7 @@ public struct BatchNormalizationOperation: Operation {
     if isTraining {
       moveStatistics(
         context, mean: mean, variance: variance, inverse: inverse, running: 3,
-        moments: hasMoments == true ? 5 : nil, momentum: momentum, epsilon: epsilon)
+        moments: moments, momentum: momentum, epsilon: epsilon)
     } else {
       mean.update(from: context.input(3), count: channels)
       for channel in 0..<channels {
@@ -72,20 +76,46 @@ public struct BatchNormalizationOperation: Operation {
       pixels: pixels, channels: channels)
   }
 
-  public func differentiate(
-    _ context: inout DifferentiationContext
-  ) throws(ShapeError) -> [ValueID?] {
-    guard let upstream = context.upstream[0] else { return [nil, nil, nil, nil, nil] }
+  public func differentiate(_ context: inout Derivation) throws(ShapeError) -> [ValueID?] {
     let (inputs, outputs) = (context.node.inputs, context.node.outputs)
     let gradient = BatchNormalizationGradient(activation: activation, isTraining: isTraining)
     let results = try context.append(
       gradient,
-      [upstream, inputs[0], inputs[1], outputs[1], outputs[2]]
+      [context.upstream, inputs[0], inputs[1], outputs[1], outputs[2]]
         + (activation == .identity ? [] : [inputs[2]]))
     return [
       context.isNeeded[0] ? results[0] : nil, context.isNeeded[1] ? results[1] : nil,
       context.isNeeded[2] ? results[2] : nil, nil, nil,
     ]
+  }
+}
+
+/// Works out a batch's mean, biased variance and inverse deviation of input 0, from the moments that input `moments` holds where it
+/// is given, and moves the running ones, inputs `running` and the next.
+func moveStatistics(
+  _ context: borrowing ExecutionContext, mean: UnsafeMutablePointer<Float>,
+  variance: UnsafeMutablePointer<Float>, inverse: UnsafeMutablePointer<Float>, running: Int,
+  moments: Int?, momentum: Float, epsilon: Float
+) {
+  let shape = context.shapes.inputs[0]
+  let channels = shape.channels
+  let pixels = shape.count / channels
+  if let moments {
+    context.kernels.batchStatistics(
+      moments: context.input(moments), parts: context.shapes.inputs[moments].batch, mean: mean,
+      variance: variance, channels: channels)
+  } else {
+    context.kernels.batchStatistics(
+      context.input(0), mean: mean, variance: variance, pixels: pixels, channels: channels)
+  }
+  let runningMean = context.mutableInput(running)
+  let runningVariance = context.mutableInput(running + 1)
+  let unbiased = Float(pixels) / Float(max(pixels - 1, 1))
+  for channel in 0..<channels {
+    runningMean[channel] += momentum * (mean[channel] - runningMean[channel])
+    runningVariance[channel] +=
+      momentum * (variance[channel] * unbiased - runningVariance[channel])
+    inverse[channel] = 1 / (variance[channel] + epsilon).squareRoot()
   }
 }
 
@@ -116,6 +146,14 @@ public struct BatchNormalizationGradient: Operation {
 
   public func workspaceCount(_ shapes: NodeShapes, _ kernels: Kernels) -> Int {
     3 * shapes.inputs[0].channels
+  }
+
+  public func kernelCase(_ shapes: NodeShapes) -> KernelCase? {
+    let shape = shapes.inputs[0]
+    return isTraining
+      ? .batchNormalizationGradient(
+        pixels: shape.count / shape.channels, channels: shape.channels, activation: activation)
+      : nil
   }
 
   public func run(_ context: borrowing ExecutionContext) {
@@ -221,14 +259,11 @@ public struct GroupNormalizationOperation: Operation {
       channels: shape.channels)
   }
 
-  public func differentiate(
-    _ context: inout DifferentiationContext
-  ) throws(ShapeError) -> [ValueID?] {
-    guard let upstream = context.upstream[0] else { return [nil, nil, nil] }
+  public func differentiate(_ context: inout Derivation) throws(ShapeError) -> [ValueID?] {
     let (inputs, outputs) = (context.node.inputs, context.node.outputs)
     let results = try context.append(
       GroupNormalizationGradient(groups: groupCount(context.shape(inputs[0]))),
-      [upstream, inputs[0], inputs[1], outputs[1], outputs[2]])
+      [context.upstream, inputs[0], inputs[1], outputs[1], outputs[2]])
     return (0..<3).map { context.isNeeded[$0] ? results[$0] : nil }
   }
 }
@@ -304,10 +339,7 @@ public struct DropoutOperation: Operation {
       count: context.shapes.inputs[0].count)
   }
 
-  public func differentiate(
-    _ context: inout DifferentiationContext
-  ) throws(ShapeError) -> [ValueID?] {
-    guard let upstream = context.upstream[0] else { return [nil] }
-    return [isTraining ? try context.one(self, [upstream]) : upstream]
+  public func differentiate(_ context: inout Derivation) throws(ShapeError) -> [ValueID?] {
+    [isTraining ? try context.one(self, [context.upstream]) : context.upstream]
   }
 }

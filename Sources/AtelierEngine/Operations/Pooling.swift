@@ -51,6 +51,11 @@ public struct PoolAttributes: Sendable, Hashable, Codable {
       paddingTop: top, paddingLeft: left)
   }
 
+  /// The sizes for an input that tracing has accepted.
+  func checkedGeometry(_ input: Shape) -> PoolGeometry {
+    checked { () throws(ShapeError) in try geometry(input) }
+  }
+
   func pooledShape(_ input: Shape) throws(ShapeError) -> Shape {
     let geometry = try geometry(input)
     return [input.batch, geometry.outputHeight, geometry.outputWidth, input.channels]
@@ -88,10 +93,12 @@ public struct MaxPoolOperation: Operation {
     return [pooled, pooled]
   }
 
+  public func kernelCase(_ shapes: NodeShapes) -> KernelCase? {
+    .maxPool(attributes.checkedGeometry(shapes.inputs[0]))
+  }
+
   public func run(_ context: borrowing ExecutionContext) {
-    let geometry = checked { () throws(ShapeError) in
-      try attributes.geometry(context.shapes.inputs[0])
-    }
+    let geometry = attributes.checkedGeometry(context.shapes.inputs[0])
     let pooled = context.shapes.outputs[0].count
     if let switches = context.output(1) {
       switches.withMemoryRebound(to: Int32.self, capacity: pooled) {
@@ -102,13 +109,11 @@ public struct MaxPoolOperation: Operation {
     }
   }
 
-  public func differentiate(
-    _ context: inout DifferentiationContext
-  ) throws(ShapeError) -> [ValueID?] {
-    guard let upstream = context.upstream[0] else { return [nil] }
-    return [
+  public func differentiate(_ context: inout Derivation) throws(ShapeError) -> [ValueID?] {
+    [
       try context.one(
-        MaxUnpoolOperation(attributes), [upstream, context.node.outputs[1], context.node.inputs[0]])
+        MaxUnpoolOperation(attributes),
+        [context.upstream, context.node.outputs[1], context.node.inputs[0]])
     ]
   }
 }
@@ -136,10 +141,12 @@ public struct MaxUnpoolOperation: Operation {
     return [inputs[2]]
   }
 
+  public func kernelCase(_ shapes: NodeShapes) -> KernelCase? {
+    .maxUnpool(attributes.checkedGeometry(shapes.inputs[2]))
+  }
+
   public func run(_ context: borrowing ExecutionContext) {
-    let geometry = checked { () throws(ShapeError) in
-      try attributes.geometry(context.shapes.inputs[2])
-    }
+    let geometry = attributes.checkedGeometry(context.shapes.inputs[2])
     let faults = context.input(1).withMemoryRebound(
       to: Int32.self, capacity: context.shapes.inputs[1].count
     ) {
@@ -153,12 +160,10 @@ public struct MaxUnpoolOperation: Operation {
     }
   }
 
-  public func differentiate(
-    _ context: inout DifferentiationContext
-  ) throws(ShapeError) -> [ValueID?] {
-    guard let upstream = context.upstream[0] else { return [nil, nil, nil] }
-    return [
-      try context.one(SwitchGather(attributes), [upstream, context.node.inputs[1]]), nil, nil,
+  public func differentiate(_ context: inout Derivation) throws(ShapeError) -> [ValueID?] {
+    [
+      try context.one(SwitchGather(attributes), [context.upstream, context.node.inputs[1]]), nil,
+      nil,
     ]
   }
 }
@@ -180,10 +185,12 @@ public struct SwitchGather: Operation {
     return [inputs[1]]
   }
 
+  public func kernelCase(_ shapes: NodeShapes) -> KernelCase? {
+    .switchGather(attributes.checkedGeometry(shapes.inputs[0]))
+  }
+
   public func run(_ context: borrowing ExecutionContext) {
-    let geometry = checked { () throws(ShapeError) in
-      try attributes.geometry(context.shapes.inputs[0])
-    }
+    let geometry = attributes.checkedGeometry(context.shapes.inputs[0])
     let faults = context.input(1).withMemoryRebound(
       to: Int32.self, capacity: context.shapes.inputs[1].count
     ) {
@@ -196,13 +203,11 @@ public struct SwitchGather: Operation {
     }
   }
 
-  public func differentiate(
-    _ context: inout DifferentiationContext
-  ) throws(ShapeError) -> [ValueID?] {
-    guard let upstream = context.upstream[0] else { return [nil, nil] }
+  public func differentiate(_ context: inout Derivation) throws(ShapeError) -> [ValueID?] {
     let inputs = context.node.inputs
     return [
-      try context.one(MaxUnpoolOperation(attributes), [upstream, inputs[1], inputs[0]]), nil,
+      try context.one(MaxUnpoolOperation(attributes), [context.upstream, inputs[1], inputs[0]]),
+      nil,
     ]
   }
 }
@@ -230,22 +235,17 @@ public struct AveragePoolOperation: Operation {
   }
 
   public func run(_ context: borrowing ExecutionContext) {
-    let geometry = checked { () throws(ShapeError) in
-      try attributes.geometry(context.shapes.inputs[0])
-    }
+    let geometry = attributes.checkedGeometry(context.shapes.inputs[0])
     context.kernels.averagePool(
       geometry, context.input(0), context.output, countIncludesPadding: countIncludesPadding)
   }
 
-  public func differentiate(
-    _ context: inout DifferentiationContext
-  ) throws(ShapeError) -> [ValueID?] {
-    guard let upstream = context.upstream[0] else { return [nil] }
-    return [
+  public func differentiate(_ context: inout Derivation) throws(ShapeError) -> [ValueID?] {
+    [
       try context.one(
         AveragePoolGradient(
           attributes: attributes, countIncludesPadding: countIncludesPadding),
-        [upstream, context.node.inputs[0]])
+        [context.upstream, context.node.inputs[0]])
     ]
   }
 }
@@ -268,9 +268,7 @@ public struct AveragePoolGradient: Operation {
   }
 
   public func run(_ context: borrowing ExecutionContext) {
-    let geometry = checked { () throws(ShapeError) in
-      try attributes.geometry(context.shapes.inputs[1])
-    }
+    let geometry = attributes.checkedGeometry(context.shapes.inputs[1])
     context.kernels.averagePoolGradient(
       geometry, context.input(0), context.output, countIncludesPadding: countIncludesPadding)
   }
@@ -295,13 +293,10 @@ public struct GlobalAveragePoolOperation: Operation {
       channels: shape.channels)
   }
 
-  public func differentiate(
-    _ context: inout DifferentiationContext
-  ) throws(ShapeError) -> [ValueID?] {
-    guard let upstream = context.upstream[0] else { return [nil] }
-    return [
+  public func differentiate(_ context: inout Derivation) throws(ShapeError) -> [ValueID?] {
+    [
       try context.one(
-        GlobalAveragePoolGradient(), [upstream, context.node.inputs[0]])
+        GlobalAveragePoolGradient(), [context.upstream, context.node.inputs[0]])
     ]
   }
 }

@@ -72,14 +72,11 @@ public struct RegionAlignOperation: Operation {
       geometry(features), context.input(0), boxes: boxes, regions: regions, context.output)
   }
 
-  public func differentiate(
-    _ context: inout DifferentiationContext
-  ) throws(ShapeError) -> [ValueID?] {
-    guard let upstream = context.upstream[0] else { return [nil, nil] }
+  public func differentiate(_ context: inout Derivation) throws(ShapeError) -> [ValueID?] {
     guard !context.isNeeded[1] else { throw ShapeError("ROI align has no gradient to its boxes") }
     let inputs = context.node.inputs
     let gradient = RegionAlignGradient(align: self)
-    return [try context.one(gradient, [upstream, inputs[1], inputs[0]]), nil]
+    return [try context.one(gradient, [context.upstream, inputs[1], inputs[0]]), nil]
   }
 }
 
@@ -113,11 +110,8 @@ public struct RegionAlignGradient: Operation {
       regions: context.shapes.inputs[1].batch, context.output)
   }
 
-  public func differentiate(
-    _ context: inout DifferentiationContext
-  ) throws(ShapeError) -> [ValueID?] {
-    guard let upstream = context.upstream[0] else { return [nil, nil, nil] }
+  public func differentiate(_ context: inout Derivation) throws(ShapeError) -> [ValueID?] {
     guard !context.isNeeded[1] else { throw ShapeError("ROI align has no gradient to its boxes") }
-    return [try context.one(align, [upstream, context.node.inputs[1]]), nil, nil]
+    return [try context.one(align, [context.upstream, context.node.inputs[1]]), nil, nil]
   }
 }

@@ -41,12 +41,9 @@ public struct BilinearResizeOperation: Operation {
       channels: input.channels)
   }
 
-  public func differentiate(
-    _ context: inout DifferentiationContext
-  ) throws(ShapeError) -> [ValueID?] {
-    guard let upstream = context.upstream[0] else { return [nil] }
-    return [
-      try context.one(BilinearResizeGradient(), [upstream, context.node.inputs[0]])
+  public func differentiate(_ context: inout Derivation) throws(ShapeError) -> [ValueID?] {
+    [
+      try context.one(BilinearResizeGradient(), [context.upstream, context.node.inputs[0]])
     ]
   }
 }
@@ -105,17 +102,13 @@ public struct PixelShuffleOperation: Operation {
   }
 
   public func run(_ context: borrowing ExecutionContext) {
-    let small = context.shapes.inputs[0]
+    let (small, large) = (context.shapes.inputs[0], context.shapes.outputs[0])
     context.kernels.pixelShuffle(
-      context.input(0), context.output, batch: small.batch, height: small.height,
-      width: small.width, channels: context.shapes.outputs[0].channels, block: block)
+      Extent(block).unpooling(small, channels: large.channels), context.input(0), context.output)
   }
 
-  public func differentiate(
-    _ context: inout DifferentiationContext
-  ) throws(ShapeError) -> [ValueID?] {
-    guard let upstream = context.upstream[0] else { return [nil] }
-    return [try context.one(SpaceToDepthOperation(block: block), [upstream])]
+  public func differentiate(_ context: inout Derivation) throws(ShapeError) -> [ValueID?] {
+    [try context.one(SpaceToDepthOperation(block: block), [context.upstream])]
   }
 }
 
@@ -137,16 +130,12 @@ public struct SpaceToDepthOperation: Operation {
   }
 
   public func run(_ context: borrowing ExecutionContext) {
-    let small = context.shapes.outputs[0]
+    let (small, large) = (context.shapes.outputs[0], context.shapes.inputs[0])
     context.kernels.spaceToDepth(
-      context.input(0), context.output, batch: small.batch, height: small.height,
-      width: small.width, channels: context.shapes.inputs[0].channels, block: block)
+      Extent(block).unpooling(small, channels: large.channels), context.input(0), context.output)
   }
 
-  public func differentiate(
-    _ context: inout DifferentiationContext
-  ) throws(ShapeError) -> [ValueID?] {
-    guard let upstream = context.upstream[0] else { return [nil] }
-    return [try context.one(PixelShuffleOperation(block: block), [upstream])]
+  public func differentiate(_ context: inout Derivation) throws(ShapeError) -> [ValueID?] {
+    [try context.one(PixelShuffleOperation(block: block), [context.upstream])]
   }
 }

@@ -79,14 +79,11 @@ public struct SparseDiceLoss: Operation {
     return Int(label)
   }
 
-  public func differentiate(
-    _ context: inout DifferentiationContext
-  ) throws(ShapeError) -> [ValueID?] {
-    guard let upstream = context.upstream[0] else { return [nil, nil] }
-    return [
+  public func differentiate(_ context: inout Derivation) throws(ShapeError) -> [ValueID?] {
+    [
       try context.one(
         SparseDiceLossGradient(loss: self),
-        context.node.inputs + [context.node.outputs[1], upstream]), nil,
+        context.node.inputs + [context.node.outputs[1], context.upstream]), nil,
     ]
   }
 }

@@ -14,8 +14,11 @@ public protocol WindowMap: Operation {
   static var enlarges: Bool { get }
   /// Makes a map of this window.
   init(window: Extent)
-  /// Runs the kernel; `small` is the shape of the small image.
-  func apply(_ context: borrowing ExecutionContext, small: Shape)
+  /// The kernel of both sides' sizes, source and result.
+  typealias Kernel =
+    (Kernels) -> (UnpoolGeometry, UnsafePointer<Float>, UnsafeMutablePointer<Float>) -> Void
+  /// What runs.
+  static var kernel: Kernel { get }
 }
 
 extension WindowMap {
@@ -27,15 +30,13 @@ extension WindowMap {
 
   /// Runs the kernel.
   public func run(_ context: borrowing ExecutionContext) {
-    apply(context, small: Self.enlarges ? context.shapes.inputs[0] : context.shapes.outputs[0])
+    let small = Self.enlarges ? context.shapes.inputs[0] : context.shapes.outputs[0]
+    Self.kernel(context.kernels)(window.unpooling(small), context.input(0), context.output)
   }
 
   /// The adjoint of the upstream gradient.
-  public func differentiate(
-    _ context: inout DifferentiationContext
-  ) throws(ShapeError) -> [ValueID?] {
-    guard let upstream = context.upstream[0] else { return [nil] }
-    return [try context.one(Adjoint(window: window), [upstream])]
+  public func differentiate(_ context: inout Derivation) throws(ShapeError) -> [ValueID?] {
+    [try context.one(Adjoint(window: window), [context.upstream])]
   }
 }
 
@@ -44,16 +45,10 @@ public struct NearestUnpoolOperation: WindowMap {
   public typealias Adjoint = SumPool
   public static let kind = "nearest-unpool-2d"
   public static let enlarges = true
+  public static var kernel: Kernel { Kernels.nearestUnpool }
   public var window: Extent
 
   public init(window: Extent) { self.window = window }
-
-  public func apply(_ context: borrowing ExecutionContext, small: Shape) {
-    context.kernels.nearestUnpool(
-      context.input(0), context.output, batch: small.batch, height: small.height,
-      width: small.width, channels: small.channels, windowHeight: window.height,
-      windowWidth: window.width)
-  }
 }
 
 /// Sum over disjoint windows: the adjoint of nearest-neighbour unpooling.
@@ -61,16 +56,10 @@ public struct SumPool: WindowMap {
   public typealias Adjoint = NearestUnpoolOperation
   public static let kind = "sum-pool-2d"
   public static let enlarges = false
+  public static var kernel: Kernel { Kernels.sumPool }
   public var window: Extent
 
   public init(window: Extent) { self.window = window }
-
-  public func apply(_ context: borrowing ExecutionContext, small: Shape) {
-    context.kernels.sumPool(
-      context.input(0), context.output, batch: small.batch, height: small.height,
-      width: small.width, channels: small.channels, windowHeight: window.height,
-      windowWidth: window.width)
-  }
 }
 
 /// Bed-of-nails unpooling: each value in the top-left corner of its window, zeros elsewhere.
@@ -78,16 +67,10 @@ public struct BedOfNailsUnpoolOperation: WindowMap {
   public typealias Adjoint = Subsample
   public static let kind = "bed-of-nails-unpool-2d"
   public static let enlarges = true
+  public static var kernel: Kernel { Kernels.bedOfNailsUnpool }
   public var window: Extent
 
   public init(window: Extent) { self.window = window }
-
-  public func apply(_ context: borrowing ExecutionContext, small: Shape) {
-    context.kernels.bedOfNailsUnpool(
-      context.input(0), context.output, batch: small.batch, height: small.height,
-      width: small.width, channels: small.channels, windowHeight: window.height,
-      windowWidth: window.width)
-  }
 }
 
 /// The top-left value of each window: the adjoint of bed-of-nails unpooling.
@@ -95,16 +78,10 @@ public struct Subsample: WindowMap {
   public typealias Adjoint = BedOfNailsUnpoolOperation
   public static let kind = "subsample-2d"
   public static let enlarges = false
+  public static var kernel: Kernel { Kernels.subsample }
   public var window: Extent
 
   public init(window: Extent) { self.window = window }
-
-  public func apply(_ context: borrowing ExecutionContext, small: Shape) {
-    context.kernels.subsample(
-      context.input(0), context.output, batch: small.batch, height: small.height,
-      width: small.width, channels: small.channels, windowHeight: window.height,
-      windowWidth: window.width)
-  }
 }
 
 extension Extent {
@@ -114,6 +91,13 @@ extension Extent {
       throw ShapeError("unpooling takes an image batch and a positive window; received \(shape)")
     }
     return [shape.batch, shape.height * height, shape.width * width, shape.channels]
+  }
+
+  /// The sizes of an unpooling of a small image by this window.
+  func unpooling(_ small: Shape, channels: Int? = nil) -> UnpoolGeometry {
+    UnpoolGeometry(
+      batch: small.batch, height: small.height, width: small.width,
+      channels: channels ?? small.channels, windowHeight: height, windowWidth: width)
   }
 
   /// An image shape with each window shrunk to one pixel; the sizes must divide.

@@ -69,25 +69,8 @@ private struct Fusion {
       for input in [node.inputs[0], beta] where reader[input] == index { reader[input] = next }
       return true
     }
-    if let operation = node.operation as? ConvolutionOperation {
-      return fuse(
-        index, next, operation.epilogue, isFolded: operation.foldedNormalization != nil
-      ) { epilogue, fold in
-        var changed = operation
-        changed.epilogue = epilogue
-        changed.foldedNormalization = fold ?? operation.foldedNormalization
-        return changed
-      }
-    }
-    if let operation = node.operation as? TransposedConvolutionOperation {
-      return fuse(
-        index, next, operation.epilogue, isFolded: operation.foldedNormalization != nil
-      ) { epilogue, fold in
-        var changed = operation
-        changed.epilogue = epilogue
-        changed.foldedNormalization = fold ?? operation.foldedNormalization
-        return changed
-      }
+    if let operation = node.operation as? any ConvolutionDescription {
+      return fuse(index, next, operation)
     }
     return false
   }
@@ -115,45 +98,44 @@ private struct Fusion {
 
   /// Fuses into a (transposed) convolution.
   private mutating func fuse(
-    _ index: Int, _ next: Int, _ epilogue: FusedEpilogue, isFolded: Bool,
-    _ change: (FusedEpilogue, Float?) -> any Operation
+    _ index: Int, _ next: Int, _ operation: some ConvolutionDescription
   ) -> Bool {
+    let epilogue = operation.epilogue
     guard epilogue.activation == .identity, epilogue.maskSlope == nil else { return false }
     let (node, follower) = (graph.nodes[index], graph.nodes[next])
     let output = node.outputs[0]
-    // What follows the epilogue's inputs: the vectors of a folded normalization.
-    let tail = Array(node.inputs.suffix(isFolded ? 4 : 0))
-    let head = Array(node.inputs.dropLast(tail.count))
-    var changed = epilogue
+    let isFolded = operation.foldedNormalization != nil
+    var fused = operation
+    var inputs = Dictionary(uniqueKeysWithValues: zip(operation.roles, node.inputs))
     switch follower.operation {
     case let normalization as BatchNormalizationOperation
     where !normalization.isTraining && !epilogue.hasAddend && !isFolded
       && graph.values[output].shape.rank == 4 && uses[follower.outputs[1]] == 0
       && uses[follower.outputs[2]] == 0 && follower.inputs[0] == output
       && follower.inputs.dropFirst().allSatisfy { isComputed($0, before: index) }:
-      changed.activation = normalization.activation
-      return replace(
-        index, by: change(changed, normalization.epsilon),
-        inputs: head + follower.inputs.dropFirst(), removing: next)
+      fused.epilogue.activation = normalization.activation
+      fused.foldedNormalization = normalization.epsilon
+      for (role, value) in zip(ConvolutionRole.normalization, follower.inputs.dropFirst()) {
+        inputs[role] = value
+      }
     case let activation as ActivationOperation:
-      changed.activation = activation.activation
-      return replace(index, by: change(changed, nil), inputs: head + tail, removing: next)
+      fused.epilogue.activation = activation.activation
     case let binary as BinaryOperation where binary.operator == .add && !epilogue.hasAddend:
       let other = follower.inputs[0] == output ? follower.inputs[1] : follower.inputs[0]
       guard other != output, isComputed(other, before: index) else { return false }
-      changed.hasAddend = true
-      return replace(
-        index, by: change(changed, nil), inputs: head + [other] + tail, removing: next)
+      fused.epilogue.hasAddend = true
+      inputs[.addend] = other
     case let gradient as ActivationGradient
     where follower.inputs[0] == output && !isFolded && !isLeftToNormalization(next, gradient):
       guard let slope = gradient.activation.negativeSlope, slope < 1,
         isComputed(follower.inputs[1], before: index)
       else { return false }
-      changed.maskSlope = slope
-      return replace(
-        index, by: change(changed, nil), inputs: head + [follower.inputs[1]], removing: next)
+      fused.epilogue.maskSlope = slope
+      inputs[.mask] = follower.inputs[1]
     default: return false
     }
+    return replace(
+      index, by: fused, inputs: fused.roles.compactMap { inputs[$0] }, removing: next)
   }
 
   /// Whether a value exists when node `index` runs.

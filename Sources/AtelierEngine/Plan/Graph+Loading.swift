@@ -5,17 +5,17 @@ import AtelierKernels
 
 extension Graph {
   /// The graph with every concatenation, cut, normalization, pooling and sum of statistics moved into the convolutions around it, where all of
-  /// them can do it on this machine's kernels.
+  /// them can do it with the algorithms that were chosen.
   ///
   /// What moves is no longer written to memory and read again: a normalized image is worked out by each reader from the image before.
-  func loadingTogether(_ kernels: Kernels) -> Graph {
-    var fusion = LoadingFusion(graph: self, kernels: kernels)
+  func loadingTogether() -> Graph {
+    var fusion = LoadingFusion(graph: self)
     for index in nodes.indices {
       switch nodes[index].operation {
       case is ConcatenateOperation: fusion.joinLoads(of: index)
       case let normalization as BatchNormalizationOperation where normalization.isTraining:
         fusion.normalizeLoads(of: index, normalization)
-      case let convolution as TransposedConvolutionOperation:
+      case let convolution as PlannedConvolution<TransposedConvolutionOperation>:
         fusion.cutStores(of: index, convolution)
       default: break
       }
@@ -33,13 +33,11 @@ extension Graph {
 private struct LoadingFusion {
   var graph: Graph
   var isRemoved: [Bool]
-  private let kernels: Kernels
   private let readers: [[Int]]
   private let wanted: Set<ValueID>
 
-  init(graph: Graph, kernels: Kernels) {
+  init(graph: Graph) {
     self.graph = graph
-    self.kernels = kernels
     isRemoved = [Bool](repeating: false, count: graph.nodes.count)
     var readers = [[Int]](repeating: [], count: graph.values.count)
     for (index, node) in graph.nodes.enumerated() {
@@ -72,8 +70,7 @@ private struct LoadingFusion {
     move(
       node.outputs[0], loading, first: node.inputs[0],
       following: [node.outputs[1], node.outputs[2], node.inputs[1], node.inputs[2]])
-    graph.nodes[index].operation = BatchStatistics(
-      epsilon: normalization.epsilon, momentum: normalization.momentum)
+    graph.nodes[index].operation = BatchStatistics(operation: normalization)
     graph.nodes[index].inputs = [node.inputs[0], node.inputs[3], node.inputs[4]]
     graph.nodes[index].outputs = [node.outputs[1], node.outputs[2]]
     for (output, value) in graph.nodes[index].outputs.enumerated() {
@@ -88,12 +85,11 @@ private struct LoadingFusion {
       pool.attributes == PoolAttributes(window: 2), readers[node.outputs[1]].isEmpty,
       !wanted.contains(node.outputs[1]),
       case .node(let source, output: 0) = graph.values[node.inputs[0]].source,
-      var convolution = graph.nodes[source].operation as? ConvolutionOperation,
-      !convolution.poolsResult, convolution.momentParts == nil,
-      convolution.epilogue.activation.negativeSlope != nil,
-      kernels.convolutionPools(convolution.geometry(graph.shapes(of: graph.nodes[source])))
+      var convolution = graph.nodes[source].operation as? PlannedConvolution<ConvolutionOperation>,
+      convolution.second == nil, convolution.operation.epilogue.activation.negativeSlope != nil,
+      convolution.plan.canPool
     else { return }
-    convolution.poolsResult = true
+    convolution.second = .maxima
     graph.nodes[source].operation = convolution
     graph.nodes[source].outputs.append(node.outputs[0])
     graph.values[node.outputs[0]].source = .node(source, output: 1)
@@ -103,48 +99,49 @@ private struct LoadingFusion {
   /// Lets the convolution before a batch normalization tell the moments of what it stores.
   mutating func tellMoments(to index: Int) {
     let node = graph.nodes[index]
-    let normalization = node.operation as? BatchNormalizationOperation
-    guard normalization?.isTraining == true || node.operation is BatchStatistics,
-      case .node(let source, output: 0) = graph.values[node.inputs[0]].source,
-      var convolution = graph.nodes[source].operation as? ConvolutionOperation,
-      convolution.epilogue.activation.negativeSlope != nil, !convolution.poolsResult,
-      let parts = kernels.convolutionMomentParts(
-        convolution.geometry(graph.shapes(of: graph.nodes[source])))
+    let told: any Operation
+    switch node.operation {
+    case let normalization as BatchNormalizationOperation where normalization.isTraining:
+      told = NormalizationByMoments(operation: normalization)
+    case let statistics as BatchStatistics:
+      told = BatchStatistics(operation: statistics.operation, hasMoments: true)
+    default: return
+    }
+    guard case .node(let source, output: 0) = graph.values[node.inputs[0]].source,
+      var convolution = graph.nodes[source].operation as? PlannedConvolution<ConvolutionOperation>,
+      convolution.operation.epilogue.activation.negativeSlope != nil,
+      convolution.second != .maxima, let parts = convolution.plan.momentParts
     else { return }
-    if convolution.momentParts == nil {
+    if convolution.second == nil {
       let channels = graph.values[node.inputs[0]].shape.channels
       graph.nodes[source].outputs.append(graph.values.count)
       graph.values.append(
         Graph.Value(shape: [parts, 2 * channels + 1], source: .node(source, output: 1)))
-      convolution.momentParts = parts
+      convolution.second = .moments(parts: parts)
       graph.nodes[source].operation = convolution
     }
-    if var normalization {
-      normalization.hasMoments = true
-      graph.nodes[index].operation = normalization
-    } else if var statistics = node.operation as? BatchStatistics {
-      statistics.hasMoments = true
-      graph.nodes[index].operation = statistics
-    }
+    graph.nodes[index].operation = told
     graph.nodes[index].inputs.append(graph.nodes[source].outputs[1])
   }
 
   /// Lets an input gradient store the two parts of a concatenation's gradient apart.
-  mutating func cutStores(of index: Int, _ operation: TransposedConvolutionOperation) {
+  mutating func cutStores(
+    of index: Int, _ convolution: PlannedConvolution<TransposedConvolutionOperation>
+  ) {
     let output = graph.nodes[index].outputs[0]
-    let shapes = graph.shapes(of: graph.nodes[index])
+    let epilogue = convolution.operation.epilogue
     let parts = readers[output].compactMap { reader -> (node: Int, slice: ChannelSlice)? in
       (graph.nodes[reader].operation as? ChannelSlice).map { (reader, $0) }
     }.sorted { $0.slice.start < $1.slice.start }
     guard parts.count == 2, readers[output].count == 2, !wanted.contains(output),
-      operation.restStart == nil, !operation.epilogue.hasAddend,
-      operation.epilogue.maskSlope == nil, operation.epilogue.activation == .identity,
+      convolution.second == nil, !epilogue.hasAddend, epilogue.maskSlope == nil,
+      epilogue.activation == .identity,
       parts[0].slice.start == 0, parts[0].slice.count == parts[1].slice.start,
-      parts[1].slice.start + parts[1].slice.count == shapes.outputs[0].channels,
-      kernels.inputGradientSplits(operation.geometry(shapes), restStart: parts[1].slice.start)
+      parts[1].slice.start + parts[1].slice.count == graph.values[output].shape.channels,
+      convolution.plan.canStoreApart(restStart: parts[1].slice.start)
     else { return }
-    var cut = operation
-    cut.restStart = parts[1].slice.start
+    var cut = convolution
+    cut.second = .rest(start: parts[1].slice.start)
     graph.nodes[index].operation = cut
     graph.nodes[index].outputs = parts.map { graph.nodes[$0.node].outputs[0] }
     for (output, value) in graph.nodes[index].outputs.enumerated() {
@@ -159,14 +156,7 @@ private struct LoadingFusion {
     return readers[value].allSatisfy { reader in
       let node = graph.nodes[reader]
       guard node.inputs[0] == value, !node.inputs.dropFirst().contains(value) else { return false }
-      let shapes = graph.shapes(of: node)
-      switch node.operation {
-      case let operation as ConvolutionOperation where operation.loading == nil:
-        return kernels.convolutionLoads(operation.geometry(shapes), restStart: restStart)
-      case let operation as ConvolutionWeightGradient where operation.loading == nil:
-        return kernels.weightGradientLoads(operation.geometry(shapes), restStart: restStart)
-      default: return false
-      }
+      return (node.operation as? any LoadingOperation)?.canLoad(restStart: restStart) == true
     }
   }
 
@@ -175,12 +165,8 @@ private struct LoadingFusion {
     _ value: ValueID, _ loading: InputLoading, first: ValueID, following: [ValueID]
   ) {
     for reader in readers[value] {
-      if var operation = graph.nodes[reader].operation as? ConvolutionOperation {
-        operation.loading = loading
-        graph.nodes[reader].operation = operation
-      } else if var operation = graph.nodes[reader].operation as? ConvolutionWeightGradient {
-        operation.loading = loading
-        graph.nodes[reader].operation = operation
+      if let operation = graph.nodes[reader].operation as? any LoadingOperation {
+        graph.nodes[reader].operation = operation.withLoading(loading)
       }
       graph.nodes[reader].inputs[0] = first
       graph.nodes[reader].inputs += following

@@ -37,12 +37,13 @@ public struct Plan: Sendable {
   ///
   /// - Parameters:
   ///   - graph: The graph.
-  ///   - kernels: Asked for sizes of workspaces and packed weights.
+  ///   - kernels: What will run: algorithms are chosen for them.
   ///   - isFused: Whether neighbours are fused; tests compare both.
   public init(_ graph: Graph, kernels: Kernels = Kernels(), isFused: Bool = true) {
     let graph =
       isFused
-      ? graph.fused().loadingTogether(kernels).packingInRun(kernels) : graph.pruned()
+      ? graph.fused().planned(kernels).loadingTogether().packingInRun()
+      : graph.pruned().planned(kernels)
     self.graph = graph
     var builder = PlanBuilder(graph: graph)
     builder.placeValues()
@@ -69,7 +70,8 @@ public struct Plan: Sendable {
       let places = node.outputs.map { value in
         "\(graph.values[value].shape) \(text(locations[value]))"
       }
-      var line = "\(index)  \(node.name)  \(type(of: node.operation).kind)  → "
+      let algorithm = (node.operation as? any PlannedOperation)?.algorithm.map { " (\($0))" } ?? ""
+      var line = "\(index)  \(node.name)  \(type(of: node.operation).kind)\(algorithm)  → "
       line += places.joined(separator: ", ")
       if let workspace = workspaces[index] { line += "  workspace @\(workspace)" }
       if let prepared = prepared[index] {

@@ -1,52 +1,27 @@
 // The reference twins of nearest and bed-of-nails unpooling and of the pixel shuffle.
 
-extension Reference {
-  /// The sizes of the small side of an unpooling, and its windows.
-  public struct UnpoolGeometry: Hashable, Sendable {
-    public var batch: Int
-    public var height: Int
-    public var width: Int
-    public var channels: Int
-    public var windowHeight: Int
-    public var windowWidth: Int
+extension UnpoolGeometry {
+  fileprivate func small(_ n: Int, _ y: Int, _ x: Int, _ c: Int) -> Int {
+    ((n * height + y) * width + x) * channels + c
+  }
 
-    /// Describes an unpooling from [batch, height, width, channels].
-    public init(
-      batch: Int, height: Int, width: Int, channels: Int, windowHeight: Int, windowWidth: Int
-    ) {
-      self.batch = batch
-      self.height = height
-      self.width = width
-      self.channels = channels
-      self.windowHeight = windowHeight
-      self.windowWidth = windowWidth
-    }
+  fileprivate func large(_ n: Int, _ y: Int, _ x: Int, _ c: Int) -> Int {
+    ((n * height * windowHeight + y) * width * windowWidth + x) * channels + c
+  }
 
-    /// The number of elements of the small side.
-    public var smallCount: Int { batch * height * width * channels }
-    /// The number of elements of the large side.
-    public var largeCount: Int { smallCount * windowHeight * windowWidth }
-
-    fileprivate func small(_ n: Int, _ y: Int, _ x: Int, _ c: Int) -> Int {
-      ((n * height + y) * width + x) * channels + c
-    }
-
-    fileprivate func large(_ n: Int, _ y: Int, _ x: Int, _ c: Int) -> Int {
-      ((n * height * windowHeight + y) * width * windowWidth + x) * channels + c
-    }
-
-    /// Calls `body` for every value of the large side, in row-major order.
-    fileprivate func forLarge(_ body: (_ n: Int, _ y: Int, _ x: Int, _ c: Int) -> Void) {
-      for n in 0..<batch {
-        for y in 0..<height * windowHeight {
-          for x in 0..<width * windowWidth {
-            for c in 0..<channels { body(n, y, x, c) }
-          }
+  /// Calls `body` for every value of the large side, in row-major order.
+  fileprivate func forLarge(_ body: (_ n: Int, _ y: Int, _ x: Int, _ c: Int) -> Void) {
+    for n in 0..<batch {
+      for y in 0..<height * windowHeight {
+        for x in 0..<width * windowWidth {
+          for c in 0..<channels { body(n, y, x, c) }
         }
       }
     }
   }
+}
 
+extension Reference {
   /// The twin of `Kernels.nearestUnpool`.
   public static func nearestUnpool(_ g: UnpoolGeometry, _ x: [Float]) -> [Float] {
     var large = [Float](repeating: 0, count: g.largeCount)

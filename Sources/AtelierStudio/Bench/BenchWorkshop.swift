@@ -55,7 +55,7 @@ public struct BenchRequest: JobRequest, Hashable {
 /// Times the workloads, their nodes or kernels, or the machine.
 ///
 /// Every row goes to programs as soon as it is timed: a benchmark may be stopped at any time.
-public enum TimeWorkloads: Job {
+public enum BenchWorkshop: Job, Workshop {
   public static let workshop = "bench"
   public static let name = "bench"
   public static let summary = "Time the benchmark workloads on this machine."
@@ -83,6 +83,7 @@ public enum TimeWorkloads: Job {
       atelier bench --kernels weight-gradient --only D-unet
       atelier bench --roofline
     """
+  public static let jobs: [any Job.Type] = [BenchWorkshop.self]
 
   public static func run(_ request: BenchRequest, in place: JobPlace) throws -> Report {
     if request.roofline { return limits(place) }
@@ -199,12 +200,4 @@ public enum TimeWorkloads: Job {
   private static func right(_ text: String, _ width: Int) -> String {
     String(repeating: " ", count: max(width - text.count, 0)) + text
   }
-}
-
-/// The workshop of benchmarks.
-public enum BenchWorkshop: Workshop {
-  public static let name = TimeWorkloads.name
-  public static let summary = TimeWorkloads.summary
-  public static let guide = ""
-  public static let jobs: [any Job.Type] = [TimeWorkloads.self]
 }

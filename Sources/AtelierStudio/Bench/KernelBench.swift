@@ -75,24 +75,9 @@ public struct KernelBench: Sendable {
   public func run(
     _ kernel: KernelCase, workloads: [Workload] = [], seconds: Double = 0.1
   ) -> KernelBenchRow {
-    var pack = 0.0
-    let ms: Double
-    switch kernel {
-    case .convolution(let g): (ms, pack) = linear(g, .forward, seconds)
-    case .inputGradient(let g): (ms, pack) = linear(g, .inputGradient, seconds)
-    case .weightGradient(let g): ms = weightGradient(g, seconds)
-    case .maxPool(let g), .maxUnpool(let g), .switchGather(let g):
-      ms = pooling(kernel, g, seconds)
-    case .batchNormalization(let pixels, let channels, let activation):
-      ms = normalization(pixels, channels, activation, isGradient: false, seconds)
-    case .batchNormalizationGradient(let pixels, let channels, let activation):
-      ms = normalization(pixels, channels, activation, isGradient: true, seconds)
-    case .crossEntropy(let rows, let channels):
-      ms = crossEntropy(rows, channels, isGradient: false, seconds)
-    case .crossEntropyGradient(let rows, let channels):
-      ms = crossEntropy(rows, channels, isGradient: true, seconds)
-    case .adam(let count): ms = adam(count, seconds)
-    }
+    let trial = KernelTrial(kernel, kernels)
+    let pack = trial.pack.map { median(seconds / 4, $0) } ?? 0
+    let ms = median(seconds, trial.run)
     return KernelBenchRow(
       kernel: kernel.name, shape: kernel.shape, workloads: workloads.map(\.rawValue), ms: ms,
       packMs: pack, gigaflops: ms > 0 ? 2 * Double(kernel.multiplyAdds) / ms / 1e6 : 0,
@@ -110,169 +95,26 @@ public struct KernelBench: Sendable {
     }
     return Bench.median(times)
   }
-
-  private func linear(
-    _ g: ConvolutionGeometry, _ pass: ConvolutionPass, _ seconds: Double
-  ) -> (ms: Double, pack: Double) {
-    let memory = KernelMemory()
-    defer { memory.free() }
-    let forward = pass == .forward
-    let source = memory.floats(forward ? g.inputCount : g.outputCount)
-    let result = memory.floats(forward ? g.outputCount : g.inputCount)
-    let weights = memory.floats(g.weightCount)
-    let packedCount = kernels.convolutionPackedCount(g, pass: pass)
-    let packed = memory.floats(packedCount)
-    let workspace = memory.floats(kernels.convolutionWorkspaceCount(g, pass: pass))
-    var pack = 0.0
-    if packedCount > 0 {
-      pack = median(seconds / 4) {
-        kernels.packConvolutionWeights(
-          g, pass: pass, weights: weights, outputScale: nil, packed: packed)
-      }
-    }
-    let ready = packedCount > 0 ? packed : weights
-    let ms = median(seconds) {
-      if forward {
-        kernels.convolutionForward(
-          g, input: source, packedWeights: ready, epilogue: .init(), output: result,
-          workspace: workspace)
-      } else {
-        kernels.convolutionInputGradient(
-          g, outputGradient: source, packedWeights: ready, epilogue: .init(),
-          inputGradient: result, workspace: workspace)
-      }
-    }
-    return (ms, pack)
-  }
-
-  private func weightGradient(_ g: ConvolutionGeometry, _ seconds: Double) -> Double {
-    let memory = KernelMemory()
-    defer { memory.free() }
-    let (input, gradient) = (memory.floats(g.inputCount), memory.floats(g.outputCount))
-    let result = memory.floats(g.weightCount)
-    let workspace = memory.floats(kernels.convolutionWeightGradientWorkspaceCount(g))
-    return median(seconds) {
-      kernels.convolutionWeightGradient(
-        g, input: input, outputGradient: gradient, weightGradient: result,
-        biasGradient: nil, workspace: workspace)
-    }
-  }
-
-  private func pooling(_ kernel: KernelCase, _ g: PoolGeometry, _ seconds: Double) -> Double {
-    let memory = KernelMemory()
-    defer { memory.free() }
-    let (image, pooled) = (memory.floats(g.inputCount), memory.floats(g.outputCount))
-    let switches = memory.floats(g.outputCount)
-    return switches.withMemoryRebound(to: Int32.self, capacity: max(g.outputCount, 1)) {
-      switches in
-      // Also fills the switches of the other two.
-      kernels.maxPool(g, image, pooled, switches: switches)
-      return median(seconds) {
-        switch kernel {
-        case .maxUnpool:
-          _ = kernels.scatterSwitches(g, pooled, switches: switches, image)
-        case .switchGather:
-          _ = kernels.gatherSwitches(g, image, switches: switches, pooled)
-        default: kernels.maxPool(g, image, pooled, switches: switches)
-        }
-      }
-    }
-  }
-
-  private func normalization(
-    _ pixels: Int, _ channels: Int, _ activation: Activation, isGradient: Bool,
-    _ seconds: Double
-  ) -> Double {
-    let memory = KernelMemory()
-    defer { memory.free() }
-    let (x, y) = (memory.floats(pixels * channels), memory.floats(pixels * channels))
-    let vectors = (0..<6).map { _ in memory.floats(channels) }
-    let (mean, variance, gamma, beta) = (vectors[0], vectors[1], vectors[2], vectors[3])
-    func forward() {
-      kernels.batchStatistics(
-        x, mean: mean, variance: variance, pixels: pixels, channels: channels)
-      // Random numbers stand for the inverse deviations; the time does not depend on them.
-      kernels.batchNormalizationForward(
-        x, mean: mean, inverseDeviation: variance, gamma: gamma,
-        beta: beta, activation: activation, y, pixels: pixels, channels: channels)
-    }
-    guard isGradient else { return median(seconds, forward) }
-    forward()
-    let (dy, dx) = (memory.floats(pixels * channels), memory.floats(pixels * channels))
-    return median(seconds) {
-      kernels.batchNormalizationGradient(
-        x, dy: dy, mean: mean, inverseDeviation: variance, gamma: gamma, beta: beta,
-        activation: activation, dx: dx, dGamma: vectors[4], dBeta: vectors[5], pixels: pixels,
-        channels: channels)
-    }
-  }
-
-  private func crossEntropy(
-    _ rows: Int, _ channels: Int, isGradient: Bool, _ seconds: Double
-  ) -> Double {
-    let memory = KernelMemory()
-    defer { memory.free() }
-    let (logits, labels) = (memory.floats(rows * channels), memory.floats(rows))
-    for row in 0..<rows { labels[row] = Float(row % channels) }
-    let gradient = memory.floats(isGradient ? rows * channels : 0)
-    return median(seconds) {
-      if isGradient {
-        kernels.softmaxCrossEntropyGradient(
-          logits: logits, labels: labels, classWeights: nil, ignoreLabel: nil,
-          focalGamma: 0, rows: rows, channels: channels, scale: 1 / Float(rows),
-          gradient: gradient)
-      } else {
-        _ = kernels.softmaxCrossEntropy(
-          logits: logits, labels: labels, classWeights: nil, ignoreLabel: nil,
-          focalGamma: 0, rows: rows, channels: channels)
-      }
-    }
-  }
-
-  private func adam(_ count: Int, _ seconds: Double) -> Double {
-    let memory = KernelMemory()
-    defer { memory.free() }
-    let (parameters, gradients) = (memory.floats(count), memory.floats(count))
-    let (first, second) = (memory.floats(count), memory.floats(count))
-    kernels.fill(0, first, count: count)
-    kernels.fill(0, second, count: count)
-    var step = 0
-    return median(seconds) {
-      step += 1
-      kernels.adam(
-        parameters: parameters, gradients: gradients, firstMoment: first,
-        secondMoment: second, learningRate: 1e-4, beta1: 0.9, beta2: 0.999, epsilon: 1e-8,
-        weightDecay: 0, decoupled: false, step: step, gradientScale: 1, count: count)
-    }
-  }
 }
 
-/// The memory of one kernel.
-private final class KernelMemory {
-  private var blocks: [UnsafeMutableRawPointer] = []
-
-  /// Floats aligned to cache lines, filled with seeded noise of -1 to 1.
-  func floats(_ count: Int) -> UnsafeMutablePointer<Float> {
-    let size = max(count, 16)
-    let block = UnsafeMutableRawPointer.allocate(byteCount: 4 * size, alignment: 64)
-    blocks.append(block)
-    let floats = block.bindMemory(to: Float.self, capacity: size)
-    // What is drawn once is repeated, with a period that no row of an image has.
-    var generator = RandomGenerator(seed: 7)
-    let drawn = min(size, 65_521)
-    for index in 0..<drawn { floats[index] = 2 * generator.uniform() - 1 }
-    var filled = drawn
-    while filled < size {
-      let more = min(filled, size - filled)
-      (floats + filled).update(from: floats, count: more)
-      filled += more
+extension Workload {
+  /// The distinct kernels of training and inference in running order, Adam's sweep last.
+  ///
+  /// - Parameter kernels: Asked for the sizes of packed weights while planning.
+  /// - Returns: Each case once.
+  /// - Throws: `ShapeError` never in practice; the layers fit.
+  public func kernelCases(_ kernels: Kernels = Kernels()) throws(ShapeError) -> [KernelCase] {
+    let training = try trainingGraph()
+    var seen: Set<KernelCase> = []
+    var cases: [KernelCase] = []
+    for graph in [training, try inferenceGraph().specialized(for: .infer)] {
+      let fused = Plan(graph, kernels: kernels).graph
+      for node in fused.nodes {
+        guard let kernel = node.operation.kernelCase(fused.shapes(of: node)) else { continue }
+        if seen.insert(kernel).inserted { cases.append(kernel) }
+      }
     }
-    return floats
-  }
-
-  /// Gives everything back; a call at the end also keeps the memory alive until then.
-  func free() {
-    for block in blocks { block.deallocate() }
-    blocks = []
+    let moved = training.parameterGradients.map { training.parameters[$0.parameter].shape.count }
+    return cases + [.adam(count: moved.reduce(0, +))]
   }
 }

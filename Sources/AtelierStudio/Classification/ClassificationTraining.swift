@@ -126,7 +126,7 @@ public enum ClassificationTraining: TrainingJob {
   public static func task(
     _ request: ClassificationTrainingRequest, isResuming: Bool, kernels: Kernels
   ) throws -> ClassificationTask {
-    try ClassificationTask(request, kernels: kernels)
+    try ClassificationTask(request, isResuming: isResuming, kernels: kernels)
   }
 }
 
@@ -156,16 +156,17 @@ public final class ClassificationTask: TrainingTask {
   ///
   /// - Throws: `StudioError`, `ShapeError` or `DatasetError`, one line each, before anything is
   ///   written.
-  init(_ request: ClassificationTrainingRequest, kernels: Kernels) throws {
+  init(_ request: ClassificationTrainingRequest, isResuming: Bool, kernels: Kernels) throws {
     self.request = request
     let smoothing = request.smoothing
     guard (0..<1).contains(smoothing) else {
       throw StudioError(.usage, "a smoothing is at least 0 and below 1; received \(smoothing)")
     }
     (training, validation) = try Self.sets(request)
-    source = try LabeledBatches(
+    let batches = try LabeledBatches(
       training, batchSize: request.batch, augmentation: request.augmentation,
       smoothing: smoothing, seed: request.seed)
+    source = batches
     let statistics = training.statistics
     let classes = training.classNames.count
     architecture = ClassifierArchitecture(
@@ -176,14 +177,10 @@ public final class ClassificationTask: TrainingTask {
     let differentiated = try architecture.graph(batch: request.batch).training(
       loss: smoothing > 0 ? .categoricalCrossEntropy : .crossEntropy(),
       target: smoothing > 0 ? [request.batch, classes] : [request.batch])
-    store = try ParameterStore(for: [differentiated], seed: request.seed)
+    store = try request.recipe.store(for: [differentiated], isResuming: isResuming)
     let program = try Program(
       differentiated, parameters: store, kernels: kernels, seed: request.seed)
-    steps = [
-      try TrainingStep(
-        program: program, optimizer: request.recipe.optimizer(decaysOnlyMatrices: true),
-        kernels: kernels)
-    ]
+    steps = [try request.recipe.step(program, decaysOnlyMatrices: true, kernels: kernels)]
     classifier = try Classifier([
       RunningModel(
         graph: graph,

@@ -36,8 +36,7 @@ public struct ClassifyExplainRequest: JobRequest, Hashable {
       fields: [
         Field(list: "in", \.inputs, "Pictures and folders of them", value: "in", kind: .source)
           .positional,
-        Field("output", \.output, "The folder of the drawings", value: "folder", kind: .output)
-          .letter("o").demanded,
+        .output(\.output, "The folder of the drawings", value: "folder"),
         Field("model", \.model, "The model file", value: "file", kind: .file(["safetensors"])),
         Field("class", \.className, "The class to explain", value: "name")
           .byDefault("the likeliest"),

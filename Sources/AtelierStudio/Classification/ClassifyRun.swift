@@ -21,7 +21,7 @@ public struct ClassifyRunRequest: JobRequest, Hashable {
     Form(
       Self(),
       fields: [
-        Field(list: "in", \.inputs, "Pictures, or folders of them", value: "in").positional.demanded,
+        .inputs(\.inputs),
         Field("top", \.top, "How many classes to print", value: "k", .from(1)),
         .classifiers(\.model),
       ])

@@ -29,9 +29,7 @@ public struct DenoiseEvaluateRequest: JobRequest, Hashable {
     Form(
       Self(),
       fields: [
-        Field(
-          "model", \.model, "The model file", value: "file", kind: .file(["safetensors"])
-        ).demanded,
+        .model(\.model),
         Field(
           list: "data", \.data, "Folders or files of clean pictures", value: "dir", kind: .source
         ).demanded,

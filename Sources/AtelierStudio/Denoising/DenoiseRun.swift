@@ -35,12 +35,7 @@ public struct DenoiseRunRequest: JobRequest, Hashable {
     Form(
       Self(),
       fields: [
-        Field(list: "in", \.inputs, "Pictures, or folders of them", value: "in").positional
-          .demanded,
-        Field(
-          "output", \.output, "A picture file for one input, else a folder", value: "out",
-          kind: .output
-        ).letter("o").demanded,
+        .inputs(\.inputs), .output(\.output),
         Field("model", \.model, "The model", value: "file", kind: .file(["safetensors"]))
           .byDefault("the shipped ones"),
         Field("sigma", \.sigma, "The noise's deviation, of 255", value: "sigma", .from(0, to: 255))

@@ -207,7 +207,7 @@ public enum DenoisingTraining: TrainingJob {
   public static func task(
     _ request: DenoisingTrainingRequest, isResuming: Bool, kernels: Kernels
   ) throws -> DenoisingTask {
-    try DenoisingTask(request, kernels: kernels)
+    try DenoisingTask(request, isResuming: isResuming, kernels: kernels)
   }
 }
 
@@ -217,7 +217,6 @@ public final class DenoisingTask: TrainingTask {
   public let steps: [TrainingStep]
   public let source: any BatchSource
   public let monitor: Monitor? = Monitor("psnr", .maximum)
-  public let metricNames = ["psnr"]
   /// The network for inference.
   let graph: Graph
   /// The training pictures.
@@ -232,12 +231,14 @@ public final class DenoisingTask: TrainingTask {
   ///
   /// - Parameters:
   ///   - request: What to train.
+  ///   - isResuming: Whether saved weights will replace those of the start.
   ///   - kernels: Instruction set and threads.
   ///   - pictures: The training pictures when they are in memory already; else they are read.
   /// - Throws: `StudioError`, `ShapeError` or `DatasetError`, one line each, before anything is
   ///   written.
   init(
-    _ request: DenoisingTrainingRequest, kernels: Kernels, pictures: ImageFolder? = nil
+    _ request: DenoisingTrainingRequest, isResuming: Bool = false, kernels: Kernels,
+    pictures: ImageFolder? = nil
   ) throws {
     self.request = request
     let architecture = request.network.architecture
@@ -254,11 +255,9 @@ public final class DenoisingTask: TrainingTask {
     let training = try architecture.graph(
       batch: request.batch, height: request.patch, width: request.patch
     ).training(loss: request.loss)
-    store = try ParameterStore(for: [training], seed: request.seed)
+    store = try request.recipe.store(for: [training], isResuming: isResuming)
     let program = try Program(training, parameters: store, kernels: kernels, seed: request.seed)
-    steps = [
-      try TrainingStep(program: program, optimizer: request.recipe.optimizer(), kernels: kernels)
-    ]
+    steps = [try request.recipe.step(program, kernels: kernels)]
     let mode: ColorMode = request.parts.channels == 3 ? .color : .gray
     let folder = try pictures ?? Self.pictures(request, mode)
     self.pictures = folder

@@ -30,7 +30,6 @@ public enum ModelPlan: Job {
   public static let workshop = "model"
   public static let name = "plan"
   public static let summary = "Print how a program runs: its steps and where every value lies."
-  public static let guide = ""
   public static let takesPrecision = false
 
   /// The plan for programs.

@@ -17,10 +17,8 @@ public struct ModelShrinkRequest: JobRequest, Hashable {
     Form(
       Self(),
       fields: [
-        Field("model", \.model, "The model file", value: "file", kind: .file(["safetensors"]))
-          .positional.demanded,
-        Field("output", \.output, "The smaller file", value: "file", kind: .output).letter("o")
-          .demanded,
+        .model(\.model).positional,
+        .output(\.output, "The smaller file", value: "file"),
       ])
   }
 

@@ -8,7 +8,6 @@ public enum ModelSummary: Job {
   public static let workshop = "model"
   public static let name = "summary"
   public static let summary = "Print layers, output shapes and parameter counts."
-  public static let guide = ""
   public static let takesPrecision = false
 
   /// One layer.

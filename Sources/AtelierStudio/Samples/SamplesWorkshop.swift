@@ -18,15 +18,14 @@ public struct SamplesRequest: JobRequest, Hashable {
     Form(
       Self(),
       fields: [
-        Field("output", \.output, "The folder to draw into", value: "folder", kind: .output)
-          .letter("o").demanded,
+        .output(\.output, "The folder to draw into", value: "folder"),
         Field("seed", \.seed, "The seed of pictures and noise", value: "seed"),
       ])
   }
 }
 
 /// Draws the sample pictures.
-public enum DrawSamples: Job {
+public enum SamplesWorkshop: Job, Workshop {
   public static let workshop = "samples"
   public static let name = "samples"
   public static let summary = "Draw the project's sample pictures."
@@ -42,6 +41,7 @@ public enum DrawSamples: Job {
       atelier samples -o out/others --seed 7
     """
   public static let takesPrecision = false
+  public static let jobs: [any Job.Type] = [SamplesWorkshop.self]
 
   /// One sample.
   private struct Entry: Encodable {
@@ -87,12 +87,4 @@ public enum DrawSamples: Job {
     report.files = entries.flatMap { [$0.clean, $0.noisy, $0.picture].compactMap { $0 } }
     return report
   }
-}
-
-/// The workshop of sample pictures.
-public enum SamplesWorkshop: Workshop {
-  public static let name = DrawSamples.name
-  public static let summary = DrawSamples.summary
-  public static let guide = ""
-  public static let jobs: [any Job.Type] = [DrawSamples.self]
 }

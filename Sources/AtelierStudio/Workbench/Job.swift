@@ -39,6 +39,8 @@ public protocol Job: Sendable {
 }
 
 extension Job {
+  /// Nothing more to know.
+  public static var guide: String { "" }
   /// No run folder.
   public static var trains: Bool { false }
   /// It multiplies.
@@ -66,6 +68,8 @@ public protocol Workshop: Sendable {
 }
 
 extension Workshop {
+  /// Nothing more to know.
+  public static var guide: String { "" }
   /// `run` is meant.
   public static var mainJob: String? { "run" }
 }
@@ -73,39 +77,48 @@ extension Workshop {
 /// All workshops, as front ends without types see them.
 public struct StudioDescription: Sendable, Encodable {
   /// One job.
-  public struct JobDescription: Sendable, Encodable {
-    let name: String
-    let summary: String
-    let guide: String
-    let trains: Bool
-    let fields: [FieldDescription]
+  public struct Job: Sendable, Encodable {
+    /// The verb.
+    public let name: String
+    /// One sentence.
+    public let summary: String
+    /// What there is to know.
+    public let guide: String
+    /// Whether it works in a run folder that can be resumed.
+    public let trains: Bool
+    /// What it is asked for.
+    public let fields: [FieldDescription]
   }
 
   /// One workshop.
-  public struct WorkshopDescription: Sendable, Encodable {
-    let name: String
-    let summary: String
-    let main: String?
-    let jobs: [JobDescription]
+  public struct Shop: Sendable, Encodable {
+    /// The name.
+    public let name: String
+    /// One sentence.
+    public let summary: String
+    /// The job that is meant where none is named.
+    public let main: String?
+    /// The jobs.
+    public var jobs: [Job]
   }
 
   /// The version of the studio.
   public let version: String
   /// The workshops.
-  public let workshops: [WorkshopDescription]
+  public var workshops: [Shop]
 
   /// Describes workshops.
   public init(_ workshops: [any Workshop.Type]) {
     version = StudioVersion.current
-    self.workshops = workshops.map { workshop in
-      WorkshopDescription(
-        name: workshop.name, summary: workshop.summary, main: workshop.mainJob,
-        jobs: workshop.jobs.map { Self.describe($0) })
+    self.workshops = workshops.map { shop in
+      Shop(
+        name: shop.name, summary: shop.summary, main: shop.jobs.count > 1 ? shop.mainJob : nil,
+        jobs: shop.jobs.map { Self.describe($0) })
     }
   }
 
-  private static func describe<Work: Job>(_ job: Work.Type) -> JobDescription {
-    JobDescription(
+  private static func describe<Work: AtelierStudio.Job>(_ job: Work.Type) -> Job {
+    Job(
       name: job.name, summary: job.summary, guide: job.guide, trains: job.trains,
       fields: Work.Request.form.descriptions)
   }

@@ -54,7 +54,7 @@ extension JobRequest {
 
   /// The request as JSON, as `--check` prints it.
   public func json() throws -> String {
-    String(decoding: try RequestJSON.data(self), as: UTF8.self)
+    String(decoding: try StoredRequest.data(self), as: UTF8.self)
   }
 }
 
@@ -65,7 +65,7 @@ protocol FlatPart: Codable {
 }
 
 /// Requests as JSON: every property has a key, also one that is nil; what an older file lacks takes its default.
-enum RequestJSON {
+public enum StoredRequest {
   /// The parts whose keys stand among the request's own.
   private static let flat = [TrainingRecipe.partKey]
 
@@ -116,7 +116,7 @@ enum RequestJSON {
   ///   - isComplete: Whether nil has a key, as since version 0.2: what lacks one takes its default. In older files it is nil.
   ///   - name: The file's name for errors.
   /// - Throws: `DecodingError`, or `StudioError` when it is no object.
-  static func request<Request: JobRequest>(
+  public static func read<Request: JobRequest>(
     _ data: Data, isComplete: Bool, as type: Request.Type = Request.self
   ) throws -> Request {
     guard let stored = try JSONSerialization.jsonObject(with: data) as? [String: Any] else {
@@ -127,6 +127,9 @@ enum RequestJSON {
     let optionals = Set(whole.filter { $0.value is NSNull }.map(\.key))
       .union(optionalKeys(defaults))
     for key in optionals where stored[key] == nil && !isComplete { whole[key] = NSNull() }
+    if let key = stored.keys.sorted().first(where: { whole[$0] == nil }) {
+      throw StudioError(.data, "there is an entry \(key), which no request of this kind has")
+    }
     whole = merged(whole, stored)
     for child in Mirror(reflecting: defaults).children {
       guard let key = child.label, flat.contains(key) else { continue }

@@ -6,6 +6,26 @@ import AtelierImages
 import AtelierKernels
 import AtelierZoo
 
+extension Field {
+  /// The pictures that a job works on.
+  public static func inputs(
+    _ path: FieldPath<Request, [String]>, _ help: String = "Pictures, or folders of them"
+  ) -> Self { Self(list: "in", path, help, value: "in").positional.demanded }
+
+  /// Where results go.
+  public static func output(
+    _ path: FieldPath<Request, String>,
+    _ help: String = "A picture file for one input, else a folder", value: String = "out"
+  ) -> Self { Self("output", path, help, value: value, kind: .output).letter("o").demanded }
+
+  /// The model file.
+  public static func model(
+    _ path: FieldPath<Request, String>, _ help: String = "The model file"
+  ) -> Self {
+    Self("model", path, help, value: "file", kind: .file(["safetensors"])).demanded
+  }
+}
+
 extension Field where Request == PictureAugmentation {
   /// The random changes that move pictures.
   static let movements: [Self] = [

@@ -185,7 +185,7 @@ extension TrainingRequest {
   /// - Returns: The folder, with this request stored in it.
   /// - Throws: `TrainingError` when there is a run already, none, or one of another request.
   func folder(at run: URL, isResuming: Bool, about: AboutRun) throws -> RunFolder {
-    let data = try RequestJSON.data(self)
+    let data = try StoredRequest.data(self)
     let aboutData = try JSONText.data(about)
     guard isResuming else {
       return try RunFolder.create(at: run, json: data, about: aboutData)
@@ -194,7 +194,7 @@ extension TrainingRequest {
     // What an older version stored lacks what is new; read anew it is complete.
     let stored: Self = try folder.request()
     try folder.expect(
-      json: data, stored: RequestJSON.data(stored),
+      json: data, stored: StoredRequest.data(stored),
       except: TrainingRecipe.changeable.union(Self.changeable))
     try folder.replace(json: data, about: aboutData)
     return folder
@@ -207,7 +207,7 @@ extension RunFolder {
   /// - Throws: `TrainingError` when it is of another kind.
   func request<Request: TrainingRequest>(as type: Request.Type = Request.self) throws -> Request {
     try configuration { data in
-      try RequestJSON.request(data, isComplete: hasAbout, as: type)
+      try StoredRequest.read(data, isComplete: hasAbout, as: type)
     }
   }
 

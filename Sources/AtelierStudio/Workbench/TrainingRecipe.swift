@@ -1,6 +1,8 @@
 // What every training is told in the same way: optimizer, rate, limits, intervals, averaging, seed, start.
 
+import AtelierEngine
 import AtelierInterchange
+import AtelierKernels
 import AtelierTraining
 
 /// How a training goes, whatever it trains.
@@ -77,6 +79,36 @@ public struct TrainingRecipe: FlatPart, Sendable, Hashable {
       normLimit: gradientLimit, decaysOnlyMatrices: decaysOnlyMatrices)
   }
 
+  /// The store of a training's parameters: at random by the seed, or as in the model that it starts from.
+  ///
+  /// - Parameters:
+  ///   - graphs: The graphs whose parameters it holds.
+  ///   - isResuming: Whether a saved state will replace all of them.
+  /// - Throws: `ShapeError`; `SafetensorsError` when the model cannot be read, `StudioError` when nothing of it fits.
+  public func store(for graphs: [Graph], isResuming: Bool = false) throws -> ParameterStore {
+    guard let startFrom, !isResuming else { return try ParameterStore(for: graphs, seed: seed) }
+    let model = try ModelFile.read(from: ShippedModels.file(of: startFrom))
+    let shapes = Dictionary(
+      graphs.flatMap(\.parameters).map { ($0.name, $0.shape) }, uniquingKeysWith: { $1 })
+    let fitting = model.parameters.filter { shapes[$0.key] == $0.value.shape }
+    guard !fitting.isEmpty else {
+      throw StudioError(.data, "\(startFrom): none of its parameters fits this network")
+    }
+    return try ParameterStore(for: graphs, seed: seed, startingFrom: fitting)
+  }
+
+  /// A program with the recipe's optimizer, which leaves alone what is frozen.
+  ///
+  /// - Throws: `TrainingError` when nothing is left to move.
+  public func step(
+    _ program: Program, floor: Double = 1000, decaysOnlyMatrices: Bool = false, kernels: Kernels
+  ) throws -> TrainingStep {
+    try TrainingStep(
+      program: program,
+      optimizer: optimizer(floor: floor, decaysOnlyMatrices: decaysOnlyMatrices), kernels: kernels,
+      moving: { entry in !frozen.contains { entry.name.hasPrefix($0) } })
+  }
+
   /// Throws where a weight decay is given beside an optimizer that has none of this kind.
   static func checkWeightDecay(_ words: FieldWords) throws {
     if words["weight-decay"] != nil, let optimizer = words["optimizer"]?.last, optimizer != "adamw" {
@@ -141,22 +173,22 @@ extension TrainingRequest {
 
 extension Field where Request: TrainingRequest {
   /// Examples a step.
-  static func batch(_ help: String, most: Double? = nil) -> Self {
+  public static func batch(_ help: String, most: Double? = nil) -> Self {
     Self("batch", \.recipe.batch, help, value: "n", most.map { .from(1, to: $0) } ?? .from(1))
   }
 
   /// The base learning rate.
-  static func learningRate(_ help: String = "The base learning rate") -> Self {
+  public static func learningRate(_ help: String = "The base learning rate") -> Self {
     Self("learning-rate", \.recipe.learningRate, help, value: "rate", .positive)
   }
 
   /// Steps up to the base rate.
-  static var warmUp: Self {
+  public static var warmUp: Self {
     Self("warm-up", \.recipe.warmUp, "Steps up to the base rate", value: "steps", .from(0))
   }
 
   /// The rule that moves the weights.
-  static var optimizer: Self {
+  public static var optimizer: Self {
     Self(
       "optimizer", \.recipe.optimizer,
       "sgd, adagrad, adadelta, rmsprop, adam, adamw, nadam or ftrl", value: "name",
@@ -164,7 +196,7 @@ extension Field where Request: TrainingRequest {
   }
 
   /// The weight decay of AdamW, which it makes the optimizer.
-  static func weightDecay(
+  public static func weightDecay(
     _ help: String, byDefault: String, _ range: NumberRange = .notNegative, value: String = "rate"
   ) -> Self {
     Self(
@@ -181,19 +213,19 @@ extension Field where Request: TrainingRequest {
   }
 
   /// The decay of the moving average.
-  static func averageDecay(
+  public static func averageDecay(
     _ help: String = "Save a moving average of the weights with this decay, such as 0.99"
   ) -> Self {
     Self("average-decay", \.recipe.averageDecay, help, value: "decay", .partialShare)
   }
 
   /// The epochs after which it ends.
-  static var epochs: Self {
+  public static var epochs: Self {
     Self("epochs", \.recipe.epochs, "Stop after so many epochs", value: "n", .from(0)).changeable
   }
 
   /// The other two limits.
-  static var limits: [Self] {
+  public static var limits: [Self] {
     [
       Self("steps", \.recipe.steps, "Stop at this step", value: "n", .from(0)).changeable,
       Self(
@@ -204,7 +236,7 @@ extension Field where Request: TrainingRequest {
   }
 
   /// Validations without an improvement.
-  static func patience(_ metric: String) -> Self {
+  public static func patience(_ metric: String) -> Self {
     Self(
       "patience", \.recipe.patience,
       "Stop after so many validations without a better \(metric)", value: "validations", .from(1)
@@ -212,17 +244,17 @@ extension Field where Request: TrainingRequest {
   }
 
   /// Steps between validations.
-  static func validateEvery(_ what: String = "validations", byDefault: String? = nil) -> Self {
+  public static func validateEvery(_ what: String = "validations", byDefault: String? = nil) -> Self {
     interval("validate-every", \.recipe.validationInterval, what, byDefault)
   }
 
   /// Steps between previews.
-  static func previewEvery(byDefault: String? = nil) -> Self {
+  public static func previewEvery(byDefault: String? = nil) -> Self {
     interval("preview-every", \.recipe.previewInterval, "previews", byDefault)
   }
 
   /// Steps between saves.
-  static func saveEvery(byDefault: String? = nil) -> Self {
+  public static func saveEvery(byDefault: String? = nil) -> Self {
     interval("save-every", \.recipe.saveInterval, "saves", byDefault)
   }
 
@@ -234,8 +266,22 @@ extension Field where Request: TrainingRequest {
     return byDefault.map { field.byDefault($0) } ?? field
   }
 
+  /// The model that the training starts from.
+  public static var startFrom: Self {
+    Self(
+      "start-from", \.recipe.startFrom,
+      "Start with the weights of this model where names and sizes agree", value: "model", kind: .text)
+  }
+
+  /// What stays as it starts.
+  public static var freeze: Self {
+    Self(
+      commas: "freeze", \.recipe.frozen, "Leave parameters alone whose names begin so, with commas",
+      value: "list")
+  }
+
   /// The seed.
-  static func seed(_ what: String) -> Self {
+  public static func seed(_ what: String) -> Self {
     Self("seed", \.recipe.seed, "The seed of \(what)", value: "seed")
   }
 }

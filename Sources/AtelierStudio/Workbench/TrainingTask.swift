@@ -83,6 +83,7 @@ public protocol TrainingTask: AnyObject {
 }
 
 extension TrainingTask {
+  public var metricNames: [String] { monitor.map { [$0.metric] } ?? [] }
   public var hasDerivedInputs: Bool { false }
   public func derivedInputs(step: Int, _ batch: [String: Tensor]) throws -> [String: Tensor] { [:] }
   public func listeners(

@@ -1,10 +1,24 @@
 // The registry of workshops, which every front end reads.
 
+import Synchronization
+
 /// All workshops of the studio.
 public enum Workshops {
-  /// In the order in which people see them.
-  public static let all: [any Workshop.Type] = [
-    DenoiseWorkshop.self, ClassifyWorkshop.self, ModelWorkshop.self, SamplesWorkshop.self,
-    BenchWorkshop.self,
-  ]
+  private static let registered = Mutex<[any Workshop.Type]>([])
+
+  /// Those of the house in the order in which people see them, then what was registered.
+  public static var all: [any Workshop.Type] {
+    [
+      DenoiseWorkshop.self, ClassifyWorkshop.self, ModelWorkshop.self, SamplesWorkshop.self,
+      BenchWorkshop.self, Describe.self,
+    ] + registered.withLock { $0 }
+  }
+
+  /// Adds a workshop of another module, for all front ends of this process.
+  ///
+  /// - Precondition: its name is none of those that are there.
+  public static func register(_ workshop: any Workshop.Type) {
+    precondition(!all.contains { $0.name == workshop.name }, "two workshops \(workshop.name)")
+    registered.withLock { $0.append(workshop) }
+  }
 }

@@ -99,7 +99,7 @@ final class Attacker {
       return noisy
     case .carliniWagner(let searches, let steps):
       return try CarliniWagnerAttack(
-        gradient: gradient(.margin(kappa: 0)), isTargeted: goal.isTargeted, searches: searches,
+        gradient: gradient(.unlimitedMargin), isTargeted: goal.isTargeted, searches: searches,
         steps: steps
       ).run(part, wanted)
     case .square(let queries):

@@ -11,13 +11,22 @@ import Darwin
 #endif
 
 /// Looks for the shortest noise that turns each picture: Adam over w with picture = (tanh w + 1) / 2,
-/// and a bisection over the weight of the margin.
+/// and a search for the weight of the margin.
+///
+/// The shortest noise ends where two classes are equally likely, and the steeper a victim is, the more
+/// of what is found lies on that very line; there the order of a sum decides, which another program,
+/// batch size or instruction set takes in its own way. So a picture counts as turned only when its new
+/// class leads by more than rounding (the paper's κ, as a share of what the lead is a sum of).
 struct CarliniWagnerAttack {
+  /// Gradient of the margin, which must not be flat where a picture is turned.
   let gradient: VictimGradient
   let isTargeted: Bool
   let searches: Int
   let steps: Int
   private let rate: Float = 0.05
+  /// What rounding may do to a lead, as a share of the absolute sum of its terms: far more than the
+  /// orders of a sum differ by, far less than a byte step of a row of pixels changes.
+  private let rounding: Float = 1e-5
 
   init(gradient: VictimGradient, isTargeted: Bool, searches: Int, steps: Int) {
     self.gradient = gradient
@@ -28,54 +37,111 @@ struct CarliniWagnerAttack {
 
   /// - Returns: The shortest turned pictures; where none was found the clean one.
   func run(_ clean: Tensor, _ labels: [Int]) throws -> Tensor {
-    let (count, length) = (labels.count, clean.count / labels.count)
-    var best = clean
-    var bestDistance = [Float](repeating: .infinity, count: count)
-    var low = [Float](repeating: 0, count: count)
-    var high = [Float](repeating: .infinity, count: count)
-    var weight = [Float](repeating: 1, count: count)
-    // Slightly inside (0, 1), where tanh can be inverted.
-    let start = clean.elements.map { atanhf((2 * $0 - 1) * 0.999_999) }
+    var best = Shortest(clean, count: labels.count)
+    let tolerances = try tolerances(clean, labels)
+    var weights = [MarginWeight](repeating: MarginWeight(), count: labels.count)
     for _ in 0..<searches {
-      var w = start
-      var adam = AdamMoments(count: w.count)
-      var isFound = [Bool](repeating: false, count: count)
-      for step in 1...max(steps, 1) {
-        // The victim sees bytes, so that what is found survives in a file; slopes go straight through.
-        var picture = clean
-        let smooth = w.map { (tanhf($0) + 1) / 2 }
-        for index in w.indices { picture.elements[index] = (smooth[index] * 255).rounded() / 255 }
-        let (slope, logits) = try gradient(picture, labels)
-        for row in 0..<count {
-          let range = row * length..<(row + 1) * length
-          var distance: Float = 0
-          for index in range {
-            let change = picture.elements[index] - clean.elements[index]
-            distance += change * change
-          }
-          if Attacker.isTurned(logits, row, labels[row], isTargeted: isTargeted) {
-            isFound[row] = true
-            if distance < bestDistance[row] {
-              bestDistance[row] = distance
-              best.elements.replaceSubrange(range, with: picture.elements[range])
-            }
-          }
-          for index in range {
-            let value = picture.elements[index]
-            let total =
-              2 * (value - clean.elements[index]) + weight[row] * slope.elements[index]
-            // The derivative of (tanh w + 1) / 2.
-            let inner = 2 * smooth[index] * (1 - smooth[index])
-            w[index] -= adam.step(index, total * inner, step, rate: rate)
-          }
+      let isFound = try descend(clean, labels, weights, tolerances, &best)
+      for row in labels.indices { weights[row].narrow(isFound: isFound[row]) }
+    }
+    return best.pictures
+  }
+
+  /// One descent from the clean pictures.
+  ///
+  /// - Returns: Which pictures were turned on the way.
+  private func descend(
+    _ clean: Tensor, _ labels: [Int], _ weights: [MarginWeight], _ tolerances: [Float],
+    _ best: inout Shortest
+  ) throws -> [Bool] {
+    let length = clean.count / labels.count
+    // Slightly inside (0, 1), where tanh can be inverted.
+    var w = clean.elements.map { atanhf((2 * $0 - 1) * 0.999_999) }
+    var adam = AdamMoments(count: w.count)
+    var isFound = [Bool](repeating: false, count: labels.count)
+    for step in 1...max(steps, 1) {
+      // The victim sees bytes, so that what is found survives in a file; slopes go straight through.
+      var picture = clean
+      let smooth = w.map { (tanhf($0) + 1) / 2 }
+      for index in w.indices { picture.elements[index] = (smooth[index] * 255).rounded() / 255 }
+      let (slope, logits) = try gradient(picture, labels)
+      for row in labels.indices {
+        let range = row * length..<(row + 1) * length
+        let isTurned = lead(logits, row, labels[row]) < -tolerances[row]
+        if isTurned {
+          isFound[row] = true
+          best.take(picture, clean, row, range)
+        }
+        // Past the hinge the distance alone pulls.
+        let weight = isTurned ? 0 : weights[row].value
+        for index in range {
+          let change = picture.elements[index] - clean.elements[index]
+          // The derivative of (tanh w + 1) / 2.
+          let inner = 2 * smooth[index] * (1 - smooth[index])
+          let total = (2 * change + weight * slope.elements[index]) * inner
+          w[index] -= adam.step(index, total, step, rate: rate)
         }
       }
-      for row in 0..<count {
-        if isFound[row] { high[row] = weight[row] } else { low[row] = weight[row] }
-        weight[row] = high[row].isFinite ? (low[row] + high[row]) / 2 : weight[row] * 10
-      }
     }
-    return best
+    return isFound
+  }
+
+  /// By how much the class to leave leads the likeliest other one, or the likeliest one the class to
+  /// reach.
+  private func lead(_ logits: Tensor, _ row: Int, _ label: Int) -> Float {
+    let classes = logits.shape.channels
+    let values = logits.elements[row * classes..<(row + 1) * classes]
+    let own = values[values.startIndex + label]
+    let others = values.indices.lazy.filter { $0 != values.startIndex + label }.map { values[$0] }
+    let lead = own - (others.max() ?? own)
+    return isTargeted ? -lead : lead
+  }
+
+  /// How far each picture's new class must lead: to first order a lead is the sum of every sample
+  /// times its slope.
+  private func tolerances(_ clean: Tensor, _ labels: [Int]) throws -> [Float] {
+    let slope = try gradient(clean, labels).gradient
+    let length = clean.count / labels.count
+    return labels.indices.map { row in
+      let range = row * length..<(row + 1) * length
+      return rounding * range.reduce(0) { $0 + abs(slope.elements[$1] * clean.elements[$1]) }
+    }
+  }
+}
+
+/// The weight of one picture's margin beside the distance: by decades until it is enclosed, then by
+/// halves.
+private struct MarginWeight {
+  private(set) var value: Float = 1
+  private var low: Float = 0
+  private var high: Float = .infinity
+
+  /// Goes down where the picture was turned and up where it was not.
+  mutating func narrow(isFound: Bool) {
+    if isFound { high = value } else { low = value }
+    value = !high.isFinite ? low * 10 : low == 0 ? high / 10 : (low + high) / 2
+  }
+}
+
+/// The shortest noise yet of every picture.
+private struct Shortest {
+  private(set) var pictures: Tensor
+  private var distances: [Float]
+
+  init(_ clean: Tensor, count: Int) {
+    pictures = clean
+    distances = [Float](repeating: .infinity, count: count)
+  }
+
+  /// Keeps the samples `range` of picture `row` if they are nearer to the clean ones.
+  mutating func take(_ picture: Tensor, _ clean: Tensor, _ row: Int, _ range: Range<Int>) {
+    let distance = range.reduce(Float(0)) { sum, index in
+      let change = picture.elements[index] - clean.elements[index]
+      return sum + change * change
+    }
+    guard distance < distances[row] else { return }
+    distances[row] = distance
+    pictures.elements.replaceSubrange(range, with: picture.elements[range])
   }
 }
 
