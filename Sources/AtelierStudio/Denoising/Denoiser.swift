@@ -43,7 +43,7 @@ public final class Denoiser {
   ///   - kernels: Instruction set and threads.
   /// - Throws: `StudioError` when the model does something else.
   public convenience init(_ model: Model, kernels: Kernels = Kernels()) throws {
-    // Of a large picture one program is alive: those of its tiles are one, and the next picture's replaces it.
+    // All tiles of a picture are of one size; the next picture's program takes the place of its own.
     try self.init(
       RunningModel(model, task: Self.task, "denoises", capacity: 1, kernels: kernels))
   }

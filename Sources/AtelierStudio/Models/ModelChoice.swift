@@ -44,7 +44,7 @@ public struct ModelChoice: JobRequest, Hashable {
       ])
   }
 
-  /// The networks that have a name here; those that give pixels classes stand in the order of their names.
+  /// The networks that have a name here; those that give pixels classes in the order of names.
   private static let networks =
     Catalogue.networks(for: .denoise) + Catalogue.networks(for: .classify)
     + Catalogue.networks(for: .segment).sorted { $0.fullName < $1.fullName }
