@@ -160,7 +160,7 @@ public struct DenoisingTrainingRequest: TrainingRequest, Hashable {
   }
 }
 
-/// The hyper-parameters of a denoiser that can be chosen; nil where the network has none of the kind.
+/// The hyper-parameters of a denoiser that can be chosen; nil where the network has none.
 private struct NetworkParts {
   var channels: Int?
   var widths: [Int]?
