@@ -31,7 +31,7 @@ struct MistakeCase: CustomTestStringConvertible {
       "atelier: --threads takes 1 to 256; received 0 (see atelier denoise run --help)"),
     MistakeCase(
       "denoise a.png -o b.png --model none.safetensors", 66,
-      "atelier: none.safetensors: cannot read: No such file or directory"),
+      "atelier: none.safetensors: no such file or folder"),
     MistakeCase("denoise none.png -o b.png", 66, "atelier: none.png: no such file or folder"),
     MistakeCase("denoise empty -o out", 66, "atelier: empty: the folder holds no PNG or JPEG"),
     MistakeCase(
@@ -46,8 +46,9 @@ struct MistakeCase: CustomTestStringConvertible {
         + "autoencoder, unet, residual-unet, dncnn, ffdnet"),
     MistakeCase(
       "denoise train --network vgg --scenes 1 --steps 1 --run r", 64,
-      "atelier: expected a network, one of autoencoder, unet, residual-unet, dncnn, ffdnet; "
-        + "received vgg"),
+      "atelier: The value 'vgg' is invalid for '--network <name>': expected a network, one of "
+        + "autoencoder, unet, residual-unet, dncnn, ffdnet; received 'vgg' "
+        + "(see atelier denoise train --help)"),
     MistakeCase(
       "denoise train --network unet --steps 1 --run r", 64,
       "atelier: a training needs pictures: give --data or --scenes"),
@@ -60,6 +61,21 @@ struct MistakeCase: CustomTestStringConvertible {
     MistakeCase(
       "denoise train --network unet --unpool max --scenes 1 --steps 1 --run r", 64,
       "atelier: --unpool is for the autoencoder alone"),
+    MistakeCase(
+      "denoise train --network dncnn --widths 4 --scenes 1 --steps 1 --run r", 64,
+      "atelier: --widths is for autoencoder and residual-unet alone"),
+    MistakeCase(
+      "denoise train --network unet --channels 2 --scenes 1 --steps 1 --run r", 64,
+      "atelier: --channels takes 1 or 3; received 2 (see atelier denoise train --help)"),
+    MistakeCase(
+      "denoise train --network unet --color --channels 1 --scenes 1 --steps 1 --run r", 64,
+      "atelier: --color and --channels 1 contradict (see atelier denoise train --help)"),
+    MistakeCase(
+      "denoise compare --unpool max,max --scenes 1 --steps 1", 64,
+      "atelier: --unpool takes each unpooling once, or all (see atelier denoise compare --help)"),
+    MistakeCase(
+      "denoise compare --scenes 1", 64,
+      "atelier: a training needs a limit: give --steps or --minutes"),
     MistakeCase(
       "denoise train --network unet --scenes 1 --steps 1 --run r --patience 0", 64,
       "atelier: --patience takes at least 1; received 0 (see atelier denoise train --help)"),

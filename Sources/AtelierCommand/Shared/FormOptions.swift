@@ -90,6 +90,10 @@ extension FieldDescription {
     case (_, false, false, true):
       return Option<String>(name: names, parsing: parsing, help: help, completion: completion)
     case (_, false, false, false):
+      if let loneWord {
+        return Option<String?>(
+          name: names, defaultAsFlag: loneWord, help: help, completion: completion)
+      }
       return Option<String?>(name: names, parsing: parsing, help: help, completion: completion)
     }
   }

@@ -19,8 +19,6 @@ public struct Report: Sendable {
   public var blocks: [Block] = []
   /// What programs read; nil for a job that has nothing for them.
   public var value: (any Encodable & Sendable)?
-  /// What programs read line by line, in place of one value.
-  public var lines: [any Encodable & Sendable] = []
   /// The files that were written and are results, such as pictures to look at.
   public var files: [String] = []
   /// The inputs that failed, where the others were worked on.
