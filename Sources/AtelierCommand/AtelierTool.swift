@@ -25,11 +25,7 @@ package struct AtelierTool: ParsableCommand {
           73 a result cannot be written, 130 interrupted (a training is saved first).
         """,
       version: StudioVersion.current,
-      subcommands: [
-        DenoiseCommand.self, SwapCommand.self, command(for: SegmentWorkshop.self),
-        command(for: ClassifyWorkshop.self),
-        command(for: AttackWorkshop.self), ModelCommand.self, SamplesCommand.self, BenchCommand.self,
-      ])
+      subcommands: Workshops.all.map { command(for: $0) })
   }
 
   package init() {}

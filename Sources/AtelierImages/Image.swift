@@ -104,7 +104,7 @@ public struct Image<Sample: ImageSample>: Sendable, Equatable {
 }
 
 /// The size of a picture in pixels.
-public struct PixelSize: Sendable, Hashable, CustomStringConvertible {
+public struct PixelSize: Sendable, Hashable, Codable, CustomStringConvertible {
   /// Pixels in a row.
   public var width: Int
   /// Rows.

@@ -33,17 +33,3 @@ public struct MediaFile: Sendable, Hashable {
     return "\(path.deletingPathExtension)-compare." + (isFilm ? path.pathExtension : "png")
   }
 }
-
-/// A file of many that could not be done.
-public struct MediaFailure {
-  /// The file.
-  public let file: String
-  /// Why.
-  public let error: any Error
-
-  /// Names the file and the reason.
-  public init(file: String, error: any Error) {
-    self.file = file
-    self.error = error
-  }
-}

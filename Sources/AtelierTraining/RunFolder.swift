@@ -69,6 +69,8 @@ public final class RunFolder: Sendable {
   ///   - url: The folder.
   ///   - json: What was asked for.
   ///   - about: Which job this is, as JSON; nil leaves that out.
+  /// - Returns: The folder, held by this process.
+  /// - Throws: As above.
   public static func create(at url: URL, json: Data, about: Data?) throws -> RunFolder {
     let path = url.relativePath
     do {
@@ -185,8 +187,9 @@ public final class RunFolder: Sendable {
 
   /// The same of a configuration that is JSON already.
   public func replace(json: Data, about: Data) throws {
-    try AtomicFile.write(about, to: aboutURL)
     try AtomicFile.write(json, to: configurationURL)
+    // Last, because it says that the configuration is complete.
+    try AtomicFile.write(about, to: aboutURL)
   }
 
   private static func encoded(_ configuration: some Encodable) throws -> Data {

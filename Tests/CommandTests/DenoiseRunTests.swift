@@ -170,6 +170,32 @@ struct DenoiseRunTests {
       ])
   }
 
+  @Test func checkPrintsTheRequestAndDoesNothing() throws {
+    func object(_ outcome: CommandTool.Outcome) throws -> [String: Any] {
+      #expect(outcome.status == 0, "\(outcome.errors)")
+      let value = try JSONSerialization.jsonObject(with: Data(outcome.output.utf8))
+      return try #require(value as? [String: Any])
+    }
+    let bench = try bench()
+    try bench.picture("in.png", 20, 16, channels: 1)
+    let run = try object(
+      try bench.run("denoise", "in.png", "-o", "out.png", "--sigma", "20", "--check"))
+    #expect(run["inputs"] as? [String] == ["in.png"])
+    #expect(run["sigma"] as? Double == 20)
+    #expect(run["clean"] is NSNull)
+    #expect(!FileManager.default.fileExists(atPath: bench.path("out.png").path))
+    let training = try object(
+      try bench.run(
+        "denoise", "train", "--network", "ffdnet", "--color", "--data", "in.png", "--steps", "3",
+        "--run", "run", "--check"))
+    #expect(training["steps"] as? Int == 3)
+    #expect(training["warmUp"] as? Int == 200)
+    #expect((training["network"] as? [String: Any])?.keys.first == "ffdnet")
+    #expect(!FileManager.default.fileExists(atPath: bench.path("run").path))
+    let refused = try bench.run("denoise", "none.png", "-o", "out.png", "--clean", "no", "--check")
+    #expect(refused.status == 66)
+  }
+
   @Test func evaluationPrintsExactlyItsJSON() throws {
     let bench = try bench()
     try bench.picture("data/a.png", 40, 30, channels: 1)

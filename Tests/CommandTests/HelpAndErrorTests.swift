@@ -31,7 +31,7 @@ struct MistakeCase: CustomTestStringConvertible {
       "atelier: --threads takes 1 to 256; received 0 (see atelier denoise run --help)"),
     MistakeCase(
       "denoise a.png -o b.png --model none.safetensors", 66,
-      "atelier: none.safetensors: cannot read: No such file or directory"),
+      "atelier: none.safetensors: no such file or folder"),
     MistakeCase("denoise none.png -o b.png", 66, "atelier: none.png: no such file or folder"),
     MistakeCase("denoise empty -o out", 66, "atelier: empty: the folder holds no PNG or JPEG"),
     MistakeCase(
@@ -46,8 +46,9 @@ struct MistakeCase: CustomTestStringConvertible {
         + "autoencoder, unet, residual-unet, dncnn, ffdnet"),
     MistakeCase(
       "denoise train --network vgg --scenes 1 --steps 1 --run r", 64,
-      "atelier: expected a network, one of autoencoder, unet, residual-unet, dncnn, ffdnet; "
-        + "received vgg"),
+      "atelier: The value 'vgg' is invalid for '--network <name>': expected a network, one of "
+        + "autoencoder, unet, residual-unet, dncnn, ffdnet; received 'vgg' "
+        + "(see atelier denoise train --help)"),
     MistakeCase(
       "denoise train --network unet --steps 1 --run r", 64,
       "atelier: a training needs pictures: give --data or --scenes"),
@@ -60,6 +61,21 @@ struct MistakeCase: CustomTestStringConvertible {
     MistakeCase(
       "denoise train --network unet --unpool max --scenes 1 --steps 1 --run r", 64,
       "atelier: --unpool is for the autoencoder alone"),
+    MistakeCase(
+      "denoise train --network dncnn --widths 4 --scenes 1 --steps 1 --run r", 64,
+      "atelier: --widths is for autoencoder and residual-unet alone"),
+    MistakeCase(
+      "denoise train --network unet --channels 2 --scenes 1 --steps 1 --run r", 64,
+      "atelier: --channels takes 1 or 3; received 2 (see atelier denoise train --help)"),
+    MistakeCase(
+      "denoise train --network unet --color --channels 1 --scenes 1 --steps 1 --run r", 64,
+      "atelier: --color and --channels 1 contradict (see atelier denoise train --help)"),
+    MistakeCase(
+      "denoise compare --unpool max,max --scenes 1 --steps 1", 64,
+      "atelier: --unpool takes each unpooling once, or all (see atelier denoise compare --help)"),
+    MistakeCase(
+      "denoise compare --scenes 1", 64,
+      "atelier: a training needs a limit: give --steps or --minutes"),
     MistakeCase(
       "denoise train --network unet --scenes 1 --steps 1 --run r --patience 0", 64,
       "atelier: --patience takes at least 1; received 0 (see atelier denoise train --help)"),
@@ -191,15 +207,15 @@ struct MistakeCase: CustomTestStringConvertible {
       "atelier: a training needs faces of two people: give --a and --b, or --characters"),
     MistakeCase(
       "swap train --characters 4 --steps 1 --run r --mode both", 64,
-      "atelier: The value 'both' is invalid for '--mode <mode>': expected one of joint, "
-        + "sequential; received 'both' (see atelier swap train --help)"),
+      "atelier: The value 'both' is invalid for '--mode <mode>': expected joint or sequential; "
+        + "received 'both' (see atelier swap train --help)"),
     MistakeCase(
       "swap train --characters 4 --steps 1 --run r --loss ssim", 64,
       "atelier: The value 'ssim' is invalid for '--loss <loss>': expected mae, dssim or mixed; "
         + "received 'ssim' (see atelier swap train --help)"),
     MistakeCase(
       "swap train --characters 4 --steps 1 --run r --coverage 0", 64,
-      "atelier: --coverage takes 0.25 to 1.0; received 0.0 (see atelier swap train --help)"),
+      "atelier: --coverage takes 0.25 to 1; received 0.0 (see atelier swap train --help)"),
     MistakeCase(
       "swap train --characters 4 --steps 1 --run r --eyes-mouth-priority 0.5", 64,
       "atelier: --eyes-mouth-priority takes 1 to 100; received 0.5 (see atelier swap train --help)"),

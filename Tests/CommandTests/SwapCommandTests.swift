@@ -51,6 +51,23 @@ struct SwapCommandTests {
     try CommandTool.run(arguments, in: bench.folder)
   }
 
+  @Test func whatWouldBeDoneIsPrinted() throws {
+    let bench = try bench()
+    let checked = try run(
+      bench,
+      ["swap", "in", "--model", "swap.safetensors", "--to", "a", "-o", "out", "--erode", "-0.1"]
+        + ["--seamless", "--check"] + Self.boxes)
+    #expect(checked.status == 0, "\(checked.errors)")
+    let request = try #require(
+      try JSONSerialization.jsonObject(with: Data(checked.output.utf8)) as? [String: Any])
+    #expect(request["face"] as? String == "a" && request["quality"] as? Int == 92)
+    let compositor = try #require(request["compositor"] as? [String: Any])
+    #expect(compositor["blending"] as? String == "seamless")
+    #expect((compositor["erosion"] as? Double).map { abs($0 + 0.1) < 1e-6 } == true)
+    #expect((request["source"] as? [String: Any])?["boxes"] as? String == "boxes.csv")
+    #expect(!FileManager.default.fileExists(atPath: bench.path("out").path))
+  }
+
   @Test func cropsComeFromBoxesAndServeARun() throws {
     let bench = try bench()
     let extracted = try run(
@@ -326,7 +343,7 @@ struct SwapCommandTests {
       ),
       (
         ["swap", "extract", "in", "-o", "faces", "--boxes", "none.csv"], [:], 66,
-        "none.csv: expected a file of boxes, received none"
+        "none.csv: no such file or folder"
       ),
     ]
     for (arguments, environment, status, line) in cases {

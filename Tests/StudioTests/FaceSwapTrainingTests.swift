@@ -59,7 +59,7 @@ struct FaceSwapTrainingTests {
   private func train(
     _ request: FaceSwapTrainingRequest, in run: URL, isResuming: Bool = false,
     interruptAfter count: Int? = nil
-  ) throws -> (report: FaceSwapTrainingReport, errors: [Double]) {
+  ) throws -> (stop: StopReport, errors: [Double]) {
     var errors: [Double] = []
     var made = 0
     let interrupt = InterruptFlag()
@@ -68,9 +68,9 @@ struct FaceSwapTrainingTests {
       if case .step = event { made += 1 }
       if made == count { interrupt.raise() }
     }
-    let report = try FaceSwapTraining.run(
+    let stop = try FaceSwapTraining.run(
       request, in: run, isResuming: isResuming, listeners: [listener], interrupt: interrupt)
-    return (report, errors)
+    return (stop, errors)
   }
 
   private func parameters(_ run: URL, _ name: String = "last") throws -> [String: Tensor] {
@@ -87,16 +87,16 @@ struct FaceSwapTrainingTests {
       var request = try request(folder, mode: mode)
       request.cycleWeight = cycleWeight
       request.cycleStart = 4
-      request.eyesMouthPriority = cycleWeight > 0 ? 3 : nil
+      request.eyesMouthPriority = cycleWeight > 0 ? 3 : 1
       let whole = folder.appending(path: "whole")
       let parts = folder.appending(path: "parts")
       try train(request, in: whole)
       // Within the first stage, within the second, and before the end.
-      #expect(try train(request, in: parts, interruptAfter: 4).report.stop.reason == .interrupted)
+      #expect(try train(request, in: parts, interruptAfter: 4).stop.reason == .interrupted)
       try train(request, in: parts, isResuming: true, interruptAfter: 4)
-      let last = try train(request, in: parts, isResuming: true).report
-      #expect(last.stop.reason == .finished)
-      #expect(last.stop.step == (mode == .joint ? 12 : 6))
+      let last = try train(request, in: parts, isResuming: true).stop
+      #expect(last.reason == .finished)
+      #expect(last.step == (mode == .joint ? 12 : 6))
       var names = ["last.safetensors", "best.safetensors"]
       names += ["previews/step-0000005.png", "timelapse/0000005.png"]
       if mode == .sequential { names += ["first/last.safetensors", "first/best.safetensors"] }
@@ -114,6 +114,79 @@ struct FaceSwapTrainingTests {
     }
   }
 
+  /// The run folder as version 0.1 left it: no `about.json`, no keys for what is nil or newer, Adam's rule by its beta1 alone.
+  private func makeOld(_ run: URL) throws {
+    try FileManager.default.removeItem(at: run.appending(path: "about.json"))
+    let file = run.appending(path: "configuration.json")
+    var stored = try #require(
+      try JSONSerialization.jsonObject(with: Data(contentsOf: file)) as? [String: Any])
+    for key in ["optimizer", "epochs", "patience", "frozen"] { stored[key] = nil }
+    if stored["eyesMouthPriority"] as? Double == 1 { stored["eyesMouthPriority"] = nil }
+    stored = stored.filter { !($0.value is NSNull) }
+    try JSONSerialization.data(withJSONObject: stored).write(to: file)
+  }
+
+  @Test(arguments: [FaceSwapTrainingRequest.Mode.joint, .sequential])
+  func `a run folder of an older version is read and goes on to the same bytes`(
+    _ mode: FaceSwapTrainingRequest.Mode
+  ) throws {
+    try withScratchFolder { folder in
+      var request = try request(folder, mode: mode)
+      // Not what the slim network has by default.
+      (request.beta1, request.gradientLimit, request.averageDecay) = (0.5, nil, nil)
+      let whole = folder.appending(path: "whole")
+      let parts = folder.appending(path: "parts")
+      try train(request, in: whole)
+      try train(request, in: parts, interruptAfter: 4)
+      try makeOld(parts)
+      if mode == .sequential { try makeOld(parts.appending(path: "first")) }
+      let read = try FaceSwapTraining.request(of: parts)
+      #expect(read.beta1 == 0.5 && read.gradientLimit == nil && read.averageDecay == nil)
+      #expect(read.eyesMouthPriority == 1 && read.steps == 12 && read.minutes == nil)
+      try train(read, in: parts, isResuming: true)
+      for name in ["last.safetensors", "best.safetensors"] {
+        #expect(
+          try Data(contentsOf: whole.appending(path: name))
+            == Data(contentsOf: parts.appending(path: name)), "\(name)")
+      }
+      #expect(FileManager.default.fileExists(atPath: parts.appending(path: "about.json").path))
+    }
+  }
+
+  @Test func `words become the recipe of their network`() throws {
+    let words: FieldWords = ["characters": ["4"], "no-color": [""], "chroma": ["0.2"]]
+    let slim = try FaceSwapTrainingRequest(words: words)
+    #expect(slim.learningRate == 1e-3 && slim.beta1 == 0.9 && slim.warmUp == 100)
+    #expect(slim.augmentation.lightness == 0 && slim.augmentation.chroma == 0)
+    let half = try FaceSwapTrainingRequest(
+      words: words.merging(["network": ["half"], "loss": ["dssim"]]) { $1 })
+    #expect(half.network.design == .half && half.learningRate == 5e-5 && half.decay == .constant)
+    #expect(half.optimizer == .adam(beta1: 0.5) && half.averageDecay == nil)
+    #expect(half.loss == .dissimilarity)
+    let again = FaceSwapTrainingRequest.form.words(of: half)
+    #expect(again["loss"] == ["dssim"] && again["no-color"] == [""])
+    #expect(try FaceSwapTrainingRequest(words: again) == half)
+  }
+
+  @Test func `a place hears the forecast, and the report ends with it`() throws {
+    try withScratchFolder { folder in
+      var told: [String] = []
+      var place = JobPlace { if case .forecast(let text?) = $0 { told.append(text) } }
+      var run = RunPlace()
+      run.run = folder.appending(path: "run").path
+      run.export = folder.appending(path: "out.safetensors").path
+      place.run = run
+      let report = try FaceSwapTraining.run(request(folder, steps: 3), in: place)
+      #expect(told == ["no telling yet when 0.02 is reached"])
+      let value = try #require(report.value)
+      let text = try JSONText.line(value)
+      #expect(text.contains("\"goal\":0.02") && text.contains("\"error\":"))
+      let last = folder.appending(path: "run/last.safetensors")
+      #expect(
+        try Data(contentsOf: last) == Data(contentsOf: URL(fileURLWithPath: run.export ?? "")))
+    }
+  }
+
   @Test func `forty steps draw people better, and the pictures are there`() throws {
     try withScratchFolder { folder in
       let run = folder.appending(path: "run")
@@ -121,7 +194,7 @@ struct FaceSwapTrainingTests {
       let (first, last) = try (#require(result.errors.first), #require(result.errors.last))
       print("face swap: error \(first) after 4 steps, \(last) after 40")
       #expect(last < 0.8 * first)
-      #expect(result.report.stop.best == result.errors.min())
+      #expect(result.stop.best == result.errors.min())
       let preview = try ImageFile.read(run.appending(path: "previews/step-0000040.png"))
       #expect(preview.width > 6 * 128 && preview.height > 5 * 128)
       let film = try ImageFile.read(run.appending(path: "timelapse/0000040.png"))
@@ -131,7 +204,7 @@ struct FaceSwapTrainingTests {
       let information = model.model.information
       #expect(information.training["a"] == "a, 5 crops", "a name, not a place")
       #expect(information.training["mode"] == "joint")
-      #expect(information.figures["mae"] == result.report.stop.best)
+      #expect(information.figures["mae"] == result.stop.best)
     }
   }
 
@@ -198,8 +271,8 @@ struct FaceSwapTrainingTests {
       request.gradientLimit = nil
       request.loss = .absolute
       let run = folder.appending(path: "run")
-      let report = try train(request, in: run).report
-      #expect(report.stop.reason == .notFinite)
+      let stop = try train(request, in: run).stop
+      #expect(stop.reason == .notFinite)
       for (name, tensor) in try parameters(run) {
         #expect(tensor.elements.allSatisfy { $0.isFinite }, "\(name)")
       }

@@ -233,10 +233,16 @@ struct FaceExtractionTests {
       let locator = FaceLocator(
         .boxes(try BoxTable(text: table, name: "t"), nil), aligner: FaceAligner(size: 64))
       let output = folder.appending(path: "faces").path
-      var request = FaceExtractionRequest(sources: sources, locator: locator, folder: output)
-      let (report, failures) = try FaceExtraction.run(request, pool: ThreadPool(threads: 2))
+      var request = SwapExtractRequest()
+      request.output = output
+      func extract(threads: Int) throws -> FaceExtractionReport {
+        try FaceExtraction.run(
+          request, on: sources, locator: locator,
+          in: JobPlace(kernels: Kernels(pool: ThreadPool(threads: threads))))
+      }
+      let report = try extract(threads: 2)
       #expect(report.faces == 5 && report.laidByBox == 5 && report.pictures == 5)
-      #expect(failures.map(\.file) == [sources[4].input])
+      #expect(report.failures.map(\.file) == [sources[4].input])
       #expect(report.sheets == [output + "-sheet.png"])
       let list = try FaceAlignments(contentsOf: URL(fileURLWithPath: report.alignments))
       #expect(list.faces.compactMap(\.crop) == (0..<4).map { "f\($0)-0.png" } + ["f0~2-0.png"])
@@ -249,8 +255,8 @@ struct FaceExtractionTests {
       let sorted = list.faces.map(\.sharpness).sorted()
       request.leastSharpness = (sorted[0] + sorted[1]) / 2
       request.writesSheets = false
-      request.folder = folder.appending(path: "sharp").path
-      let (sharp, _) = try FaceExtraction.run(request, pool: ThreadPool(threads: 1))
+      request.output = folder.appending(path: "sharp").path
+      let sharp = try extract(threads: 1)
       let below = sorted.filter { $0 < request.leastSharpness }.count
       #expect(sharp.faces == 5 - below && sharp.tooBlurred == below && sharp.withoutFace == 0)
     }

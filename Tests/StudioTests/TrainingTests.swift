@@ -145,6 +145,78 @@ struct DenoisingTrainingTests {
     }
   }
 
+  @Test func `a run of the former version goes on to the same bytes`() throws {
+    try withScratchFolder { folder in
+      let request = try request(tinyNetworks[4].network, data: makeData(in: folder), steps: 16)
+      let whole = folder.appending(path: "whole")
+      let parts = folder.appending(path: "parts")
+      try train(request, in: whole)
+      try train(request, in: parts, interruptAt: 7)
+      // It had no about.json, no keys of what was nil, and none of what is new.
+      let about = parts.appending(path: "about.json")
+      let file = parts.appending(path: "configuration.json")
+      var stored = try #require(
+        try JSONSerialization.jsonObject(with: Data(contentsOf: file)) as? [String: Any])
+      for key in ["decay", "epochs", "startFrom", "frozen"] { stored[key] = nil }
+      stored = stored.filter { !($0.value is NSNull) }
+      try JSONSerialization.data(withJSONObject: stored).write(to: file)
+      try FileManager.default.removeItem(at: about)
+      #expect(try DenoisingTraining.request(of: parts) == request)
+      try train(request, in: parts, isResuming: true)
+      for name in ["last.safetensors", "best.safetensors"] {
+        #expect(
+          try Data(contentsOf: whole.appending(path: name))
+            == Data(contentsOf: parts.appending(path: name)), "\(name)")
+      }
+      #expect(try String(contentsOf: about, encoding: .utf8).contains("denoise train"))
+    }
+  }
+
+  @Test func `a configuration of the former version is read`() throws {
+    try withScratchFolder { folder in
+      let text = """
+        {"averageDecay": 0.999, "batch": 2, "data": ["photos"], "learningRate": 0.001,
+        "loss": {"sum": {"_0": [{"loss": {"absoluteError": {}}, "weight": 0.8},
+        {"loss": {"structuralSimilarity": {}}, "weight": 0.2}]}},
+        "network": {"residualUNet": {"_0": {"blocks": 2, "channels": 3, "widths": [4, 6]}}},
+        "noises": [{"gaussian": {"sigma": [0, 50]}}],
+        "optimizer": {"adamW": {"beta1": 0.9, "beta2": 0.999, "epsilon": 1e-08, "weightDecay": 0}},
+        "patch": 16, "previewInterval": 500, "saveInterval": 3, "scale": 1, "scenes": 1, "seed": 1,
+        "minutes": 6, "target": "noisy", "validation": [], "validationInterval": 500,
+        "validationSigma": 25, "warmUp": 200}
+        """
+      try Data(text.utf8).write(to: folder.appending(path: "configuration.json"))
+      var expected = DenoisingTrainingRequest(
+        data: ["photos"],
+        network: .residualUNet(ResidualUNet(channels: 3, widths: [4, 6], blocks: 2)))
+      expected.loss = .sum([
+        .init(weight: 0.8, loss: .absoluteError), .init(weight: 0.2, loss: .structuralSimilarity),
+      ])
+      expected.batch = 2
+      expected.patch = 16
+      expected.scenes = 1
+      expected.target = .noisy
+      expected.saveInterval = 3
+      expected.minutes = 6
+      // What it left out was nil, whatever the default.
+      expected.gradientLimit = nil
+      #expect(try DenoisingTraining.request(of: folder) == expected)
+    }
+  }
+
+  @Test func `words make a request and a request its words`() throws {
+    let words: FieldWords = [
+      "network": ["residual-unet"], "widths": ["8,12"], "channels": ["3"], "data": ["."],
+      "noise": ["gaussian:25", "poisson:10-60"], "noise2noise": [""], "loss": ["0.8*l1+0.2*ssim"],
+      "steps": ["5"],
+    ]
+    let request = try DenoisingTrainingRequest(words: words)
+    #expect(request.network == .residualUNet(ResidualUNet(channels: 3, widths: [8, 12])))
+    #expect(request.noises == [.gaussian(sigma: 25...25), .poisson(peak: 10...60)])
+    #expect(request.target == .noisy)
+    #expect(DenoisingTrainingRequest.form.words(of: request) == words)
+  }
+
   @Test func `impossible requests leave one line and no run folder`() throws {
     try withScratchFolder { folder in
       let network = DenoiserArchitecture.residualUNet(ResidualUNet(channels: 1, widths: [4, 4, 4]))

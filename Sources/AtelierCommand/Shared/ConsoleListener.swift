@@ -31,6 +31,13 @@ final class ConsoleListener {
     case .result(let text):
       hasNoted = true
       if !settings.json { line { Console.print(text) } }
+    case .row(let value):
+      guard settings.json else { return }
+      hasNoted = true
+      do {
+        let text = try JSONText.line(value)
+        line { Console.print(text) }
+      } catch { complain(error) }
     case .progress(let progress):
       // Where every result has its line, a line of progress would only be in the way.
       if !settings.quiet, !hasNoted { show(progress) }
@@ -100,7 +107,6 @@ struct ReportPrinter {
   func tell(_ report: Report) throws {
     if settings.json {
       if let value = report.value { Console.print(try JSONText.pretty(value)) }
-      for line in report.lines { Console.print(try JSONText.line(line)) }
     } else {
       for block in report.blocks {
         switch block {

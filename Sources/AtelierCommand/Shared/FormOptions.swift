@@ -88,11 +88,18 @@ extension FieldDescription {
         wrappedValue: [], name: names, parsing: .upToNextOption, help: help,
         completion: completion)
     case (_, false, false, true):
-      return Option<String>(name: names, help: help, completion: completion)
+      return Option<String>(name: names, parsing: parsing, help: help, completion: completion)
     case (_, false, false, false):
-      return Option<String?>(name: names, help: help, completion: completion)
+      if let loneWord {
+        return Option<String?>(
+          name: names, defaultAsFlag: loneWord, help: help, completion: completion)
+      }
+      return Option<String?>(name: names, parsing: parsing, help: help, completion: completion)
     }
   }
+
+  /// A number may be below 0, which begins as an option does.
+  private var parsing: SingleValueParsingStrategy { kind == "number" ? .unconditional : .next }
 
   /// What a shell offers for the field.
   private var completion: CompletionKind {

@@ -83,19 +83,6 @@ enum Reading {
     return PixelSize(width: width, height: height)
   }
 
-  /// `32,64,128`.
-  static func widths(_ text: String) throws -> [Int] {
-    let numbers = text.split(separator: ",", omittingEmptySubsequences: false).map { Int($0) }
-    let known = numbers.compactMap { $0 }
-    guard known.count == numbers.count, known.allSatisfy({ (1...4096).contains($0) }),
-      (1...8).contains(known.count)
-    else {
-      throw ValidationError(
-        "expected 1 to 8 widths with commas, such as 32,64,128; received '\(text)'")
-    }
-    return known
-  }
-
   /// `max`, `nearest`, `nails` or `transposed`.
   static func unpooling(_ text: String) throws -> Unpooling {
     guard let kind = Unpooling(rawValue: text) else {
@@ -109,51 +96,6 @@ enum Reading {
   static func unpoolings(_ text: String) throws -> [Unpooling] {
     text == "all"
       ? Unpooling.allCases : try text.split(separator: ",").map { try unpooling(String($0)) }
-  }
-
-  /// `l1`, `l2`, `huber:0.1`, `charbonnier:0.001`, `ssim`, or a sum such as `0.8*l1+0.2*ssim`.
-  static func loss(_ text: String) throws -> Loss {
-    let terms = try text.split(separator: "+", omittingEmptySubsequences: false).map {
-      term -> Loss.Weighted in
-      let parts = term.split(separator: "*", omittingEmptySubsequences: false)
-      guard parts.count == 2 else { return .init(weight: 1, loss: try simpleLoss(term, text)) }
-      guard let weight = Float(parts[0]), weight.isFinite else { throw lossError(text) }
-      return .init(weight: weight, loss: try simpleLoss(parts[1], text))
-    }
-    if terms.count == 1, terms[0].weight == 1 { return terms[0].loss }
-    return .sum(terms)
-  }
-
-  private static func simpleLoss(_ term: Substring, _ text: String) throws -> Loss {
-    let parts = term.split(separator: ":", omittingEmptySubsequences: false)
-    guard parts.count <= 2 else { throw lossError(text) }
-    let number = parts.count == 2 ? Float(parts[1]) : nil
-    if parts.count == 2 {
-      guard let number, number > 0, number.isFinite else { throw lossError(text) }
-    }
-    switch (parts.first ?? "", parts.count) {
-    case ("l1", 1): return .absoluteError
-    case ("l2", 1): return .squaredError
-    case ("ssim", 1): return .structuralSimilarity
-    case ("huber", _): return .huber(delta: number ?? 0.1)
-    case ("charbonnier", _): return .charbonnier(epsilon: number ?? 0.001)
-    default: throw lossError(text)
-    }
-  }
-
-  private static func lossError(_ text: String) -> ValidationError {
-    ValidationError(
-      "expected l1, l2, huber:DELTA, charbonnier:EPSILON, ssim or a sum such as 0.8*l1+0.2*ssim; "
-        + "received '\(text)'")
-  }
-
-  /// The rule of an optimizer's short name.
-  static func optimizer(_ text: String) throws -> OptimizerKind {
-    guard let kind = OptimizerKind(named: text) else {
-      let names = OptimizerKind.defaults.map(\.name).joined(separator: ", ")
-      throw ValidationError("expected one of \(names); received '\(text)'")
-    }
-    return kind
   }
 
   /// Words with commas between them; none of nil.

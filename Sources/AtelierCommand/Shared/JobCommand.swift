@@ -129,7 +129,7 @@ package struct JobCommand<Work: Job>: ParsableCommand, CustomReflectable {
   ) throws {
     let request = try Self.sayingTheHelp { try job.request(own, in: run) }
     guard !settings.check else { return Console.print(try request.json()) }
-    let interrupt = job.trains ? InterruptFlag.catchingSignals() : InterruptFlag()
+    let interrupt = job.heedsInterrupt ? InterruptFlag.catchingSignals() : InterruptFlag()
     let events = try settings.events.map { try EventFile($0) }
     let listener = ConsoleListener(settings)
     var place = JobPlace(kernels: kernels(settings, listener), interrupt: interrupt) { event in

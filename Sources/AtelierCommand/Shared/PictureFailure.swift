@@ -12,11 +12,10 @@ struct PictureFailure: Encodable {
   enum CodingKeys: String, CodingKey { case file, error }
 
   /// The inputs of a plan that are not there, and what failed later.
-  static func list(_ plan: PicturePlan, _ failures: [MediaFailure]) -> [PictureFailure] {
+  static func list(_ plan: PicturePlan, _ failures: [InputFailure]) -> [PictureFailure] {
     plan.missing.map { PictureFailure(file: $0.file, error: $0.error, code: .missingInput) }
       + failures.map {
-        let failure = Failure($0.error)
-        return PictureFailure(file: $0.file, error: failure.message, code: failure.code)
+        PictureFailure(file: $0.file, error: $0.error, code: Failure.Code($0.kind))
       }
   }
 

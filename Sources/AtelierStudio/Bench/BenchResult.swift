@@ -56,7 +56,7 @@ public struct BenchProfileRow: Sendable, Hashable, Codable {
 }
 
 /// What is timed.
-public enum BenchPhase: String, Sendable, Hashable, CaseIterable {
+public enum BenchPhase: String, Sendable, Hashable, Codable, CaseIterable {
   /// Forward, loss, backward and Adam's step on a batch that is in place.
   case train
   /// Forward in the form for inference.

@@ -8,7 +8,7 @@ import AtelierVision
 
 /// A denoising model, ready for pictures of any size.
 ///
-/// Used by one thread at a time. Programs are planned once per tile size and kept.
+/// Used by one thread at a time. Programs are planned once per tile size.
 public final class Denoiser {
   /// How a picture is denoised.
   public struct Options: Sendable, Hashable {
@@ -26,16 +26,15 @@ public final class Denoiser {
     public init() {}
   }
 
-  /// What the model is.
-  public let model: Model
+  /// The task that models of this kind name.
+  public static let task = "denoise"
+
+  /// The model at work.
+  public let model: RunningModel
   /// The image channels that the network takes: 1 or 3.
   public let channels: Int
   /// Whether the network reads a noise-level map.
   public let hasNoiseMap: Bool
-
-  private let store: ParameterStore
-  private let kernels: Kernels
-  private var programs: [PixelSize: Program] = [:]
 
   /// Takes a model of the task `denoise`.
   ///
@@ -43,26 +42,24 @@ public final class Denoiser {
   ///   - model: What `ModelFile.read` gave.
   ///   - kernels: Instruction set and threads.
   /// - Throws: `StudioError` when the model does something else.
-  public init(_ model: Model, kernels: Kernels = Kernels()) throws {
-    guard model.information.task == "denoise" else {
-      throw StudioError(
-        .data, "expected a model that denoises, received one for the task \(model.information.task)"
-      )
-    }
-    guard let input = model.graph.input(named: "input"),
-      let output = model.graph.output(named: "output")
+  public convenience init(_ model: Model, kernels: Kernels = Kernels()) throws {
+    // All tiles of a picture are of one size; the next picture's program takes the place of its own.
+    try self.init(
+      RunningModel(model, task: Self.task, "denoises", capacity: 1, kernels: kernels))
+  }
+
+  /// Takes a model at work.
+  ///
+  /// - Throws: `StudioError` when it takes or gives something else than pictures.
+  public init(_ model: RunningModel) throws {
+    guard let shape = model.inputShape(), let output = model.outputShape()
     else { throw StudioError(.data, "the model has no input and output of these names") }
-    let shape = model.graph.values[input].shape
-    guard shape.rank == 4, shape.channels == 1 || shape.channels == 3,
-      model.graph.values[output].shape == shape
-    else {
+    guard shape.rank == 4, shape.channels == 1 || shape.channels == 3, output == shape else {
       throw StudioError(.data, "expected a model of gray or RGB images, received shape \(shape)")
     }
     self.model = model
-    self.kernels = kernels
     channels = shape.channels
-    hasNoiseMap = model.graph.input(named: "noise") != nil
-    store = try model.store()
+    hasNoiseMap = model.inputShape("noise") != nil
   }
 
   /// Denoises a picture in place of bytes; alpha is kept as it is.
@@ -163,6 +160,8 @@ public final class Denoiser {
         .usage,
         "expected a sigma and a strength of at least 0, received \(sigma) and \(options.strength)")
     }
+    // The ensemble also needs the program of the same tile turned.
+    if options.isEnsemble { model.capacity = max(model.capacity, 2) }
     let information = model.information
     let granularity = information.granularity
     // An overlap that is a multiple of the granularity keeps every tile on the network's grid.
@@ -245,21 +244,16 @@ public final class Denoiser {
   }
 
   private func program(for size: PixelSize) throws -> Program {
-    if let program = programs[size] { return program }
-    // What is alive at most: a tile's program and, for the ensemble, that of the same tile turned.
-    if programs.count >= 2 || programs.keys.first.map({ $0.width != size.height }) == true {
-      programs.removeAll()
+    try model.program(key: size) {
+      let shape: Shape = [1, size.height, size.width, channels]
+      var shapes = ["input": shape]
+      if hasNoiseMap { shapes["noise"] = [1, size.height, size.width, 1] }
+      let graph = try model.graph.reshaped(shapes).specialized(for: .infer)
+      guard let output = graph.output(named: "output"), graph.values[output].shape == shape else {
+        throw StudioError(.data, "the model gives no picture of \(size) for one of that size")
+      }
+      return graph
     }
-    let shape: Shape = [1, size.height, size.width, channels]
-    var shapes = ["input": shape]
-    if hasNoiseMap { shapes["noise"] = [1, size.height, size.width, 1] }
-    let graph = try model.graph.reshaped(shapes).specialized(for: .infer)
-    guard let output = graph.output(named: "output"), graph.values[output].shape == shape else {
-      throw StudioError(.data, "the model gives no picture of \(size) for one of that size")
-    }
-    let program = try Program(graph, parameters: store, kernels: kernels)
-    programs[size] = program
-    return program
   }
 }
 

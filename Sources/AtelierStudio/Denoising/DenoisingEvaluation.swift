@@ -64,11 +64,7 @@ public enum DenoisingEvaluation {
     var rows: [DenoisingReport.Row] = []
     for (index, item) in folder.items.enumerated() {
       let clean = item.image
-      var noisy = clean.floats
-      var samples = noisy.samples
-      NoiseModel.addProtocolNoise(to: &samples, sigma: sigma, seed: seed, imageIndex: index)
-      noisy = FloatImage(
-        width: clean.width, height: clean.height, channels: clean.channels, samples: samples)
+      let noisy = noised(clean, sigma: sigma, seed: seed, index: index)
       var options = options
       options.sigma = isBlind ? NoiseEstimator.sigma(ofColors: noisy.bytes) : sigma
       let result = try denoiser.denoise(noisy, options).bytes
@@ -84,6 +80,16 @@ public enum DenoisingEvaluation {
       mean: .init(
         psnr: rows.reduce(0) { $0 + $1.psnr } / count,
         ssim: rows.reduce(0) { $0 + $1.ssim } / count))
+  }
+
+  /// A picture with the protocol's noise, neither clipped nor rounded.
+  static func noised(
+    _ clean: ByteImage, sigma: Float, seed: UInt64, index: Int
+  ) -> FloatImage {
+    var samples = clean.floats.samples
+    NoiseModel.addProtocolNoise(to: &samples, sigma: sigma, seed: seed, imageIndex: index)
+    return FloatImage(
+      width: clean.width, height: clean.height, channels: clean.channels, samples: samples)
   }
 
   private static func text(

@@ -1,4 +1,4 @@
-// Training of a denoiser: pictures in, a run folder with a model out.
+// Training of a denoiser: what is asked for, its form, and the mathematics.
 
 import AtelierDatasets
 import AtelierEngine
@@ -11,19 +11,15 @@ import AtelierZoo
 import Foundation
 
 /// What a denoiser is trained on and how; stored as the run's configuration.
-public struct DenoisingTrainingRequest: FormerTrainingRequest, Hashable {
-  public static let changeable: Set = [
-    "steps", "minutes", "patience", "validationInterval", "previewInterval", "saveInterval",
-  ]
-
+public struct DenoisingTrainingRequest: TrainingRequest, Hashable {
   /// Folders or files of clean pictures.
-  public var data: [String]
+  public var data: [String] = []
   /// Folders or files of clean pictures to validate on; empty takes crops of the training pictures.
   public var validation: [String] = []
   /// How many of the project's own scenes join the pictures, rendered by seed.
   public var scenes = 0
   /// The network.
-  public var network: DenoiserArchitecture
+  public var network = DenoiserArchitecture.autoencoder(ConvolutionalAutoencoder(channels: 1))
   /// The noises; each patch draws one.
   public var noises: [NoiseModel] = [.gaussian(sigma: 0...50)]
   /// Clean targets, or independent noisy ones (Noise2Noise).
@@ -32,106 +28,219 @@ public struct DenoisingTrainingRequest: FormerTrainingRequest, Hashable {
   public var scale: Double = 1
   /// The side of a patch in pixels.
   public var patch = 96
-  /// Patches a step.
-  public var batch = 16
   /// The loss.
   public var loss: Loss = .absoluteError
-  /// The rule that moves the weights.
-  public var optimizer: OptimizerKind = .adamW(weightDecay: 0)
-  /// The base learning rate; half a cosine over the training ends at a thousandth of it.
-  public var learningRate = 1e-3
-  /// Steps of the straight line up to the base rate.
-  public var warmUp = 200
-  /// The largest gradient norm; nil for no limit.
-  public var gradientLimit: Double? = 1
-  /// The decay of the moving average of the weights, which is what is saved; nil for none.
-  public var averageDecay: Double? = 0.999
-  /// Steps to make; nil when minutes limit the training.
-  public var steps: Int?
-  /// Minutes to train; nil when steps limit the training.
-  public var minutes: Double?
-  /// How many validations in a row may pass without a better PSNR before the training stops; nil
-  /// never stops it.
-  public var patience: Int?
-  /// Steps between validations.
-  public var validationInterval = 500
-  /// Steps between preview pictures.
-  public var previewInterval = 500
-  /// Steps between saves.
-  public var saveInterval = 250
   /// The deviation of the noise that validation and previews use, in units of 8-bit values.
   public var validationSigma: Float = 25
-  /// The seed of weights, patches and noise.
-  public var seed: UInt64 = 1
+  /// Optimizer, rate, limits, intervals and seed.
+  public var recipe = TrainingRecipe()
 
   /// Describes a training with the defaults of the house.
   public init(data: [String], network: DenoiserArchitecture) {
+    self.init()
     self.data = data
     self.network = network
+  }
+
+  /// The defaults of the house.
+  public init() {
+    recipe.optimizer = .adamW(weightDecay: 0)
+    recipe.warmUp = 200
+    recipe.gradientLimit = 1
+    recipe.averageDecay = 0.999
+    recipe.validationInterval = 500
+    recipe.previewInterval = 500
+    recipe.saveInterval = 250
+  }
+
+  public static var form: Form<Self> {
+    Form(
+      Self(),
+      fields: [
+        Field(
+          "network", "The network; see above", value: "name",
+          kind: .choice(Catalogue.networks(for: .denoise).map(\.name)),
+          words: { [$0.network.name] },
+          put: { request, words in
+            let name = words.last ?? ""
+            guard
+              let network = DenoiserArchitecture(name: name, channels: request.parts.channels ?? 1)
+            else {
+              throw FieldError(
+                "expected a network, one of \(Catalogue.names(for: .denoise)); received '\(name)'")
+            }
+            request.network = network
+          }
+        ).demanded(
+          "a training needs a network: give --network, one of "
+            + Catalogue.names(for: .denoise)),
+        Field(
+          "unpool", \.parts.unpooling,
+          "The autoencoder's unpooling: max, nearest, nails or transposed", value: "kind"),
+      ]
+    ).section("TRAINING OPTIONS", trainingFields)
+  }
+
+  /// What the comparison of unpoolings is told, too.
+  static var trainingFields: [Field<Self>] {
+    [
+      Field(
+        list: "data", \.data, "Folders or files of clean pictures (PNG, JPEG)", value: "dir",
+        kind: .source),
+      Field(
+        list: "validation", \.validation, "Clean pictures to validate on", value: "dir",
+        kind: .source
+      ).byDefault("crops of the training pictures"),
+      Field(
+        "scenes", \.scenes, "Add this many of the project's own scenes", value: "n",
+        .from(0, to: 10_000)
+      ).byDefault(nil),
+      .channels(\.parts.channels, "1 for gray, 3 for colour"),
+      Field(
+        "color", "The same as --channels 3", kind: .flag,
+        put: { request, _ in request.parts.channels = 3 }),
+      Field(
+        list: "noise", \.noises,
+        "Noise: gaussian:SIGMA, poisson:PEAK, salt-and-pepper:PROBABILITY, "
+          + "correlated:SIGMA,RADIUS; numbers may be LOW-HIGH; several are drawn from",
+        value: "noise"),
+      Field(
+        flag: "noise2noise", \.learnsFromNoise,
+        "Learn from pairs of noisy pictures instead of clean targets (Noise2Noise)"),
+      Field("widths", \.parts.widths, "Filters of each level", value: "list"),
+      Field("patch", \.patch, "The side of a patch", value: "pixels", .from(1, to: 4096)),
+      .batch("Patches a step", most: 4096), .learningRate(), .warmUp,
+      .optimizer.byDefault("adamw without decay"),
+      Field(
+        "loss", \.loss,
+        "l1, l2, huber:DELTA, charbonnier:EPSILON, ssim, or a sum such as 0.8*l1+0.2*ssim",
+        value: "loss"),
+      Field(
+        "scale", \.scale, "Resize the pictures first; 0.5 averages away a camera's own noise",
+        value: "factor"),
+      Field(
+        "validation-sigma", \.validationSigma, "The sigma of validation and previews, of 255",
+        value: "sigma", .from(0, to: 255)),
+      .validateEvery(), .previewEvery(), .saveEvery(),
+    ] + Field.limits + [.patience("PSNR"), .seed("weights, patches and noise")]
+  }
+
+  public static func check(_ words: FieldWords) throws {
+    if words["color"] != nil, words["channels"] == ["1"] {
+      throw FieldError("--color and --channels 1 contradict")
+    }
+  }
+
+  public mutating func complete(with words: FieldWords) throws {
+    if words["unpool"] != nil, parts.unpooling == nil {
+      throw StudioError(.usage, "--unpool is for the autoencoder alone")
+    }
+    if words["widths"] != nil, parts.widths == nil {
+      throw StudioError(.usage, "--widths is for autoencoder and residual-unet alone")
+    }
+    try expectPictures()
+  }
+
+  fileprivate func expectPictures() throws {
+    guard !data.isEmpty || scenes > 0 else {
+      throw StudioError(.usage, "a training needs pictures: give --data or --scenes")
+    }
+  }
+
+  /// Whether targets are noisy, too.
+  private var learnsFromNoise: Bool {
+    get { target == .noisy }
+    set { target = newValue ? .noisy : .clean }
+  }
+
+  /// What options say of the network one by one.
+  fileprivate var parts: NetworkParts {
+    get { NetworkParts(network) }
+    set { network = newValue.network(named: network.name) ?? network }
+  }
+}
+
+/// The hyper-parameters of a denoiser that can be chosen; nil where the network has none.
+private struct NetworkParts {
+  var channels: Int?
+  var widths: [Int]?
+  var unpooling: Unpooling?
+
+  init(_ network: DenoiserArchitecture) {
+    switch network {
+    case .autoencoder(let its):
+      (channels, widths, unpooling) = (its.channels, its.widths, its.unpooling)
+    case .unet(let its): channels = its.channels
+    case .residualUNet(let its): (channels, widths) = (its.channels, its.widths)
+    case .dncnn(let its): channels = its.channels
+    case .ffdnet(let its): channels = its.channels
+    }
+  }
+
+  func network(named name: String) -> DenoiserArchitecture? {
+    DenoiserArchitecture(
+      name: name, channels: channels ?? 1, unpooling: unpooling ?? .max, widths: widths)
   }
 }
 
 /// Trains denoisers.
-public enum DenoisingTraining {
-  /// Trains in a run folder, or goes on there.
-  ///
-  /// - Parameters:
-  ///   - request: What to train; must equal the stored one when resuming, but for its limits.
-  ///   - run: The run folder.
-  ///   - isResuming: Whether the folder holds a run to go on with.
-  ///   - listeners: Who is told, besides the run folder's own logs.
-  ///   - interrupt: Asks to save and stop.
-  ///   - kernels: Instruction set and threads.
-  /// - Returns: Why it ended and what was reached.
-  /// - Throws: `StudioError`, `TrainingError`, `DatasetError`, each with one clear line.
-  public static func run(
-    _ request: DenoisingTrainingRequest, in run: URL, isResuming: Bool,
-    listeners: [any TrainingListener] = [], interrupt: InterruptFlag = InterruptFlag(),
-    kernels: Kernels = Kernels()
-  ) throws -> StopReport {
-    let session = try DenoisingSession(request, kernels: kernels)
-    let folder = try request.folder(at: run, isResuming: isResuming)
-    let loop = try session.loop(in: folder)
-    loop.interrupt = interrupt
-    loop.listeners =
-      folder.logs(["psnr"]) + [folder.previews { _ in try session.preview() }] + listeners
-    return try loop.run()
-  }
+public enum DenoisingTraining: TrainingJob {
+  public static let workshop = "denoise"
+  public static let name = "train"
+  public static let summary = "Train a denoiser on clean pictures."
+  public static let guide = """
+    The noise is added while training, so any clean pictures will do. The run folder holds the \
+    best and the last model, all that a resume needs, logs (CSV, JSON lines, TensorBoard) and \
+    previews. Ctrl-C saves; --resume goes on as if nothing had happened.
 
-  /// Reads the request of a run folder.
-  ///
-  /// - Throws: `TrainingError` when the folder holds no run of a denoiser.
-  public static func request(of run: URL) throws -> DenoisingTrainingRequest {
-    try DenoisingTrainingRequest(ofRun: run)
+    NETWORKS
+    \(Catalogue.list(for: .denoise))
+
+    EXAMPLES
+      atelier denoise train --data photos --network unet --run mine --minutes 30
+      atelier denoise train --data photos --color --network autoencoder \\
+        --unpool nearest --noise gaussian:25 --run course --steps 2000
+      atelier denoise train --run mine --resume
+      atelier denoise train --run mine --resume --minutes 60
+    """
+
+  public static func task(
+    _ request: DenoisingTrainingRequest, isResuming: Bool, kernels: Kernels
+  ) throws -> DenoisingTask {
+    try DenoisingTask(request, isResuming: isResuming, kernels: kernels)
   }
 }
 
-/// The parts of one denoising training, also used by the comparison of unpoolings.
-final class DenoisingSession {
-  let request: DenoisingTrainingRequest
-  let store: ParameterStore
+/// The mathematics of one denoising training, also used by the comparison of unpoolings.
+public final class DenoisingTask: TrainingTask {
+  public let request: DenoisingTrainingRequest
+  public let steps: [TrainingStep]
+  public let source: any BatchSource
+  public let monitor: Monitor? = Monitor("psnr", .maximum)
+  /// The network for inference.
   let graph: Graph
-  private let kernels: Kernels
-  private let program: Program
-  private let batches: DenoisingBatches
   /// The training pictures.
   let pictures: ImageFolder
-  /// Clean pictures of the validation.
+  /// The clean pictures of the validation.
   let validation: [ByteImage]
+  private let store: ParameterStore
+  /// The store's present weights at work.
+  private let denoiser: Denoiser
 
   /// Prepares a training.
   ///
   /// - Parameters:
   ///   - request: What to train.
+  ///   - isResuming: Whether saved weights will replace those of the start.
   ///   - kernels: Instruction set and threads.
   ///   - pictures: The training pictures when they are in memory already; else they are read.
   /// - Throws: `StudioError`, `ShapeError` or `DatasetError`, one line each, before anything is
-  /// written.
+  ///   written.
   init(
-    _ request: DenoisingTrainingRequest, kernels: Kernels, pictures: ImageFolder? = nil
+    _ request: DenoisingTrainingRequest, isResuming: Bool = false, kernels: Kernels,
+    pictures: ImageFolder? = nil
   ) throws {
     self.request = request
-    self.kernels = kernels
     let architecture = request.network.architecture
     guard request.batch > 0 else {
       throw StudioError(.usage, "a step needs at least one patch; received \(request.batch)")
@@ -139,23 +248,24 @@ final class DenoisingSession {
     guard request.patch > 0, request.patch % architecture.granularity == 0 else {
       throw StudioError(
         .usage,
-        "\(request.network.name) needs patches whose side is a multiple of \(architecture.granularity); received \(request.patch)"
-      )
+        "\(request.network.name) needs patches whose side is a multiple of "
+          + "\(architecture.granularity); received \(request.patch)")
     }
     graph = try architecture.graph(batch: 1, height: request.patch, width: request.patch)
     let training = try architecture.graph(
       batch: request.batch, height: request.patch, width: request.patch
     ).training(loss: request.loss)
-    store = try ParameterStore(for: [training], seed: request.seed)
-    program = try Program(training, parameters: store, kernels: kernels, seed: request.seed)
-    let folder = try pictures ?? Self.pictures(request, channels: graph.channels)
+    store = try request.recipe.store(for: [training], isResuming: isResuming)
+    let program = try Program(training, parameters: store, kernels: kernels, seed: request.seed)
+    steps = [try request.recipe.step(program, kernels: kernels)]
+    let mode: ColorMode = request.parts.channels == 3 ? .color : .gray
+    let folder = try pictures ?? Self.pictures(request, mode)
     self.pictures = folder
-    batches = try DenoisingBatches(
+    source = try DenoisingBatches(
       sampler: PatchSampler(
         folder: folder, patchSize: request.patch, batchSize: request.batch, seed: request.seed),
       noises: request.noises, target: request.target,
       givesNoiseMap: graph.input(named: "noise") != nil)
-    let mode: ColorMode = graph.channels == 1 ? .gray : .color
     let clean =
       request.validation.isEmpty
       ? folder.items.prefix(6).map(\.image)
@@ -164,13 +274,17 @@ final class DenoisingSession {
     validation = clean.map {
       $0.centerCropped(width: min($0.width, 192), height: min($0.height, 192))
     }
+    denoiser = try Denoiser(
+      RunningModel(
+        graph: graph, information: Self.information(request), store: store,
+        capacity: max(Set(validation.map(\.size)).count, 1), kernels: kernels))
   }
 
   /// The training pictures: those of the data, then the project's own scenes.
   private static func pictures(
-    _ request: DenoisingTrainingRequest, channels: Int
+    _ request: DenoisingTrainingRequest, _ mode: ColorMode
   ) throws -> ImageFolder {
-    let mode: ColorMode = channels == 1 ? .gray : .color
+    try request.expectPictures()
     let scenes = try (0..<request.scenes).map { index in
       ImageFolder.Item(
         name: "scene \(index)",
@@ -179,43 +293,18 @@ final class DenoisingSession {
           seed: request.seed &+ UInt64(index)
         ).bytes)
     }
-    if request.data.isEmpty, !scenes.isEmpty { return ImageFolder(items: scenes, mode: mode) }
-    guard !request.data.isEmpty else {
-      throw StudioError(.usage, "a training needs pictures: give --data or --scenes")
-    }
+    guard !request.data.isEmpty else { return ImageFolder(items: scenes, mode: mode) }
     return try ImageFolder(
       request.data.map { URL(fileURLWithPath: $0) }, mode: mode, scale: request.scale
     ).appending(scenes)
   }
 
-  /// The loop of this training; without a folder nothing is saved.
-  func loop(in folder: RunFolder?) throws -> TrainingLoop {
-    let optimizer = Optimizer(
-      request.optimizer, learningRate: request.learningRate,
-      schedule: .warmUp(
-        steps: request.warmUp, then: .progressCosine(minimum: request.learningRate / 1000)),
-      normLimit: request.gradientLimit)
-    let configuration = TrainingConfiguration(
-      steps: request.steps, minutes: request.minutes,
-      validationInterval: request.validationInterval, previewInterval: request.previewInterval,
-      saveInterval: request.saveInterval, averageDecay: request.averageDecay,
-      monitor: Monitor("psnr", .maximum, patience: request.patience), seed: request.seed)
-    let loop = try TrainingLoop(
-      [TrainingStep(program: program, optimizer: optimizer, kernels: kernels)], source: batches,
-      configuration: configuration, folder: folder, kernels: kernels)
-    loop.validate = { [unowned self] _ in ["psnr": try validationPSNR()] }
-    loop.writeModel = { [unowned self] _, file, metrics in
-      try ModelFile.write(
-        model(step: file.step, metrics: metrics), to: URL(fileURLWithPath: file.path))
-    }
-    return loop
-  }
-
-  /// The model with the store's present weights.
-  func model(step: Int, metrics: [String: Double]) throws -> Model {
+  private static func information(
+    _ request: DenoisingTrainingRequest, step: Int = 0, metrics: [String: Double] = [:]
+  ) -> ModelInformation {
     let architecture = request.network.architecture
-    let information = ModelInformation(
-      task: "denoise", architecture: request.network.name,
+    return ModelInformation(
+      task: Denoiser.task, architecture: request.network.name,
       granularity: architecture.granularity, receptiveRadius: architecture.receptiveRadius,
       training: [
         "noise": request.noises.map(\.description).joined(separator: ", "),
@@ -223,51 +312,43 @@ final class DenoisingSession {
         "loss": "\(request.loss)", "seed": String(request.seed),
         "target": request.target.rawValue,
       ], figures: metrics)
-    return try Model(graph: graph, store: store, information: information)
   }
 
-  /// The mean PSNR over the validation pictures with the store's present weights.
-  func validationPSNR() throws -> Double {
+  public func model(step: Int, metrics: [String: Double]) throws -> Model {
+    try Model(
+      graph: graph, store: store,
+      information: Self.information(request, step: step, metrics: metrics))
+  }
+
+  /// The mean PSNR over the validation pictures; noisy ∣ denoised ∣ clean of the first ones.
+  public func validate(step: Int) throws -> Validation {
     let results = try denoisedValidation()
-    let sum = try zip(validation, results).reduce(0.0) {
-      $0 + (try Metrics.psnr($1.0, $1.1.clean))
+    let figures = try zip(validation, results).map { try Metrics.psnr($0, $1.clean) }
+    let psnr = figures.reduce(0, +) / Double(max(figures.count, 1))
+    return Validation(["psnr": psnr]) { [validation] in
+      let rows = try zip(validation, zip(results, figures)).prefix(4).map { clean, found in
+        [
+          PictureGrid.Cell(
+            found.0.noisy, caption: Self.caption(try Metrics.psnr(clean, found.0.noisy))),
+          PictureGrid.Cell(found.0.clean, caption: Self.caption(found.1)),
+          PictureGrid.Cell(clean),
+        ]
+      }
+      return PreviewSheet(
+        PictureGrid(columnTitles: ["noisy", "denoised", "clean"], rows: rows))
     }
-    return sum / Double(max(validation.count, 1))
   }
 
-  /// Every validation picture with seeded noise, and denoised.
+  /// Every validation picture with seeded noise, and denoised by the store's present weights.
   func denoisedValidation() throws -> [(noisy: ByteImage, clean: ByteImage)] {
-    let denoiser = try Denoiser(model(step: 0, metrics: [:]), kernels: kernels)
     var options = Denoiser.Options()
     options.sigma = request.validationSigma
     return try validation.enumerated().map { index, clean in
-      var samples = clean.floats.samples
-      NoiseModel.addProtocolNoise(
-        to: &samples, sigma: request.validationSigma, seed: 0, imageIndex: index)
-      let noisy = FloatImage(
-        width: clean.width, height: clean.height, channels: clean.channels, samples: samples)
+      let noisy = DenoisingEvaluation.noised(
+        clean, sigma: request.validationSigma, seed: 0, index: index)
       return (noisy.bytes, try denoiser.denoise(noisy, options).bytes)
     }
   }
 
-  /// Noisy ∣ denoised ∣ clean of the first validation pictures.
-  func preview() throws -> ByteImage {
-    let rows = try zip(validation, denoisedValidation()).prefix(4).map { clean, result in
-      [
-        PictureGrid.Cell(
-          result.noisy, caption: Self.caption(try Metrics.psnr(clean, result.noisy))),
-        PictureGrid.Cell(
-          result.clean, caption: Self.caption(try Metrics.psnr(clean, result.clean))),
-        PictureGrid.Cell(clean),
-      ]
-    }
-    return PictureGrid(columnTitles: ["noisy", "denoised", "clean"], rows: rows).render()
-  }
-
   static func caption(_ psnr: Double) -> String { String(format: "%.2f dB", psnr) }
-}
-
-extension Graph {
-  /// The channels of the input named `input`.
-  fileprivate var channels: Int { input(named: "input").map { values[$0].shape.channels } ?? 1 }
 }

@@ -62,9 +62,9 @@ public enum UnpoolingComparison {
       var changed = network
       changed.unpooling = unpooling
       own.network = .autoencoder(changed)
-      let session = try DenoisingSession(own, kernels: kernels, pictures: pictures)
-      pictures = session.pictures
-      let loop = try session.loop(in: nil)
+      let task = try DenoisingTask(own, kernels: kernels, pictures: pictures)
+      pictures = task.pictures
+      let loop = try task.loop(in: nil, kernels: kernels)
       var loss = Double.nan
       loop.listeners = [
         ClosureListener { event in
@@ -74,26 +74,26 @@ public enum UnpoolingComparison {
       if let listener = listener(unpooling) { loop.listeners.append(listener) }
       let stop = try loop.run()
       try loop.withAverage {
-        let results = try session.denoisedValidation()
+        let results = try task.denoisedValidation()
         if columns.isEmpty {
-          columns.append(session.validation.map { PictureGrid.Cell($0) })
+          columns.append(task.validation.map { PictureGrid.Cell($0) })
           columns.append(
-            try zip(session.validation, results).map {
+            try zip(task.validation, results).map {
               PictureGrid.Cell(
-                $1.noisy, caption: DenoisingSession.caption(try Metrics.psnr($0, $1.noisy)))
+                $1.noisy, caption: DenoisingTask.caption(try Metrics.psnr($0, $1.noisy)))
             })
         }
-        let figures = try zip(session.validation, results).map {
+        let figures = try zip(task.validation, results).map {
           (psnr: try Metrics.psnr($0, $1.clean), ssim: try Metrics.ssim($0, $1.clean))
         }
         columns.append(
           zip(results, figures).map {
-            PictureGrid.Cell($0.clean, caption: DenoisingSession.caption($1.psnr))
+            PictureGrid.Cell($0.clean, caption: DenoisingTask.caption($1.psnr))
           })
         let count = Double(max(figures.count, 1))
         rows.append(
           Row(
-            unpooling: unpooling, parameters: session.graph.parameterCount,
+            unpooling: unpooling, parameters: task.graph.parameterCount,
             psnr: figures.reduce(0) { $0 + $1.psnr } / count,
             ssim: figures.reduce(0) { $0 + $1.ssim } / count, loss: loss, seconds: stop.seconds))
       }

@@ -32,6 +32,8 @@ public enum CodeMatching {
   public static func run(
     _ model: FaceSwapModel, on faces: Faces, kernels: Kernels = Kernels()
   ) throws -> Model {
+    let running = try model.running(
+      model.network.previewGraph(batch: 1, matchesCodes: true), kernels: kernels)
     var codes: [SwapFace: Codes] = [:]
     var counts: [Int] = []
     for face in SwapFace.allCases {
@@ -39,28 +41,22 @@ public enum CodeMatching {
       guard folder.items.count > 1 else {
         throw StudioError(.data, "codes are matched by at least two faces; received one")
       }
-      codes[face] = try Self.codes(of: folder, model, kernels: kernels)
+      codes[face] = try Self.codes(of: folder, model, running)
       counts.append(folder.items.count)
     }
-    let graph = try model.network.previewGraph(batch: 1, matchesCodes: true)
-    let store = try ParameterStore(
-      for: [graph], seed: 0,
-      startingFrom: model.model.parameters.filter { entry in
-        graph.parameters.contains { $0.name == entry.key }
-      })
     for face in SwapFace.allCases {
       guard let from = codes[face.other], let to = codes[face] else { continue }
       let size = to.size
       let map = CodeTransport.map(from: from.elements, to: to.elements, size: size)
       let name = face.parameterPrefix + "match/"
-      try store.set(name + "weight", Tensor([size, size], map.matrix.map { Float($0) }))
-      try store.set(name + "bias", Tensor([size], map.offset.map { Float($0) }))
+      try running.store.set(name + "weight", Tensor([size, size], map.matrix.map { Float($0) }))
+      try running.store.set(name + "bias", Tensor([size], map.offset.map { Float($0) }))
     }
     var information = model.model.information
     information.training["codes"] = "matched by \(counts[0]) faces of a and \(counts[1]) of b"
     // Measured before the codes were matched.
     information.figures = information.figures.filter { !$0.key.hasPrefix("swap_") }
-    return try Model(graph: graph, store: store, information: information)
+    return try Model(graph: running.graph, store: running.store, information: information)
   }
 
   /// Codes one after the other, and the numbers of each.
@@ -80,16 +76,12 @@ public enum CodeMatching {
   }
 
   private static func codes(
-    of folder: ImageFolder, _ model: FaceSwapModel, kernels: Kernels
+    of folder: ImageFolder, _ model: FaceSwapModel, _ running: RunningModel
   ) throws -> Codes {
     let batch = 16
-    let graph = try model.network.codeGraph(batch: batch).specialized(for: .infer)
-    let store = try ParameterStore(
-      for: [graph], seed: 0,
-      startingFrom: model.model.parameters.filter { entry in
-        graph.parameters.contains { $0.name == entry.key }
-      })
-    let program = try Program(graph, parameters: store, kernels: kernels)
+    let program = try running.program(key: batch) {
+      try model.network.codeGraph(batch: batch).specialized(for: .infer)
+    }
     let faces = try FaceBatches(
       faces: folder, side: model.network.side, batchSize: batch,
       augmentation: model.layout.unchanged, seed: 0)

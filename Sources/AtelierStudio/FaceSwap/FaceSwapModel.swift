@@ -115,15 +115,34 @@ public struct FaceSwapModel: Sendable {
     guard batch > 0 else {
       throw StudioError(.usage, "a conversion needs at least one crop at once; received \(batch)")
     }
+    // The one decoder that it needs, with the encoder.
     let graph = try network.conversionGraph(
-      batch: batch, to: face, matchesCodes: matchesCodes && source != face
-    ).specialized(for: .infer)
+      batch: batch, to: face, matchesCodes: matchesCodes && source != face)
+    return try converter(
+      to: face, of: source, batch: batch,
+      by: running(graph, capacity: 1, kernels: Kernels(pool: threads)))
+  }
+
+  /// The same by weights that converters share.
+  func converter(
+    to face: SwapFace, of source: SwapFace? = nil, batch: Int, by running: RunningModel
+  ) throws -> FaceSwapConverter {
+    let isMatched = matchesCodes && source != face
+    let program = try running.program(key: ["\(face)", "\(isMatched)", "\(batch)"]) {
+      try network.conversionGraph(batch: batch, to: face, matchesCodes: isMatched)
+        .specialized(for: .infer)
+    }
+    return FaceSwapConverter(face: face, network: network, program: program)
+  }
+
+  /// The model's weights at work in a graph; what it has and the model has not starts at random.
+  func running(_ graph: Graph, capacity: Int = 4, kernels: Kernels) throws -> RunningModel {
     let names = Set(graph.parameters.map(\.name))
     let store = try ParameterStore(
       for: [graph], seed: 0, startingFrom: model.parameters.filter { names.contains($0.key) })
-    return FaceSwapConverter(
-      face: face, network: network,
-      program: try Program(graph, parameters: store, kernels: Kernels(pool: threads)))
+    return RunningModel(
+      graph: graph, information: model.information, store: store, capacity: capacity,
+      kernels: kernels)
   }
 }
 

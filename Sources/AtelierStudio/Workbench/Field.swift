@@ -46,6 +46,8 @@ public struct Field<Request>: Sendable {
   public private(set) var isPositional = false
   /// A letter that stands for the name.
   public private(set) var letter: Character?
+  /// The word that the name alone stands for; nil where a word must follow.
+  public private(set) var loneWord: String?
   /// Whether a resumed training may change it.
   public private(set) var isChangeable = false
   /// Words that name something else than a file; nil where the job itself looks which files are there.
@@ -214,6 +216,9 @@ public struct Field<Request>: Sendable {
   /// The same field, of which the job tells what is missing, so that one file stops no others.
   public var lenient: Self { with { $0.reserved = nil } }
 
+  /// The same field, whose name alone stands for a word.
+  public func alone(_ word: String) -> Self { with { $0.loneWord = word } }
+
   /// The same field with words for its default; nil says nothing of it.
   public func byDefault(_ words: String?) -> Self {
     with { $0.fallback = words.map(Default.words) ?? .silent }
@@ -242,6 +247,7 @@ public struct Field<Request>: Sendable {
       put: put)
     field.isPositional = isPositional
     field.letter = letter
+    field.loneWord = loneWord
     field.isChangeable = isChangeable
     field.reserved = reserved
     field.need =

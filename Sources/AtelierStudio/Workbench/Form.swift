@@ -96,12 +96,13 @@ public struct Form<Request: Sendable>: Sendable {
     }
   }
 
-  /// The words of all fields of a request that differ from the defaults; they make it again.
+  /// The words of all fields of a request that differ from the defaults or are needed; they make it again.
   public func words(of request: Request) -> FieldWords {
     var result: FieldWords = [:]
     for field in fields {
       let words = field.words(request)
-      if !words.isEmpty, words != field.words(defaults) { result[field.name] = words }
+      guard !words.isEmpty, field.need != .none || words != field.words(defaults) else { continue }
+      result[field.name] = words
     }
     return result
   }
@@ -147,6 +148,8 @@ public struct FieldDescription: Sendable, Hashable, Codable {
   public var isPositional: Bool
   /// A letter that stands for the name.
   public var letter: String?
+  /// The word that the name alone stands for.
+  public var loneWord: String?
   /// Whether a new request needs it.
   public var isRequired: Bool
   /// Whether a resumed training may change it.
@@ -157,6 +160,7 @@ public struct FieldDescription: Sendable, Hashable, Codable {
   enum CodingKeys: String, CodingKey {
     case name, section, help, kind, choices, endings, range, least, most, defaults, letter
     case valueName = "value_name"
+    case loneWord = "alone"
     case isList = "list"
     case isPositional = "positional"
     case isRequired = "required"
@@ -179,6 +183,7 @@ public struct FieldDescription: Sendable, Hashable, Codable {
     isList = field.isList
     isPositional = field.isPositional
     letter = field.letter.map(String.init)
+    loneWord = field.loneWord
     isRequired = field.need != .none
     isChangeable = field.isChangeable
     isDemanded = field.need == .demanded

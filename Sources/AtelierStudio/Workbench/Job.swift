@@ -19,6 +19,8 @@ public protocol Job: Sendable {
   static var trains: Bool { get }
   /// Whether it multiplies, so that a precision can be chosen.
   static var takesPrecision: Bool { get }
+  /// Whether it looks at its place's interrupt, so that Ctrl-C ends it in good order.
+  static var heedsInterrupt: Bool { get }
 
   /// The job that is meant, where words or a run folder mean another one than this, with its own words; else nil.
   ///
@@ -56,6 +58,8 @@ extension Job {
   public static var trains: Bool { false }
   /// It multiplies.
   public static var takesPrecision: Bool { true }
+  /// Trainings do.
+  public static var heedsInterrupt: Bool { trains }
   /// Workshop and verb, such as `classify train`.
   public static var path: String { name == workshop ? name : "\(workshop) \(name)" }
   /// No other job is meant.

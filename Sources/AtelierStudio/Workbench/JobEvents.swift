@@ -13,6 +13,8 @@ public enum JobEvent: Sendable {
   case note(String)
   /// A line of results, which is wanted also where only results are.
   case result(String)
+  /// A row of results for programs, which is wanted as soon as it is there.
+  case row(any Encodable & Sendable)
   /// How far the work is.
   case progress(JobProgress)
   /// A file was written.
@@ -99,6 +101,8 @@ public struct JobPlace {
   public func note(_ text: String) { send(.note(text)) }
   /// Tells a result.
   public func result(_ text: String) { send(.result(text)) }
+  /// Tells a row of results to programs.
+  public func row(_ value: some Encodable & Sendable) { send(.row(value)) }
 }
 
 /// Writes a job's events into a file, a line of JSON each.
@@ -120,6 +124,7 @@ public final class EventFile {
     case .remark(let text): try writer.append(Line(event: "remark", text: text))
     case .note(let text): try writer.append(Line(event: "note", text: text))
     case .result(let text): try writer.append(Line(event: "result", text: text))
+    case .row(let value): try writer.append(Row(value: value))
     case .forecast(let text): try writer.append(Line(event: "forecast", text: text))
     case .saved(let file): try writer.append(Line(event: "saved", file: file))
     case .stopped(let reason): try writer.append(Line(event: "stopped", reason: reason))
@@ -134,6 +139,19 @@ public final class EventFile {
 
   /// Makes sure that all is on disk.
   public func finish() throws { try writer.sync() }
+
+  private struct Row: Encodable {
+    let event = "row"
+    let value: any Encodable
+
+    enum CodingKeys: CodingKey { case event, value }
+
+    func encode(to encoder: any Encoder) throws {
+      var container = encoder.container(keyedBy: CodingKeys.self)
+      try container.encode(event, forKey: .event)
+      try container.encode(value, forKey: .value)
+    }
+  }
 
   private struct Line: Encodable {
     var event: String

@@ -19,13 +19,11 @@ public struct Report: Sendable {
   public var blocks: [Block] = []
   /// What programs read; nil for a job that has nothing for them.
   public var value: (any Encodable & Sendable)?
-  /// What programs read line by line, in place of one value.
-  public var lines: [any Encodable & Sendable] = []
   /// The files that were written and are results, such as pictures to look at.
   public var files: [String] = []
   /// The inputs that failed, where the others were worked on.
   public var failures: [InputFailure] = []
-  /// How an interrupted job goes on, a line each; nil when it came to its end.
+  /// How an interrupted job goes on, a line each, none where it cannot; nil when it came to its end.
   public var continuation: [String]?
   /// What ended the job after it had something to report.
   public var fault: StudioError?

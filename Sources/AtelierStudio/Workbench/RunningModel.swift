@@ -18,7 +18,7 @@ public final class RunningModel {
   /// Instruction set and threads.
   public let kernels: Kernels
   /// How many programs are kept.
-  private let capacity: Int
+  public var capacity: Int
   private var programs: [(key: AnyHashable, program: Program)] = []
 
   /// Takes a model that was read.
@@ -72,6 +72,7 @@ public final class RunningModel {
   ///   - shapes: The inputs' shapes by name.
   ///   - extend: Adds to the graph for inference what the model file has not, such as probabilities; the same for one
   ///     set of shapes.
+  /// - Returns: The program over the store's parameters.
   /// - Throws: `ShapeError` when the graph does not take the shapes or there is no memory.
   public func program(
     _ shapes: [String: Shape], extend: (Graph) throws -> Graph = { $0 }
@@ -89,7 +90,7 @@ public final class RunningModel {
       return known.program
     }
     // The one that was not used for the longest time goes first.
-    if programs.count >= capacity { programs.removeFirst() }
+    programs.removeFirst(max(programs.count - capacity + 1, 0))
     let made = try Program(make(), parameters: store, kernels: kernels)
     programs.append((key, made))
     return made

@@ -8,8 +8,10 @@ public enum Workshops {
 
   /// Those of the house in the order in which people see them, then what was registered.
   public static var all: [any Workshop.Type] {
-    [SegmentWorkshop.self, ClassifyWorkshop.self, AttackWorkshop.self, Describe.self]
-      + registered.withLock { $0 }
+    [
+      DenoiseWorkshop.self, SwapWorkshop.self, SegmentWorkshop.self, ClassifyWorkshop.self,
+      AttackWorkshop.self, ModelWorkshop.self, SamplesWorkshop.self, BenchWorkshop.self, Describe.self,
+    ] + registered.withLock { $0 }
   }
 
   /// Adds a workshop of another module, for all front ends of this process.

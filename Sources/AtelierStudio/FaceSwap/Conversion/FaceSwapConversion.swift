@@ -4,32 +4,9 @@ import AtelierImages
 import AtelierInterchange
 import AtelierKernels
 import AtelierMedia
+import AtelierTraining
 import AtelierZoo
 import Foundation
-
-/// What is converted, and how results are written.
-public struct FaceSwapConversionRequest: Sendable {
-  /// The pictures and films, with their results.
-  public var files: [MediaFile]
-  /// What results say about themselves.
-  public var provenance: Provenance
-  /// Whether before and after are written side by side, too.
-  public var compares = false
-  /// Where the first picture with a face is shown under every blending; nil for nowhere.
-  public var grid: String?
-  /// The quality of JPEG results, 1 to 100.
-  public var quality = 92
-  /// The constant rate factor of films, 0 to 51.
-  public var rateFactor = 18
-  /// Over how many frames of a film the places of faces are smoothed: a Gaussian's deviation, 0 for not at all.
-  public var smoothing = 1.5
-
-  /// A request that writes the results alone.
-  public init(files: [MediaFile], provenance: Provenance) {
-    self.files = files
-    self.provenance = provenance
-  }
-}
 
 /// What became of one file.
 public struct ConvertedFile: Sendable, Encodable {
@@ -55,16 +32,18 @@ public struct ConvertedFile: Sendable, Encodable {
 }
 
 /// Converts files.
-public final class FaceSwapConversion {
+final class FaceSwapConversion {
   /// The frames of a film that are worked on at once, at most.
   private static let mostFrames = 16
   /// The most samples of frames that are held at once.
   private static let mostSamples = 96 << 20
 
   private let swapper: FaceSwapper
-  private let request: FaceSwapConversionRequest
-  private let progress: (_ done: Int, _ total: Int?) -> Void
-  private let isInterrupted: () -> Bool
+  private let request: SwapRunRequest
+  private let sources: [MediaFile]
+  private let provenance: Provenance
+  private let place: JobPlace
+  private let progress: ProgressCounter
   private var done = 0
   private var total: Int?
   private var hasGrid = false
@@ -72,37 +51,39 @@ public final class FaceSwapConversion {
   /// Makes ready to convert.
   ///
   /// - Parameters:
-  ///   - request: What, and how results are written.
+  ///   - request: How results are written.
+  ///   - sources: The pictures and films, with their results.
+  ///   - provenance: What results say about themselves.
   ///   - swapper: Swaps frames.
-  ///   - progress: Called now and then with the frames done and, where it is known, their number.
-  ///   - isInterrupted: Asked now and then whether to end with what is there.
-  public init(
-    _ request: FaceSwapConversionRequest, swapper: FaceSwapper,
-    progress: @escaping (_ done: Int, _ total: Int?) -> Void = { _, _ in },
-    isInterrupted: @escaping () -> Bool = { false }
+  ///   - place: Hears of frames; its interrupt ends it with what is there.
+  init(
+    _ request: SwapRunRequest, _ sources: [MediaFile], _ provenance: Provenance,
+    swapper: FaceSwapper, in place: JobPlace
   ) {
     self.request = request
+    self.sources = sources
+    self.provenance = provenance
     self.swapper = swapper
-    self.progress = progress
-    self.isInterrupted = isInterrupted
+    self.place = place
+    progress = ProgressCounter("frames", place)
   }
 
-  /// Whether the caller ended it early.
-  public private(set) var wasInterrupted = false
+  /// Whether it was interrupted before its end.
+  private(set) var wasInterrupted = false
 
   /// Converts all files; one that cannot be read does not stop the others.
   ///
   /// - Returns: What became of each, and the files that could not be read.
   /// - Throws: When results cannot be written, or ffmpeg is needed and missing.
-  public func run() throws -> (files: [ConvertedFile], failures: [MediaFailure]) {
-    let films = request.files.filter(\.isFilm)
+  func run() throws -> (files: [ConvertedFile], failures: [InputFailure]) {
+    let films = sources.filter(\.isFilm)
     let tools = films.isEmpty ? nil : try FilmTools()
     let lengths = films.map { (try? tools?.information($0.input))?.frameCount }
     if !lengths.contains(nil) {
-      total = request.files.count - films.count + lengths.reduce(0) { $0 + ($1 ?? 0) }
+      total = sources.count - films.count + lengths.reduce(0) { $0 + ($1 ?? 0) }
     }
     var files: [ConvertedFile] = []
-    var failures: [MediaFailure] = []
+    var failures: [InputFailure] = []
     var waiting: [MediaFile] = []
     func settle() throws {
       guard !waiting.isEmpty else { return }
@@ -111,13 +92,13 @@ public final class FaceSwapConversion {
       failures += failed
       waiting = []
     }
-    for file in request.files where !wasInterrupted {
+    for file in sources where !wasInterrupted {
       if let tools, file.isFilm {
         try settle()
         do {
           if let converted = try convert(film: file, tools) { files.append(converted) }
         } catch let error as StudioError where error.kind == .data {
-          failures.append(MediaFailure(file: file.input, error: error))
+          failures.append(InputFailure(file: file.input, error))
         }
       } else {
         waiting.append(file)
@@ -136,9 +117,9 @@ public final class FaceSwapConversion {
 
   private func convert(
     pictures: [MediaFile]
-  ) throws -> (files: [ConvertedFile], failures: [MediaFailure]) {
+  ) throws -> (files: [ConvertedFile], failures: [InputFailure]) {
     let start = Date()
-    var failures: [MediaFailure] = []
+    var failures: [InputFailure] = []
     var frames: [SwapFrame] = []
     var tasks: [MediaFile] = []
     // Pictures of 16 bits a sample keep them where the result can hold them.
@@ -159,7 +140,7 @@ public final class FaceSwapConversion {
         frames.append(SwapFrame(image, path: picture.input))
         tasks.append(picture)
       } catch {
-        failures.append(MediaFailure(file: picture.input, error: error))
+        failures.append(InputFailure(file: picture.input, error))
       }
     }
     let results = try swapper.swap(frames)
@@ -197,39 +178,32 @@ public final class FaceSwapConversion {
 
   private func advance(by count: Int) {
     done += count
-    progress(done, total)
-    wasInterrupted = isInterrupted()
+    progress.show(done, total)
+    wasInterrupted = place.interrupt.isRaised
   }
 
-  private func makeFolder(of path: String) throws {
-    let folder = (path as NSString).deletingLastPathComponent
-    if folder.isEmpty { return }
-    try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
+  /// Makes a result's folder, writes it, and says so.
+  private func writing(_ path: String, _ write: () throws -> Void) throws {
+    try PictureJob.writing(path, write)
+    place.send(.saved(path))
   }
 
   private var options: ImageWriteOptions {
     ImageWriteOptions(
-      quality: request.quality, compression: 4, metadata: request.provenance.pictureMetadata)
+      quality: request.quality, compression: 4, metadata: provenance.pictureMetadata)
   }
 
   private func write(_ image: ByteImage, to path: String) throws {
-    do {
-      try makeFolder(of: path)
-      try ImageFile.write(image, to: path, options: options)
-    } catch { throw Self.unwritable(path, error) }
+    try writing(path) { try ImageFile.write(image, to: path, options: options) }
   }
 
   private func write(_ image: WordImage, to path: String) throws {
-    do {
-      try makeFolder(of: path)
-      try ImageFile.write(image, to: path, options: options)
-    } catch { throw Self.unwritable(path, error) }
+    try writing(path) { try ImageFile.write(image, to: path, options: options) }
   }
 
   /// Lets a picture without a face through: the file as it is, where the format stays.
   private func copy(_ task: MediaFile, _ image: ByteImage) throws {
-    do {
-      try makeFolder(of: task.output)
+    try writing(task.output) {
       if try ImageFile.information(task.input).format
         == ImageFile.format(forWriting: task.output)
       {
@@ -239,11 +213,7 @@ public final class FaceSwapConversion {
       } else {
         try ImageFile.write(image, to: task.output, options: .init(quality: request.quality))
       }
-    } catch { throw Self.unwritable(task.output, error) }
-  }
-
-  private static func unwritable(_ path: String, _ error: any Error) -> StudioError {
-    StudioError(.cannotCreate, "\(path): cannot be written: \(error)")
+    }
   }
 
   private func writeGrid(_ frame: ByteImage, _ faces: [SwappedFace], name: String) throws {
@@ -251,7 +221,7 @@ public final class FaceSwapConversion {
     hasGrid = true
     let picture = try BlendingGrid.render(
       frame, faces: faces, compositor: swapper.compositor,
-      title: "\(name) to \(request.provenance.face.rawValue)")
+      title: "\(name) to \(provenance.face.rawValue)")
     try write(picture, to: path)
   }
 
@@ -321,6 +291,7 @@ public final class FaceSwapConversion {
     try writers.result.finish()
     try writers.comparison?.finish()
     if writers.comparison != nil { file.comparison = film.comparison }
+    for path in [film.output] + [file.comparison].compactMap(\.self) { place.send(.saved(path)) }
     file.seconds = Date().timeIntervalSince(start)
     return file
   }
@@ -328,10 +299,10 @@ public final class FaceSwapConversion {
   private func makeWriters(
     _ film: MediaFile, _ size: PixelSize, _ information: FilmInformation, _ tools: FilmTools
   ) throws -> Writers {
-    do { try makeFolder(of: film.output) } catch { throw Self.unwritable(film.output, error) }
+    try PictureJob.writing(film.output) {}
     var options = FilmWriter.Options()
     options.rateFactor = request.rateFactor
-    options.metadata = request.provenance.filmMetadata
+    options.metadata = provenance.filmMetadata
     let result = try FilmWriter(
       film.output, size: size, like: film.input, information, tools: tools, options: options)
     guard request.compares else { return Writers(result: result, comparison: nil) }

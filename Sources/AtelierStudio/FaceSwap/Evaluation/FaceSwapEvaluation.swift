@@ -47,11 +47,13 @@ public enum FaceSwapEvaluation {
     let side = model.network.side
     let materials = try materials(faces, of: model, pool: kernels.pool)
     let classifier = try classifier(faces, of: model, kernels: kernels)
+    let running = try model.running(
+      model.network.previewGraph(batch: 1, matchesCodes: model.matchesCodes), kernels: kernels)
     var converters: [SwapFace: (own: FaceSwapConverter, swap: FaceSwapConverter)] = [:]
     for face in SwapFace.allCases {
       converters[face] = (
-        try model.converter(to: face, of: face, batch: 8, threads: kernels.pool),
-        try model.converter(to: face, batch: 8, threads: kernels.pool)
+        try model.converter(to: face, of: face, batch: 8, by: running),
+        try model.converter(to: face, batch: 8, by: running)
       )
     }
     var directions: [FaceSwapReport.Direction] = []

@@ -4,35 +4,8 @@ import AtelierImages
 import AtelierInterchange
 import AtelierKernels
 import AtelierMedia
+import AtelierTraining
 import Foundation
-
-/// What is extracted, and where to.
-public struct FaceExtractionRequest: Sendable {
-  /// The pictures and films.
-  public var sources: [MediaFile]
-  /// How faces are found and laid into crops.
-  public var locator: FaceLocator
-  /// The folder of the crops and of `alignments.json`.
-  public var folder: String
-  /// The least sharpness of a crop; see `Image.sharpness`.
-  public var leastSharpness = 0.0
-  /// Of films each so many-th frame.
-  public var frameStep = 1
-  /// Whether contact sheets are written, beside the folder.
-  public var writesSheets = true
-
-  /// A request for all faces.
-  ///
-  /// - Parameters:
-  ///   - sources: The pictures and films.
-  ///   - locator: How faces are found and laid into crops.
-  ///   - folder: The folder of the crops.
-  public init(sources: [MediaFile], locator: FaceLocator, folder: String) {
-    self.sources = sources
-    self.locator = locator
-    self.folder = folder
-  }
-}
 
 /// What an extraction found.
 public struct FaceExtractionReport: Sendable, Encodable {
@@ -56,12 +29,14 @@ public struct FaceExtractionReport: Sendable, Encodable {
   public var alignments = ""
   /// The contact sheets.
   public var sheets: [String] = []
+  /// The files that could not be read.
+  public var failures: [InputFailure] = []
 
   /// Pictures a second.
   public var rate: Double { seconds > 0 ? Double(pictures) / seconds : 0 }
 
   enum CodingKeys: String, CodingKey {
-    case pictures, faces, seconds, alignments, sheets
+    case pictures, faces, seconds, alignments, sheets, failures
     case withoutFace = "without_face"
     case laidByEyes = "laid_by_eyes"
     case laidByBox = "laid_by_box"
@@ -77,14 +52,15 @@ public final class FaceExtraction {
   /// The most samples of frames that are held at once.
   private static let mostSamples = 128 << 20
 
-  private let request: FaceExtractionRequest
-  private let pool: ThreadPool
-  private let progress: (_ done: Int, _ total: Int?) -> Void
-  private let isInterrupted: () -> Bool
+  private let request: SwapExtractRequest
+  private let sources: [MediaFile]
+  private let locator: FaceLocator
+  private let place: JobPlace
+  private let progress: ProgressCounter
+  private var pool: ThreadPool { place.kernels.pool }
 
   private var report = FaceExtractionReport()
   private var entries: [FaceAlignments.Entry] = []
-  private var failures: [MediaFailure] = []
   private var sheet: ContactSheet
   /// The stems of crops that are taken.
   private var stems: Set<String> = []
@@ -109,48 +85,48 @@ public final class FaceExtraction {
   }
 
   private init(
-    _ request: FaceExtractionRequest, _ pool: ThreadPool,
-    _ progress: @escaping (Int, Int?) -> Void, _ isInterrupted: @escaping () -> Bool
+    _ request: SwapExtractRequest, _ sources: [MediaFile], _ locator: FaceLocator,
+    _ place: JobPlace
   ) {
     self.request = request
-    self.pool = pool
-    self.progress = progress
-    self.isInterrupted = isInterrupted
-    sheet = ContactSheet(stem: "\(URL(fileURLWithPath: request.folder).standardized.path)-sheet")
+    self.sources = sources
+    self.locator = locator
+    self.place = place
+    progress = ProgressCounter("pictures", place)
+    sheet = ContactSheet(stem: "\(URL(fileURLWithPath: request.output).standardized.path)-sheet")
   }
 
   /// Extracts faces; a file that cannot be read does not stop the others.
   ///
   /// - Parameters:
-  ///   - request: What, and where to.
-  ///   - pool: The threads that share the work; pictures are worked on side by side.
-  ///   - progress: Called now and then with the pictures done and, where it is known, their number.
-  ///   - isInterrupted: Asked now and then whether to end with what is there.
+  ///   - request: Where to, and which crops.
+  ///   - sources: The pictures and films.
+  ///   - locator: How faces are found and laid into crops.
+  ///   - place: Its threads share the work; pictures are worked on side by side. Its interrupt ends it with what is there.
   /// - Returns: What was found, and the files that could not be read.
   /// - Throws: When results cannot be written, or ffmpeg is needed and missing.
   public static func run(
-    _ request: FaceExtractionRequest, pool: ThreadPool = .shared,
-    progress: @escaping (_ done: Int, _ total: Int?) -> Void = { _, _ in },
-    isInterrupted: @escaping () -> Bool = { false }
-  ) throws -> (report: FaceExtractionReport, failures: [MediaFailure]) {
-    let extraction = FaceExtraction(request, pool, progress, isInterrupted)
+    _ request: SwapExtractRequest, on sources: [MediaFile], locator: FaceLocator,
+    in place: JobPlace
+  ) throws -> FaceExtractionReport {
+    let extraction = FaceExtraction(request, sources, locator, place)
     try extraction.run()
-    return (extraction.report, extraction.failures)
+    return extraction.report
   }
 
   private func run() throws {
     let start = Date()
-    let films = request.sources.filter(\.isFilm)
+    let films = sources.filter(\.isFilm)
     let tools = films.isEmpty ? nil : try FilmTools()
     let lengths = films.map { try? tools?.information($0.input).frameCount }
     if lengths.allSatisfy({ $0 ?? nil != nil }) {
       let frames = lengths.reduce(0) { $0 + (($1 ?? nil) ?? 0) / request.frameStep }
-      total = request.sources.count - films.count + frames
+      total = sources.count - films.count + frames
     }
     try FileManager.default.createDirectory(
-      atPath: request.folder, withIntermediateDirectories: true)
+      atPath: request.output, withIntermediateDirectories: true)
     var waiting: [Item] = []
-    for source in request.sources where !report.isInterrupted {
+    for source in sources where !report.isInterrupted {
       let item = Item(source: source, stem: stem(for: source))
       if let tools, source.isFilm {
         try settle(&waiting)
@@ -163,11 +139,11 @@ public final class FaceExtraction {
     try settle(&waiting)
     try sheet.finish()
     report.sheets = sheet.files
-    let place = URL(fileURLWithPath: request.folder).appendingPathComponent("alignments.json")
+    report.alignments = (request.output as NSString).appendingPathComponent("alignments.json")
     try FaceAlignments(
-      software: StudioVersion.software, cropSize: request.locator.aligner.size, faces: entries
-    ).write(to: place)
-    report.alignments = (request.folder as NSString).appendingPathComponent("alignments.json")
+      software: StudioVersion.software, cropSize: locator.aligner.size, faces: entries
+    ).write(to: URL(fileURLWithPath: report.alignments))
+    for file in [report.alignments] + report.sheets { place.send(.saved(file)) }
     report.seconds = Date().timeIntervalSince(start)
   }
 
@@ -201,7 +177,7 @@ public final class FaceExtraction {
       if report.isInterrupted { reader.stop() }
       try settle(&part)
     } catch let error as StudioError where error.kind == .data {
-      failures.append(MediaFailure(file: film.source.input, error: error))
+      report.failures.append(InputFailure(file: film.source.input, error))
     }
   }
 
@@ -224,14 +200,14 @@ public final class FaceExtraction {
     for (item, outcome) in zip(items, outcomes) {
       if let error = outcome.error {
         guard Self.concernsInput(error) else { throw error }
-        failures.append(MediaFailure(file: item.source.input, error: error))
+        report.failures.append(InputFailure(file: item.source.input, error))
         continue
       }
       try take(outcome)
     }
     items.removeAll()
-    progress(report.pictures + failures.count, total)
-    report.isInterrupted = isInterrupted()
+    progress.show(report.pictures + report.failures.count, total)
+    report.isInterrupted = place.interrupt.isRaised
   }
 
   /// Whether an error is that of one picture alone.
@@ -249,6 +225,9 @@ public final class FaceExtraction {
     report.laidByEyes += byEyes
     report.laidByBox += outcome.entries.count - byEyes
     entries += outcome.entries
+    for crop in outcome.entries.compactMap(\.crop) {
+      place.send(.saved((request.output as NSString).appendingPathComponent(crop)))
+    }
     if request.writesSheets {
       for cell in outcome.cells { try sheet.append(cell) }
     }
@@ -260,11 +239,11 @@ public final class FaceExtraction {
     do {
       let image = try item.image ?? ImageFile.read(item.source.input)
       let colored = image.hasAlpha ? image.flattened() : image
-      let faces = request.locator.faces(
+      let faces = locator.faces(
         in: colored, of: item.source.input, frame: item.frame, former: item.former, pool: pool)
       outcome.found = faces.map(\.box)
       for (number, face) in faces.enumerated() {
-        let crop = request.locator.aligner.crop(colored, face.alignment)
+        let crop = locator.aligner.crop(colored, face.alignment)
         let sharpness = crop.sharpness
         guard sharpness >= request.leastSharpness else {
           outcome.tooBlurred += 1
@@ -295,7 +274,7 @@ public final class FaceExtraction {
   }
 
   private func write(_ crop: ByteImage, _ name: String) throws {
-    let path = (request.folder as NSString).appendingPathComponent(name)
+    let path = (request.output as NSString).appendingPathComponent(name)
     do {
       try FileManager.default.createDirectory(
         atPath: (path as NSString).deletingLastPathComponent, withIntermediateDirectories: true)

@@ -40,7 +40,7 @@ public struct FaceLocator: Sendable {
   }
 
   /// What is asked of a face.
-  public struct Options: Sendable, Hashable {
+  public struct Options: Sendable, Hashable, Codable {
     /// The smallest face's width in pixels; nil for a tenth of the picture's shorter side.
     public var smallest: Double?
     /// The most faces of a picture, the most certain first; nil for all.

@@ -92,7 +92,7 @@ struct FaceSwapFaces {
     try FaceBatches(
       faces: folder, masks: masks, side: request.network.side, batchSize: request.batch,
       augmentation: request.augmentation, seed: request.seed, stream: face == .a ? 0 : 1,
-      drawsFeatures: request.eyesMouthPriority ?? 1 != 1)
+      drawsFeatures: request.eyesMouthPriority != 1)
   }
 
   /// The ellipse in the middle of a crop, where the aligner puts a face.

@@ -9,79 +9,121 @@ import AtelierTraining
 import AtelierZoo
 import Foundation
 
-/// How a training of a face swap ended.
-public struct FaceSwapTrainingReport: Sendable {
-  /// Why it ended and what was reached, of the stage that ran last.
-  public let stop: StopReport
-  /// When the goal was reached, or will be.
-  public let forecast: ErrorForecast
-}
-
 /// Trains face swaps.
 ///
 /// The run folder is that of every training; a sequential training keeps its first stage in the folder `first` within.
-public enum FaceSwapTraining {
-  /// Trains in a run folder, or goes on there.
-  ///
-  /// - Parameters:
-  ///   - request: What to train; must equal the stored one when resuming, but for its limits.
-  ///   - run: The run folder.
-  ///   - isResuming: Whether the folder holds a run to go on with.
-  ///   - listeners: Who is told, besides the run folder's own logs.
-  ///   - progress: Shown with the forecast in its line; nil shows none.
-  ///   - interrupt: Asks to save and stop.
-  ///   - kernels: Instruction set and threads.
-  /// - Returns: Why it ended and what was reached.
-  /// - Throws: `StudioError`, `TrainingError`, `DatasetError`, each with one clear line.
+public enum FaceSwapTraining: TrainingJob {
+  public static let workshop = "swap"
+  public static let name = "train"
+  public static let summary =
+    "Train a face swap on crops of two people, or on the two fictional characters."
+  public static let guide = """
+    Crops are square, aligned, of one size a person, as swap extract writes them. The run folder \
+    holds the best and the last model, all that a resume needs, logs (CSV, JSON lines, \
+    TensorBoard), previews, a timelapse of fixed faces and the curve of the error. Ctrl-C saves; \
+    --resume goes on as if nothing had happened.
+
+    NETWORKS
+    \(Catalogue.list(for: .swap))
+
+    EXAMPLES
+      atelier swap train --a anna --b ben --network slim --run mine --minutes 60
+      atelier swap train --a anna --b ben --network original --run course \\
+        --steps 10000
+      atelier swap train --characters 4000 --network slim --mask --run drawn \\
+        --minutes 30
+      atelier swap train --run mine --resume --minutes 120
+    """
+
+  /// The first stage's mathematics.
+  public static func task(
+    _ request: FaceSwapTrainingRequest, isResuming: Bool, kernels: Kernels
+  ) throws -> FaceSwapTask {
+    try request.validate()
+    return try FaceSwapTask(
+      request, stage: request.stages[0], faces: FaceSwapFaces(request, pool: kernels.pool),
+      startingFrom: isResuming ? [:] : start(request), kernels: kernels)
+  }
+
+  public static func run(_ request: FaceSwapTrainingRequest, in place: JobPlace) throws -> Report {
+    guard let run = place.run else {
+      throw StudioError(.usage, "a training needs a run folder")
+    }
+    if let poses = request.characterPoses {
+      place.remark("drawing \(poses) poses of each character")
+    }
+    let (stop, forecast) = try stages(
+      request, in: run.url, isResuming: run.resume, listeners: [place.listener],
+      interrupt: place.interrupt, kernels: place.kernels, arguments: place.arguments
+    ) { place.send(.forecast($0)) }
+    // The last model counts: no validation knows how good a swap looks.
+    return try TrainingEnd(
+      job: path, run: run, stop: stop,
+      lines: ["error:      \(ProgressText.number(forecast.smoothed)); \(forecast.text)"],
+      further: [
+        ("error", forecast.smoothed), ("goal", forecast.goal),
+        ("goal_seconds", forecast.reachedSeconds), ("goal_step", forecast.reachedStep),
+      ], takesLast: true
+    ).report()
+  }
+
+  /// Trains in a run folder, or goes on there; as `TrainingJob` has it, of the stage that runs last.
+  @discardableResult
   public static func run(
     _ request: FaceSwapTrainingRequest, in run: URL, isResuming: Bool,
-    listeners: [any TrainingListener] = [], progress: ProgressListener? = nil,
-    interrupt: InterruptFlag = InterruptFlag(), kernels: Kernels = Kernels()
-  ) throws -> FaceSwapTrainingReport {
-    guard request.cycleWeight == 0 || request.mode == .joint else {
-      throw StudioError(
-        .usage, "the cycle needs both decoders at once: --cycle is for joint mode alone")
-    }
-    guard request.cycleWeight == 0 || request.augmentation.alignment == .centered else {
-      throw StudioError(
-        .usage,
-        "the cycle needs drawings that lie where their inputs do: leave out --original-alignment")
-    }
-    if let priority = request.eyesMouthPriority, !(1...100).contains(priority) {
-      throw StudioError(
-        .usage, "the priority of eyes and mouth must be in 1...100; received \(priority)")
-    }
-    try request.augmentation.validate()
+    listeners: [any TrainingListener] = [], interrupt: InterruptFlag = InterruptFlag(),
+    kernels: Kernels = Kernels(), arguments: FieldWords = [:]
+  ) throws -> StopReport {
+    try stages(
+      request, in: run, isResuming: isResuming, listeners: listeners, interrupt: interrupt,
+      kernels: kernels, arguments: arguments
+    ).stop
+  }
+
+  /// Trains one stage after the other.
+  ///
+  /// - Returns: Why the stage that ran last ended, and when the goal was reached or will be.
+  private static func stages(
+    _ request: FaceSwapTrainingRequest, in run: URL, isResuming: Bool,
+    listeners: [any TrainingListener], interrupt: InterruptFlag, kernels: Kernels,
+    arguments: FieldWords, forecast tell: @escaping (String) -> Void = { _ in }
+  ) throws -> (stop: StopReport, forecast: ErrorForecast) {
+    try request.validate()
     let faces = try FaceSwapFaces(request, pool: kernels.pool)
-    let stages = request.stages
     // Before the folder is made, so that a request that cannot run leaves none behind.
     _ = try request.network.previewGraph(batch: 1)
     var start = try isResuming ? [:] : self.start(request)
-    let folder = try request.folder(at: run, isResuming: isResuming)
-    let firstURL = run.appending(path: "first")
-    for (index, stage) in stages.enumerated() {
-      let isLast = index == stages.count - 1
-      if !isLast, folder.hasState {
-        continue  // The last stage has begun, so this one is over.
-      }
-      let isThere = FileManager.default.fileExists(
-        atPath: firstURL.appending(path: "configuration.json").path)
-      let place =
-        isLast ? folder : try request.folder(at: firstURL, isResuming: isResuming && isThere)
-      let session = try FaceSwapSession(
+    let about = AboutRun(job: path, arguments: arguments)
+    let folder = try request.folder(at: run, isResuming: isResuming, about: about)
+    func trained(
+      _ stage: FaceSwapStage, in folder: RunFolder
+    ) throws -> (stop: StopReport, forecast: ErrorForecast) {
+      let task = try FaceSwapTask(
         request, stage: stage, faces: faces, startingFrom: start, kernels: kernels)
-      let report = try session.run(
-        in: place, listeners: listeners, progress: progress, interrupt: interrupt)
-      if isLast || report.stop.reason == .interrupted || report.stop.reason == .notFinite {
-        return report
+      task.tellForecast = tell
+      let stop = try train(
+        task, in: folder, listeners: listeners, interrupt: interrupt, kernels: kernels)
+      return (stop, task.forecast)
+    }
+    let stages = request.stages
+    // Once the last stage has begun, the first one is over.
+    if stages.count == 2, !folder.hasState {
+      let place = run.appending(path: "first")
+      let isThere = FileManager.default.fileExists(
+        atPath: place.appending(path: "configuration.json").path)
+      let first = try request.folder(
+        at: place, isResuming: isResuming && isThere, about: about)
+      let result = try trained(stages[0], in: first)
+      guard result.stop.reason != .interrupted, result.stop.reason != .notFinite else {
+        return result
       }
-      // What the first stage made: the encoder, and A's decoder, which goes into the model as it is.
+      // What it made: the encoder, and A's decoder, which goes into the model as it is.
       let learnt = [FaceSwapNetwork.encoderPrefix, SwapFace.a.parameterPrefix]
-      start = try ModelFile.read(from: place.lastModelURL).parameters.filter { entry in
+      start = try ModelFile.read(from: first.lastModelURL).parameters.filter { entry in
         learnt.contains { entry.key.hasPrefix($0) }
       }
     }
-    throw TrainingError("\(run.relativePath): a training has at least one stage")
+    return try trained(stages[stages.count - 1], in: folder)
   }
 
   /// The weights that the request starts with; empty when it starts with none.
@@ -104,7 +146,7 @@ public enum FaceSwapTraining {
   private static func weights(
     _ path: String, for wanted: FaceSwapNetwork
   ) throws -> [String: Tensor] {
-    let model = try FaceSwapModel(contentsOf: URL(fileURLWithPath: path))
+    let model = try FaceSwapModel(contentsOf: ShippedModels.file(of: path))
     let given = model.network
     guard given.design == wanted.design, given.side == wanted.side else {
       throw StudioError(
@@ -114,12 +156,5 @@ public enum FaceSwapTraining {
     }
     let names = Set(try wanted.previewGraph(batch: 1).parameters.map(\.name))
     return model.model.parameters.filter { names.contains($0.key) }
-  }
-
-  /// Reads the request of a run folder.
-  ///
-  /// - Throws: `TrainingError` when the folder holds no run of a face swap.
-  public static func request(of run: URL) throws -> FaceSwapTrainingRequest {
-    try FaceSwapTrainingRequest(ofRun: run)
   }
 }

@@ -1,4 +1,4 @@
-// One stage of a face swap's training: its programs, what it measures, draws and writes.
+// The mathematics of one stage of a face swap's training: programs, what it measures, draws and writes.
 
 import AtelierDatasets
 import AtelierEngine
@@ -10,19 +10,21 @@ import AtelierTraining
 import AtelierZoo
 import Foundation
 
-/// The parts of one stage.
-final class FaceSwapSession {
-  let request: FaceSwapTrainingRequest
-  let store: ParameterStore
+/// The mathematics of one stage.
+public final class FaceSwapTask: TrainingTask {
+  public let request: FaceSwapTrainingRequest
+  public let steps: [TrainingStep]
+  public let source: any BatchSource
+  public let monitor: Monitor? = Monitor("mae", .minimum)
+  /// The error so far, and when it reaches the goal.
+  var forecast: ErrorForecast { follower.forecast }
+  /// Hears what the forecast says, whenever that is something else.
+  var tellForecast: (String) -> Void = { _ in }
+  private let follower: ForecastListener
   private let stage: FaceSwapStage
   private let faces: FaceSwapFaces
-  private let kernels: Kernels
-  private let training: Program
-  private let preview: Program
-  /// Draws a step's faces by the other's decoder, under the name of whose faces they are.
-  private var swaps: [SwapFace: Program] = [:]
-  /// The graph of model files.
-  private let graph: Graph
+  /// The store's present weights at work; its graph is that of model files.
+  private let model: RunningModel
 
   /// How many faces the preview's program draws at once.
   private static let previewBatch = 8
@@ -45,62 +47,29 @@ final class FaceSwapSession {
     self.request = request
     self.stage = stage
     self.faces = faces
-    self.kernels = kernels
+    follower = ForecastListener(stage.faces.map { "error_\($0.rawValue)" }, goal: request.goal)
     let network = request.network
-    graph = try network.previewGraph(batch: 1)
     let trained = try network.trainingGraph(
       batch: request.batch, faces: stage.faces, isEncoderFrozen: stage.isEncoderFrozen,
       loss: request.loss, maskWeight: request.maskWeight,
-      featurePriority: request.eyesMouthPriority ?? 1, cycleWeight: request.cycleWeight)
-    let shown = try network.previewGraph(batch: Self.previewBatch).specialized(for: .infer)
-    store = try ParameterStore(for: [trained, shown], seed: request.seed, startingFrom: start)
-    training = try Program(trained, parameters: store, kernels: kernels, seed: request.seed)
-    preview = try Program(shown, parameters: store, kernels: kernels)
-    guard request.cycleWeight > 0 else { return }
-    for face in stage.faces {
-      let graph = try network.conversionGraph(batch: request.batch, to: face.other)
-      swaps[face] = try Program(
-        graph.specialized(for: .infer), parameters: store, kernels: kernels)
-    }
-  }
-
-  /// Trains in a folder, from its state when it has one.
-  func run(
-    in folder: RunFolder, listeners: [any TrainingListener], progress: ProgressListener?,
-    interrupt: InterruptFlag
-  ) throws -> FaceSwapTrainingReport {
-    let loop = try loop(in: folder)
-    let errors = stage.faces.map { "error_\($0.rawValue)" }
-    let forecast = ForecastListener(errors, goal: request.goal)
-    progress?.remark = { forecast.forecast.text }
-    defer { progress?.remark = nil }
-    loop.interrupt = interrupt
-    let drawing = PreviewListener { [unowned self] step in
-      try draw(step: step, in: folder, forecast.forecast)
-    }
-    loop.listeners =
-      folder.logs(metricNames) + [forecast, drawing] + [progress].compactMap { $0 } + listeners
-    let report = try loop.run()
-    return FaceSwapTrainingReport(stop: report, forecast: forecast.forecast)
-  }
-
-  private func loop(in folder: RunFolder) throws -> TrainingLoop {
-    let rate = request.learningRate
-    let schedule: Schedule =
-      switch request.decay {
-      case .constant: .constant
-      case .cosine: .progressCosine(minimum: rate / 100)
-      }
-    let optimizer = Optimizer(
-      .adam(beta1: request.beta1, beta2: 0.999), learningRate: rate,
-      schedule: request.warmUp > 0 ? .warmUp(steps: request.warmUp, then: schedule) : schedule,
-      normLimit: request.gradientLimit)
-    let configuration = TrainingConfiguration(
-      steps: stage.steps, minutes: stage.minutes, validationInterval: request.validationInterval,
-      previewInterval: request.previewInterval, saveInterval: request.saveInterval,
-      averageDecay: request.averageDecay, monitor: Monitor("mae", .minimum), seed: request.seed)
+      featurePriority: request.eyesMouthPriority, cycleWeight: request.cycleWeight)
+    let graph = try network.previewGraph(batch: 1)
+    let store = try ParameterStore(
+      for: [trained, graph], seed: request.seed, startingFrom: start)
+    model = RunningModel(
+      graph: graph,
+      information: ModelInformation(
+        task: FaceSwapModel.task, architecture: network.design.rawValue,
+        granularity: network.side), store: store, kernels: kernels)
+    var recipe = request.recipe
+    recipe.optimizer = .adam(beta1: request.beta1)
+    steps = [
+      try recipe.step(
+        Program(trained, parameters: store, kernels: kernels, seed: request.seed), floor: 100,
+        kernels: kernels)
+    ]
     let people = stage.faces.compactMap { face in faces.training[face].map { (face, $0) } }
-    let source = ClosureBatchSource { step in
+    source = ClosureBatchSource { step in
       var tensors: [String: Tensor] = [:]
       for (face, batches) in people {
         let batch = batches.batch(step: step)
@@ -111,28 +80,42 @@ final class FaceSwapSession {
       }
       return tensors
     }
-    let loop = try TrainingLoop(
-      [TrainingStep(program: training, optimizer: optimizer, kernels: kernels)], source: source,
-      configuration: configuration, folder: folder, kernels: kernels)
-    if request.cycleWeight > 0 {
-      loop.derivedInputs = { [unowned self] step, batch in try swapped(batch, step: step) }
-    }
-    loop.validate = { [unowned self] _ in try measured() }
-    loop.writeModel = { [unowned self] _, file, metrics in
-      try ModelFile.write(
-        model(step: file.step, metrics: metrics), to: URL(fileURLWithPath: file.path))
-    }
-    return loop
   }
 
+  /// The stages share the request's limits.
+  public func adjust(_ configuration: inout TrainingConfiguration) {
+    (configuration.steps, configuration.minutes) = (stage.steps, stage.minutes)
+  }
+
+  public func listeners(in folder: RunFolder, _ loop: TrainingLoop) -> [any TrainingListener] {
+    var told = ""
+    return [
+      follower,
+      ClosureListener { [unowned self] event in
+        guard case .step = event, forecast.text != told else { return }
+        told = forecast.text
+        tellForecast(told)
+      },
+      PreviewListener { [unowned self] in try draw(step: $0, in: folder) },
+    ]
+  }
+
+  // MARK: - The cycle
+
+  public var hasDerivedInputs: Bool { request.cycleWeight > 0 }
+
   /// What the other's decoder draws of a step's un-warped faces; before the cycle begins, the faces.
-  private func swapped(_ batch: [String: Tensor], step: Int) throws -> [String: Tensor] {
+  public func derivedInputs(step: Int, _ batch: [String: Tensor]) throws -> [String: Tensor] {
     var tensors: [String: Tensor] = [:]
     for face in stage.faces {
-      guard let faces = batch["target_\(face.rawValue)"], let swap = swaps[face] else { continue }
+      guard let faces = batch["target_\(face.rawValue)"] else { continue }
       let name = "swapped_\(face.rawValue)"
       tensors[name] = faces
       guard step >= request.cycleStart else { continue }
+      let swap = try model.program(key: face) {
+        try request.network.conversionGraph(batch: request.batch, to: face.other)
+          .specialized(for: .infer)
+      }
       try swap.setInput("input", faces)
       try swap.run()
       tensors[name] = try swap.output("output")
@@ -142,13 +125,16 @@ final class FaceSwapSession {
 
   // MARK: - Measuring
 
-  private var metricNames: [String] {
+  public var metricNames: [String] {
     let swaps = faces.truth == nil || stage.faces.count < 2 ? [] : ["swap_psnr", "swap_ssim"]
     return ["mae"] + stage.faces.map { "mae_\($0.rawValue)" } + swaps
   }
 
   /// Draws faces by both decoders with the store's present weights: `output_a` and `output_b` of each.
   private func drawn(_ input: Tensor) throws -> [SwapFace: Tensor] {
+    let preview = try model.program(key: "preview") {
+      try request.network.previewGraph(batch: Self.previewBatch).specialized(for: .infer)
+    }
     let side = request.network.side
     let area = side * side * 3
     let count = input.shape.batch
@@ -169,7 +155,7 @@ final class FaceSwapSession {
   }
 
   /// The errors of the measured faces through their own decoders and, where the true swaps are known, those of the swaps.
-  private func measured() throws -> [String: Double] {
+  public func validate(step: Int) throws -> Validation {
     var metrics: [String: Double] = [:]
     var swaps: [(psnr: Double, ssim: Double)] = []
     for face in stage.faces {
@@ -190,7 +176,7 @@ final class FaceSwapSession {
       metrics["swap_psnr"] = swaps.reduce(0) { $0 + $1.psnr } / Double(swaps.count)
       metrics["swap_ssim"] = swaps.reduce(0) { $0 + $1.ssim } / Double(swaps.count)
     }
-    return metrics
+    return Validation(metrics)
   }
 
   // MARK: - Pictures
@@ -198,21 +184,23 @@ final class FaceSwapSession {
   /// The columns of previews.
   private static let columns = ["A", "A to A", "A to B", "B", "B to B", "B to A"]
 
-  private func draw(step: Int, in folder: RunFolder, _ forecast: ErrorForecast) throws {
-    let name = String(format: "%07d", step) + ".png"
-    // Other faces every time show more of what the network can do; the timelapse shows the same.
+  /// Other faces every time, which shows more of what the network can do; the timelapse shows the same.
+  public func preview(step: Int, _ known: Validation?) throws -> PreviewSheet? {
     let rows = try pictures(count: Self.previewRows, step: step)
-    let cells = rows.map { row in row.map { PictureGrid.Cell($0) } }
-    let grid = PictureGrid(
-      title: "step \(step)", columnTitles: Self.columns, rows: cells, magnification: 2)
-    try ImageFile.write(
-      grid.render(), to: folder.previewsURL.appending(path: "step-" + name))
+    return PreviewSheet(
+      PictureGrid(
+        title: "step \(step)", columnTitles: Self.columns,
+        rows: rows.map { row in row.map { PictureGrid.Cell($0) } }, magnification: 2))
+  }
+
+  /// Draws the timelapse and the curve of the error.
+  private func draw(step: Int, in folder: RunFolder) throws {
     if request.timelapseFaces > 0 {
       let place = folder.url.appending(path: "timelapse")
       try FileManager.default.createDirectory(at: place, withIntermediateDirectories: true)
       try ImageFile.write(
         joined(try pictures(count: request.timelapseFaces, step: nil)),
-        to: place.appending(path: name))
+        to: place.appending(path: String(format: "%07d", step) + ".png"))
     }
     let curve = forecast.curve
     if curve.count > 1 {
@@ -261,8 +249,7 @@ final class FaceSwapSession {
 
   // MARK: - The model
 
-  /// The model with the store's present weights.
-  private func model(step: Int, metrics: [String: Double]) throws -> Model {
+  public func model(step: Int, metrics: [String: Double]) throws -> Model {
     let augmentation = request.augmentation
     var training = [
       "a": name(of: .a), "b": name(of: .b), "mode": request.mode.rawValue, "stage": stage.name,
@@ -279,24 +266,17 @@ final class FaceSwapSession {
         + ", \(augmentation.alignment.rawValue)",
       "notice": "a face swap makes synthetic pictures: label them, and ask who is shown",
     ]
-    training[FaceSwapModel.layoutKey] = try text(of: faces.layout)
-    if let priority = request.eyesMouthPriority {
-      training["eyes and mouth"] = "errors counted \(priority) times"
+    training[FaceSwapModel.layoutKey] = try JSONText.line(faces.layout)
+    if request.eyesMouthPriority != 1 {
+      training["eyes and mouth"] = "errors counted \(request.eyesMouthPriority) times"
     }
     if request.startFrom != nil { training["start"] = "a trained model" }
     if request.encoderFrom != nil {
       training["encoder"] = request.freezesEncoder ? "given, frozen" : "given, trained on"
     }
-    let information = ModelInformation(
-      task: FaceSwapModel.task, architecture: request.network.design.rawValue,
-      granularity: request.network.side, training: training, figures: metrics)
-    return try Model(graph: graph, store: store, information: information)
-  }
-
-  private func text(of layout: FaceLayout) throws -> String {
-    let encoder = JSONEncoder()
-    encoder.outputFormatting = .sortedKeys
-    return String(decoding: try encoder.encode(layout), as: UTF8.self)
+    var information = model.information
+    (information.training, information.figures) = (training, metrics)
+    return try Model(graph: model.graph, store: model.store, information: information)
   }
 
   /// What the model's card says of a person; a folder's name without its place.

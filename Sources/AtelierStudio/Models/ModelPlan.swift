@@ -1,0 +1,57 @@
+// `model plan`: how a program runs.
+
+import AtelierEngine
+import AtelierTraining
+
+/// Which model is planned, and for what.
+public struct ModelPlanRequest: JobRequest, Hashable {
+  /// The model.
+  public var choice = ModelChoice()
+  /// Whether a training step is planned.
+  public var train = false
+  /// The loss of the training step.
+  public var loss = Loss.absoluteError
+
+  /// The defaults of the house.
+  public init() {}
+
+  public static var form: Form<Self> {
+    Form(
+      Self(),
+      fields: ModelChoice.form.fields.map { $0.within(\.choice) } + [
+        Field(flag: "train", \.train, "Plan a training step instead of inference"),
+        Field("loss", \.loss, "The loss of the training step", value: "loss").byDefault(nil),
+      ])
+  }
+}
+
+/// Prints the plan.
+public enum ModelPlan: Job {
+  public static let workshop = "model"
+  public static let name = "plan"
+  public static let summary = "Print how a program runs: its steps and where every value lies."
+  public static let takesPrecision = false
+
+  /// The plan for programs.
+  private struct Value: Encodable {
+    let model: String
+    let steps: [String]
+    let arenaFloats: Int
+
+    enum CodingKeys: String, CodingKey {
+      case model, steps
+      case arenaFloats = "arena_floats"
+    }
+  }
+
+  public static func run(_ request: ModelPlanRequest, in place: JobPlace) throws -> Report {
+    let (graph, title, _) = try request.choice.load()
+    let ready =
+      try request.train ? graph.training(loss: request.loss) : graph.specialized(for: .infer)
+    let plan = Plan(ready, kernels: place.kernels)
+    let steps = plan.description.split(separator: "\n").dropLast().map(String.init)
+    var report = Report(value: Value(model: title, steps: steps, arenaFloats: plan.arenaCount))
+    report.say(plan.description)
+    return report
+  }
+}
