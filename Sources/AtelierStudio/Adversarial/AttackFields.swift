@@ -21,7 +21,10 @@ extension Attack: FieldValue {
       let form = parts.removeLast()
       if form == "smooth" { isSmoothed = true } else { start = try SearchStart(word: form) }
     }
-    let numbers = (parts.count > 1 ? parts[1] : "").split(separator: "x").map { Int($0) ?? 0 }
+    let numbers =
+      parts.dropFirst().first.map {
+        $0.split(separator: "x", omittingEmptySubsequences: false).map { Int($0) ?? 0 }
+      } ?? []
     let isSensible = parts.count <= 2 && numbers.allSatisfy { (1...1_000_000).contains($0) }
     switch (isSensible ? parts.first ?? "" : "", numbers.count) {
     case ("random", 0): self = .random

@@ -21,6 +21,8 @@ public final class NoiseAttacker {
   public let shape: Shape
   /// The image that universal noise is drawn from; nil for noise per picture.
   private let universalSource: Tensor?
+  /// The universal pattern of a model whose weights stay.
+  private var universal: [Float]?
   /// The most pictures that a lane draws for at once: few enough for the values between two layers
   /// to stay near its core; the same for any number of threads, and so are the results' bits.
   private static let most = 50
@@ -36,6 +38,7 @@ public final class NoiseAttacker {
       RunningModel(
         model, task: NoiseDescription.task, "attacks", capacity: kernels.pool.threads + 1,
         kernels: kernels))
+    universal = try universalSource.map { try pattern(of: $0) }
   }
 
   /// Takes the graph of a generator over parameters that a training still moves.
@@ -80,8 +83,7 @@ public final class NoiseAttacker {
     let (count, length) = (pictures.shape.batch, shape.count)
     var noisy = pictures
     if let universalSource {
-      // Drawn anew for each call: a training may have moved the weights.
-      let pattern = try pattern(of: universalSource)
+      let pattern = try universal ?? pattern(of: universalSource)
       let tiled = (0..<count).flatMap { _ in pattern }
       noisy.elements.withUnsafeMutableBufferPointer { target in
         tiled.withUnsafeBufferPointer { limit.add($0, to: target, length: length) }
