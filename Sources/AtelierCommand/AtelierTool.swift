@@ -25,7 +25,7 @@ package struct AtelierTool: ParsableCommand {
           73 a result cannot be written, 130 interrupted (a training is saved first).
         """,
       version: StudioVersion.current,
-      subcommands: Workshops.all.map { command(for: $0) } + [AttackCommand.self])
+      subcommands: Workshops.all.map { command(for: $0) })
   }
 
   package init() {}

@@ -124,6 +124,15 @@ struct AttackTests {
       over.errors
         == "atelier: data/test/dark/1.png: the result would overwrite an input; name another place\n"
     )
+    try FileManager.default.copyItem(
+      at: bench.path("data/test/dark/1.png"), to: bench.path("1-noise.png"))
+    let both = try bench.run(
+      "attack", "data/test/dark/1.png", "1-noise.png", "--model", "noise/last.safetensors",
+      "--victim", "run/last.safetensors", "-o", "both")
+    #expect(both.status == 64)
+    #expect(
+      both.errors == "atelier: data/test/dark/1.png and 1-noise.png would both be written to "
+        + "both/1-noise.png\n")
     let plain = try bench.run(
       "attack", "data/test/dark/1.png", "--model", "noise/last.safetensors", "--victim",
       "run/last.safetensors", "-o", "one")
@@ -213,6 +222,13 @@ struct AttackTests {
 
   @Test func aDuelRunsAndGoesOn() throws {
     let bench = try ClassifyBench.make()
+    let checked = try bench.run(
+      "attack", "train", "--antagonist", "--classifier", "strided", "--data", "data", "--epsilon",
+      "51/255", "--run", "duel", "--check")
+    #expect(checked.status == 0, "\(checked.errors)")
+    let object = try ClassifyBench.object(checked)
+    #expect(object["classifier"] as? String == "strided" && object["warmUp"] as? Int == 100)
+    #expect(!FileManager.default.fileExists(atPath: bench.path("duel").path))
     // Pictures of class folders come in 64x64, as for a new classifier.
     let first = try bench.run(
       "attack", "train", "--antagonist", "--classifier", "strided", "--data", "data", "--epsilon",

@@ -149,11 +149,12 @@ struct MistakeCase: CustomTestStringConvertible {
         + "received '2' (see atelier attack train --help)"),
     MistakeCase(
       "attack train --victim bad.safetensors --data empty --run r --loss margin:x", 64,
-      "atelier: --loss takes margin:KAPPA or ce:LIMIT; received 'margin:x' "
-        + "(see atelier attack train --help)"),
+      "atelier: The value 'margin:x' is invalid for '--loss <loss>': expected margin:KAPPA or "
+        + "ce:LIMIT; received 'margin:x' (see atelier attack train --help)"),
     MistakeCase(
       "attack train --victim bad.safetensors --data empty --run r --network vgg", 64,
-      "atelier: expected a generator, one of encoder-decoder, unet, resnet; received vgg"),
+      "atelier: The value 'vgg' is invalid for '--network <name>': expected a generator, one of "
+        + "encoder-decoder, unet, resnet; received 'vgg' (see atelier attack train --help)"),
     MistakeCase(
       "attack evaluate --victim bad.safetensors --data empty --attacks pgd", 64,
       "atelier: The value 'pgd' is invalid for '--attacks <list>': expected random, fgsm, "
@@ -166,8 +167,8 @@ struct MistakeCase: CustomTestStringConvertible {
         + "(see atelier attack evaluate --help)"),
     MistakeCase(
       "attack train --antagonist --data empty --run r --pgd-start near", 64,
-      "atelier: expected a start of PGD, one of uniform, squares, mixed; received 'near' "
-        + "(see atelier attack train --help)"),
+      "atelier: The value 'near' is invalid for '--pgd-start <name>': expected a start of PGD, one "
+        + "of uniform, squares, mixed; received 'near' (see atelier attack train --help)"),
     MistakeCase(
       "attack evaluate --victim bad.safetensors --data empty", 64,
       "atelier: give --generator, --attacks or both (see atelier attack evaluate --help)"),

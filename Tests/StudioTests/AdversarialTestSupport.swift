@@ -129,3 +129,35 @@ func wideVictim(_ names: [String], gain: Float = 8) throws -> Model {
     graph: graph, store: store,
     information: ModelInformation(task: "classify", architecture: "linear", classNames: names))
 }
+
+extension AttackEvaluation {
+  /// Measures an attack on a model that nobody has run yet.
+  static func run(
+    _ attack: Attack, victim: Model, source: Model? = nil, on images: LabeledImages,
+    budget: NoiseBudget, goal: AttackGoal = .untargeted, seed: UInt64 = 1,
+    progress: (_ done: Int, _ total: Int) -> Void = { _, _ in }
+  ) throws -> AttackReport {
+    try run(
+      attack, victim: Classifier([victim]), source: source.map { try Classifier([$0]) },
+      on: images, budget: budget, goal: goal, seed: seed, progress: progress)
+  }
+
+  /// Measures a generator on a model that nobody has run yet.
+  static func run(
+    _ attacker: NoiseAttacker, victim: Model, on images: LabeledImages, budget: NoiseBudget? = nil
+  ) throws -> AttackReport {
+    try run(attacker, victim: Classifier([victim]), on: images, budget: budget)
+  }
+}
+
+extension GradientMasking {
+  /// Looks at a model that nobody has run yet.
+  static func run(
+    _ victim: Model, on images: LabeledImages, budget: NoiseBudget, steps: Int, restarts: Int,
+    queries: Int
+  ) throws -> MaskingReport {
+    try run(
+      Classifier([victim]), on: images, budget: budget, steps: steps, restarts: restarts,
+      queries: queries)
+  }
+}

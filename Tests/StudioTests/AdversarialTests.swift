@@ -200,8 +200,8 @@ import Testing
       let request = try preparedNoise(folder)
       let victim = try ModelFile.read(from: URL(fileURLWithPath: request.victim))
       let network = NoiseNetwork.encoderDecoder
-      let graph = try NoiseTraining.trainingGraph(
-        generator: network.graph([10, 8, 8, 1]), victim: victim.graph, request)
+      let graph = try request.objective.trainingGraph(
+        generator: network.graph([10, 8, 8, 1]), victim: victim.graph)
       let trained = Set(graph.parameterGradients.map { graph.parameters[$0.parameter].name })
       let all = Set(graph.parameters.filter { $0.role == .weight }.map(\.name))
       #expect(all.subtracting(trained) == ["victim/dense/weight", "victim/dense/bias"])
@@ -240,19 +240,18 @@ import Testing
       var request = try preparedNoise(folder)
       request.discriminator = 0.5
       let network = try request.network.graph([10, 8, 8, 1])
-      let judging = try NoiseTraining.discriminatorGraph(generator: network, request)
+      let judging = try request.objective.discriminatorGraph(generator: network)
       let trained = judging.parameterGradients.map { judging.parameters[$0.parameter].name }
       #expect(!trained.isEmpty && trained.allSatisfy { $0.hasPrefix("discriminator/") })
       let victim = try ModelFile.read(from: URL(fileURLWithPath: request.victim))
-      let training = try NoiseTraining.trainingGraph(
-        generator: network, victim: victim.graph, request)
+      let training = try request.objective.trainingGraph(
+        generator: network, victim: victim.graph)
       let drawn = training.parameterGradients.map { training.parameters[$0.parameter].name }
       let weights = network.parameters.filter { $0.role == .weight }.map(\.name)
       #expect(Set(drawn) == Set(weights))
       var plain = request
       plain.discriminator = nil
-      let alone = try NoiseTraining.trainingGraph(
-        generator: network, victim: victim.graph, plain)
+      let alone = try plain.objective.trainingGraph(generator: network, victim: victim.graph)
       let store = try ParameterStore(for: [training], seed: 2)
       let set = try halves(10)
       let programs = try [training, alone].map { graph in
@@ -292,7 +291,7 @@ import Testing
       var mirrored = plain
       (shifted.shift, mirrored.isFlipped) = (2, true)
       var files: [Data] = []
-      for (index, changes) in [nil, plain, shifted, mirrored].enumerated() {
+      for (index, changes) in [request.augmentation, plain, shifted, mirrored].enumerated() {
         request.augmentation = changes
         let run = folder.appending(path: "\(index)")
         _ = try NoiseTraining.run(request, in: run, isResuming: false)
@@ -315,10 +314,8 @@ import Testing
     try withScratchFolder { folder in
       var request = try preparedNoise(folder)
       request.epochs = 2
-      request.augmentation = discriminator.map { _ in
-        var changes = PictureAugmentation()
-        (changes.shift, changes.isFlipped) = (1, true)
-        return changes
+      if discriminator != nil {
+        (request.augmentation.shift, request.augmentation.isFlipped) = (1, true)
       }
       request.discriminator = discriminator
       _ = try NoiseTraining.run(request, in: folder.appending(path: "whole"), isResuming: false)

@@ -20,12 +20,4 @@ enum Console {
 
   /// An error: a line on standard error that names the tool.
   static func complain(_ text: String) { remark("atelier: \(text)") }
-
-  /// A value as JSON with sorted keys on standard output.
-  static func print(json value: some Encodable) throws {
-    print(try JSONText.pretty(value))
-  }
 }
-
-/// The name of tables in commands that are not yet jobs.
-typealias TextTable = Table

@@ -234,10 +234,17 @@ public struct Field<Request>: Sendable {
   public func within<Whole>(
     _ path: FieldPath<Whole, Request>
   ) -> Field<Whole> {
+    carried(words: { words($0[keyPath: path]) }, put: { try put(&$0[keyPath: path], $1) })
+  }
+
+  /// The same field of another request, which keeps its value in a way of its own.
+  func carried<Whole>(
+    words: @escaping @Sendable (Whole) -> [String],
+    put: @escaping @Sendable (inout Whole, [String]) throws -> Void
+  ) -> Field<Whole> {
     var field = Field<Whole>(
-      name, help, value: valueName, kind: kind, range: range, isList: isList,
-      words: { words($0[keyPath: path]) },
-      put: { try put(&$0[keyPath: path], $1) })
+      name, help, value: valueName, kind: kind, range: range, isList: isList, words: words,
+      put: put)
     field.isPositional = isPositional
     field.letter = letter
     field.loneWord = loneWord

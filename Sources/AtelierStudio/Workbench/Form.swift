@@ -67,6 +67,17 @@ public struct Form<Request: Sendable>: Sendable {
     fields.filter { words[$0.name] != nil && !$0.isChangeable }.map { "--\($0.name)" }
   }
 
+  /// Throws where a resumed training would be given what it may not change.
+  func expectChangeable(_ words: FieldWords) throws {
+    let fixed = fixed(of: words)
+    guard fixed.isEmpty else {
+      throw StudioError(
+        .usage,
+        "--resume goes on with the run's own settings; leave out "
+          + fixed.joined(separator: ", "))
+    }
+  }
+
   /// Throws what a new request says that lacks a field it needs.
   func demand(_ words: FieldWords) throws {
     for field in fields where words[field.name] == nil {

@@ -28,14 +28,20 @@ extension Field {
 
 extension Field where Request == PictureAugmentation {
   /// The random changes that move pictures.
-  static let movements: [Self] = [
-    Self("shift", \.shift, "Move pictures by up to this much", value: "pixels").byDefault(nil),
-    Self("rotate", \.rotation, "Turn pictures by up to this much", value: "degrees")
-      .byDefault(nil),
-    Self("zoom", \.zoom, "Scale pictures by up to this fraction", value: "fraction")
-      .byDefault(nil),
-    Self(flag: "flip", \.isFlipped, "Mirror half of the pictures left to right"),
-  ]
+  static let movements = movements(of: "pictures")
+
+  /// The same, with words for what is moved.
+  static func movements(of pictures: String) -> [Self] {
+    [
+      Self("shift", \.shift, "Move \(pictures) by up to this much", value: "pixels")
+        .byDefault(nil),
+      Self("rotate", \.rotation, "Turn \(pictures) by up to this much", value: "degrees")
+        .byDefault(nil),
+      Self("zoom", \.zoom, "Scale \(pictures) by up to this fraction", value: "fraction")
+        .byDefault(nil),
+      Self(flag: "flip", \.isFlipped, "Mirror half of the \(pictures) left to right"),
+    ]
+  }
 
   /// The random changes that cover pictures and their light.
   static let coverings: [Self] = [

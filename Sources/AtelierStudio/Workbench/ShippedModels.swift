@@ -66,21 +66,13 @@ public enum ShippedModels {
 }
 
 extension ShippedModels {
-  /// The denoiser that a word names: a model file, or `shipped`.
+  /// The file of the denoiser that a word names: a model file, or `shipped`.
   ///
   /// - Parameters:
   ///   - word: What the user gave.
   ///   - isGray: Whether a shipped one is for gray pictures.
-  /// - Returns: Its name in tables and the model.
-  /// - Throws: `SafetensorsError` when the file cannot be read, `StudioError` when none ships here.
-  public static func denoiser(_ word: String, isGray: Bool) throws -> NamedVictim {
-    let file = try denoiserFile(word, isGray: isGray)
-    return NamedVictim(
-      name: word == "shipped" ? file.lastPathComponent : word,
-      model: try ModelFile.read(from: file))
-  }
-
-  /// The file of that denoiser.
+  /// - Returns: The file.
+  /// - Throws: `StudioError` when none ships here.
   public static func denoiserFile(_ word: String, isGray: Bool) throws -> URL {
     try word == "shipped" ? file(isGray: isGray) : URL(fileURLWithPath: word)
   }

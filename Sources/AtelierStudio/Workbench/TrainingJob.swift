@@ -169,13 +169,7 @@ extension TrainingRequest {
       try StudioFiles.expectPresent(form.paths(request))
       return request
     }
-    let fixed = form.fixed(of: words)
-    guard fixed.isEmpty else {
-      throw StudioError(
-        .usage,
-        "--resume goes on with the run's own settings; leave out "
-          + fixed.joined(separator: ", "))
-    }
+    try form.expectChangeable(words)
     try StudioFiles.expectPresent([run.run])
     if let about = AboutRun(ofRun: run.url), about.job != job {
       throw StudioError(

@@ -101,10 +101,11 @@ public struct TrainingRecipe: FlatPart, Sendable, Hashable {
   ///
   /// - Throws: `TrainingError` when nothing is left to move.
   public func step(
-    _ program: Program, floor: Double = 1000, decaysOnlyMatrices: Bool = false, kernels: Kernels
+    _ program: Program, name: String = "train", floor: Double = 1000,
+    decaysOnlyMatrices: Bool = false, kernels: Kernels
   ) throws -> TrainingStep {
     try TrainingStep(
-      program: program,
+      name: name, program: program,
       optimizer: optimizer(floor: floor, decaysOnlyMatrices: decaysOnlyMatrices), kernels: kernels,
       moving: { entry in !frozen.contains { entry.name.hasPrefix($0) } })
   }
@@ -263,7 +264,8 @@ extension Field where Request: TrainingRequest {
   }
 
   /// Steps between validations.
-  public static func validateEvery(_ what: String = "validations", byDefault: String? = nil) -> Self {
+  public static func validateEvery(_ what: String = "validations", byDefault: String? = nil) -> Self
+  {
     interval("validate-every", \.recipe.validationInterval, what, byDefault)
   }
 
@@ -289,7 +291,8 @@ extension Field where Request: TrainingRequest {
   public static var startFrom: Self {
     Self(
       "start-from", \.recipe.startFrom,
-      "Start with the weights of this model where names and sizes agree", value: "model", kind: .text)
+      "Start with the weights of this model where names and sizes agree", value: "model",
+      kind: .text)
   }
 
   /// What stays as it starts.

@@ -3,7 +3,6 @@
 
 import AtelierEngine
 import AtelierInterchange
-import AtelierKernels
 
 /// An attack with its settings.
 public enum Attack: Sendable, Hashable, Codable {
@@ -40,20 +39,20 @@ public enum Attack: Sendable, Hashable, Codable {
 ///
 /// Used by one thread at a time.
 final class Attacker {
-  let victim: Model
+  let classifier: Classifier
   let budget: NoiseBudget
   let goal: AttackGoal
-  private let classifier: Classifier
-  private let kernels: Kernels
   private var gradients: [AttackLoss: VictimGradient] = [:]
   private static let batch = 250
 
-  init(_ victim: Model, budget: NoiseBudget, goal: AttackGoal, kernels: Kernels) throws {
-    self.victim = victim
+  /// - Throws: `StudioError` for an ensemble, which has no gradient of its own.
+  init(_ classifier: Classifier, budget: NoiseBudget, goal: AttackGoal) throws {
+    guard classifier.models.count == 1 else {
+      throw StudioError(.usage, "an attack is made on one model, not on an ensemble")
+    }
+    self.classifier = classifier
     self.budget = budget
     self.goal = goal
-    self.kernels = kernels
-    classifier = try Classifier([victim], kernels: kernels)
   }
 
   /// Attacks pictures.
@@ -112,7 +111,7 @@ final class Attacker {
   func gradient(_ loss: AttackLoss) throws -> VictimGradient {
     if let known = gradients[loss] { return known }
     let made = try VictimGradient(
-      victim, loss: loss, isTargeted: goal.isTargeted, batch: Self.batch, kernels: kernels)
+      classifier.models[0], loss: loss, isTargeted: goal.isTargeted, batch: Self.batch)
     gradients[loss] = made
     return made
   }

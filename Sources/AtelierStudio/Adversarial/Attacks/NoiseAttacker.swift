@@ -10,19 +10,17 @@ import AtelierZoo
 /// Used by one thread at a time.
 public final class NoiseAttacker {
   /// The model.
-  public let model: Model
+  public let model: RunningModel
   /// The limit that it was trained with.
   public let budget: NoiseBudget
   /// What it was trained for.
   public let goal: AttackGoal
   /// Whether every picture gets the same noise.
-  public let isUniversal: Bool
+  public var isUniversal: Bool { universalSource != nil }
   /// The pictures that it draws for, [1, height, width, channels].
   public let shape: Shape
-  private let store: ParameterStore
-  private let kernels: Kernels
-  /// One program a lane, so that lanes draw for different pictures at once.
-  private var programs: [Program] = []
+  /// The image that universal noise is drawn from; nil for noise per picture.
+  private let universalSource: Tensor?
   /// The most pictures that a lane draws for at once: few enough for the values between two layers
   /// to stay near its core; the same for any number of threads, and so are the results' bits.
   private static let most = 50
@@ -33,29 +31,33 @@ public final class NoiseAttacker {
   ///   - model: What `ModelFile.read` gave.
   ///   - kernels: Instruction set and threads.
   /// - Throws: `StudioError` when the model does something else.
-  public init(_ model: Model, kernels: Kernels = Kernels()) throws {
-    guard model.information.task == NoiseDescription.task else {
-      throw StudioError(
-        .data,
-        "expected a model that attacks, received one for the task \(model.information.task)")
-    }
-    let description = try NoiseDescription(model.information)
-    guard let input = model.graph.input(named: "input"),
-      let output = model.graph.output(named: "output"), model.graph.inputs.count == 1,
-      model.graph.values[input].shape == model.graph.values[output].shape,
-      model.graph.values[input].shape.rank == 4
-    else { throw StudioError(.data, "expected a model that draws a pattern of its input's shape") }
-    self.model = model
-    self.kernels = kernels
-    (budget, goal) = (description.budget, description.goal)
-    isUniversal = description.universalSeed != nil
-    shape = model.graph.values[input].shape.withBatch(1)
-    store = try model.store()
-    universal = try description.universalSeed.map { try pattern(of: Self.source(shape, seed: $0)) }
+  public convenience init(_ model: Model, kernels: Kernels = Kernels()) throws {
+    try self.init(
+      RunningModel(
+        model, task: NoiseDescription.task, "attacks", capacity: kernels.pool.threads + 1,
+        kernels: kernels))
   }
 
-  /// The pattern of every picture, for universal noise.
-  private var universal: [Float]?
+  /// Takes the graph of a generator over parameters that a training still moves.
+  convenience init(
+    _ graph: Graph, _ information: ModelInformation, _ store: ParameterStore, kernels: Kernels
+  ) throws {
+    try self.init(
+      RunningModel(
+        graph: graph, information: information, store: store,
+        capacity: kernels.pool.threads + 1, kernels: kernels))
+  }
+
+  private init(_ model: RunningModel) throws {
+    let description = try NoiseDescription(model.information)
+    guard let shape = model.inputShape(), model.graph.inputs.count == 1,
+      model.outputShape() == shape, shape.rank == 4
+    else { throw StudioError(.data, "expected a model that draws a pattern of its input's shape") }
+    self.model = model
+    (budget, goal) = (description.budget, description.goal)
+    self.shape = shape.withBatch(1)
+    universalSource = description.universalSeed.map { Self.source(shape.withBatch(1), seed: $0) }
+  }
 
   /// The fixed random image that universal noise is drawn from, uniform in [0, 1].
   static func source(_ shape: Shape, seed: UInt64) -> Tensor {
@@ -77,20 +79,22 @@ public final class NoiseAttacker {
     let limit = budget ?? self.budget
     let (count, length) = (pictures.shape.batch, shape.count)
     var noisy = pictures
-    if let universal {
-      let tiled = (0..<count).flatMap { _ in universal }
+    if let universalSource {
+      // Drawn anew for each call: a training may have moved the weights.
+      let pattern = try pattern(of: universalSource)
+      let tiled = (0..<count).flatMap { _ in pattern }
       noisy.elements.withUnsafeMutableBufferPointer { target in
         tiled.withUnsafeBufferPointer { limit.add($0, to: target, length: length) }
       }
       return noisy
     }
     let part = min(max(count, 1), Self.most)
-    let lanes = max(1, min(kernels.pool.threads, (count + part - 1) / part))
+    let lanes = max(1, min(model.kernels.pool.threads, (count + part - 1) / part))
     let programs = try programs(lanes, holding: part)
     var faults = [(any Error)?](repeating: nil, count: lanes)
     noisy.elements.withUnsafeMutableBufferPointer { target in
       faults.withUnsafeMutableBufferPointer { faults in
-        kernels.pool.parallelFor(lanes) { lane in
+        model.kernels.pool.parallelFor(lanes) { lane in
           do {
             for first in stride(from: lane * part, to: count, by: lanes * part) {
               let range = first * length..<min(first + part, count) * length
@@ -126,17 +130,13 @@ public final class NoiseAttacker {
     return try program.output("output").elements
   }
 
-  /// Programs for so many pictures each; the last ones where they suffice.
+  /// Programs for so many pictures each, one a lane, so that lanes draw for different pictures at once.
   private func programs(_ lanes: Int, holding count: Int) throws -> [Program] {
-    if programs.count >= lanes, let first = programs.first, first.inputs[0].shape.batch == count {
-      return programs
+    try (0..<lanes).map { lane in
+      try model.program(key: [lane, count]) {
+        try model.graph.reshaped(["input": shape.withBatch(count)]).specialized(for: .infer)
+      }
     }
-    let graph = try model.graph.reshaped(["input": shape.withBatch(count)])
-      .specialized(for: .infer)
-    programs = try (0..<lanes).map { _ in
-      try Program(graph, parameters: store, kernels: kernels)
-    }
-    return programs
   }
 }
 

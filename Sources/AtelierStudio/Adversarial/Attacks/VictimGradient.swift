@@ -2,7 +2,6 @@
 
 import AtelierEngine
 import AtelierInterchange
-import AtelierKernels
 
 /// A victim under attack by its gradients: logits and the gradient to the pictures.
 final class VictimGradient {
@@ -10,58 +9,34 @@ final class VictimGradient {
   let batch: Int
   private let program: Program
 
-  /// Plans the program of a model.
+  /// Plans the program of a classifier whose parameters others may move.
   ///
   /// - Parameters:
-  ///   - model: A classifier.
+  ///   - model: The classifier, `input` to `output`.
   ///   - loss: What the attack makes small.
   ///   - isTargeted: Whether labels are to be reached.
   ///   - batch: Pictures at once.
-  ///   - kernels: Instruction set and threads.
-  /// - Throws: `StudioError` when the model does not classify.
-  convenience init(
-    _ model: Model, loss: AttackLoss, isTargeted: Bool, batch: Int, kernels: Kernels
-  ) throws {
-    _ = try Classifier.inputShape(model)
-    try self.init(
-      model.graph, parameters: model.store(), loss: loss, isTargeted: isTargeted, batch: batch,
-      kernels: kernels)
-  }
-
-  /// Plans the program of a network whose parameters others may move.
-  ///
-  /// - Parameters:
-  ///   - network: A classifier's graph, `input` to `output`.
-  ///   - prefix: What stands before the names of its parameters in the store.
-  ///   - parameters: Holds them.
-  ///   - loss: What the attack makes small.
-  ///   - isTargeted: Whether labels are to be reached.
-  ///   - batch: Pictures at once.
-  ///   - kernels: Instruction set and threads.
   /// - Throws: `ShapeError` when the network does not take such a batch.
   init(
-    _ network: Graph, prefix: String = "", parameters: ParameterStore, loss: AttackLoss,
-    isTargeted: Bool, batch: Int, kernels: Kernels
+    _ model: RunningModel, loss: AttackLoss, isTargeted: Bool, batch: Int
   ) throws {
     self.batch = batch
-    guard let input = network.input(named: "input") else {
+    guard let shape = model.inputShape()?.withBatch(batch) else {
       throw StudioError(.data, "the classifier has no input of that name")
     }
-    let shape = network.values[input].shape.withBatch(batch)
-    let victim = try network.reshaped(["input": shape]).specialized(for: .infer)
+    let victim = try model.graph.reshaped(["input": shape]).specialized(for: .infer)
     let graph = try Graph.trace { builder in
       let pictures = builder.input("input", shape)
       let labels = builder.input("target", [batch])
-      let answers = builder.call(
-        victim, ["input": pictures], prefix: prefix, isTrainable: false)
+      let answers = builder.call(victim, ["input": pictures], isTrainable: false)
       guard let logits = answers["output"] else { return }
       builder.output("logits", logits)
       // The mean over the batch times its size: each picture's own gradient.
       builder.output("loss", Float(batch) * loss(logits, labels, isTargeted: isTargeted))
     }
     program = try Program(
-      graph.differentiated(withRespectToInputs: ["input"]), parameters: parameters,
-      kernels: kernels)
+      graph.differentiated(withRespectToInputs: ["input"]), parameters: model.store,
+      kernels: model.kernels)
   }
 
   /// Steps against the gradient, from where the pictures stand: the inner loop of PGD.

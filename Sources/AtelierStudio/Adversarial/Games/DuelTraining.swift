@@ -13,23 +13,19 @@ import AtelierZoo
 import Foundation
 
 /// What a duel is fought with; stored as the run's configuration.
-public struct DuelRequest: FormerTrainingRequest, Hashable {
-  public static let changeable: Set = [
-    "epochs", "steps", "minutes", "validationInterval", "saveInterval",
-  ]
-
+public struct DuelRequest: NoiseGameRequest, Hashable {
   /// The folder or file of pictures with classes; the training part is taken.
-  public var data: String
+  public var data = ""
   /// The model file of the classifier that learns on; nil begins a new one.
   public var victim: String?
   /// The network of a new classifier.
-  public var classifier: ClassifierNetwork = .course
+  public var classifier = ClassifierNetwork.course
   /// The generator.
-  public var generator: NoiseNetwork = .encoderDecoder
+  public var generator = NoiseNetwork.encoderDecoder
   /// The limit on the noise.
-  public var budget: NoiseBudget = .infinity(0.3)
+  public var budget = NoiseBudget.infinity(0.3)
   /// What the generator makes small.
-  public var loss: AttackLoss = .margin(kappa: 5)
+  public var loss = AttackLoss.margin(kappa: 5)
   /// The weight of attacked pictures in the classifier's loss, in 0...1; clean ones have the rest.
   public var balance = 0.5
   /// The share of the attacked pictures that PGD attacks, in 0...1; the generator has the rest.
@@ -48,31 +44,90 @@ public struct DuelRequest: FormerTrainingRequest, Hashable {
   public var ramp = 500
   /// The random changes of training pictures.
   public var augmentation = PictureAugmentation()
-  /// Pictures a step.
-  public var batch = 128
-  /// The generator's base learning rate; half a cosine over the training ends at a thousandth.
-  public var learningRate = 1e-3
-  /// The classifier's base learning rate, with the same cosine.
+  /// The classifier's base learning rate; the recipe's is the generator's.
   public var classifierRate = 1e-3
-  /// The decay of the moving average of all weights, which is what is saved; nil for none.
-  public var averageDecay: Double?
   /// How many training pictures are held out to watch; 0 for none.
   public var holdOut = 500
-  /// Epochs to make; nil when steps or minutes limit the training.
-  public var epochs: Int? = 10
-  /// Steps to make; nil for no such limit.
-  public var steps: Int?
-  /// Minutes to train; nil for no such limit.
-  public var minutes: Double?
-  /// Steps between the points of the curves; nil for one an epoch.
-  public var validationInterval: Int?
-  /// Steps between saves; nil for one an epoch.
-  public var saveInterval: Int?
-  /// The seed of weights, orders and starts.
-  public var seed: UInt64 = 1
+  /// The generator's rate and, for both, batch, averaging, limits, intervals and seed.
+  public var recipe = TrainingRecipe()
 
   /// Describes a duel with the defaults of the house.
-  public init(data: String) { self.data = data }
+  public init(data: String) {
+    self.init()
+    self.data = data
+  }
+
+  /// The defaults of the house.
+  public init() {
+    recipe.batch = 128
+    recipe.warmUp = 100
+    recipe.epochs = 10
+  }
+
+  public static var form: Form<Self> {
+    Form(
+      Self(),
+      fields: Field.game(
+        victim: .victim(\.victimFile), network: \.generator,
+        holdOut: Field(
+          "hold-out", \.holdOut, "Hold out this many training pictures to watch; 0 for none",
+          value: "n", .from(0)), epochs: "10")
+    ).section("DUEL OPTIONS", ownFields)
+  }
+
+  /// The fields that a duel has alone.
+  static var ownFields: [Field<Self>] {
+    [
+      Field(
+        "classifier", \.classifier,
+        "Begin with a new classifier of this network in place of --victim", value: "name"
+      ).byDefault(nil),
+      Field(
+        "balance", \.balance,
+        "The weight of attacked pictures in the classifier's loss, 0 to 1", value: "share", .share),
+      Field(
+        "pgd-share", \.searchShare,
+        "PGD attacks this share of the attacked pictures, the generator the rest", value: "share",
+        .share),
+      Field(
+        "pgd-steps", \.searchSteps, "The steps of that PGD", value: "n", .from(1, to: 1_000_000)),
+      Field(
+        "pgd-start", \.searchStart,
+        "Where it begins: uniform, squares (at the limit, as Square does) or mixed, one of both by "
+          + "lot", value: "name"),
+      Field(
+        flag: "pgd-smooth", \.isSearchSmoothed,
+        "Let it follow gradients taken beside where it stands and summed over its steps"),
+      Field("pgd-step", \.searchStep, "How far each of its steps goes", value: "number", .positive)
+        .byDefault("2.5 times the limit over their number"),
+      .radii(
+        "pgd-epsilon", "The limit of that PGD", get: { $0.searchRadius.map { [$0] } ?? [] },
+        set: { $0.searchRadius = $1[0] }
+      ).byDefault("--epsilon"),
+      Field(
+        "ramp", \.ramp, "Steps over which that limit grows from nothing", value: "steps",
+        .from(0, to: 1_000_000)),
+      Field(
+        "classifier-rate", \.classifierRate, "The classifier's learning rate", value: "rate",
+        .positive),
+      .averageDecay("Save a moving average of both networks' weights with this decay"),
+      .validateEvery("the points of the curves", byDefault: "an epoch"),
+    ]
+  }
+
+  /// The classifier's file as a word, empty for none.
+  private var victimFile: String {
+    get { victim ?? "" }
+    set { victim = newValue }
+  }
+
+  public mutating func complete(with words: FieldWords) throws {
+    guard !data.isEmpty, (victim == nil) != (words["classifier"] == nil) else {
+      throw StudioError(
+        .usage,
+        "a duel needs pictures and a classifier: give --data and either --victim or --classifier")
+    }
+  }
 
   /// Throws unless the numbers make sense.
   ///
@@ -94,11 +149,11 @@ public struct DuelRequest: FormerTrainingRequest, Hashable {
   }
 
   /// The pictures of a batch that PGD attacks.
-  var searched: Int { Int((searchShare * Double(batch)).rounded()) }
+  var searched: Int { Int((searchShare * Double(recipe.batch)).rounded()) }
 
   /// The pictures of a batch, its last ones, that the generator learns from: those that it attacks,
   /// or a few when PGD has all.
-  var drawn: Int { max(batch - searched, min(16, batch)) }
+  var drawn: Int { max(recipe.batch - searched, min(16, recipe.batch)) }
 
   /// The PGD's limit after a number of steps.
   func searchBudget(step: Int) -> NoiseBudget {
@@ -108,7 +163,11 @@ public struct DuelRequest: FormerTrainingRequest, Hashable {
 }
 
 /// Trains a generator and a classifier against each other.
-public enum DuelTraining {
+public enum DuelTraining: TrainingJob {
+  public static let workshop = NoiseTraining.workshop
+  public static let name = NoiseTraining.name + " --antagonist"
+  public static let summary = "Train a generator and a classifier against each other."
+
   /// The model file of the generator in a run folder, beside `last.safetensors`, the classifier.
   public static let generatorFile = "generator.safetensors"
   /// The picture of the curves in a run folder.
@@ -120,47 +179,18 @@ public enum DuelTraining {
     ("pgd_20", "under PGD-20"),
   ]
 
-  /// Trains in a run folder, or goes on there.
-  ///
-  /// - Parameters:
-  ///   - request: What to train; must equal the stored one when resuming, but for its limits.
-  ///   - run: The run folder.
-  ///   - isResuming: Whether the folder holds a run to go on with.
-  ///   - listeners: Who is told, besides the run folder's own logs.
-  ///   - interrupt: Asks to save and stop.
-  ///   - kernels: Instruction set and threads.
-  /// - Returns: Why it ended and what was reached.
-  /// - Throws: `StudioError`, `TrainingError`, `DatasetError`, each with one clear line.
-  public static func run(
-    _ request: DuelRequest, in run: URL, isResuming: Bool,
-    listeners: [any TrainingListener] = [], interrupt: InterruptFlag = InterruptFlag(),
-    kernels: Kernels = Kernels()
-  ) throws -> StopReport {
-    let session = try DuelSession(request, kernels: kernels)
-    let folder = try request.folder(at: run, isResuming: isResuming)
-    let loop = try session.loop(in: folder)
-    loop.interrupt = interrupt
-    let plot = MetricPlotListener(
-      folder.url.appending(path: curvesFile), title: "accuracy on held-out pictures",
-      metrics: curves)
-    let told = folder.logs(curves.map(\.0)) + [plot] + listeners
-    loop.listeners =
-      told + [
-        ClosureListener { event in
-          guard case .validated(let report) = event else { return }
-          for text in GradientMasking.warnings(curves: report.metrics) {
-            for listener in told { try listener.handle(.warning(step: report.step, text)) }
-          }
-        }
-      ]
-    return try loop.run()
+  public static func task(
+    _ request: DuelRequest, isResuming: Bool, kernels: Kernels
+  ) throws -> DuelTask {
+    try DuelTask(request, kernels: kernels)
   }
 
-  /// Reads the request of a run folder.
-  ///
-  /// - Throws: `TrainingError` when the folder holds no run of a duel.
-  public static func request(of run: URL) throws -> DuelRequest {
-    try DuelRequest(ofRun: run)
+  /// Whether a run is a duel: it says so, or, where an older version made it, has a duel's settings.
+  static func isDuel(_ run: URL) -> Bool {
+    if let about = AboutRun(ofRun: run) { return about.job == path }
+    let data = try? Data(contentsOf: run.appending(path: "configuration.json"))
+    let stored = data.flatMap { try? JSONSerialization.jsonObject(with: $0) } as? [String: Any]
+    return stored?["balance"] != nil
   }
 
   /// The differentiated graph of the classifier's step; the generator is frozen in it.

@@ -11,23 +11,19 @@ import AtelierZoo
 import Foundation
 
 /// What a generator is trained on and how; stored as the run's configuration.
-public struct NoiseTrainingRequest: FormerTrainingRequest, Hashable {
-  public static let changeable: Set = [
-    "epochs", "steps", "minutes", "validationInterval", "saveInterval",
-  ]
-
+public struct NoiseTrainingRequest: NoiseGameRequest, Hashable {
   /// The folder or file of pictures with classes; the training part is taken.
-  public var data: String
+  public var data = ""
   /// The model file of the victim.
-  public var victim: String
+  public var victim = ""
   /// The generator.
-  public var network: NoiseNetwork = .encoderDecoder
+  public var network = NoiseNetwork.encoderDecoder
   /// The limit on the noise.
-  public var budget: NoiseBudget = .infinity(0.3)
+  public var budget = NoiseBudget.infinity(0.3)
   /// What the noise is after.
-  public var goal: AttackGoal = .untargeted
+  public var goal = AttackGoal.untargeted
   /// What training makes small.
-  public var loss: AttackLoss = .margin(kappa: 5)
+  public var loss = AttackLoss.margin(kappa: 5)
   /// Whether one noise is learnt for all pictures.
   public var isUniversal = false
   /// The weight of a discriminator that wants pictures to look clean (AdvGAN, Xiao and others 2018);
@@ -36,166 +32,176 @@ public struct NoiseTrainingRequest: FormerTrainingRequest, Hashable {
   /// The model file of a denoiser in front of the victim that the generator learns to get through;
   /// nil for none.
   public var denoiser: String?
-  /// The noise's deviation that this denoiser is told, of 255; nil takes 25.
-  public var denoiserSigma: Float?
+  /// The noise's deviation that this denoiser is told, of 255.
+  public var denoiserSigma: Float = 25
   /// How many training pictures are held out to validate on; nil takes a tenth, at most 2,000.
   public var holdOut: Int?
-  /// The random changes of training pictures; nil for none.
-  public var augmentation: PictureAugmentation?
-  /// Pictures a step.
-  public var batch = 128
-  /// The base learning rate; half a cosine over the training ends at a thousandth of it.
-  public var learningRate = 1e-3
-  /// Epochs to make; nil when steps or minutes limit the training.
-  public var epochs: Int? = 4
-  /// Steps to make; nil for no such limit.
-  public var steps: Int?
-  /// Minutes to train; nil for no such limit.
-  public var minutes: Double?
-  /// Steps between validations; nil for one an epoch.
-  public var validationInterval: Int?
-  /// Steps between saves; nil for one an epoch.
-  public var saveInterval: Int?
-  /// The seed of weights, orders and the universal noise's source.
-  public var seed: UInt64 = 1
+  /// The random changes of training pictures.
+  public var augmentation = PictureAugmentation()
+  /// Rate, limits, intervals and the seed, which the universal noise's source has, too.
+  public var recipe = TrainingRecipe()
 
   /// Describes a training with the defaults of the house.
   public init(data: String, victim: String) {
+    self.init()
     self.data = data
     self.victim = victim
   }
-}
 
-/// Trains noise generators.
-public enum NoiseTraining {
-  /// Trains in a run folder, or goes on there.
-  ///
-  /// - Parameters:
-  ///   - request: What to train; must equal the stored one when resuming, but for its limits.
-  ///   - run: The run folder.
-  ///   - isResuming: Whether the folder holds a run to go on with.
-  ///   - listeners: Who is told, besides the run folder's own logs.
-  ///   - interrupt: Asks to save and stop.
-  ///   - kernels: Instruction set and threads.
-  /// - Returns: Why it ended and what was reached.
-  /// - Throws: `StudioError`, `TrainingError`, `DatasetError`, each with one clear line.
-  public static func run(
-    _ request: NoiseTrainingRequest, in run: URL, isResuming: Bool,
-    listeners: [any TrainingListener] = [], interrupt: InterruptFlag = InterruptFlag(),
-    kernels: Kernels = Kernels()
-  ) throws -> StopReport {
-    let session = try NoiseSession(request, kernels: kernels)
-    let folder = try request.folder(at: run, isResuming: isResuming)
-    let loop = try session.loop(in: folder)
-    loop.interrupt = interrupt
-    loop.listeners = folder.logs(["success"]) + listeners
-    return try loop.run()
+  /// The defaults of the house.
+  public init() {
+    recipe.batch = 128
+    recipe.epochs = 4
   }
 
-  /// Reads the request of a run folder.
-  ///
-  /// - Throws: `TrainingError` when the folder holds no run of a generator.
-  public static func request(of run: URL) throws -> NoiseTrainingRequest {
-    try NoiseTrainingRequest(ofRun: run)
+  public static var form: Form<Self> {
+    Form(
+      Self(),
+      fields: Field.game(
+        victim: .victim(\.victim), network: \.network,
+        holdOut: Field(
+          "hold-out", \.holdOut,
+          "Hold out this many training pictures to validate on; 0 for none", value: "n", .from(0)
+        ).byDefault("a tenth, at most 2000"), epochs: "4",
+        goal: [
+          .target(\.goal.target, "Make everything look like this class number"),
+          Field(
+            flag: "least-likely", \.goal.isLeastLikely,
+            "Go for the class that is least likely for each picture"),
+          Field(flag: "universal", \.isUniversal, "Learn one noise for all pictures"),
+        ],
+        beside: [
+          Field(
+            "discriminator", \.discriminator,
+            "Weight of a discriminator that wants clean-looking pictures", value: "weight",
+            .positive
+          ).byDefault("none"),
+          Field(
+            "denoiser", \.denoiser,
+            "A denoiser in front of the victim, a model file or shipped", value: "file",
+            kind: .file(["safetensors"])
+          ).besides("shipped").byDefault("none"),
+          Field(
+            "denoiser-sigma", \.denoiserSigma,
+            "The noise's deviation that it is told, of 255", value: "sigma", .from(0, to: 255)),
+        ])
+    ).section("DUEL OPTIONS", duelFields)
   }
 
-  /// The differentiated graph of a training step.
-  ///
-  /// The victim runs in its inference form and is frozen: no gradient of its weights is planned.
-  ///
-  /// - Parameters:
-  ///   - generator: Draws patterns in [−1, 1]; traced with the batch's shape.
-  ///   - victim: A classifier's graph.
-  ///   - request: Limit, goal and loss.
-  /// - Returns: A graph with inputs `input` (what the generator reads), `picture` when noise is
-  ///   universal, and `target`; outputs `loss` and, with a discriminator, `seen`, its part of it.
-  /// - Throws: `ShapeError` when generator and victim do not fit together.
-  package static func trainingGraph(
-    generator: Graph, victim: Graph, _ request: NoiseTrainingRequest
-  ) throws(ShapeError) -> Graph {
-    guard let place = generator.input(named: "input") else {
-      throw ShapeError("the generator has no input of that name")
-    }
-    let shape = generator.values[place].shape
-    let judge =
-      try request.discriminator == nil
-      ? nil : NoiseDiscriminator.graph(shape).specialized(for: .train)
-    return try generator.specialized(for: .train).extended { builder, symbols in
-      guard let input = symbols["input"], let pattern = symbols["output"] else { return }
-      let picture = request.isUniversal ? builder.input("picture", input.shape) : input
-      let gain = request.budget.gain(input.shape.count / input.shape.batch)
-      let attacked = (picture + gain * pattern).clamped(0...1)
-      let labels = builder.input("target", [input.shape.batch])
-      let answers = builder.call(
-        victim.specialized(for: .infer), ["input": attacked], prefix: "victim/",
-        isTrainable: false)
-      guard let logits = answers["output"] else { return }
-      var loss = request.loss(logits, labels, isTargeted: request.goal.isTargeted)
-      if let weight = request.discriminator, let judge {
-        let verdicts = builder.call(
-          judge, ["input": attacked], prefix: "discriminator/", isTrainable: false)
-        guard let verdict = verdicts["output"] else { return }
-        // Least squares (Mao and others 2017): the generator wants to be taken for clean.
-        let distance = Loss.squaredError
-        let seen = distance(verdict, 0 * verdict + 1)
-        builder.output("seen", seen)
-        loss = loss + weight * seen
+  /// The fields of a duel, which takes over where `--antagonist` is given: here they are only read.
+  private static var duelFields: [Field<Self>] {
+    [
+      Field(
+        "antagonist", "Let the classifier learn, too, against the generator: a duel", kind: .flag
+      ) { _, _ in }
+    ]
+      + DuelRequest.ownFields.map { field in
+        field.carried(
+          words: { _ in field.words(DuelRequest()) },
+          put: {
+            var scratch = DuelRequest()
+            try field.put(&scratch, $1)
+          })
       }
-      builder.output("loss", loss)
-    }.differentiated()
   }
 
-  /// The differentiated graph of the discriminator's step; the generator is frozen in it.
-  ///
-  /// - Parameters:
-  ///   - generator: Draws patterns in [−1, 1]; traced with the batch's shape.
-  ///   - request: Limit and kind of noise.
-  /// - Returns: A graph with inputs `input` and, when noise is universal, `picture`; output `loss`.
-  /// - Throws: `ShapeError` when the pictures are too small.
-  package static func discriminatorGraph(
-    generator: Graph, _ request: NoiseTrainingRequest
-  ) throws(ShapeError) -> Graph {
-    guard let place = generator.input(named: "input") else {
-      throw ShapeError("the generator has no input of that name")
+  public static func check(_ words: FieldWords) throws {
+    try checkNoise(words)
+    func isGiven(_ names: [String]) -> Bool { names.contains { words[$0] != nil } }
+    guard words["antagonist"] != nil else {
+      let given = duelFields.map(\.name).filter { words[$0] != nil }.map { "--" + $0 }
+      guard given.isEmpty else {
+        throw FieldError("\(given.joined(separator: ", ")) belong to --antagonist")
+      }
+      return
     }
-    let shape = generator.values[place].shape
-    let drawer = generator.specialized(for: .infer)
-    let judge = try NoiseDiscriminator.graph(shape.withBatch(2 * shape.batch))
-      .specialized(for: .train)
-    return try Graph.trace { builder in
-      let input = builder.input("input", shape)
-      let drawn = builder.call(drawer, ["input": input], isTrainable: false)
-      guard let pattern = drawn["output"] else { return }
-      let picture = request.isUniversal ? builder.input("picture", shape) : input
-      let gain = request.budget.gain(shape.count / shape.batch)
-      let attacked = (picture + gain * pattern).clamped(0...1)
-      let verdicts = builder.call(
-        judge, ["input": joinBatches([picture, attacked])], prefix: "discriminator/")
-      guard let verdict = verdicts["output"] else { return }
-      let halves = verdict.splitBatch(sizes: [shape.batch, shape.batch])
-      let distance = Loss.squaredError
-      let clean = distance(halves[0], 0 * halves[0] + 1)
-      let noisy = distance(halves[1], 0 * halves[1])
-      builder.output("loss", 0.5 * clean + 0.5 * noisy)
-    }.differentiated()
+    if isGiven(["universal", "target", "least-likely"]) {
+      throw FieldError("a duel's noise is untargeted and drawn for each picture")
+    }
+    if isGiven(["discriminator", "denoiser"]) {
+      throw FieldError("--discriminator and --denoiser are for a frozen classifier")
+    }
+  }
+
+  public mutating func complete(with words: FieldWords) throws {
+    guard !victim.isEmpty, !data.isEmpty else {
+      throw StudioError(
+        .usage, "a training needs a classifier and pictures: give --victim and --data")
+    }
+    guard let word = denoiser else { return }
+    denoiser = try ShippedModels.denoiserFile(
+      word, isGray: word == "shipped" && Self.channels(ofVictim: victim) == 1
+    ).path
+  }
+
+  private static func channels(ofVictim path: String) throws -> Int {
+    try Classifier.inputShape(ModelFile.read(from: URL(fileURLWithPath: path))).channels
+  }
+
+  /// What the generator learns for.
+  package var objective: NoiseObjective {
+    NoiseObjective(
+      budget: budget, loss: loss, isTargeted: goal.isTargeted, isUniversal: isUniversal,
+      discriminator: discriminator)
   }
 }
 
-/// The parts of one training of a generator.
-final class NoiseSession {
-  let request: NoiseTrainingRequest
-  private let victim: Model
-  private let classifier: Classifier
-  private let kernels: Kernels
-  private let store: ParameterStore
-  private let graph: Graph
-  private let program: Program
-  /// The discriminator's program; nil without one.
-  private let judge: Program?
-  private let batches: LabeledBatches
+/// Trains noise generators against frozen classifiers; hands duels over.
+public enum NoiseTraining: TrainingJob {
+  public static let workshop = "attack"
+  public static let name = "train"
+  public static let summary = "Train a generator whose noise makes a classifier fail."
+  public static let guide = """
+    The victim stays as it is; gradients go through it to the generator. The noise stays within \
+    --epsilon exactly, also after rounding to 8 bits. Ctrl-C saves; --resume goes on.
+
+    With --antagonist the classifier learns at the same time to withstand the noise: last and \
+    best are the hardened classifier then, generator.safetensors the generator, curves.png its \
+    accuracy on held-out pictures, clean and under each attack.
+
+    NETWORKS
+    \(Catalogue.list(for: .attack))
+
+    EXAMPLES
+      atelier attack train --victim m.safetensors --data mnist --run noise
+      atelier attack train --victim m.safetensors --data mnist --epsilon 0.2 \\
+        --loss margin:20 --epochs 8 --run noise
+      atelier attack train --victim m.safetensors --data mnist --universal --run u
+      atelier attack train --antagonist --classifier strided --data fashion-mnist \\
+        --epsilon 0.1 --pgd-share 0.8 --run duel
+    """
+
+  public static func task(
+    _ request: NoiseTrainingRequest, isResuming: Bool, kernels: Kernels
+  ) throws -> NoiseTask {
+    try NoiseTask(request, kernels: kernels)
+  }
+
+  /// `--antagonist` means the duel, and so does a run folder of one.
+  public static func handOver(
+    _ words: FieldWords, in run: RunPlace
+  ) throws -> (job: any Job.Type, words: FieldWords)? {
+    guard run.resume ? DuelTraining.isDuel(run.url) : words["antagonist"] != nil else { return nil }
+    var own = words
+    own["antagonist"] = nil
+    if run.resume { try Request.form.expectChangeable(own) }
+    return (DuelTraining.self, own)
+  }
+}
+
+/// The mathematics of one training of a generator.
+public final class NoiseTask: TrainingTask {
+  public let request: NoiseTrainingRequest
+  public let steps: [TrainingStep]
+  public let source: any BatchSource
+  public let metricNames = ["success"]
+  private let victim: Classifier
+  private let images: LabeledImages
   private let validation: LabeledImages?
-  private let goals: [Int]
-  private let shape: Shape
+  private let graph: Graph
+  private let store: ParameterStore
+  /// The generator over the training's own parameters.
+  private let attacker: NoiseAttacker
 
   /// Prepares a training.
   ///
@@ -203,57 +209,50 @@ final class NoiseSession {
   ///   before anything is written.
   init(_ request: NoiseTrainingRequest, kernels: Kernels) throws {
     self.request = request
-    self.kernels = kernels
-    victim = try Self.victim(request)
-    classifier = try Classifier([victim], kernels: kernels)
+    let model = try Self.victim(request)
+    victim = try Classifier([model], kernels: kernels)
     guard request.budget.radius > 0, request.budget.radius.isFinite else {
       throw StudioError(.usage, "expected an epsilon above 0, received \(request.budget.radius)")
     }
-    if case .targeted(let index) = request.goal, index >= classifier.classNames.count {
+    if case .targeted(let index) = request.goal, index >= victim.classNames.count {
       throw StudioError(
-        .usage, "there is no class \(index); the victim has \(classifier.classNames.count)")
+        .usage, "there is no class \(index); the victim has \(victim.classNames.count)")
     }
-    let form = PictureForm(
-      width: classifier.size.width, height: classifier.size.height,
-      mode: classifier.channels == 1 ? .gray : .color)
-    let all = try LabeledImages.read(
-      URL(fileURLWithPath: request.data), part: .training, form: form
-    ).ordered(as: classifier.classNames)
+    let all = try LabeledImages.training(request.data, for: victim)
     let held = request.holdOut ?? min(2000, all.count / 10)
-    let images: LabeledImages
     if held > 0 {
       let parts = try all.split(holdingOut: held, seed: request.seed)
       (images, validation) = (parts.rest, parts.held)
     } else {
       (images, validation) = (all, nil)
     }
-    batches = try LabeledBatches(
-      images, batchSize: request.batch, augmentation: request.augmentation ?? .init(),
-      seed: request.seed)
-    shape = .image(
-      height: classifier.size.height, width: classifier.size.width, channels: classifier.channels)
-    try classifier.expect(images)
-    let classifier = classifier
-    goals = try request.goal.labels(images.labels) {
-      try classifier.logits(images.tensor(0..<images.count))
-    }
+    let shape = Shape.image(
+      height: images.size.height, width: images.size.width, channels: images.channels)
+    source = try Self.source(request, images, victim, shape)
     graph = try request.network.graph(shape)
     let batched = shape.withBatch(request.batch)
     let drawer = try request.network.graph(batched)
-    let training = try NoiseTraining.trainingGraph(
-      generator: drawer, victim: victim.graph.reshaped(["input": batched]), request)
-    let judging =
-      try request.discriminator == nil
-      ? nil : NoiseTraining.discriminatorGraph(generator: drawer, request)
-    let frozen = victim.parameters
-    store = try ParameterStore(
-      for: [training] + [judging].compactMap { $0 }, seed: request.seed,
-      startingFrom: Dictionary(
-        uniqueKeysWithValues: frozen.map { ("victim/" + $0.key, $0.value) }))
-    program = try Program(training, parameters: store, kernels: kernels, seed: request.seed)
-    judge = try judging.map { [store] in
-      try Program($0, parameters: store, kernels: kernels, seed: request.seed)
+    let objective = request.objective
+    var graphs = [
+      try objective.trainingGraph(
+        generator: drawer, victim: model.graph.reshaped(["input": batched]))
+    ]
+    if request.discriminator != nil {
+      graphs.append(try objective.discriminatorGraph(generator: drawer))
     }
+    let store = try ParameterStore(
+      for: graphs, seed: request.seed,
+      startingFrom: Dictionary(
+        uniqueKeysWithValues: model.parameters.map { ("victim/" + $0.key, $0.value) }))
+    self.store = store
+    let names = graphs.count > 1 ? ["generator", "discriminator"] : ["train"]
+    steps = try zip(names, graphs).map { name, graph in
+      try request.recipe.step(
+        Program(graph, parameters: store, kernels: kernels, seed: request.seed), name: name,
+        kernels: kernels)
+    }
+    attacker = try NoiseAttacker(
+      graph, Self.information(request, victim, images), store, kernels: kernels)
   }
 
   /// The victim, behind its denoiser where there is one.
@@ -265,25 +264,22 @@ final class NoiseSession {
     guard let denoiser = request.denoiser else { return model }
     return try Defence.model(
       model, behind: ModelFile.read(from: URL(fileURLWithPath: denoiser)),
-      sigma: request.denoiserSigma ?? 25)
+      sigma: request.denoiserSigma)
   }
 
-  /// The loop of this training.
-  func loop(in folder: RunFolder?) throws -> TrainingLoop {
-    let optimizer = Optimizer(
-      .adam(), learningRate: request.learningRate,
-      schedule: .progressCosine(minimum: request.learningRate / 1000))
-    let epoch = batches.stepsPerEpoch
-    let configuration = TrainingConfiguration(
-      steps: request.steps, epochs: request.epochs, minutes: request.minutes,
-      validationInterval: validation == nil ? nil : request.validationInterval ?? epoch,
-      saveInterval: request.saveInterval ?? epoch,
-      monitor: validation == nil ? nil : Monitor("success", .maximum), seed: request.seed)
-    let (batches, goals, request) = (batches, goals, request)
+  /// Pictures with the classes that the loss is to get; universal noise is drawn from a fixed image.
+  private static func source(
+    _ request: NoiseTrainingRequest, _ images: LabeledImages, _ victim: Classifier, _ shape: Shape
+  ) throws -> any BatchSource {
+    let batches = try LabeledBatches(
+      images, batchSize: request.batch, augmentation: request.augmentation, seed: request.seed)
+    let goals = try request.goal.labels(images.labels) {
+      try victim.logits(images.tensor(0..<images.count))
+    }
     let fixed = NoiseAttacker.source(shape, seed: request.seed).elements
     let repeated = Tensor(
       shape.withBatch(request.batch), (0..<request.batch).flatMap { _ in fixed })
-    let source = ClosureBatchSource(stepsPerEpoch: epoch) { step in
+    return ClosureBatchSource(stepsPerEpoch: batches.stepsPerEpoch) { step in
       let pictures = batches.pictures(step: step).images
       let targets = Tensor(
         [request.batch], batches.indices(step: step).map { Float(goals[$0]) })
@@ -291,50 +287,40 @@ final class NoiseSession {
         ? ["input": repeated, "picture": pictures, "target": targets]
         : ["input": pictures, "target": targets]
     }
-    var steps = [
-      try TrainingStep(
-        name: judge == nil ? "train" : "generator", program: program, optimizer: optimizer,
-        kernels: kernels)
-    ]
-    if let judge {
-      steps.append(
-        try TrainingStep(
-          name: "discriminator", program: judge, optimizer: optimizer, kernels: kernels))
-    }
-    let loop = try TrainingLoop(
-      steps, source: source, configuration: configuration, folder: folder, kernels: kernels)
-    if let validation {
-      loop.validate = { [unowned self] _ in
-        let attacker = try NoiseAttacker(model(step: 0, metrics: [:]), kernels: kernels)
-        let report = try AttackEvaluation.run(
-          attacker, victim: victim, on: validation, kernels: kernels)
-        return ["success": report.success]
-      }
-    }
-    loop.writeModel = { [unowned self] _, file, metrics in
-      try ModelFile.write(
-        model(step: file.step, metrics: metrics), to: URL(fileURLWithPath: file.path))
-    }
-    return loop
+  }
+
+  public var monitor: Monitor? { validation == nil ? nil : Monitor("success", .maximum) }
+
+  public func validate(step: Int) throws -> Validation {
+    guard let validation else { return Validation([:]) }
+    let report = try AttackEvaluation.run(attacker, victim: victim, on: validation)
+    return Validation(["success": report.success])
   }
 
   /// The generator with the store's present weights; the victim stays out of its file.
-  func model(step: Int, metrics: [String: Double]) throws -> Model {
+  public func model(step: Int, metrics: [String: Double]) throws -> Model {
+    try Model(
+      graph: graph, store: store,
+      information: Self.information(request, victim, images, step: step, metrics))
+  }
+
+  private static func information(
+    _ request: NoiseTrainingRequest, _ victim: Classifier, _ images: LabeledImages, step: Int = 0,
+    _ metrics: [String: Double] = [:]
+  ) -> ModelInformation {
     let description = NoiseDescription(
       budget: request.budget, goal: request.goal,
       universalSeed: request.isUniversal ? request.seed : nil)
-    var figures = metrics
-    figures.removeValue(forKey: "training_loss")
     let texts = [
-      "data": batches.images.name, "steps": String(step), "batch": String(request.batch),
-      "seed": String(request.seed), "victim": victim.information.architecture,
+      "data": images.name, "steps": String(step), "batch": String(request.batch),
+      "seed": String(request.seed), "victim": victim.models[0].information.architecture,
       "loss": "\(request.loss)"
         + (request.discriminator.map { " + \($0) discriminator" } ?? ""),
     ]
-    let information = ModelInformation(
+    return ModelInformation(
       task: NoiseDescription.task, architecture: request.network.rawValue,
-      granularity: request.network.granularity, classNames: classifier.classNames,
-      training: texts.merging(description.entries) { $1 }, figures: figures)
-    return try Model(graph: graph, store: store, information: information)
+      granularity: request.network.granularity, classNames: victim.classNames,
+      training: texts.merging(description.entries) { $1 },
+      figures: metrics.filter { $0.key != "training_loss" })
   }
 }

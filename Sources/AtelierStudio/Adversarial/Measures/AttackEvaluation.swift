@@ -4,7 +4,6 @@
 import AtelierDatasets
 import AtelierEngine
 import AtelierInterchange
-import AtelierKernels
 import Foundation
 
 /// What an evaluation found; encodes to the JSON that `--json` prints.
@@ -63,19 +62,17 @@ public enum AttackEvaluation {
   ///   - victim: The classifier to fool, not necessarily the one that it was trained on.
   ///   - images: Pictures of the victim's size.
   ///   - budget: Another limit, which scales the noise; nil keeps the trained one.
-  ///   - kernels: Instruction set and threads.
   ///   - progress: Told now and then how many pictures are done, and of how many.
   /// - Returns: The figures with their protocol.
   /// - Throws: `StudioError` when generator, victim and pictures do not fit together.
   public static func run(
-    _ attacker: NoiseAttacker, victim: Model, on images: LabeledImages,
-    budget: NoiseBudget? = nil, kernels: Kernels = Kernels(),
+    _ attacker: NoiseAttacker, victim: Classifier, on images: LabeledImages,
+    budget: NoiseBudget? = nil,
     progress: (_ done: Int, _ total: Int) -> Void = { _, _ in }
   ) throws -> AttackReport {
     let name = "generator" + (attacker.isUniversal ? " (universal)" : "")
     return try measure(
-      name, victim, images, budget: budget ?? attacker.budget, goal: attacker.goal,
-      kernels: kernels, progress
+      name, victim, images, budget: budget ?? attacker.budget, goal: attacker.goal, progress
     ) { pictures, _, _ in try attacker.attack(pictures, budget: budget) }
   }
 
@@ -90,35 +87,41 @@ public enum AttackEvaluation {
   ///   - budget: The limit.
   ///   - goal: What it is after.
   ///   - seed: The seed of starts and squares.
-  ///   - kernels: Instruction set and threads.
   ///   - progress: Told now and then how many pictures are done, and of how many.
   /// - Returns: The figures with their protocol.
   /// - Throws: `StudioError` when victim, source and pictures do not fit together.
   public static func run(
-    _ attack: Attack, victim: Model, source: Model? = nil, on images: LabeledImages,
+    _ attack: Attack, victim: Classifier, source: Classifier? = nil, on images: LabeledImages,
     budget: NoiseBudget, goal: AttackGoal = .untargeted, seed: UInt64 = 1,
-    kernels: Kernels = Kernels(), progress: (_ done: Int, _ total: Int) -> Void = { _, _ in }
+    progress: (_ done: Int, _ total: Int) -> Void = { _, _ in }
   ) throws -> AttackReport {
-    if let source {
-      guard source.information.classNames == victim.information.classNames,
-        try Classifier.inputShape(source) == Classifier.inputShape(victim)
-      else {
-        throw StudioError(
-          .data, "an attack carries over between classifiers of the same pictures and classes")
-      }
+    try run(
+      attack, by: Attacker(source ?? victim, budget: budget, goal: goal), victim: victim,
+      on: images, seed: seed, progress: progress)
+  }
+
+  /// The same by someone who has attacked before and knows the programs.
+  static func run(
+    _ attack: Attack, by attacker: Attacker, victim: Classifier, on images: LabeledImages,
+    seed: UInt64 = 1, progress: (_ done: Int, _ total: Int) -> Void = { _, _ in }
+  ) throws -> AttackReport {
+    let source = attacker.classifier
+    guard source.classNames == victim.classNames, source.size == victim.size,
+      source.channels == victim.channels
+    else {
+      throw StudioError(
+        .data, "an attack carries over between classifiers of the same pictures and classes")
     }
-    let attacker = try Attacker(source ?? victim, budget: budget, goal: goal, kernels: kernels)
     return try measure(
-      attack.name, victim, images, budget: budget, goal: goal, kernels: kernels, progress
+      attack.name, victim, images, budget: attacker.budget, goal: attacker.goal, progress
     ) { try attacker.run($0, $1, attack, seed: seed, first: $2) }
   }
 
   private static func measure(
-    _ name: String, _ victim: Model, _ images: LabeledImages, budget: NoiseBudget,
-    goal: AttackGoal, kernels: Kernels, _ progress: (Int, Int) -> Void,
+    _ name: String, _ classifier: Classifier, _ images: LabeledImages, budget: NoiseBudget,
+    goal: AttackGoal, _ progress: (Int, Int) -> Void,
     _ attack: (_ pictures: Tensor, _ labels: [Int], _ first: Int) throws -> Tensor
   ) throws -> AttackReport {
-    let classifier = try Classifier([victim], kernels: kernels)
     try classifier.expect(images)
     let set = try images.ordered(as: classifier.classNames)
     var tally = AttackTally(names: classifier.classNames)

@@ -6,7 +6,6 @@
 import AtelierDatasets
 import AtelierEngine
 import AtelierInterchange
-import AtelierKernels
 
 /// What a look for masked gradients found; encodes to the JSON that `--json` prints.
 public struct MaskingReport: Sendable, Hashable, Codable {
@@ -50,17 +49,16 @@ public enum GradientMasking {
   ///   - restarts: Its starts.
   ///   - queries: The queries of Square.
   ///   - seed: The seed of starts and squares.
-  ///   - kernels: Instruction set and threads.
   /// - Returns: The figures and what they say.
   /// - Throws: `StudioError` when victim and pictures do not fit together or the limit is not L∞.
   public static func run(
-    _ victim: Model, on images: LabeledImages, budget: NoiseBudget, steps: Int = 20,
-    restarts: Int = 10, queries: Int = 1000, seed: UInt64 = 1, kernels: Kernels = Kernels()
+    _ victim: Classifier, on images: LabeledImages, budget: NoiseBudget, steps: Int = 20,
+    restarts: Int = 10, queries: Int = 1000, seed: UInt64 = 1
   ) throws -> MaskingReport {
+    let attacker = try Attacker(victim, budget: budget, goal: .untargeted)
     func accuracy(_ attack: Attack) throws -> Double {
-      try AttackEvaluation.run(
-        attack, victim: victim, on: images, budget: budget, seed: seed, kernels: kernels
-      ).attackedAccuracy
+      try AttackEvaluation.run(attack, by: attacker, victim: victim, on: images, seed: seed)
+        .attackedAccuracy
     }
     let oneStart = try accuracy(.pgd(steps: steps, restarts: 1))
     let manyStarts = try accuracy(.pgd(steps: steps, restarts: restarts))
@@ -72,24 +70,21 @@ public enum GradientMasking {
         + "gradients, under Square with \(queries) queries; zero gradients of the cross-entropy at "
         + "clean pictures",
       oneStart: oneStart, manyStarts: manyStarts, smoothed: smoothed, blackBox: blackBox,
-      zeroGradients: try zeroGradients(of: victim, on: images, kernels: kernels), warnings: [])
+      zeroGradients: try zeroGradients(by: attacker, on: images), warnings: [])
     report.warnings = warnings(report)
     return report
   }
 
   /// The share of clean pictures whose gradient is zero in every sample.
   static func zeroGradients(
-    of victim: Model, on images: LabeledImages, kernels: Kernels
+    by attacker: Attacker, on images: LabeledImages
   ) throws -> Double {
-    let classifier = try Classifier([victim], kernels: kernels)
-    try classifier.expect(images)
-    let set = try images.ordered(as: classifier.classNames)
-    let batch = min(set.count, 250)
-    let gradient = try VictimGradient(
-      victim, loss: .unlimited, isTargeted: false, batch: batch, kernels: kernels)
+    try attacker.classifier.expect(images)
+    let set = try images.ordered(as: attacker.classifier.classNames)
+    let gradient = try attacker.gradient(.unlimited)
     var zeros = 0
-    for first in stride(from: 0, to: set.count, by: batch) {
-      let range = first..<min(first + batch, set.count)
+    for first in stride(from: 0, to: set.count, by: gradient.batch) {
+      let range = first..<min(first + gradient.batch, set.count)
       let slopes = try gradient(set.tensor(range), Array(set.labels[range])).gradient.elements
       let length = set.pictureLength
       zeros += range.indices.count { index in

@@ -1,43 +1,7 @@
-// What `atelier attack evaluate` measured: rows, the transfer matrix, the plot of a sweep.
+// What `attack evaluate` measured: rows, the transfer matrix, the plot of a sweep.
 
-import Atelier
-import Foundation
-
-/// Who an attack is made on and who judges it.
-struct AttackPair {
-  let source: NamedVictim
-  let victim: NamedVictim
-
-  /// The pairs to measure.
-  ///
-  /// - Parameters:
-  ///   - victims: The classifiers.
-  ///   - isTransfer: Whether each attack is judged by all of them.
-  ///   - denoiser: A denoiser that is also put in front of each, with its name.
-  ///   - sigma: What that is told.
-  /// - Returns: The pairs, each victim's together.
-  /// - Throws: `StudioError` when the denoiser does not fit.
-  static func list(
-    _ victims: [NamedVictim], isTransfer: Bool, denoiser: NamedVictim?, sigma: Float
-  ) throws -> [AttackPair] {
-    var pairs: [AttackPair] = []
-    for victim in victims {
-      pairs += (isTransfer ? victims : [victim]).map { AttackPair(source: $0, victim: victim) }
-      guard let denoiser else { continue }
-      let defended = NamedVictim(
-        name: "\(victim.name) behind \(denoiser.name)",
-        model: try Defence.model(victim.model, behind: denoiser.model, sigma: sigma))
-      pairs += [victim, defended].map { AttackPair(source: $0, victim: defended) }
-    }
-    return pairs
-  }
-
-  /// The victims of pairs, each once.
-  static func judges(_ pairs: [AttackPair]) -> [NamedVictim] {
-    var names: Set<String> = []
-    return pairs.map(\.victim).filter { names.insert($0.name).inserted }
-  }
-}
+import AtelierDatasets
+import AtelierImages
 
 /// One measurement as `--json` prints it.
 struct AttackRow: Encodable {
@@ -55,6 +19,23 @@ struct AttackCheck: Encodable {
   let victim: String
   let epsilon: Float
   let report: MaskingReport
+
+  /// Lines for people.
+  fileprivate var text: String {
+    let shares = [
+      report.oneStart, report.manyStarts, report.smoothed, report.blackBox, report.zeroGradients,
+    ].map { NumberText.fixed(100 * $0, 1) }
+    let lines =
+      [
+        "\(victim) at \(epsilon): right under PGD \(shares[0]) %, from several starts "
+          + "\(shares[1]) %, smoothed \(shares[2]) %, under Square \(shares[3]) %; zero gradients "
+          + "\(shares[4]) %"
+      ]
+      + (report.warnings.isEmpty
+        ? ["no sign of masked gradients"] : report.warnings.map { "warning: \($0)" })
+      + ["protocol: \(report.protocol)"]
+    return lines.joined(separator: "\n")
+  }
 }
 
 /// All of a call; encodes to what `--json` prints.
@@ -62,41 +43,25 @@ struct AttackTable: Encodable {
   var rows: [AttackRow] = []
   var checks: [AttackCheck] = []
 
-  /// Everything for people.
+  /// Tells everything to people, with short names of victims.
   ///
   /// - Parameters:
+  ///   - report: Gets the tables.
   ///   - isTransfer: Whether to show each attack as a matrix, too.
-  ///   - perClass: Whether to show the tables of classes.
-  /// - Returns: Lines.
-  func text(isTransfer: Bool, perClass: Bool) -> String {
-    shortened.lines(isTransfer: isTransfer, perClass: perClass)
-  }
-
-  private func lines(isTransfer: Bool, perClass: Bool) -> String {
-    var parts = [mainTable]
-    if isTransfer { parts += matrices }
-    if perClass {
-      parts += rows.map {
-        "\($0.report.attack) at \($0.epsilon) on \($0.victim):\n" + Self.classTable($0.report)
+  ///   - isPerClass: Whether to show the tables of classes.
+  func tell(_ report: inout Report, isTransfer: Bool, isPerClass: Bool) {
+    let table = shortened
+    report.say(table.mainTable)
+    if isTransfer { table.tellMatrices(&report) }
+    if isPerClass {
+      for row in table.rows {
+        report.say("\n\(row.report.attack) at \(row.epsilon) on \(row.victim):")
+        report.say(Self.classTable(row.report))
       }
     }
-    for check in checks {
-      let report = check.report
-      let shares = [
-        report.oneStart, report.manyStarts, report.smoothed, report.blackBox, report.zeroGradients,
-      ].map { NumberText.fixed(100 * $0, 1) }
-      parts.append(
-        ([
-          "\(check.victim) at \(check.epsilon): right under PGD \(shares[0]) %, from several "
-            + "starts \(shares[1]) %, smoothed \(shares[2]) %, under Square \(shares[3]) %; zero "
-            + "gradients \(shares[4]) %"
-        ]
-          + (report.warnings.isEmpty
-            ? ["no sign of masked gradients"] : report.warnings.map { "warning: \($0)" })
-          + ["protocol: \(report.protocol)"]).joined(separator: "\n"))
-    }
+    for check in table.checks { report.say("\n" + check.text) }
     let protocols = Set(rows.map(\.report.protocol)).sorted().map { "protocol: \($0)" }
-    return (parts + [protocols.joined(separator: "\n")]).joined(separator: "\n\n")
+    report.say("\n" + protocols.joined(separator: "\n"))
   }
 
   /// The folders that several victims lie in together, which tables and plots leave out.
@@ -130,9 +95,9 @@ struct AttackTable: Encodable {
     return table
   }
 
-  private var mainTable: String {
+  private var mainTable: Table {
     let isCrossed = rows.contains { $0.source != nil && $0.source != $0.victim }
-    var table = TextTable(
+    var table = Table(
       ["victim"] + (isCrossed ? ["made on"] : []) + [
         "attack", "epsilon", "clean %", "attacked %", "success %", "steps", "L2", "PSNR dB",
         "images/s",
@@ -150,18 +115,16 @@ struct AttackTable: Encodable {
             NumberText.fixed(1 / max(report.secondsPerImage, 1e-9), 0),
           ])
     }
-    return table.text
+    return table
   }
 
   /// One matrix for each attack and limit: success by source (rows) and victim (columns).
-  private var matrices: [String] {
-    var titles: [String] = []
-    for row in rows where !titles.contains(Self.title(row)) { titles.append(Self.title(row)) }
-    return titles.map { title in
+  private func tellMatrices(_ report: inout Report) {
+    for title in Self.unique(rows.map(Self.title)) {
       let own = rows.filter { Self.title($0) == title }
       let sources = Self.unique(own.map { $0.source ?? $0.generator ?? "" })
       let victims = Self.unique(own.map(\.victim))
-      var table = TextTable(["made on \\ judged by"] + victims.indices.map { "(\($0 + 1))" })
+      var table = Table(["made on \\ judged by"] + victims.indices.map { "(\($0 + 1))" })
       for source in sources {
         table.append(
           [source]
@@ -173,7 +136,9 @@ struct AttackTable: Encodable {
             })
       }
       let key = victims.enumerated().map { "(\($0.offset + 1)) \($0.element)" }
-      return "success % of \(title):\n" + table.text + "\n" + key.joined(separator: ", ")
+      report.say("\nsuccess % of \(title):")
+      report.say(table)
+      report.say(key.joined(separator: ", "))
     }
   }
 
@@ -186,20 +151,17 @@ struct AttackTable: Encodable {
     return names.filter { seen.insert($0).inserted }
   }
 
-  private static func classTable(_ report: AttackReport) -> String {
-    var table = TextTable(["class", "pictures", "turned", "success %"])
+  private static func classTable(_ report: AttackReport) -> Table {
+    var table = Table(["class", "pictures", "turned", "success %"])
     for row in report.classes {
       let share = row.count > 0 ? 100 * Double(row.turned) / Double(row.count) : 0
       table.append([row.name, "\(row.count)", "\(row.turned)", NumberText.fixed(share, 2)])
     }
-    return table.text
+    return table
   }
 
-  /// Draws success over the limits, a curve for each attack and victim.
-  ///
-  /// - Parameter place: The picture's file.
-  /// - Throws: `StudioError` when it cannot be written.
-  func draw(to place: String) throws {
+  /// Success over the limits, a curve for each attack and victim.
+  var plot: ByteImage {
     let rows = shortened.rows
     let hasVictims = Set(rows.map(\.victim)).count > 1
     func name(_ row: AttackRow) -> String {
@@ -213,14 +175,9 @@ struct AttackTable: Encodable {
           SIMD2(Double($0.epsilon), 100 * $0.report.success)
         }.sorted { $0.x < $1.x })
     }
-    let plot = LinePlot(
+    return LinePlot(
       title: "success among correctly classified pictures", xLabel: "epsilon", yLabel: "%",
-      series: series)
-    do {
-      try ImageFile.write(
-        plot.render(), to: place, options: .init(metadata: ["Software": "Atelier"]))
-    } catch {
-      throw StudioError(.cannotCreate, Failure(error).message)
-    }
+      series: series
+    ).render()
   }
 }
