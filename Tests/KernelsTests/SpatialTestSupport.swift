@@ -10,6 +10,13 @@ enum SpatialTesting {
 
   private static let pools = [1, 2, 3, 8].map { ThreadPool(threads: $0) }
 
+  /// Values that guard an output on either side; a sanitizer sees more where there are none.
+  #if SANITIZED
+  private static let margin = 0
+  #else
+  private static let margin = 32
+  #endif
+
   /// Every available instruction set, each with 1, 2, 3 and 8 threads.
   static let kernels: [Kernels] = InstructionSet.available.flatMap { instructionSet in
     pools.map { Kernels(pool: $0, instructionSet: instructionSet) }
@@ -45,7 +52,6 @@ enum SpatialTesting {
     _ count: Int, sourceLocation: SourceLocation = #_sourceLocation,
     _ body: (UnsafeMutablePointer<Float>) -> Void
   ) -> [Float] {
-    let margin = 32
     var memory = [Float](repeating: .nan, count: count + 2 * margin)
     for index in 0..<margin {
       memory[index] = 77
@@ -64,7 +70,7 @@ enum SpatialTesting {
   static func switchOutput(
     _ count: Int, _ body: (UnsafeMutablePointer<Int32>) -> Void
   ) -> [Int32] {
-    var memory = [Int32](repeating: Int32.min, count: count + 32)
+    var memory = [Int32](repeating: Int32.min, count: count + margin)
     memory.withUnsafeMutableBufferPointer { buffer in
       if let base = buffer.baseAddress { body(base) }
     }

@@ -54,6 +54,7 @@ import Darwin
     try training.loop.run()
     let kinds = recorder.events.map { event in
       switch event {
+      case .preview(let report): "preview \(report.step)"
       case .started: "started"
       case .step(let report): "step \(report.step)"
       case .validated: "validated"
