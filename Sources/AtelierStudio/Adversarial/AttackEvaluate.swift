@@ -7,38 +7,22 @@ import Foundation
 
 /// Which attacks are measured on whom, and how.
 public struct AttackEvaluateRequest: JobRequest, Hashable {
-  /// The model files of the classifiers.
   public var victim: [String] = []
-  /// The test set.
   public var data = ""
-  /// Model files of generators.
   public var generator: [String] = []
-  /// Attacks without training.
   public var attacks: [Attack] = []
-  /// The limits; none takes each generator's, and 0.3.
   public var epsilon: [Float] = []
-  /// Whether the limits of attacks without training are lengths.
   public var isL2 = false
-  /// What attacks without training are after.
   public var goal = AttackGoal.untargeted
-  /// How many pictures of the set are taken; nil takes all.
   public var first: Int?
-  /// Whether attacks without training are made on each victim and judged by all.
   public var isTransfer = false
-  /// A denoiser that is also put in front: a model file, or `shipped`; nil for none.
   public var denoiser: String?
-  /// The noise's deviation that it is told, of 255.
   public var denoiserSigma: Float = 25
-  /// Whether masked gradients are looked for.
   public var checksGradients = false
-  /// Where success over the limits is drawn; nil for nowhere.
   public var plot: String?
-  /// Whether the tables of classes are told, too.
   public var isPerClass = false
-  /// The seed of random starts.
   public var seed: UInt64 = 1
 
-  /// The defaults of the house.
   public init() {}
 
   public static var form: Form<Self> {

@@ -7,20 +7,13 @@ import Foundation
 
 /// Which pictures are attacked, by what and against whom.
 public struct AttackRunRequest: JobRequest, Hashable {
-  /// Pictures, folders of them, or sets.
   public var inputs: [String] = []
-  /// The model file of the generator.
   public var model = ""
-  /// The model file of the classifier.
   public var victim = ""
-  /// The folder for the results.
   public var output = ""
-  /// Another limit, which scales the noise; nil keeps the generator's.
   public var epsilon: Float?
-  /// Pictures to take of each set.
   public var first = 16
 
-  /// The defaults of the house.
   public init() {}
 
   public static var form: Form<Self> {

@@ -9,20 +9,13 @@ extension BenchPhase: ChoiceValue {}
 
 /// What is timed, and how long.
 public struct BenchRequest: JobRequest, Hashable {
-  /// The workloads.
   public var only = Workload.allCases
-  /// Training or inference; nil for both.
   public var phase: BenchPhase?
-  /// How long each phase or kernel is timed, at least; nil for the usual time.
   public var seconds: Double?
-  /// The workload whose nodes are timed instead.
   public var profile: Workload?
-  /// Which kernels are timed alone instead: `all`, or those whose name and shape hold this.
   public var kernels: String?
-  /// Whether the limits of the machine are measured instead.
   public var roofline = false
 
-  /// The defaults of the house.
   public init() {}
 
   public static var form: Form<Self> {

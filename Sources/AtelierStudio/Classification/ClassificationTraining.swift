@@ -11,23 +11,14 @@ import Foundation
 
 /// What a classifier is trained on and how; stored as the run's configuration.
 public struct ClassificationTrainingRequest: TrainingRequest, Hashable {
-  /// A folder or file of pictures with classes; of a set with parts the training part is taken.
   public var data = ""
-  /// A set to validate on; nil holds training pictures out.
   public var validation: String?
-  /// How many training pictures are held out to validate on; nil takes a tenth, at most 5,000.
   public var holdOut: Int?
-  /// The network.
   public var network = ClassifierNetwork.course
-  /// The size and colours of pictures from class folders.
   public var form = PictureForm()
-  /// Names for the classes in place of those of the data; empty keeps them.
   public var classNames: [String] = []
-  /// The random changes of training pictures.
   public var augmentation = PictureAugmentation()
-  /// How much of each target is spread evenly over all classes, in 0..<1.
   public var smoothing: Float = 0
-  /// Optimizer, rate, limits, intervals and seed.
   public var recipe = TrainingRecipe()
 
   /// Describes a training with the defaults of the house.
@@ -37,7 +28,6 @@ public struct ClassificationTrainingRequest: TrainingRequest, Hashable {
     self.network = network
   }
 
-  /// The defaults of the house.
   public init() {
     recipe.batch = 128
     recipe.warmUp = 100

@@ -7,18 +7,12 @@ import Foundation
 
 /// Which classifier is measured on what.
 public struct ClassifyEvaluateRequest: JobRequest, Hashable {
-  /// The test set.
   public var data = ""
-  /// The part of a set with parts.
   public var part = DataPart.test
-  /// How many of the likeliest classes may be right.
   public var top = 3
-  /// Where the confusion matrix is drawn; nil for nowhere.
   public var picture: String?
-  /// Model files; of several the probabilities are averaged.
   public var model: [String] = []
 
-  /// The defaults of the house.
   public init() {}
 
   public static var form: Form<Self> {

@@ -8,26 +8,16 @@ import Foundation
 
 /// Which decisions are explained, and how.
 public struct ClassifyExplainRequest: JobRequest, Hashable {
-  /// Pictures and folders of them.
   public var inputs: [String] = []
-  /// The folder of the drawings.
   public var output = ""
-  /// The model file.
   public var model: String?
-  /// The class to explain; nil for the likeliest.
   public var className: String?
-  /// Grad-CAM's layer; nil for the last with maps.
   public var layer: String?
-  /// Whether the kernels of the first convolution are drawn.
   public var kernels = false
-  /// Whether the maps of every layer are drawn.
   public var maps = false
-  /// Whether the drawn wolves and huskies are learnt and explained instead.
   public var story = false
-  /// The seed of the story.
   public var seed: UInt64 = 1
 
-  /// The defaults of the house.
   public init() {}
 
   public static var form: Form<Self> {

@@ -7,14 +7,10 @@ import Foundation
 
 /// Which pictures are classified, and by what.
 public struct ClassifyRunRequest: JobRequest, Hashable {
-  /// Pictures, or folders of them.
   public var inputs: [String] = []
-  /// How many classes are told.
   public var top = 5
-  /// Model files; of several the probabilities are averaged.
   public var model: [String] = []
 
-  /// The defaults of the house.
   public init() {}
 
   public static var form: Form<Self> {

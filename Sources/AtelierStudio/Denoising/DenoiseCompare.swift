@@ -7,14 +7,10 @@ import Foundation
 
 /// Which unpoolings are compared, and by what training.
 public struct DenoiseCompareRequest: JobRequest, Hashable {
-  /// The unpoolings.
   public var unpoolings = Unpooling.allCases
-  /// The folder of table and picture.
   public var output = "out/unpooling"
-  /// The training, each time with another unpooling in its autoencoder.
   public var training = DenoisingTrainingRequest()
 
-  /// The defaults of the house.
   public init() {}
 
   public static var form: Form<Self> {

@@ -7,22 +7,14 @@ import Foundation
 
 /// Which denoiser is measured on what.
 public struct DenoiseEvaluateRequest: JobRequest, Hashable {
-  /// The model file.
   public var model = ""
-  /// Folders or files of clean pictures.
   public var data: [String] = []
-  /// The noise's deviation in units of 8-bit values.
   public var sigma: Float = 25
-  /// The noise's seed.
   public var seed: UInt64 = 0
-  /// Whether the model works with an estimate of the noise.
   public var blind = false
-  /// Whether the results of the eight flips and rotations are averaged.
   public var ensemble = false
-  /// The side of the tiles in pixels.
   public var tile = 512
 
-  /// The defaults of the house.
   public init() {}
 
   public static var form: Form<Self> {

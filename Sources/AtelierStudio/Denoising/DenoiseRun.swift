@@ -7,28 +7,17 @@ import Foundation
 
 /// Which pictures are denoised, by what, and how.
 public struct DenoiseRunRequest: JobRequest, Hashable {
-  /// Pictures, or folders of them.
   public var inputs: [String] = []
-  /// A picture file for one input, else a folder.
   public var output = ""
-  /// The model file; nil for the shipped ones.
   public var model: String?
-  /// The noise's deviation in units of 8-bit values; nil estimates it from each picture.
   public var sigma: Float?
-  /// 1 removes the noise as measured.
   public var strength: Float = 1
-  /// Whether the results of the eight flips and rotations are averaged.
   public var ensemble = false
-  /// The side of the tiles in pixels.
   public var tile = Denoiser.Options().tileSize
-  /// Whether before and after are written side by side, too.
   public var compare = false
-  /// The folder of clean originals; nil for none.
   public var clean: String?
-  /// The quality of JPEG results.
   public var quality = 92
 
-  /// The defaults of the house.
   public init() {}
 
   public static var form: Form<Self> {

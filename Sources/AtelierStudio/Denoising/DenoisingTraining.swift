@@ -12,27 +12,16 @@ import Foundation
 
 /// What a denoiser is trained on and how; stored as the run's configuration.
 public struct DenoisingTrainingRequest: TrainingRequest, Hashable {
-  /// Folders or files of clean pictures.
   public var data: [String] = []
-  /// Folders or files of clean pictures to validate on; empty takes crops of the training pictures.
   public var validation: [String] = []
-  /// How many of the project's own scenes join the pictures, rendered by seed.
   public var scenes = 0
-  /// The network.
   public var network = DenoiserArchitecture.autoencoder(ConvolutionalAutoencoder(channels: 1))
-  /// The noises; each patch draws one.
   public var noises: [NoiseModel] = [.gaussian(sigma: 0...50)]
-  /// Clean targets, or independent noisy ones (Noise2Noise).
   public var target: DenoisingTarget = .clean
-  /// A factor that every picture is resized by first; 0.75 averages away a camera's own noise.
   public var scale: Double = 1
-  /// The side of a patch in pixels.
   public var patch = 96
-  /// The loss.
   public var loss: Loss = .absoluteError
-  /// The deviation of the noise that validation and previews use, in units of 8-bit values.
   public var validationSigma: Float = 25
-  /// Optimizer, rate, limits, intervals and seed.
   public var recipe = TrainingRecipe()
 
   /// Describes a training with the defaults of the house.
@@ -42,7 +31,6 @@ public struct DenoisingTrainingRequest: TrainingRequest, Hashable {
     self.network = network
   }
 
-  /// The defaults of the house.
   public init() {
     recipe.optimizer = .adamW(weightDecay: 0)
     recipe.warmUp = 200

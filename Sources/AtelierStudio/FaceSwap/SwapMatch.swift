@@ -5,20 +5,13 @@ import Foundation
 
 /// Which model's codes are matched, and by which faces.
 public struct SwapMatchRequest: JobRequest, Hashable {
-  /// The model file.
   public var model = ""
-  /// Training crops of A; empty when characters are drawn.
   public var a: [String] = []
-  /// Training crops of B.
   public var b: [String] = []
-  /// Poses of the two fictional characters; nil takes crops.
   public var characters: Int?
-  /// The seed of the poses.
   public var seed: UInt64 = 1
-  /// The new model.
   public var output = ""
 
-  /// The defaults of the house.
   public init() {}
 
   public static var form: Form<Self> {

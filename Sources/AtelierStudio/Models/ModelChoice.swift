@@ -8,20 +8,13 @@ import Foundation
 
 /// A model file or a network of the catalogue, for pictures of a size.
 public struct ModelChoice: JobRequest, Hashable {
-  /// A model file, the name of one that ships, or a network.
   public var model = ""
-  /// The pictures' size; nil for the usual one.
   public var size: PixelSize?
-  /// Pictures at once.
   public var batch = 1
-  /// Channels of a network's pictures; nil for the usual ones.
   public var channels: Int?
-  /// Filters of a network's levels; nil for the usual ones.
   public var widths: [Int]?
-  /// How a network enlarges; nil for the usual way.
   public var unpool: Unpooling?
 
-  /// The defaults of the house.
   public init() {}
 
   public static var form: Form<Self> {

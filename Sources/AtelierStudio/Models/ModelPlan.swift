@@ -5,14 +5,10 @@ import AtelierTraining
 
 /// Which model is planned, and for what.
 public struct ModelPlanRequest: JobRequest, Hashable {
-  /// The model.
   public var choice = ModelChoice()
-  /// Whether a training step is planned.
   public var train = false
-  /// The loss of the training step.
   public var loss = Loss.absoluteError
 
-  /// The defaults of the house.
   public init() {}
 
   public static var form: Form<Self> {

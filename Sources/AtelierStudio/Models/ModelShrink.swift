@@ -5,12 +5,9 @@ import Foundation
 
 /// Which model is shrunk, and where to.
 public struct ModelShrinkRequest: JobRequest, Hashable {
-  /// The model file.
   public var model = ""
-  /// The smaller file.
   public var output = ""
 
-  /// The defaults of the house.
   public init() {}
 
   public static var form: Form<Self> {

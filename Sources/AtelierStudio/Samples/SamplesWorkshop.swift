@@ -6,12 +6,9 @@ import Foundation
 
 /// Where the sample pictures are drawn.
 public struct SamplesRequest: JobRequest, Hashable {
-  /// The folder to draw into.
   public var output = ""
-  /// The seed of pictures and noise.
   public var seed = SampleScenes.sampleSeed
 
-  /// The defaults of the house.
   public init() {}
 
   public static var form: Form<Self> {

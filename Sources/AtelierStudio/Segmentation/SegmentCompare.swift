@@ -8,14 +8,10 @@ import Foundation
 
 /// Which unpoolings are compared, and in which training.
 public struct SegmentCompareRequest: JobRequest, Hashable {
-  /// The unpoolings.
   public var unpool = Unpooling.allCases
-  /// The folder of the table and the picture.
   public var output = "out/unpooling"
-  /// The training that each of them has.
   public var training = SegmentationTrainingRequest()
 
-  /// The defaults of the house.
   public init() { training.network = .segnetBasic }
 
   public static var form: Form<Self> {

@@ -16,28 +16,17 @@ public struct SegmentEvaluateRequest: JobRequest, Hashable {
     case watershed
   }
 
-  /// A model file, or the name of a model that ships; nil for a baseline.
   public var model: String?
-  /// What is measured instead of a model.
   public var baseline: Baseline?
-  /// Pictures and masks, or `shapes`.
   public var data = ""
-  /// How many scenes of `shapes`.
   public var count = 200
-  /// The seed of the scenes of `shapes`; nil takes one that nothing is trained on.
   public var seed: UInt64?
-  /// The most objects of a class that count in a picture.
   public var detections = 100
-  /// The least score of an object that counts.
   public var score = ObjectSelection.measuring().score
-  /// The part of a set with parts.
   public var part = SegmentationPart.test
-  /// Where the confusion matrix is drawn; nil for nowhere.
   public var picture: String?
-  /// Whether the mirrored picture is looked at, too.
   public var flip = false
 
-  /// The defaults of the house.
   public init() {}
 
   public static var form: Form<Self> {

@@ -8,28 +8,17 @@ import Foundation
 
 /// Which pictures are segmented, by what, and what is written.
 public struct SegmentRunRequest: JobRequest, Hashable {
-  /// Pictures, or folders of them.
   public var inputs: [String] = []
-  /// The folder of the results.
   public var output = ""
-  /// A model file, or the name of a model that ships.
   public var model = ""
-  /// What is written.
   public var write = SegmentationOutput.standard
-  /// Whether the masks of coco.json are polygons instead of runs.
   public var polygons = false
-  /// The classes to keep; empty keeps all.
   public var classes: [String] = []
-  /// The least score of an object or probability of a pixel's class; nil takes the usual one.
   public var threshold: Float?
-  /// How strong the colours of an overlay are, 0 to 1.
   public var opacity = 0.4
-  /// Whether the mirrored picture is looked at, too.
   public var flip = false
-  /// The side of the tiles in pixels.
   public var tile = Segmenter.Options().tileSize
 
-  /// The defaults of the house.
   public init() {}
 
   public static var form: Form<Self> {

@@ -10,39 +10,22 @@ import AtelierZoo
 
 /// What a semantic network is trained on and how; stored as the run's configuration.
 public struct SegmentationTrainingRequest: TrainingRequest, Hashable {
-  /// A folder of pictures and masks, of a set with parts the training part; or `shapes` for the
-  /// project's own scenes of the crop's size, drawn without end.
   public var data = ""
-  /// A set to validate on; nil takes the data's validation part, or holds training pictures out.
   public var validation: String?
-  /// How many training pictures are held out where there is no validation part; nil takes a tenth.
   public var holdOut: Int?
-  /// The network.
   public var network: SegmentationNetwork = .unet
-  /// The filters of the network's first level; nil for its own.
   public var width: Int?
-  /// Levels of the U-Net.
   public var levels = 4
-  /// How SegNet's decoder enlarges.
   public var unpooling: Unpooling = .max
-  /// Image channels: 1 gray, 3 RGB.
   public var channels = 3
-  /// The terms of the loss, added up.
   public var loss: [SegmentationLossTerm] = [.init(.crossEntropy)]
-  /// How rare classes are given weight in the cross-entropy.
   public var weighting: ClassWeighting = .inverseLogarithm
-  /// The random changes of crops.
   public var augmentation = SceneAugmentation()
-  /// The share of crops that are cut out around a pixel of a class drawn evenly.
   public var balance: Float = 0
-  /// The rows of a crop.
   public var cropHeight = 288
-  /// The columns of a crop.
   public var cropWidth = 288
-  /// Optimizer, rate, limits, intervals and seed; half a cosine ends at a thousandth of the rate.
   public var recipe = TrainingRecipe()
 
-  /// The defaults of the house.
   public init() {
     recipe.batch = 4
     recipe.optimizer = .adamW(weightDecay: 1e-4)

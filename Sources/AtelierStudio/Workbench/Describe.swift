@@ -2,10 +2,8 @@
 
 /// Which jobs are described.
 public struct DescribeRequest: JobRequest, Hashable {
-  /// Words of a job's path, such as `denoise train`; none for all.
   public var path: [String] = []
 
-  /// The defaults of the house.
   public init() {}
 
   public static var form: Form<Self> {

@@ -7,14 +7,10 @@ import Foundation
 
 /// Where a training runs: its run folder, whether it goes on there, where its model is copied.
 public struct RunPlace: JobRequest, Hashable {
-  /// The run folder as the user named it.
   public var run = ""
-  /// Whether it holds a run to go on with.
   public var resume = false
-  /// Where the model is copied at the end; nil for nowhere.
   public var export: String?
 
-  /// Makes a place that says nothing yet.
   public init() {}
 
   public static var form: Form<Self> {

@@ -11,34 +11,20 @@ import Foundation
 
 /// Which pictures and films are converted, and how.
 public struct SwapRunRequest: JobRequest, Hashable {
-  /// Pictures, films, or folders of them.
   public var inputs: [String] = []
-  /// The model file.
   public var model = ""
-  /// Whose face is drawn.
   public var face = SwapFace.b
-  /// A file for one input, else a folder.
   public var output = ""
-  /// The alignments of a former extraction; nil looks for faces.
   public var alignments: String?
-  /// Whether the pictures are aligned crops.
   public var isAligned = false
-  /// Whether before and after are written side by side, too.
   public var compares = false
-  /// Where the first picture with a face is shown under every blending; nil for nowhere.
   public var grid: String?
-  /// The quality of JPEG results, 1 to 100.
   public var quality = 92
-  /// The constant rate factor of films, 0 to 51.
   public var rateFactor = 18
-  /// Over how many frames of a film the places of faces are smoothed: a Gaussian's deviation, 0 for not at all.
   public var smoothing = 1.5
-  /// How faces are laid into their frames; erosion and feather are parts of the face's width.
   public var compositor = FaceCompositor()
-  /// Where faces come from.
   public var source = FaceSource()
 
-  /// The defaults of the house.
   public init() {}
 
   public static var form: Form<Self> {

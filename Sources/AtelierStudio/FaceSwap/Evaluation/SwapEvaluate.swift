@@ -5,28 +5,17 @@ import Foundation
 
 /// Which face swap is measured on what.
 public struct SwapEvaluateRequest: JobRequest, Hashable {
-  /// The model file.
   public var model = ""
-  /// Whether the two fictional characters are drawn.
   public var characters = false
-  /// Poses of the characters.
   public var poses = 200
-  /// Frames of the characters' clip.
   public var frames = 150
-  /// Held-out crops of A, in the order of a clip.
   public var a: [String] = []
-  /// Held-out crops of B.
   public var b: [String] = []
-  /// Crops of A to train a classifier on; empty trains none.
   public var classifierA: [String] = []
-  /// Crops of B to train it on.
   public var classifierB: [String] = []
-  /// The seed of poses and classifier.
   public var seed: UInt64 = 7
-  /// The folder of pictures to look at; nil draws none.
   public var output: String?
 
-  /// The defaults of the house.
   public init() {}
 
   public static var form: Form<Self> {

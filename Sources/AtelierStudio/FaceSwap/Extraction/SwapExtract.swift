@@ -6,22 +6,14 @@ import Foundation
 
 /// What faces are extracted from, and where to.
 public struct SwapExtractRequest: JobRequest, Hashable {
-  /// Pictures, films, or folders of them.
   public var inputs: [String] = []
-  /// The folder of the crops and of `alignments.json`.
   public var output = ""
-  /// The side of a crop in pixels.
   public var size = 256
-  /// Of films each so many-th frame.
   public var frameStep = 1
-  /// The least sharpness of a crop; see `Image.sharpness`.
   public var leastSharpness = 0.0
-  /// Whether contact sheets are written, beside the folder.
   public var writesSheets = true
-  /// Where faces come from.
   public var source = FaceSource()
 
-  /// The defaults of the house.
   public init() {}
 
   public static var form: Form<Self> {

@@ -15,46 +15,25 @@ public struct FaceSwapTrainingRequest: TrainingRequest, Hashable {
     case sequential
   }
 
-  /// Folders or files of A's aligned crops; empty when characters are drawn.
   public var a: [String] = []
-  /// Folders or files of B's aligned crops.
   public var b: [String] = []
-  /// Crops of A to measure with; empty takes some of the training's.
   public var validationA: [String] = []
-  /// Crops of B to measure with.
   public var validationB: [String] = []
-  /// How many poses of each of the two fictional people are drawn instead of reading crops; nil reads crops.
   public var characterPoses: Int?
-  /// The network.
   public var network = FaceSwapNetwork(.slim)
-  /// The order of learning.
   public var mode = Mode.joint
-  /// The random changes of the crops.
   public var augmentation = FaceAugmentation.standard
-  /// What is made small.
   public var loss = FaceSwapLoss.absolute
-  /// The factor of the mask's absolute error, for networks with a mask head.
   public var maskWeight: Float = 0.5
-  /// How many times absolute errors of eyes and mouth count, 1...100.
   public var eyesMouthPriority: Float = 1
-  /// The factor of the cycle's loss, joint mode alone; 0 trains as the original.
-  ///
-  /// In each step the other's decoder draws the faces, and the swap of what it drew must be the faces again. Without this, nothing
-  /// but the shared encoder says that a code means the same pose to both decoders.
   public var cycleWeight: Float = 0
-  /// The steps before the cycle begins; until then its inputs are the faces themselves.
   public var cycleStart = 500
   /// Adam's decay of the gradient's mean, whatever the recipe's optimizer says.
   public var beta1 = 0.9 { didSet { recipe.optimizer = .adam(beta1: beta1) } }
-  /// A model whose encoder this training starts with.
   public var encoderFrom: String?
-  /// Whether the encoder stays as it starts.
   public var freezesEncoder = false
-  /// The error that the forecast looks for.
   public var goal = 0.02
-  /// The fixed faces of each person in the pictures of the timelapse; 0 draws none.
   public var timelapseFaces = 4
-  /// Rate, limits (in sequential mode of both stages together), intervals, start and seed.
   public var recipe = TrainingRecipe()
 
   /// Describes a training with a network's usual recipe.
@@ -71,7 +50,6 @@ public struct FaceSwapTrainingRequest: TrainingRequest, Hashable {
     takeRecipe(of: network.design)
   }
 
-  /// The defaults of the house, for the slim network.
   public init() {
     recipe.validationInterval = 250
     recipe.previewInterval = 250

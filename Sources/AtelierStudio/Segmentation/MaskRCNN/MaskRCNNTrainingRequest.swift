@@ -27,30 +27,18 @@ public enum InstanceTrainingPictures: Sendable, Hashable, Codable, FieldValue {
 
 /// What a Mask R-CNN is trained on and how; stored as the run's configuration.
 public struct MaskRCNNTrainingRequest: TrainingRequest, Hashable {
-  /// The pictures to learn from.
   public var data = InstanceTrainingPictures(word: "")
-  /// The sizes of the network.
   public var design = MaskRCNN.Design.tiny
-  /// Width and height of the training's pictures, or of the crops of larger ones; a multiple of 16.
   public var side = 128
-  /// How many anchors and regions a step judges.
   public var sampling = MaskRCNNSampling(anchors: 64, regions: 32, positives: 12)
-  /// How many proposals the regions are chosen from.
   public var proposals = 100
-  /// The random changes of pictures; scenes have none.
   public var augmentation = InstanceAugmentation.none
-  /// Whether every picture's contrast is stretched to the full range first.
   public var stretchesContrast = false
-  /// Whether pictures on bright ground are seen in negative, as gray on dark ground.
   public var darkensGround = false
-  /// How many times as large as it is the network sees a picture, above 0: more than 1 for objects of few pixels.
   public var enlargement: Float = 1
-  /// How many pictures are measured at each validation.
   public var validationCount = 60
-  /// AdamW, rate, limits, intervals and seed; half a cosine ends at a hundredth of the rate.
   public var recipe = TrainingRecipe()
 
-  /// The recipe of the smallest design.
   public init() {
     recipe.batch = 4
     recipe.optimizer = .adamW()
