@@ -112,8 +112,9 @@ struct MistakeCase: CustomTestStringConvertible {
         + "strided, thresholds, resnet-20"),
     MistakeCase(
       "classify train --network vgg --data empty --run r", 64,
-      "atelier: expected a network, one of lenet, lenet-5, course, strided, thresholds, resnet-20; "
-        + "received vgg"
+      "atelier: The value 'vgg' is invalid for '--network <name>': expected a network, one of "
+        + "lenet, lenet-5, course, strided, thresholds, resnet-20; received 'vgg' "
+        + "(see atelier classify train --help)"
     ),
     MistakeCase(
       "classify train --network course --run r", 64,
@@ -177,8 +178,8 @@ struct MistakeCase: CustomTestStringConvertible {
       "atelier: Missing expected argument '--model <file> ...' (see atelier classify run --help)"),
     MistakeCase(
       "classify evaluate --model bad.safetensors --data good.png --part half", 64,
-      "atelier: --part takes test or training; received half "
-        + "(see atelier classify evaluate --help)"),
+      "atelier: The value 'half' is invalid for '--part <part>': expected training or test; "
+        + "received 'half' (see atelier classify evaluate --help)"),
     MistakeCase(
       "model summary autoencoder --size 33x32", 64,
       "atelier: autoencoder takes heights and widths that are multiples of 8; received 33x32"),

@@ -97,7 +97,7 @@ enum BrightenRun: Job {
 
   static func run(_ request: BrightenRequest, in place: JobPlace) throws -> Report {
     let model = try ModelFile.read(from: URL(fileURLWithPath: request.model))
-    let factor = model.parameters["factor/weights"]?.elements[0] ?? 1
+    let factor = model.parameters["factor/weight"]?.elements[0] ?? 1
     let plan = try PicturePlan(inputs: request.inputs, output: request.output)
     var report = Report()
     report.failures = plan.missing

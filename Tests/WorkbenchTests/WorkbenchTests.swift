@@ -90,7 +90,7 @@ private func line(_ body: () throws -> Void) -> String? {
       try train(["--run", whole, "--steps", "120", "--events", events.path])
       try train(["--run", parts, "--steps", "120"])
       let model = try ModelFile.read(from: URL(fileURLWithPath: whole + "/best.safetensors"))
-      #expect(abs((model.parameters["factor/weights"]?.elements[0] ?? 0) - 2) < 0.05)
+      #expect(abs((model.parameters["factor/weight"]?.elements[0] ?? 0) - 2) < 0.05)
       let about = try String(contentsOfFile: whole + "/about.json", encoding: .utf8)
       #expect(about.contains("\"job\" : \"brighten train\""))
       let log = try String(contentsOf: events, encoding: .utf8).split(separator: "\n")

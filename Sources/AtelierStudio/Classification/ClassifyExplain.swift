@@ -93,8 +93,8 @@ public enum ClassifyExplain: Job {
     let explainer = try ClassifierExplainer(
       ModelFile.read(from: ShippedModels.file(of: request.model ?? "")), kernels: place.kernels)
     let index = try request.className.map { try Self.index(of: $0, in: explainer.classifier) }
-    let plan = try PicturePlan(inputs: request.inputs, output: request.output + "/")
-    try plan.refuseEqualStems(as: "-explained.png", verb: "drawn")
+    let plan = try PicturePlan(
+      inputs: request.inputs, output: request.output, ending: "-explained.png")
     var failures = plan.missing
     let files = try PictureJob.run(
       plan.tasks, name: \.input, in: place, failures: &failures

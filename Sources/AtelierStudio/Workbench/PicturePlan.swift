@@ -20,9 +20,11 @@ public struct PicturePlan {
   ///   - output: A file when there is one input file and the name ends as a picture's, or for a
   ///     film as a film's; or a folder.
   ///   - extensions: The files that a folder's listing takes.
+  ///   - ending: What the first result of an input is called after its stem, in the folder `output`; nil for its own name.
   /// - Throws: `StudioError` when a result would overwrite an input or another result.
   public init(
-    inputs: [String], output: String, extensions: Set<String> = ImageFolder.extensions
+    inputs: [String], output: String, extensions: Set<String> = ImageFolder.extensions,
+    ending: String? = nil
   ) throws {
     let takesFilms = !extensions.isDisjoint(with: FilmTools.extensions)
     var found: [(name: String, path: String)] = []
@@ -56,6 +58,11 @@ public struct PicturePlan {
     let isFilm = takesFilms && FilmTools.isFilm(found.first?.path ?? "")
     let isFile = inputs.count == 1 && !hasFolder && Self.isFileName(output, isFilm: isFilm)
     tasks = found.map { name, path in
+      if let ending {
+        let stem = (name as NSString).deletingPathExtension
+        let place = (output as NSString).appendingPathComponent(stem + ending)
+        return MediaFile(name: name, input: path, output: place)
+      }
       let place =
         isFile
         ? output
