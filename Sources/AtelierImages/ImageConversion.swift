@@ -6,9 +6,7 @@ extension Image {
     if let same = self as? Image<Other> { return same }
     return Image<Other>(width: width, height: height, channels: channels) { target in
       storage.withUnsafeBufferPointer { source in
-        for index in 0..<source.count {
-          target[index] = Other(unit: source[index].unit)
-        }
+        for index in 0..<source.count { target[index] = Other(unit: source[index].unit) }
       }
     }
   }
@@ -64,9 +62,7 @@ extension Image {
   public func channel(_ channel: Int) -> Image {
     precondition(channel >= 0 && channel < channels, "a channel the picture does not have")
     return Image(width: width, height: height, channels: 1) { target in
-      for pixel in 0..<width * height {
-        target[pixel] = storage[pixel * channels + channel]
-      }
+      for pixel in 0..<width * height { target[pixel] = storage[pixel * channels + channel] }
     }
   }
 

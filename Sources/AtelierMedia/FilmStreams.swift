@@ -97,8 +97,7 @@ public final class FilmReader {
       child.stop()
       throw StudioError(
         .data,
-        "\(path): expected frames as PPM from ffmpeg, received something else"
-          + child.lastWords)
+        "\(path): expected frames as PPM from ffmpeg, received something else" + child.lastWords)
     }
     return PixelSize(width: fields[0], height: fields[1])
   }
@@ -174,9 +173,7 @@ public final class FilmWriter {
       tools.ffmpeg, arguments + [FilmTools.argument(temporary)], input: .pipe, output: .nothing)
   }
 
-  deinit {
-    if !isFinished { abandon() }
-  }
+  deinit { if !isFinished { abandon() } }
 
   /// Adds a frame.
   ///

@@ -47,9 +47,7 @@ public struct FilmTools: Sendable, Hashable {
   ///
   /// - Parameter environment: The environment's variables, of which `PATH` counts.
   /// - Throws: `StudioError` of kind `missingInput` that says what to install.
-  public init(
-    environment: [String: String] = ProcessInfo.processInfo.environment
-  ) throws {
+  public init(environment: [String: String] = ProcessInfo.processInfo.environment) throws {
     ffmpeg = try Self.path(of: "ffmpeg", environment)
     ffprobe = try Self.path(of: "ffprobe", environment)
   }

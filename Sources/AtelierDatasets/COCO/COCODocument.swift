@@ -112,8 +112,7 @@ extension COCODocument.Segmentation {
       }
       var masks: [RunLengthMask] = []
       for polygon in polygons {
-        masks.append(
-          try RunLengthMask(width: size.width, height: size.height, polygon: polygon))
+        masks.append(try RunLengthMask(width: size.width, height: size.height, polygon: polygon))
       }
       return RunLengthMask.union(masks)
     case .runs(let runs, let height, let width):
@@ -125,9 +124,7 @@ extension COCODocument.Segmentation {
     }
   }
 
-  private static func check(
-    _ received: PixelSize, _ expected: PixelSize
-  ) throws(DatasetError) {
+  private static func check(_ received: PixelSize, _ expected: PixelSize) throws(DatasetError) {
     guard received == expected else {
       throw DatasetError("expected a mask of the picture's \(expected), received \(received)")
     }

@@ -17,8 +17,7 @@ extension COCODocument {
   /// - Returns: Its content.
   /// - Throws: `DatasetError` that names the file, the place or annotation, and what was expected.
   public static func read(_ url: URL) throws(DatasetError) -> COCODocument {
-    try COCODocument(
-      json: CompressedFile.read(url, limit: mostBytes), name: url.relativePath)
+    try COCODocument(json: CompressedFile.read(url, limit: mostBytes), name: url.relativePath)
   }
 
   /// Reads a file of detections in the results form: an array of annotations with scores.
@@ -38,9 +37,7 @@ extension COCODocument {
   }
 
   /// Reads detections in memory; `name` stands for their file in errors.
-  public static func results(
-    json: [UInt8], name: String
-  ) throws(DatasetError) -> [Annotation] {
+  public static func results(json: [UInt8], name: String) throws(DatasetError) -> [Annotation] {
     var parser = COCOParser(json, name)
     return try parser.results()
   }
@@ -107,14 +104,11 @@ private struct COCOParser {
     try object { parser, key in
       keys.insert(key)
       switch key {
-      case "images":
-        document.pictures = try parser.array("an array of images") { try $0.picture() }
+      case "images": document.pictures = try parser.array("an array of images") { try $0.picture() }
       case "categories":
         document.categories = try parser.array("an array of categories") { try $0.category() }
       case "annotations":
-        document.annotations = try parser.array("an array of annotations") {
-          try $0.annotation()
-        }
+        document.annotations = try parser.array("an array of annotations") { try $0.annotation() }
       default: return false
       }
       return true
@@ -211,8 +205,7 @@ private struct COCOParser {
       result.box = PlaneBox(x: numbers[0], y: numbers[1], width: numbers[2], height: numbers[3])
     }
     if let area = result.area, !(0...1e12).contains(area) {
-      throw DatasetError(
-        "\(name): \(title): expected an area of at least 0, received \(area)")
+      throw DatasetError("\(name): \(title): expected an area of at least 0, received \(area)")
     }
     if let score = result.score, !score.isFinite {
       throw DatasetError("\(name): \(title): expected a finite score, received \(score)")
@@ -266,9 +259,7 @@ private struct COCOParser {
   }
 
   /// Visits the keys of an object, each at most once; values that `visit` leaves are skipped.
-  private mutating func object(
-    _ visit: (inout COCOParser, String) throws -> Bool
-  ) throws {
+  private mutating func object(_ visit: (inout COCOParser, String) throws -> Bool) throws {
     try reader.beginObject()
     var keys: Set<String> = []
     var start = reader.position
@@ -287,9 +278,7 @@ private struct COCOParser {
   ) throws -> [Element] {
     try reader.beginArray(expected)
     var result: [Element] = []
-    while try reader.hasElement(isFirst: result.isEmpty) {
-      result.append(try element(&self))
-    }
+    while try reader.hasElement(isFirst: result.isEmpty) { result.append(try element(&self)) }
     return result
   }
 

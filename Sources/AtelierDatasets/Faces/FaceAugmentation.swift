@@ -186,9 +186,7 @@ package struct FaceVariation {
     }
   }
 
-  private func places(
-    _ side: Int, _ place: (_ x: Int, _ y: Int) -> PlanePoint
-  ) -> [SIMD2<Float>] {
+  private func places(_ side: Int, _ place: (_ x: Int, _ y: Int) -> PlanePoint) -> [SIMD2<Float>] {
     let mirror = alignment == .centered ? crop : crop - 1
     let center = alignment == .centered ? 0.5 : 0
     var result: [SIMD2<Float>] = []

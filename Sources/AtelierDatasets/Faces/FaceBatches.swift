@@ -102,9 +102,7 @@ public struct FaceBatches: Sendable {
   }
 
   /// The shape of inputs and targets.
-  public var shape: Shape {
-    .image(batch: batchSize, height: side, width: side, channels: 3)
-  }
+  public var shape: Shape { .image(batch: batchSize, height: side, width: side, channels: 3) }
 
   /// The faces of a step; the same step gives the same bits.
   ///
@@ -151,8 +149,7 @@ public struct FaceBatches: Sendable {
       let (face, variation) = choice(index)
       let image = faces.items[face].image
       let places = variation.targetPlaces(side: side)
-      write(
-        image, places, augmentation.recolorsTarget ? variation : nil, into: &target, at: index)
+      write(image, places, augmentation.recolorsTarget ? variation : nil, into: &target, at: index)
       write(image, variation.inputPlaces(side: side), variation, into: &input, at: index)
       if drawsFeatures { features += self.features(at: places, crop: image.width) }
       if let masks {
@@ -190,8 +187,7 @@ public struct FaceBatches: Sendable {
   ) {
     let count = side * side * 3
     elements.withUnsafeMutableBufferPointer { buffer in
-      let pixels = UnsafeMutableBufferPointer(
-        rebasing: buffer[index * count..<(index + 1) * count])
+      let pixels = UnsafeMutableBufferPointer(rebasing: buffer[index * count..<(index + 1) * count])
       FaceSampling.read(image, places, into: pixels)
       if let colors, colors.lightness != 0 || colors.a != 0 || colors.b != 0 {
         LabColor.adjust(pixels, lightness: colors.lightness, a: colors.a, b: colors.b)

@@ -41,9 +41,7 @@ public struct FaceLayout: Sendable, Hashable {
   /// Where the eyes lie, as parts of a crop's width.
   public static var eyes: (left: PlanePoint, right: PlanePoint) {
     let box = faceBox
-    return (
-      box(PlanePoint(eyeColumns.left, eyeRow)), box(PlanePoint(eyeColumns.right, eyeRow))
-    )
+    return (box(PlanePoint(eyeColumns.left, eyeRow)), box(PlanePoint(eyeColumns.right, eyeRow)))
   }
 
   /// Where a laid face has its eyes and its mouth, as ellipses in parts of its box: middle and half axes.

@@ -16,9 +16,7 @@ extension InstanceData {
   ///   - name: What the set is called; the file's name when nil.
   /// - Throws: `DatasetError` that names the file and the image or annotation: broken polygons, masks of
   ///   another size, unknown images or categories, missing pictures.
-  public init(
-    coco file: URL, pictures: URL? = nil, name: String? = nil
-  ) throws(DatasetError) {
+  public init(coco file: URL, pictures: URL? = nil, name: String? = nil) throws(DatasetError) {
     let document = try COCODocument.read(file)
     try self.init(
       document, file: file.relativePath, folders: Self.pictureFolders(file, pictures),
@@ -69,15 +67,13 @@ extension InstanceData {
     let title = "\(file): image \(picture.id)"
     let parts = picture.fileName.split(separator: "/", omittingEmptySubsequences: false)
     // A file from elsewhere does not get to name other places of this machine.
-    guard !picture.fileName.hasPrefix("/"), !parts.contains(".."),
-      !picture.fileName.contains("\0")
+    guard !picture.fileName.hasPrefix("/"), !parts.contains(".."), !picture.fileName.contains("\0")
     else {
       throw DatasetError(
         "\(title): expected a file_name below the folder of the pictures, received another path")
     }
     let places = folders.map { $0.appendingPathComponent(picture.fileName) }
-    guard let url = places.first(where: { FileManager.default.fileExists(atPath: $0.path) })
-    else {
+    guard let url = places.first(where: { FileManager.default.fileExists(atPath: $0.path) }) else {
       throw DatasetError(
         "\(title): expected its picture \(picture.fileName) in "
           + folders.map(\.relativePath).joined(separator: " or ") + "; there is no such file")

@@ -33,8 +33,7 @@ public struct InstanceData: Sendable {
 
     /// A picture by its parts.
     public init(
-      name: String, size: PixelSize, objects: [EncodedObject], kind: String? = nil,
-      source: Source
+      name: String, size: PixelSize, objects: [EncodedObject], kind: String? = nil, source: Source
     ) {
       self.name = name
       self.size = size
@@ -89,8 +88,7 @@ public struct InstanceData: Sendable {
     }
     for item in items {
       for object in item.objects {
-        guard classNames.indices.contains(object.classIndex), object.mask.size == item.size
-        else {
+        guard classNames.indices.contains(object.classIndex), object.mask.size == item.size else {
           throw DatasetError(
             "\(name)/\(item.name): expected objects of \(classNames.count) classes with masks of "
               + "\(item.size), received class \(object.classIndex) of \(object.mask.size)")

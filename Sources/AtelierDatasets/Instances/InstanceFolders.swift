@@ -88,8 +88,7 @@ extension InstanceData {
     indexed folder: URL, part: InstancePart, className: String = "object"
   ) throws(DatasetError) {
     let table = folder.appendingPathComponent("index.csv")
-    let text = String(
-      decoding: try CompressedFile.read(table, limit: 64 << 20), as: UTF8.self)
+    let text = String(decoding: try CompressedFile.read(table, limit: 64 << 20), as: UTF8.self)
     let lines = text.split(whereSeparator: \.isNewline).map {
       $0.split(separator: ",", omittingEmptySubsequences: false).map(String.init)
     }
@@ -112,8 +111,7 @@ extension InstanceData {
       guard let place = InstancePart(rawValue: fields[split]), place != .all else {
         throw DatasetError("\(title): expected train, val or test, received '\(fields[split])'")
       }
-      guard !fields[name].contains("/"), !fields[name].hasPrefix("."), !fields[name].isEmpty
-      else {
+      guard !fields[name].contains("/"), !fields[name].hasPrefix("."), !fields[name].isEmpty else {
         throw DatasetError("\(title): expected the name of a picture, received another path")
       }
       guard part == .all || part == place else { continue }
@@ -124,8 +122,7 @@ extension InstanceData {
           kind: kind.map { fields[$0] }, objects: number))
     }
     let suffix = part == .all ? "" : " \(part.rawValue)"
-    try self.init(
-      name: folder.lastPathComponent + suffix, classNames: [className], items: items)
+    try self.init(name: folder.lastPathComponent + suffix, classNames: [className], items: items)
   }
 
   /// One picture with its label picture, whose numbers are at most `objects` where that is known.
@@ -175,11 +172,9 @@ extension InstanceData {
       let size = try Self.pictureSize(pictures[0].url)
       var objects: [EncodedObject] = []
       for (_, file) in try Self.pictures(place.appendingPathComponent("masks")) {
-        objects.append(
-          EncodedObject(classIndex: 0, mask: try Self.objectMask(file, size: size)))
+        objects.append(EncodedObject(classIndex: 0, mask: try Self.objectMask(file, size: size)))
       }
-      items.append(
-        Item(name: name, size: size, objects: objects, source: .file(pictures[0].url)))
+      items.append(Item(name: name, size: size, objects: objects, source: .file(pictures[0].url)))
     }
     guard !items.isEmpty else {
       throw DatasetError(
@@ -210,8 +205,7 @@ extension InstanceData {
     let pixels = (0..<image.pixelCount).map { pixel in
       (0..<channels).contains { image.samples[pixel * channels + $0] != 0 }
     }
-    let mask = RunLengthMask(
-      BinaryMask(width: image.width, height: image.height, pixels: pixels))
+    let mask = RunLengthMask(BinaryMask(width: image.width, height: image.height, pixels: pixels))
     guard mask.area > 0 else {
       throw DatasetError(
         "\(file.relativePath): expected a mask with at least one pixel, received an empty one")
@@ -229,9 +223,7 @@ extension InstanceData {
       .sorted { $0.utf8.lexicographicallyPrecedes($1.utf8) }
   }
 
-  private static func pictures(
-    _ folder: URL
-  ) throws(DatasetError) -> [(name: String, url: URL)] {
+  private static func pictures(_ folder: URL) throws(DatasetError) -> [(name: String, url: URL)] {
     do { return try ImageFolder.list(folder) } catch {
       throw error as? DatasetError ?? DatasetError("\(folder.relativePath): cannot be listed")
     }

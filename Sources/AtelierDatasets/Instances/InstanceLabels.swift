@@ -37,9 +37,7 @@ public struct InstanceLabels: Sendable, Hashable {
           + "\(objects.count)")
     }
     var labels = [UInt16](repeating: 0, count: size.width * size.height)
-    let order = objects.indices.sorted {
-      (-objects[$0].score, $0) < (-objects[$1].score, $1)
-    }
+    let order = objects.indices.sorted { (-objects[$0].score, $0) < (-objects[$1].score, $1) }
     for index in order {
       precondition(objects[index].mask.size == size, "masks of two sizes")
       objects[index].mask.forEachPixel { place in

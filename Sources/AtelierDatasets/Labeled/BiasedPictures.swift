@@ -34,8 +34,7 @@ public enum BiasedPictures {
       var generator = RandomGenerator(seed: seed, Stream.biasedPictures, UInt64(index))
       let isWolf = index % 2 == 1
       let lot = generator.uniform() < 0.5
-      let (picture, head) = draw(
-        isWolf: isWolf, onSnow: isBiased ? isWolf : lot, using: &generator)
+      let (picture, head) = draw(isWolf: isWolf, onSnow: isBiased ? isWolf : lot, using: &generator)
       pixels += picture
       heads.append(head)
     }

@@ -40,8 +40,7 @@ enum CompressedFile {
   ) throws(DatasetError) -> [UInt8] {
     var stream = z_stream()
     // 15 bits of window, and 16 for a gzip wrapper, whose checksum zlib verifies.
-    guard
-      inflateInit2_(&stream, 15 + 16, ZLIB_VERSION, Int32(MemoryLayout<z_stream>.size)) == Z_OK
+    guard inflateInit2_(&stream, 15 + 16, ZLIB_VERSION, Int32(MemoryLayout<z_stream>.size)) == Z_OK
     else { throw DatasetError("\(name): there is no memory to inflate it") }
     defer { inflateEnd(&stream) }
     var result: [UInt8] = []

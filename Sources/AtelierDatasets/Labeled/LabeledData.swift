@@ -95,9 +95,7 @@ extension LabeledImages {
           + "there are none")
     }
     let parts = DataPart.allCases.flatMap(\.prefixes)
-    let isParted = folders.allSatisfy { name in
-      parts.contains { name.lowercased().hasPrefix($0) }
-    }
+    let isParted = folders.allSatisfy { name in parts.contains { name.lowercased().hasPrefix($0) } }
     guard isParted else {
       return try LabeledImages(classFolders: url, size: form.size, mode: form.mode)
     }

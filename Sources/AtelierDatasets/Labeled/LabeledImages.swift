@@ -170,8 +170,7 @@ public struct LabeledImages: Sendable {
         "\(name): expected \(classNames.count) class names, received \(names.count)")
     }
     return try LabeledImages(
-      name: name, size: size, channels: channels, pixels: pixels, labels: labels, classNames: names
-    )
+      name: name, size: size, channels: channels, pixels: pixels, labels: labels, classNames: names)
   }
 
   /// The same pictures with classes in the order of other names.

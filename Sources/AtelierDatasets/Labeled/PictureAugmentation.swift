@@ -65,8 +65,7 @@ public struct PictureAugmentation: Sendable, Hashable, Codable {
     for row in 0..<size.height {
       for column in 0..<size.width {
         var place = SIMD2(Float(column), Float(row)) - middle - moved
-        place = SIMD2(
-          cosine * place.x + sine * place.y, cosine * place.y - sine * place.x)
+        place = SIMD2(cosine * place.x + sine * place.y, cosine * place.y - sine * place.x)
         if isMirrored { place.x = -place.x }
         place += middle
         let start = (row &* size.width &+ column) &* size.channels

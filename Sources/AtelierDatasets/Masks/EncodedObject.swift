@@ -47,7 +47,6 @@ public struct EncodedObject: Sendable, Hashable {
 
   /// The object with a mask of pixels.
   public var decoded: MaskedObject {
-    MaskedObject(
-      classIndex: classIndex, box: box, mask: mask.mask, score: score, isCrowd: isCrowd)
+    MaskedObject(classIndex: classIndex, box: box, mask: mask.mask, score: score, isCrowd: isCrowd)
   }
 }

@@ -21,9 +21,7 @@ extension RunLengthMask {
   static func masks(of numbers: [Int], count: Int, width: Int, height: Int) -> [RunLengthMask] {
     var intervals = [[Range<Int>]](repeating: [], count: count)
     var (last, start, place) = (-1, 0, 0)
-    func close() {
-      if last >= 0, last < count { intervals[last].append(start..<place) }
-    }
+    func close() { if last >= 0, last < count { intervals[last].append(start..<place) } }
     for x in 0..<width {
       for y in 0..<height {
         let number = numbers[y * width + x]

@@ -176,8 +176,7 @@ public struct RunLengthMask: Sendable, Hashable {
     var intervals: [Range<Int>] = []
     for mask in masks { mask.forEachInterval { intervals.append($0) } }
     intervals.sort { $0.lowerBound < $1.lowerBound }
-    return RunLengthMask(
-      width: masks[0].width, height: masks[0].height, intervals: intervals)
+    return RunLengthMask(width: masks[0].width, height: masks[0].height, intervals: intervals)
   }
 
   /// Visits the object's pixels as places row by row, down the columns.

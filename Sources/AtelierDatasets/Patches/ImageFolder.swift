@@ -47,9 +47,7 @@ public struct ImageFolder: Sendable {
   ///   - mode: Gray or colour.
   public init(items: [Item], mode: ColorMode) {
     self.mode = mode
-    self.items = items.map {
-      Item(name: $0.name, image: $0.image.withChannels(mode.channels))
-    }
+    self.items = items.map { Item(name: $0.name, image: $0.image.withChannels(mode.channels)) }
   }
 
   /// Reads every PNG and JPEG below the given folders (or single files).
@@ -147,8 +145,7 @@ public struct ImageFolder: Sendable {
         continue
       }
       if isFolder.boolValue {
-        try collect(
-          url, extensions, prefix: prefix + entry + "/", depth: depth + 1, into: &names)
+        try collect(url, extensions, prefix: prefix + entry + "/", depth: depth + 1, into: &names)
       } else if extensions.contains(url.pathExtension.lowercased()) {
         names.append(prefix + entry)
       }

@@ -33,12 +33,9 @@ public enum NoiseModel: Codable, Hashable, Sendable {
       }
     }
     switch self {
-    case .gaussian(let sigma):
-      try check(sigma, within: 0...255, "sigma")
-    case .poisson(let peak):
-      try check(peak, within: 0.01...1_000_000, "peak")
-    case .saltAndPepper(let probability):
-      try check(probability, within: 0...1, "probability")
+    case .gaussian(let sigma): try check(sigma, within: 0...255, "sigma")
+    case .poisson(let peak): try check(peak, within: 0.01...1_000_000, "peak")
+    case .saltAndPepper(let probability): try check(probability, within: 0...1, "probability")
     case .correlated(let sigma, let blurRadius):
       try check(sigma, within: 0...255, "sigma")
       try check(blurRadius...blurRadius, within: 0...16, "blur radius")
@@ -78,8 +75,7 @@ public enum NoiseModel: Codable, Hashable, Sendable {
     case .poisson(let range):
       let peak = range.lowerBound * pow(range.upperBound / range.lowerBound, position)
       return Self.countPhotons(values, peak: Double(peak), &source)
-    case .saltAndPepper(let range):
-      return Self.strew(values, probability: drawn(range), &source)
+    case .saltAndPepper(let range): return Self.strew(values, probability: drawn(range), &source)
     case .correlated(let range, let blurRadius):
       let sigma = drawn(range) / 255
       Self.addCorrelated(

@@ -104,8 +104,7 @@ public struct PatchSampler: Sendable {
 
   /// The shape of a batch: [batch, patch, patch, channels].
   public var shape: Shape {
-    .image(
-      batch: batchSize, height: patchSize, width: patchSize, channels: folder.mode.channels)
+    .image(batch: batchSize, height: patchSize, width: patchSize, channels: folder.mode.channels)
   }
 
   /// Where the patch of a step and a place in the batch comes from.
@@ -119,8 +118,7 @@ public struct PatchSampler: Sendable {
       seed: seed, Stream.patches, UInt64(bitPattern: Int64(step)), UInt64(index))
     let chosen: Int
     switch selection {
-    case .byImage:
-      chosen = usable[generator.index(below: usable.count)]
+    case .byImage: chosen = usable[generator.index(below: usable.count)]
     case .byArea:
       let target = generator.index(below: positions[positions.count - 1])
       var low = 0

@@ -12,9 +12,7 @@ public struct ClassList: Sendable, Hashable {
   let colors: [UInt32: UInt8]
 
   /// Names that stand for pixels that do not count.
-  static let ignoredNames: Set<String> = [
-    "void", "ignore", "ignored", "unlabelled", "unlabeled",
-  ]
+  static let ignoredNames: Set<String> = ["void", "ignore", "ignored", "unlabelled", "unlabeled"]
 
   /// The list of a palette: values are the classes' indices, 255 and no other is ignored.
   public init(_ palette: ClassPalette) {
@@ -123,7 +121,6 @@ extension ClassPalette {
 
   /// Classes that are numbered alone, in made-up colours.
   static func numbered(_ count: Int) -> ClassPalette {
-    ClassPalette(
-      (0..<count).map { Entry(name: String($0), color: standardColor($0)) })
+    ClassPalette((0..<count).map { Entry(name: String($0), color: standardColor($0)) })
   }
 }

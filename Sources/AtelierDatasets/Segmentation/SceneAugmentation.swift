@@ -116,9 +116,8 @@ public struct SceneAugmentation: Sendable, Hashable, Codable {
     let half = size / 2
     let map = [
       mirror * cosine / scales.x, -sine / scales.x,
-      (middle.x - mirror * cosine * half.x + sine * half.y) / scales.x,
-      mirror * sine / scales.y, cosine / scales.y,
-      (middle.y - mirror * sine * half.x - cosine * half.y) / scales.y,
+      (middle.x - mirror * cosine * half.x + sine * half.y) / scales.x, mirror * sine / scales.y,
+      cosine / scales.y, (middle.y - mirror * sine * half.x - cosine * half.y) / scales.y,
     ]
     return Draw(
       map: map, reach: 1 / min(scales.x, scales.y), gain: gain,

@@ -107,9 +107,7 @@ public final class SegmentedBatches: BatchSource {
     var generator = RandomGenerator(
       seed: seed, Stream.scenes, UInt64(bitPattern: Int64(step)), UInt64(index))
     let isBalanced = generator.uniform() < balance
-    let (kind, picture, place) = (
-      generator.uniform(), generator.uniform(), generator.uniform()
-    )
+    let (kind, picture, place) = (generator.uniform(), generator.uniform(), generator.uniform())
     let wanted =
       isBalanced && !classes.isEmpty
       ? min(Int(kind * Float(classes.count)), classes.count - 1) : nil
@@ -137,8 +135,7 @@ public final class SegmentedBatches: BatchSource {
       }
       let order = order.permutation(set.count, seed: seed, epoch: number / set.count)
       return set.items[order[number % set.count]]
-    case .scenes(let scenes, let channels):
-      return scenes.segmented(number, channels: channels)
+    case .scenes(let scenes, let channels): return scenes.segmented(number, channels: channels)
     }
   }
 
@@ -170,8 +167,7 @@ public final class SegmentedBatches: BatchSource {
           let v = (map[3] * x + map[4] * y + map[5]).rounded(.down)
           let isInside = u >= 0 && v >= 0 && u < Float(width) && v < Float(height)
           targets[target] =
-            isInside
-            ? Float(labels[Int(v) &* width &+ Int(u)]) : Float(LabelMap.ignored)
+            isInside ? Float(labels[Int(v) &* width &+ Int(u)]) : Float(LabelMap.ignored)
           target &+= 1
         }
       }
@@ -190,9 +186,7 @@ private struct CropReader {
   let crop: PixelSize
   let draw: SceneAugmentation.Draw
 
-  func fill(
-    _ target: UnsafeMutableBufferPointer<Float>, from source: UnsafeBufferPointer<UInt8>
-  ) {
+  func fill(_ target: UnsafeMutableBufferPointer<Float>, from source: UnsafeBufferPointer<UInt8>) {
     // Four readings where the picture is made smaller, so that less aliases.
     let parts = draw.reach > 1.05 ? 2 : 1
     let step = 1 / Float(parts)
@@ -241,8 +235,7 @@ private struct CropReader {
   private func pixel(_ source: UnsafeBufferPointer<UInt8>, _ index: Int) -> SIMD4<Float> {
     if channels == 1 { return SIMD4(Float(source[index]), 0, 0, 0) }
     let place = index &* 3
-    return SIMD4(
-      Float(source[place]), Float(source[place &+ 1]), Float(source[place &+ 2]), 0)
+    return SIMD4(Float(source[place]), Float(source[place &+ 1]), Float(source[place &+ 2]), 0)
   }
 }
 

@@ -60,8 +60,7 @@ extension ImageFile {
     _ image: IndexedImage, options: ImageWriteOptions = .standard
   ) throws -> Data {
     try checkIndices(image, name: "PNG")
-    return try encode(
-      image.indices, .png, bitDepth: 8, palette: image.palette, options: options)
+    return try encode(image.indices, .png, bitDepth: 8, palette: image.palette, options: options)
   }
 
   /// A picture of 1 or 3 channels as a JPEG file in memory.

@@ -104,9 +104,7 @@ public final class ImageRowWriter {
     }
   }
 
-  deinit {
-    if !isFinished { unlink(temporary) }
-  }
+  deinit { if !isFinished { unlink(temporary) } }
 
   /// Writes the next rows.
   /// - Throws: `ImageError` when the strip does not fit the picture or the file cannot be written.

@@ -222,9 +222,7 @@ private struct CoverageMask {
       for column in columns {
         let point = SIMD2(Double(x + column) + 0.5, Double(y + row) + 0.5) - start
         var part = 0.0
-        if square > 0 {
-          part = max(0, min(1, (point.x * along.x + point.y * along.y) / square))
-        }
+        if square > 0 { part = max(0, min(1, (point.x * along.x + point.y * along.y) / square)) }
         let offset = point - along * part
         let distance = (offset.x * offset.x + offset.y * offset.y).squareRoot()
         let coverage = Float(max(0, min(1, radius - distance + 0.5)))

@@ -84,9 +84,7 @@ public enum Difference {
     _ first: ByteImage, _ second: ByteImage, gain: Float = 4
   ) throws -> ByteImage {
     try Metrics.checkSameShape(first, second)
-    return ByteImage(
-      width: first.width, height: first.height, channels: first.channels
-    ) { target in
+    return ByteImage(width: first.width, height: first.height, channels: first.channels) { target in
       for index in 0..<target.count {
         let difference = Float(second.samples[index]) - Float(first.samples[index])
         target[index] = UInt8(max(0, min(255, 128 + gain * difference + 0.5)))

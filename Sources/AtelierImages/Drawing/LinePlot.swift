@@ -26,8 +26,7 @@ public struct LinePlot: Sendable {
 
     /// A curve through values at 0, 1, 2 and so on.
     public init(_ name: String, values: [Double]) {
-      self.init(
-        name, points: values.enumerated().map { SIMD2(Double($0.offset), $0.element) })
+      self.init(name, points: values.enumerated().map { SIMD2(Double($0.offset), $0.element) })
     }
   }
 
@@ -77,8 +76,7 @@ public struct LinePlot: Sendable {
     let left = Int(labelWidth) + Int(scale * (yLabel.isEmpty ? 10 : 24))
     var top = Int(10 * scale)
     if !title.isEmpty {
-      canvas.text(
-        title, x: Double(left), y: Double(top), scale: scale * 1.3, weight: 1)
+      canvas.text(title, x: Double(left), y: Double(top), scale: scale * 1.3, weight: 1)
       top += Int(scale * 19)
     }
     top = drawLegend(on: &canvas, left: left, top: top, scale: scale)

@@ -46,8 +46,7 @@ public struct PictureGrid: Sendable {
 
   /// One row of pictures, each with its title above.
   public static func row(_ pictures: [(title: String, picture: ByteImage)]) -> PictureGrid {
-    PictureGrid(
-      columnTitles: pictures.map(\.title), rows: [pictures.map { Cell($0.picture) }])
+    PictureGrid(columnTitles: pictures.map(\.title), rows: [pictures.map { Cell($0.picture) }])
   }
 
   /// Where everything lies.
@@ -118,15 +117,13 @@ public struct PictureGrid: Sendable {
   /// - Returns: Three channels.
   public func render() -> ByteImage {
     let layout = layout
-    var canvas = Canvas(
-      width: max(layout.width, 2 * padding + 1), height: max(1, layout.height))
+    var canvas = Canvas(width: max(layout.width, 2 * padding + 1), height: max(1, layout.height))
     let middle = Double(layout.left + layout.width - padding) / 2
     if !title.isEmpty {
       let scale = Self.fit(title, layout.textScale * 1.25, Double(layout.width - 2 * padding))
       canvas.text(title, x: middle, y: Double(padding), scale: scale, anchor: .center, weight: 1)
     }
-    draw(
-      columnTitles, layout, y: padding + layout.titleHeight, color: .ink, on: &canvas)
+    draw(columnTitles, layout, y: padding + layout.titleHeight, color: .ink, on: &canvas)
     for place in places {
       let picture = rows[place.row][place.column].picture
       canvas.paste(
@@ -182,9 +179,7 @@ public enum Comparison {
   /// - Returns: Three channels.
   public static func pair(
     before: ByteImage, after: ByteImage, names: (String, String) = ("before", "after")
-  ) -> ByteImage {
-    PictureGrid.row([(names.0, before), (names.1, after)]).render()
-  }
+  ) -> ByteImage { PictureGrid.row([(names.0, before), (names.1, after)]).render() }
 
   /// One picture, left of a line as it was before, right of it as it is after.
   ///
@@ -205,8 +200,7 @@ public enum Comparison {
     let column = Int((Double(before.width) * max(0, min(1, position))).rounded())
     var canvas = Canvas(after)
     if column > 0 {
-      canvas.paste(
-        before.cropped(x: 0, y: 0, width: column, height: before.height), x: 0, y: 0)
+      canvas.paste(before.cropped(x: 0, y: 0, width: column, height: before.height), x: 0, y: 0)
     }
     let thickness = max(1, before.width / 400)
     canvas.fill(

@@ -71,12 +71,7 @@ struct PlotAxis {
   ) -> [(value: Double, label: String)] {
     let multiples: [Double] =
       high - low > 2.5
-      ? [1]
-      : high - low > 0.6
-        ? [1, 2, 5]
-        : [
-          1, 1.2, 1.5, 2, 2.5, 3, 4, 5, 6, 7, 8, 9,
-        ]
+      ? [1] : high - low > 0.6 ? [1, 2, 5] : [1, 1.2, 1.5, 2, 2.5, 3, 4, 5, 6, 7, 8, 9]
     let decades = Int(low.rounded(.down))...Int(high.rounded(.up))
     let every = multiples.count == 1 ? max(1, decades.count / (count + 1)) : 1
     var ticks: [(value: Double, label: String)] = []

@@ -75,9 +75,7 @@ public enum LabColor {
     let x = expanded(fy + lab.y / 500) * white.x
     let y = expanded(fy)
     let z = expanded(fy - lab.z / 200) * white.z
-    func encode(_ light: Float) -> Float {
-      interpolated(table, light > 0 ? light.squareRoot() : 0)
-    }
+    func encode(_ light: Float) -> Float { interpolated(table, light > 0 ? light.squareRoot() : 0) }
     return SIMD3(
       encode(3.240_454_2 * x - 1.537_138_5 * y - 0.498_531_4 * z),
       encode(-0.969_266_0 * x + 1.876_010_8 * y + 0.041_556_0 * z),

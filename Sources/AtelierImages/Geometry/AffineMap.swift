@@ -70,8 +70,7 @@ public struct AffineMap: Sendable, Hashable, Codable {
     guard from.count == to.count, from.count >= 2 else { return nil }
     let count = Double(from.count)
     func mean(_ points: [PlanePoint]) -> PlanePoint {
-      PlanePoint(
-        points.reduce(0) { $0 + $1.x } / count, points.reduce(0) { $0 + $1.y } / count)
+      PlanePoint(points.reduce(0) { $0 + $1.x } / count, points.reduce(0) { $0 + $1.y } / count)
     }
     let (fromMean, toMean) = (mean(from), mean(to))
     var (real, imaginary, square) = (0.0, 0.0, 0.0)
@@ -118,9 +117,8 @@ public struct AffineMap: Sendable, Hashable, Codable {
     let (m, n) = (elements, next.elements)
     return AffineMap(
       a: n[0] * m[0] + n[1] * m[3], b: n[0] * m[1] + n[1] * m[4],
-      c: n[0] * m[2] + n[1] * m[5] + n[2],
-      d: n[3] * m[0] + n[4] * m[3], e: n[3] * m[1] + n[4] * m[4],
-      f: n[3] * m[2] + n[4] * m[5] + n[5])
+      c: n[0] * m[2] + n[1] * m[5] + n[2], d: n[3] * m[0] + n[4] * m[3],
+      e: n[3] * m[1] + n[4] * m[4], f: n[3] * m[2] + n[4] * m[5] + n[5])
   }
 
   /// The same map on coordinates whose pixel centres are whole numbers, as OpenCV writes them.

@@ -52,7 +52,6 @@ public struct PlaneBox: Sendable, Hashable, Codable {
   public func corrected(scale: Double, right: Double, down: Double) -> PlaneBox {
     PlaneBox(
       x: centerX + right * width - scale * width / 2,
-      y: centerY + down * height - scale * height / 2,
-      width: scale * width, height: scale * height)
+      y: centerY + down * height - scale * height / 2, width: scale * width, height: scale * height)
   }
 }

@@ -63,9 +63,7 @@ struct ResizeTaps {
     weights = [Float](repeating: 0, count: stride * newCount)
     for (index, list) in lists.enumerated() {
       let sum = list.reduce(0, +)
-      for (tap, weight) in list.enumerated() {
-        weights[index * stride + tap] = Float(weight / sum)
-      }
+      for (tap, weight) in list.enumerated() { weights[index * stride + tap] = Float(weight / sum) }
     }
   }
 
@@ -192,8 +190,7 @@ private struct ResizeRows<Sample: ImageSample> {
             for channel in 0..<channels {
               var value: Float = 0
               for tap in 0..<count {
-                value +=
-                  weights[x * across.stride + tap] * line[(start + tap) * channels + channel]
+                value += weights[x * across.stride + tap] * line[(start + tap) * channels + channel]
               }
               if isInteger { value = max(0, min(peak, (value + 0.5).rounded(.down))) }
               rows[offset + x * channels + channel] = value

@@ -50,8 +50,7 @@ extension Image {
               let y = Float(row) + (Float(part / parts) + 0.5) * step
               let u = m[0] * x + m[1] * y + m[2] - 0.5
               let v = m[3] * x + m[4] * y + m[5] - 0.5
-              sum +=
-                interpolation == .bilinear ? reader.bilinear(u, v) : reader.bicubic(u, v)
+              sum += interpolation == .bilinear ? reader.bilinear(u, v) : reader.bicubic(u, v)
             }
             for channel in 0..<channels {
               target[place + channel] = Sample(unit: sum[channel] * share)

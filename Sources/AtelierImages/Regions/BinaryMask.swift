@@ -22,8 +22,7 @@ public struct BinaryMask: Sendable, Hashable {
   /// A mask that holds nothing yet.
   /// - Precondition: sizes are positive.
   public init(width: Int, height: Int) {
-    self.init(
-      width: width, height: height, pixels: [Bool](repeating: false, count: width * height))
+    self.init(width: width, height: height, pixels: [Bool](repeating: false, count: width * height))
   }
 
   /// Whether one pixel belongs to the thing.

@@ -31,8 +31,7 @@ public struct ConnectedRegions: Sendable {
         for dy in -1...1 where y + dy >= 0 && y + dy < size.height {
           for dx in -1...1 where x + dx >= 0 && x + dx < size.width {
             let next = place + dy * size.width + dx
-            guard joinsCorners || dx == 0 || dy == 0, regions[next] < 0,
-              field[next] == field[start]
+            guard joinsCorners || dx == 0 || dy == 0, regions[next] < 0, field[next] == field[start]
             else { continue }
             regions[next] = values.count
             stack.append(next)

@@ -38,8 +38,7 @@ struct FaceCurves {
     self.character = character
     self.pose = pose
     eyeball = Place(character.eyeSpacing, Self.eyeLevel, eyeDepth)
-    mouthWidth =
-      character.mouthWidth * (1 + 0.2 * max(pose.smile, 0) - 0.1 * pose.mouthOpening)
+    mouthWidth = character.mouthWidth * (1 + 0.2 * max(pose.smile, 0) - 0.1 * pose.mouthOpening)
     jaw = 0.15 * pose.mouthOpening
   }
 
@@ -136,9 +135,7 @@ struct FaceShape {
     var z = height * under / (1 + flank * flank * (0.55 + 0.45 * flank * flank))
     let ball = 0.074 + 0.03 * (c.noseWidth - 1)
     z += 0.3 * c.noseLength * bump(ax / ball, (y + 0.272) / 0.068)
-    z +=
-      0.33 * c.noseLength
-      * bump((ax - 0.108 * c.noseWidth) / 0.05, (y + 0.315) / 0.05)
+    z += 0.33 * c.noseLength * bump((ax - 0.108 * c.noseWidth) / 0.05, (y + 0.315) / 0.05)
     z -= 0.035 * bump((ax - 0.055 * c.noseWidth) / 0.03, (y + 0.365) / 0.02)
     z -= 0.02 * bump((ax - 0.108 * c.noseWidth - 0.075) / 0.03, (y + 0.32) / 0.06)
     return z
@@ -175,9 +172,7 @@ struct FaceShape {
       let b = Point(curves.mouthWidth + 0.09, -0.52)
       z -= 0.025 * smile * bump(segmentDistance(Point(ax, p.y), a, b).distance / 0.04, 0) * front
     }
-    if ax < curves.mouthWidth * 1.25, p.y < -0.3, p.y > -1 {
-      z += lips(ax, p.y, curves)
-    }
+    if ax < curves.mouthWidth * 1.25, p.y < -0.3, p.y > -1 { z += lips(ax, p.y, curves) }
     let dx = ax - curves.eyeball.x
     let dy = p.y - curves.eyeball.y
     let square = FaceCurves.eyeRadius * FaceCurves.eyeRadius - dx * dx - dy * dy

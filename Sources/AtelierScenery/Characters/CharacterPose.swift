@@ -52,10 +52,9 @@ public struct CharacterPose: Hashable, Codable, Sendable {
   ///   - lightAzimuth: The key light's side, degrees.
   ///   - lightElevation: The key light's height, degrees.
   public init(
-    yaw: Float = 0, pitch: Float = 0, roll: Float = 0, x: Float = 0, y: Float = 0,
-    scale: Float = 1, mouthOpening: Float = 0, smile: Float = 0.25, eyeOpening: Float = 1,
-    gazeX: Float = 0, gazeY: Float = 0, browHeight: Float = 0, lightAzimuth: Float = -35,
-    lightElevation: Float = 32
+    yaw: Float = 0, pitch: Float = 0, roll: Float = 0, x: Float = 0, y: Float = 0, scale: Float = 1,
+    mouthOpening: Float = 0, smile: Float = 0.25, eyeOpening: Float = 1, gazeX: Float = 0,
+    gazeY: Float = 0, browHeight: Float = 0, lightAzimuth: Float = -35, lightElevation: Float = 32
   ) {
     self.yaw = yaw
     self.pitch = pitch
@@ -101,10 +100,8 @@ public struct CharacterPose: Hashable, Codable, Sendable {
     Parameter(name: "gazeX", path: \.gazeX, range: -1...1, rest: 0, spread: 0.9),
     Parameter(name: "gazeY", path: \.gazeY, range: -1...1, rest: 0, spread: 0.7),
     Parameter(name: "browHeight", path: \.browHeight, range: -1...1, rest: 0, spread: 0.8),
-    Parameter(
-      name: "lightAzimuth", path: \.lightAzimuth, range: -65...65, rest: -10, spread: 1),
-    Parameter(
-      name: "lightElevation", path: \.lightElevation, range: 5...55, rest: 30, spread: 0.9),
+    Parameter(name: "lightAzimuth", path: \.lightAzimuth, range: -65...65, rest: -10, spread: 1),
+    Parameter(name: "lightElevation", path: \.lightElevation, range: 5...55, rest: 30, spread: 0.9),
   ]
 
   /// The pose with every value brought into its range; not-a-number becomes the rest value.
@@ -125,9 +122,7 @@ public struct CharacterPose: Hashable, Codable, Sendable {
   /// - Returns: A pose in range.
   public static func random(using generator: inout RandomGenerator) -> CharacterPose {
     var pose = CharacterPose()
-    for parameter in parameters {
-      pose.set(parameter, bell: generator.uniform(-1...1))
-    }
+    for parameter in parameters { pose.set(parameter, bell: generator.uniform(-1...1)) }
     return pose
   }
 
@@ -170,8 +165,7 @@ public struct CharacterPose: Hashable, Codable, Sendable {
     let bent = mix(value * abs(value), value, parameter.spread)
     let side =
       value < 0
-      ? parameter.rest - parameter.range.lowerBound
-      : parameter.range.upperBound - parameter.rest
+      ? parameter.rest - parameter.range.lowerBound : parameter.range.upperBound - parameter.rest
     self[keyPath: parameter.path] = parameter.rest + side * bent
   }
 }

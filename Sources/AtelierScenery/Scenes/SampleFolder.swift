@@ -61,8 +61,7 @@ extension SampleScenes {
       throw DatasetError("there are \(samples.count) samples; received index \(index)")
     }
     let sample = samples[index]
-    let picture = try render(
-      sample.kind, width: sample.width, height: sample.height, seed: seed)
+    let picture = try render(sample.kind, width: sample.width, height: sample.height, seed: seed)
     let clean = picture.bytes.withChannels(sample.mode.channels)
     var noisy = clean.floats
     NoiseModel.addProtocolNoise(

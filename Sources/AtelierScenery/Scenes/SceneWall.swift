@@ -188,8 +188,7 @@ extension SampleScenes {
   ) {
     let field = Noise(seed, 6)
     for vine in 0..<16 {
-      var place = Point(
-        door * generator.uniform(-0.1...0.72), generator.uniform(0.86...0.97))
+      var place = Point(door * generator.uniform(-0.1...0.72), generator.uniform(0.86...0.97))
       if vine % 4 == 3 { place = Point(canvas.aspect * generator.uniform(0.9...1.02), 0.95) }
       var angle: Float = -Float.pi / 2
       let steps = 26 + generator.index(below: 44)
@@ -198,8 +197,7 @@ extension SampleScenes {
         angle = mix(angle, -Float.pi / 2, 0.12)
         let next = place + Point(cos(angle), sin(angle)) * 0.017
         let thin = mix(0.007, 0.002, Float(step) / Float(steps))
-        canvas.stroke(
-          place, next, widths: (thin, thin), colors: (rgb(0x2E2216), rgb(0x4A3A22)))
+        canvas.stroke(place, next, widths: (thin, thin), colors: (rgb(0x2E2216), rgb(0x4A3A22)))
         for _ in 0..<2 {
           let away = Point(generator.uniform(-1...1), generator.uniform(-1...1)) * 0.028
           leaf(

@@ -5,9 +5,7 @@ import Foundation
 
 /// A surface: two tones and how they alternate over the plane.
 struct ShapeTexture {
-  private enum Pattern: CaseIterable {
-    case plain, clouds, stripes, checks, dots, cells
-  }
+  private enum Pattern: CaseIterable { case plain, clouds, stripes, checks, dots, cells }
 
   private let pattern: Pattern
   private let first: Color

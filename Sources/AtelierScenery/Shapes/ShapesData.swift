@@ -41,7 +41,6 @@ extension InstanceData {
         objects: scenes.scene(index).objects.map { EncodedObject($0) },
         source: .drawn { scenes.scene(index).picture })
     }
-    try self.init(
-      name: scenes.name, classNames: scenes.classNames, items: items)
+    try self.init(name: scenes.name, classNames: scenes.classNames, items: items)
   }
 }

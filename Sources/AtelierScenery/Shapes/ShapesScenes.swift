@@ -74,8 +74,7 @@ public struct ShapesScenes: Sendable {
   /// - Parameter index: Which one, from 0.
   /// - Returns: The picture with its truth; at least one shape.
   public func scene(_ index: Int) -> ShapesScene {
-    var generator = RandomGenerator(
-      seed: seed, 0x7368_6170_6573, UInt64(truncatingIfNeeded: index))
+    var generator = RandomGenerator(seed: seed, 0x7368_6170_6573, UInt64(truncatingIfNeeded: index))
     let plan = ScenePlan(self, using: &generator)
     return ShapesScene(
       picture: plan.picture(using: &generator), objects: plan.objects, labels: plan.labels)
@@ -172,9 +171,7 @@ private struct ScenePlan {
     shapes.enumerated().compactMap { index, shape in
       let mask = BinaryMask(
         width: size.width, height: size.height, pixels: owners.map { $0 == index })
-      return mask.bounds.map {
-        MaskedObject(classIndex: shape.classIndex, box: $0, mask: mask)
-      }
+      return mask.bounds.map { MaskedObject(classIndex: shape.classIndex, box: $0, mask: mask) }
     }
   }
 
@@ -194,8 +191,7 @@ private struct ScenePlan {
     var colors = [Color](repeating: .zero, count: size.width * size.height)
     for y in 0..<size.height {
       for x in 0..<size.width {
-        colors[y * size.width + x] = ground.color(
-          Point(Float(x) + 0.5, Float(y) + 0.5) * scale)
+        colors[y * size.width + x] = ground.color(Point(Float(x) + 0.5, Float(y) + 0.5) * scale)
       }
     }
     for shape in shapes {
