@@ -66,10 +66,8 @@ extension Image {
     }
   }
 
-  /// The picture with its alpha laid over one colour, without alpha; itself if it has none.
-  ///
-  /// - Parameter background: The sample of every colour channel behind the picture.
-  /// - Returns: The opaque picture.
+  /// The picture with its alpha laid over one sample in every colour channel, without alpha; itself
+  /// if it has none.
   public func flattened(over background: Sample = .full) -> Image {
     guard hasAlpha else { return self }
     let count = channels - 1

@@ -29,12 +29,6 @@ final class ChildProcess {
   private var isInputOpen = false
 
   /// Starts a program.
-  ///
-  /// - Parameters:
-  ///   - path: The program.
-  ///   - arguments: Its arguments.
-  ///   - input: Where its input comes from.
-  ///   - output: Where its output goes.
   /// - Throws: `StudioError` when it cannot be started.
   init(_ path: String, _ arguments: [String], input: Channel, output: Channel) throws {
     // A child that ends early must show as a failed write, not end this program.
@@ -71,8 +65,8 @@ final class ChildProcess {
     try? FileManager.default.removeItem(at: words)
   }
 
-  /// Fills a buffer from the program's output.
-  /// - Returns: The number of bytes; less than asked for where the output ends.
+  /// Fills a buffer from the program's output; gives the number of bytes, fewer than asked for at
+  /// its end.
   func read(into target: UnsafeMutableRawBufferPointer) -> Int {
     guard let descriptor = output?.fileHandleForReading.fileDescriptor else { return 0 }
     var filled = 0
@@ -101,8 +95,7 @@ final class ChildProcess {
     }
   }
 
-  /// Writes all bytes to the program's input.
-  /// - Returns: Whether the program took them.
+  /// Writes all bytes to the program's input; gives whether the program took them.
   func write(_ bytes: UnsafeRawBufferPointer) -> Bool {
     guard let descriptor = input?.fileHandleForWriting.fileDescriptor else { return false }
     var written = 0
@@ -116,8 +109,7 @@ final class ChildProcess {
     return true
   }
 
-  /// Ends the program's input and waits for its end.
-  /// - Returns: Its exit status.
+  /// Ends the program's input and waits for its end; gives its exit status.
   @discardableResult
   func wait() -> Int32 {
     if isInputOpen {

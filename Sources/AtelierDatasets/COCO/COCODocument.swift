@@ -99,9 +99,6 @@ public struct COCODocument: Sendable, Hashable {
 
 extension COCODocument.Segmentation {
   /// The pixels, for a picture of a size.
-  ///
-  /// - Parameter size: Columns and rows of the picture.
-  /// - Returns: The mask.
   /// - Throws: `DatasetError` for a broken polygon, runs that do not fill the picture, or runs of
   ///   another size.
   public func mask(_ size: PixelSize) throws(DatasetError) -> RunLengthMask {

@@ -8,22 +8,18 @@ extension COCODocument {
   /// The most bytes of a file that is read.
   public static let mostBytes = 2 << 30
 
-  /// Reads a file of objects: an object with images, annotations and categories.
+  /// Reads a file of objects, plain or gzip: an object with images, annotations and categories.
   ///
   /// Unknown keys are passed over. The numbers of pictures, categories and annotations must each
   /// stand once; what an annotation refers to is checked where it is used.
   ///
-  /// - Parameter url: The JSON file; gzip is inflated.
-  /// - Returns: Its content.
   /// - Throws: `DatasetError` that names the file, the place or annotation, and what was expected.
   public static func read(_ url: URL) throws(DatasetError) -> COCODocument {
     try COCODocument(json: CompressedFile.read(url, limit: mostBytes), name: url.relativePath)
   }
 
-  /// Reads a file of detections in the results form: an array of annotations with scores.
-  ///
-  /// - Parameter url: The JSON file; gzip is inflated.
-  /// - Returns: The detections in the file's order.
+  /// Reads a file of detections in the results form, plain or gzip: an array of annotations with
+  /// scores.
   /// - Throws: `DatasetError` that names the file, the place, and what was expected.
   public static func readResults(_ url: URL) throws(DatasetError) -> [Annotation] {
     try results(json: CompressedFile.read(url, limit: mostBytes), name: url.relativePath)

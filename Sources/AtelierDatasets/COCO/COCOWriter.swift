@@ -14,13 +14,7 @@ public enum COCOMaskForm: String, Sendable, Codable, CaseIterable {
 }
 
 extension COCODocument.Annotation {
-  /// An annotation of an object.
-  ///
-  /// - Parameters:
-  ///   - object: The object, detected or true.
-  ///   - id: The annotation's number; nil in the results form.
-  ///   - pictureID: The picture's number.
-  ///   - form: How its pixels are written.
+  /// An annotation of an object, detected or true; `id` is nil in the results form.
   public init(_ object: EncodedObject, id: Int?, pictureID: Int, form: COCOMaskForm = .runs) {
     var polygons: [[Double]] = []
     if form == .polygons, !object.isCrowd {
@@ -44,10 +38,8 @@ extension COCODocument {
     classNames.enumerated().map { Category(id: $0 + 1, name: $1) }
   }
 
-  /// The file's content as JSON that the COCO API loads.
-  ///
-  /// - Parameter description: What the file is, for its info.
-  /// - Returns: One line of UTF-8 text.
+  /// The file's content as one line of JSON that the COCO API loads, with a description for its
+  /// info.
   public func json(description: String) -> Data {
     Self.encoded(
       Coded.Document(
@@ -60,10 +52,8 @@ extension COCODocument {
         annotations: annotations.map { Coded.Annotation($0, isResult: false) }))
   }
 
-  /// Detections as JSON in the results form, which the COCO API loads beside a file of the truth.
-  ///
-  /// - Parameter detections: The detections; one without a score gets 1.
-  /// - Returns: One line of UTF-8 text.
+  /// Detections as one line of JSON in the results form, which the COCO API loads beside a file of
+  /// the truth; one without a score gets 1.
   public static func resultsJSON(_ detections: [Annotation]) -> Data {
     encoded(detections.map { Coded.Annotation($0, isResult: true) })
   }

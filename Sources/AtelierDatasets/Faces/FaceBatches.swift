@@ -38,17 +38,8 @@ public struct FaceBatches: Sendable {
   /// Whether batches say where eyes and mouths are.
   public let drawsFeatures: Bool
 
-  /// Makes the batches of one person.
-  ///
-  /// - Parameters:
-  ///   - faces: Square colour crops of one size.
-  ///   - masks: One mask for each crop, of the same size; for networks with a mask head.
-  ///   - side: Width and height of what the network sees, 8...512.
-  ///   - batchSize: The faces of a batch, 1...4096.
-  ///   - augmentation: The changes.
-  ///   - seed: The seed of all choices.
-  ///   - stream: Another number for each person.
-  ///   - drawsFeatures: Whether batches say where eyes and mouths are, by the layout of faces in crops.
+  /// Makes the batches of one person: `side` in 8...512, `batchSize` in 1...4096, one mask for each
+  /// crop.
   /// - Throws: `DatasetError` that names the crop that is not square or of another size, or the number out of range.
   public init(
     faces: ImageFolder, masks: [ByteImage]? = nil, side: Int = 64, batchSize: Int,
@@ -105,9 +96,6 @@ public struct FaceBatches: Sendable {
   public var shape: Shape { .image(batch: batchSize, height: side, width: side, channels: 3) }
 
   /// The faces of a step; the same step gives the same bits.
-  ///
-  /// - Parameter step: The training step.
-  /// - Returns: Inputs, targets, masks.
   public func batch(step: Int) -> FaceBatch {
     batch(of: batchSize) { index in
       var generator = RandomGenerator(
@@ -117,10 +105,8 @@ public struct FaceBatches: Sendable {
     }
   }
 
-  /// Faces without any change, for previews and measurements: input and target are the crop's middle.
-  ///
-  /// - Parameter indices: The faces' places in the folder.
-  /// - Returns: A batch of `indices.count`.
+  /// Faces without any change, by their places in the folder, for previews and measurements: input
+  /// and target are the crop's middle.
   /// - Precondition: there is at least one index, and all are of the folder.
   public func unchanged(_ indices: [Int]) -> FaceBatch {
     precondition(!indices.isEmpty, "a batch has at least one face")

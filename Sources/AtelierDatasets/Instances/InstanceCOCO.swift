@@ -4,16 +4,13 @@ import AtelierImages
 import Foundation
 
 extension InstanceData {
-  /// Reads a COCO file of objects and finds its pictures.
+  /// Reads a COCO file of the instances form and finds its pictures; without a name the set has the
+  /// file's.
   ///
   /// Pictures are looked for in the given folder, else beside the file, in `images` beside it, and
   /// in the folder above. Their headers are read, so that a picture of another size than the file says is
   /// refused.
   ///
-  /// - Parameters:
-  ///   - file: The JSON file of the instances form.
-  ///   - pictures: The folder of the pictures.
-  ///   - name: What the set is called; the file's name when nil.
   /// - Throws: `DatasetError` that names the file and the image or annotation: broken polygons, masks of
   ///   another size, unknown images or categories, missing pictures.
   public init(coco file: URL, pictures: URL? = nil, name: String? = nil) throws(DatasetError) {
@@ -23,13 +20,8 @@ extension InstanceData {
       name: name ?? file.lastPathComponent)
   }
 
-  /// The set that a COCO file's content describes.
-  ///
-  /// - Parameters:
-  ///   - document: The content.
-  ///   - file: What the file is called in errors.
-  ///   - folders: Where pictures are looked for, in this order.
-  ///   - name: What the set is called.
+  /// The set that a COCO file's content describes; `folders` are looked through for pictures in
+  /// this order, `file` stands in errors.
   /// - Throws: `DatasetError` as for a file.
   public init(
     _ document: COCODocument, file: String, folders: [URL], name: String
@@ -89,24 +81,19 @@ extension InstanceData {
 }
 
 extension COCODocument {
-  /// The objects of every picture, in the order of `pictures`; classes are places in `categories`.
+  /// The objects of every picture, a list each, in the order of `pictures`; classes are places in
+  /// `categories`.
   ///
   /// Objects that polygons give no pixel are kept, with empty masks.
   ///
-  /// - Parameter file: What the file is called in errors.
-  /// - Returns: One list a picture.
   /// - Throws: `DatasetError` that names the annotation: unknown image or category, no segmentation, a
   ///   broken one, a box that does not meet the picture.
   public func objects(file: String) throws(DatasetError) -> [[EncodedObject]] {
     try objects(of: annotations, file: file)
   }
 
-  /// The objects of given annotations or detections, in the order of `pictures`.
-  ///
-  /// - Parameters:
-  ///   - annotations: Annotations about this file's pictures and categories.
-  ///   - file: What their file is called in errors.
-  /// - Returns: One list a picture.
+  /// The objects of annotations or detections about this file's pictures and categories, in the
+  /// order of `pictures`; `file` stands in errors.
   /// - Throws: `DatasetError` as for the file's own annotations.
   public func objects(
     of annotations: [Annotation], file: String

@@ -42,9 +42,7 @@ public struct InstanceData: Sendable {
       self.source = source
     }
 
-    /// Reads the picture.
-    ///
-    /// - Returns: RGB of the item's size.
+    /// Reads the picture: RGB of the item's size.
     /// - Throws: `DatasetError` that names the file when it cannot be read or has changed its size.
     public func picture() throws(DatasetError) -> ByteImage {
       switch source {
@@ -72,12 +70,7 @@ public struct InstanceData: Sendable {
   /// The pictures in their order.
   public let items: [Item]
 
-  /// Puts a set together.
-  ///
-  /// - Parameters:
-  ///   - name: What the set is called.
-  ///   - classNames: The objects' classes; at least one.
-  ///   - items: The pictures; at least one.
+  /// Puts a set together of at least one class and one picture.
   /// - Throws: `DatasetError` when there is no class or no picture, or an object has no class or a mask
   ///   of another size.
   public init(name: String, classNames: [String], items: [Item]) throws(DatasetError) {
@@ -109,12 +102,7 @@ public struct InstanceData: Sendable {
   /// Names and colours of the labels: the background, then the objects' classes.
   public var palette: ClassPalette { .objects(classNames) }
 
-  /// Some of the pictures.
-  ///
-  /// - Parameters:
-  ///   - suffix: What is added to the name.
-  ///   - isWanted: Which pictures.
-  /// - Returns: A set with the same classes.
+  /// Some of the pictures as a set of the same classes, its name with a suffix.
   /// - Throws: `DatasetError` when there are none.
   public func filtered(
     suffix: String = "", where isWanted: (Item) -> Bool
@@ -123,12 +111,8 @@ public struct InstanceData: Sendable {
       name: name + suffix, classNames: classNames, items: items.filter(isWanted))
   }
 
-  /// The set cut in two at random, the same way for the same seed.
-  ///
-  /// - Parameters:
-  ///   - count: How many pictures the second part gets, at least 1 and less than all.
-  ///   - seed: Decides which ones.
-  /// - Returns: Both parts, each in the set's order.
+  /// The set cut in two at random, the same way for the same seed: the second part gets `count`
+  /// pictures, each has the set's order.
   /// - Throws: `DatasetError` when a part would be empty.
   public func split(
     holdingOut count: Int, seed: UInt64
@@ -150,9 +134,6 @@ public struct InstanceData: Sendable {
   }
 
   /// The set as a COCO file's content: pictures are numbered from 1 in their order.
-  ///
-  /// - Parameter form: How masks are written.
-  /// - Returns: Pictures, categories and annotations.
   public func coco(form: COCOMaskForm = .runs) -> COCODocument {
     var document = COCODocument(categories: COCODocument.categories(classNames))
     for (index, item) in items.enumerated() {

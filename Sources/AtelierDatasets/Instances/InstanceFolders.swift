@@ -24,11 +24,9 @@ extension InstanceData {
   /// - One folder a picture, each with `images`, which holds the picture, and `masks`, which holds one
   ///   PNG an object (the layout of the Data Science Bowl 2018).
   ///
-  /// - Parameters:
-  ///   - url: The file or folder.
-  ///   - part: Which pictures; layouts without parts are taken whole.
-  ///   - className: What objects are called where the layout has no classes.
-  /// - Returns: The set.
+  /// Layouts without parts are taken whole; objects are called `className` where there are no
+  /// classes.
+  ///
   /// - Throws: `DatasetError` that names the file and what was expected there.
   public static func read(
     _ url: URL, part: InstancePart = .all, className: String = "object"
@@ -60,11 +58,8 @@ extension InstanceData {
 
   // MARK: - Label pictures
 
-  /// Reads `images/NAME.png` with `labels/NAME.png`, whose pixels are the numbers of objects.
-  ///
-  /// - Parameters:
-  ///   - folder: The folder of both.
-  ///   - className: What the objects are called.
+  /// Reads `images/NAME.png` with `labels/NAME.png`, whose pixels are the numbers of objects of one
+  /// class.
   /// - Throws: `DatasetError` that names the file: labels missing or of another size.
   public init(labelFolder folder: URL, className: String = "object") throws(DatasetError) {
     var items: [Item] = []
@@ -77,11 +72,6 @@ extension InstanceData {
   }
 
   /// Reads `images/NAME.png`, `labels/NAME.png` and `index.csv`, which tells parts, kinds and how many objects there are.
-  ///
-  /// - Parameters:
-  ///   - folder: The folder of them.
-  ///   - part: Which pictures.
-  ///   - className: What the objects are called.
   /// - Throws: `DatasetError` that names the file and line: columns missing, a label beyond the
   ///   number of objects, another size.
   public init(
@@ -153,9 +143,6 @@ extension InstanceData {
   ///
   /// What is not black belongs to the object.
   ///
-  /// - Parameters:
-  ///   - folder: The folder of the pictures' folders.
-  ///   - className: What the objects are called.
   /// - Throws: `DatasetError` that names the folder or mask: no picture or several, a mask of another
   ///   size or without a pixel.
   public init(maskFolders folder: URL, className: String = "object") throws(DatasetError) {

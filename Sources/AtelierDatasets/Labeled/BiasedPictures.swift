@@ -13,14 +13,12 @@ public enum BiasedPictures {
   /// Columns and rows of a picture.
   public static let side = 32
 
-  /// Draws a set, half of it wolves.
+  /// Draws a set of at least two pictures, half of it wolves, and for each the pixels (row by row)
+  /// of the head.
   ///
-  /// - Parameters:
-  ///   - count: How many pictures, at least two.
-  ///   - isBiased: Whether wolves always stand before snow and huskies before grass; else each
-  ///     background is drawn by lot.
-  ///   - seed: The seed of everything.
-  /// - Returns: The pictures, and for each the pixels (row by row) that belong to the head.
+  /// In a biased set wolves always stand before snow and huskies before grass; else each background
+  /// is drawn by lot.
+  ///
   /// - Throws: `DatasetError` when there are too few pictures.
   public static func draw(
     count: Int, isBiased: Bool, seed: UInt64

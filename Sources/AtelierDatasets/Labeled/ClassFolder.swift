@@ -4,15 +4,11 @@ import AtelierImages
 import Foundation
 
 extension LabeledImages {
-  /// Reads a folder that holds one folder of pictures for each class, whose names are the classes.
+  /// Reads a folder that holds one folder of pictures for each class, whose names are the classes;
+  /// hidden ones are left out.
   ///
   /// Each picture is cut to the target's proportions at its middle and resized.
   ///
-  /// - Parameters:
-  ///   - folder: The folder of class folders; hidden ones are left out.
-  ///   - size: The size that every picture is brought to.
-  ///   - mode: Gray or colour.
-  ///   - memoryLimit: The most bytes that the pixels may take.
   /// - Throws: `DatasetError` that names the folder or file and what is wrong with it.
   public init(
     classFolders folder: URL, size: PixelSize, mode: ColorMode,
@@ -70,13 +66,8 @@ extension LabeledImages {
 }
 
 extension Image where Sample == UInt8 {
-  /// The picture as a classifier takes it: alpha over white, cut at its middle to the proportions of
-  /// `size`, resized, in `channels` channels.
-  ///
-  /// - Parameters:
-  ///   - size: The size wanted.
-  ///   - channels: 1 or 3.
-  /// - Returns: A picture of exactly that size.
+  /// The picture as a classifier takes it: alpha over white, cut at its middle to the proportions
+  /// of `size`, resized, in 1 or 3 channels.
   public func fitted(to size: PixelSize, channels: Int) -> ByteImage {
     let opaque = flattened().withChannels(channels)
     if opaque.size == size { return opaque }

@@ -5,12 +5,7 @@ import Foundation
 
 /// Reads files that may be compressed.
 enum CompressedFile {
-  /// The bytes of a file, inflated where they begin with gzip's mark.
-  ///
-  /// - Parameters:
-  ///   - url: The file.
-  ///   - limit: The most bytes that the content may have.
-  /// - Returns: The content.
+  /// The bytes of a file, at most `limit`, inflated where they begin with gzip's mark.
   /// - Throws: `DatasetError` that names the file: not readable, damaged, truncated, too large.
   static func read(_ url: URL, limit: Int) throws(DatasetError) -> [UInt8] {
     let name = url.relativePath

@@ -45,13 +45,9 @@ extension LabeledImages {
   /// A folder with IDX files (`train-images…`, `t10k-images…`, their labels beside them), a folder
   /// with CIFAR's binary files, a folder of class folders or of `train` and `test` with class
   /// folders below; or one IDX file of pictures or one CIFAR file. A file `classes.txt` beside the
-  /// data, one name a line, names the classes of IDX files.
+  /// data, one name a line, names the classes of IDX files. A set without parts is taken whole;
+  /// `form` is for pictures from class folders.
   ///
-  /// - Parameters:
-  ///   - url: The folder or file.
-  ///   - part: Which part of a published set; a set without parts is taken whole.
-  ///   - form: The size and colours of pictures from class folders.
-  /// - Returns: The set.
   /// - Throws: `DatasetError` that names the place and what was expected there.
   public static func read(
     _ url: URL, part: DataPart, form: PictureForm = .init()
@@ -108,10 +104,7 @@ extension LabeledImages {
       classFolders: url.appendingPathComponent(folder), size: form.size, mode: form.mode)
   }
 
-  /// Whether a place holds a published set, IDX or CIFAR files, rather than pictures.
-  ///
-  /// - Parameter url: A file or folder.
-  /// - Returns: False also when there is nothing.
+  /// Whether a place holds a published set, IDX or CIFAR files, rather than pictures or nothing.
   public static func isSet(_ url: URL) -> Bool {
     let entries = (try? FileManager.default.contentsOfDirectory(atPath: url.path)) ?? []
     return ([url.lastPathComponent] + entries).contains {

@@ -21,15 +21,8 @@ public struct LabeledImages: Sendable {
   /// How many bytes the pixels of a set may take.
   public static let memoryLimit = 2 << 30
 
-  /// Puts a set together.
-  ///
-  /// - Parameters:
-  ///   - name: What the set is called.
-  ///   - size: Columns and rows of every picture.
-  ///   - channels: 1 or 3.
-  ///   - pixels: count · height · width · channels bytes.
-  ///   - labels: One class index a picture.
-  ///   - classNames: The names; at least two.
+  /// Puts a set together: channels 1 or 3, count · height · width · channels bytes, a label for
+  /// each picture, at least two classes.
   /// - Throws: `DatasetError` when the numbers do not fit together or a label has no name.
   public init(
     name: String, size: PixelSize, channels: Int, pixels: [UInt8], labels: [Int],
@@ -73,12 +66,9 @@ public struct LabeledImages: Sendable {
       samples: Array(pixels[index * pictureLength..<(index + 1) * pictureLength]))
   }
 
-  /// Pictures as fractions of full white.
+  /// Pictures in the order wanted as fractions of full white: [indices, height, width, channels].
   ///
   /// Precondition: indices are in 0..<count.
-  ///
-  /// - Parameter indices: Which pictures, in the order wanted.
-  /// - Returns: A tensor [indices, height, width, channels].
   public func tensor(_ indices: some Collection<Int>) -> Tensor {
     let length = pictureLength
     var elements = [Float](repeating: 0, count: indices.count * length)
@@ -121,12 +111,7 @@ public struct LabeledImages: Sendable {
     return (means.map { Float($0 / 255) }, deviations.map { Float($0 / 255) })
   }
 
-  /// Some of the pictures.
-  ///
-  /// - Parameters:
-  ///   - indices: Which ones, in the order wanted; at least one.
-  ///   - suffix: What is added to the name.
-  /// - Returns: A set with the same classes.
+  /// Some of the pictures, at least one, in the order wanted; the name gets the suffix.
   /// - Throws: `DatasetError` when there are none.
   public func selecting(_ indices: [Int], suffix: String) throws(DatasetError) -> LabeledImages {
     var chosen: [UInt8] = []
@@ -137,12 +122,8 @@ public struct LabeledImages: Sendable {
       labels: indices.map { labels[$0] }, classNames: classNames)
   }
 
-  /// The set cut in two at random, the same way for the same seed.
-  ///
-  /// - Parameters:
-  ///   - count: How many pictures the second part gets, at least 1 and less than all.
-  ///   - seed: Decides which ones.
-  /// - Returns: Both parts, each in the set's order.
+  /// The set cut in two at random, the same way for the same seed: the second part gets `count`
+  /// pictures, each has the set's order.
   /// - Throws: `DatasetError` when a part would be empty.
   public func split(
     holdingOut count: Int, seed: UInt64
@@ -159,10 +140,7 @@ public struct LabeledImages: Sendable {
     )
   }
 
-  /// The same pictures under other class names.
-  ///
-  /// - Parameter names: As many as there are classes.
-  /// - Returns: The renamed set.
+  /// The same pictures under other class names, as many as there are classes.
   /// - Throws: `DatasetError` when their number differs or two are equal.
   public func naming(_ names: [String]) throws(DatasetError) -> LabeledImages {
     guard names.count == classNames.count else {
@@ -173,13 +151,11 @@ public struct LabeledImages: Sendable {
       name: name, size: size, channels: channels, pixels: pixels, labels: labels, classNames: names)
   }
 
-  /// The same pictures with classes in the order of other names.
+  /// The same pictures with classes in the order of other names, those of a model's outputs.
   ///
   /// Sets that were numbered alike count as one order: names 0, 1, 2… are no names, so these sets
   /// keep their numbers.
   ///
-  /// - Parameter names: The names of a model's outputs.
-  /// - Returns: The set with labels that are indices into `names`.
   /// - Throws: `DatasetError` when a class of the set has no such name.
   public func ordered(as names: [String]) throws(DatasetError) -> LabeledImages {
     if names == classNames { return self }

@@ -40,14 +40,10 @@ public struct PictureAugmentation: Sendable, Hashable, Codable {
     }
   }
 
-  /// Changes one picture.
+  /// Changes one picture, [height, width, channels] in [0, 1]; beyond the border its last pixels go
+  /// on.
   ///
-  /// - Parameters:
-  ///   - picture: [height, width, channels], values in [0, 1]; beyond the border its last pixels go
-  ///     on.
-  ///   - target: The changed picture, of the same size.
-  ///   - size: Height, width and channels.
-  ///   - generator: Draws the changes; the same number of draws whatever is switched on.
+  /// The number of draws is the same whatever is switched on.
   public func apply(
     to picture: UnsafeBufferPointer<Float>, into target: UnsafeMutableBufferPointer<Float>,
     size: (height: Int, width: Int, channels: Int), using generator: inout RandomGenerator

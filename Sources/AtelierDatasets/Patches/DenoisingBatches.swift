@@ -71,15 +71,7 @@ public struct DenoisingBatches: BatchSource {
   /// Whether the network also reads the noise-level map.
   public let givesNoiseMap: Bool
 
-  /// Makes the batches of a training.
-  ///
-  /// - Parameters:
-  ///   - sampler: Where the clean patches come from.
-  ///   - noises: One or more noises; each patch draws one of them.
-  ///   - target: Clean patches, or independent noisy ones.
-  ///   - isStoredAsBytes: Whether noisy values are clipped and rounded to bytes, as a real file's
-  ///     are.
-  ///   - givesNoiseMap: Whether the network also reads the noise-level map.
+  /// Makes the batches of a training; each patch draws one of the noises.
   /// - Throws: `DatasetError` when there is no noise or one has a range that makes no sense.
   public init(
     sampler: PatchSampler, noises: [NoiseModel], target: DenoisingTarget = .clean,
@@ -102,10 +94,8 @@ public struct DenoisingBatches: BatchSource {
     return tensors
   }
 
-  /// The data of a step; the same step gives the same bits.
-  ///
-  /// - Parameter step: The training step.
-  /// - Returns: Clean, noisy and target patches and the sigma of each.
+  /// Clean, noisy and target patches of a step and the sigma of each; the same step gives the same
+  /// bits.
   public func patches(step: Int) -> DenoisingBatch {
     let clean = sampler.batch(step: step)
     let (noisy, sigmas) = noised(clean, step: step, stream: Stream.noise)

@@ -40,24 +40,18 @@ public struct ImageFolder: Sendable {
   /// The extensions of the files that a folder's listing takes.
   public static let extensions = ImageFile.extensions
 
-  /// Keeps pictures that are already in memory, converted to `mode`.
-  ///
-  /// - Parameters:
-  ///   - items: Pictures of 1 to 4 channels, kept in this order.
-  ///   - mode: Gray or colour.
+  /// Keeps pictures of 1 to 4 channels that are already in memory, in this order, converted to
+  /// `mode`.
   public init(items: [Item], mode: ColorMode) {
     self.mode = mode
     self.items = items.map { Item(name: $0.name, image: $0.image.withChannels(mode.channels)) }
   }
 
-  /// Reads every PNG and JPEG below the given folders (or single files).
+  /// Reads every PNG and JPEG below the given folders (or single files), each folder sorted.
   ///
-  /// - Parameters:
-  ///   - urls: Folders, searched to the bottom, and files, in this order; each folder sorted.
-  ///   - mode: Gray or colour.
-  ///   - scale: A factor that every picture is resized by (Lanczos), in 0.05...4; averages away
-  ///     sensor noise and JPEG traces when below 1.
-  ///   - memoryLimit: The largest number of bytes that the kept pixels may take.
+  /// `scale`, in 0.05...4, resizes every picture (Lanczos); below 1 it averages away sensor noise
+  /// and JPEG traces. The limit is in bytes of the kept pixels.
+  ///
   /// - Throws: `DatasetError` that names the file that cannot be read, the folder without pictures,
   ///   or the sizes when the pictures do not fit.
   public init(
@@ -98,22 +92,19 @@ public struct ImageFolder: Sendable {
     }
   }
 
-  /// The same folder with further pictures behind its own, converted to its mode.
-  ///
-  /// - Parameter more: Pictures of 1 to 4 channels.
-  /// - Returns: A new folder.
+  /// The same folder with further pictures of 1 to 4 channels behind its own, converted to its
+  /// mode.
   public func appending(_ more: [Item]) -> ImageFolder {
     var result = self
     result.items += ImageFolder(items: more, mode: mode).items
     return result
   }
 
-  /// The PNG and JPEG files below a folder, sorted; for a file, the file itself.
+  /// The PNG and JPEG files below a folder by their names relative to it, sorted; for a file, the
+  /// file itself.
   ///
-  /// - Parameters:
-  ///   - url: A folder or a file. Hidden files are left out.
-  ///   - extensions: Other extensions to take, in lower case.
-  /// - Returns: Names relative to the folder, and places.
+  /// Hidden files are left out; other `extensions` are in lower case.
+  ///
   /// - Throws: `DatasetError` when there is nothing at `url`.
   public static func list(
     _ url: URL, extensions: Set<String> = extensions

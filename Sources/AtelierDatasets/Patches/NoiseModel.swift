@@ -86,14 +86,6 @@ public enum NoiseModel: Codable, Hashable, Sendable {
   }
 
   /// Adds noise to one patch in place; see the form with a buffer.
-  ///
-  /// - Parameters:
-  ///   - values: height · width · channels values in [0, 1], row-major, interleaved.
-  ///   - width: The columns.
-  ///   - height: The rows.
-  ///   - channels: The values per pixel.
-  ///   - generator: Where strength and noise are drawn from.
-  /// - Returns: The standard deviation of the noise in units of [0, 1].
   @discardableResult
   public func apply(
     to values: inout [Float], width: Int, height: Int, channels: Int,
@@ -104,14 +96,11 @@ public enum NoiseModel: Codable, Hashable, Sendable {
     }
   }
 
-  /// Adds the noise of the published protocol: Gaussian, not clipped, the picture's own stream of
-  /// `seed`.
+  /// Adds the noise of the published protocol to values in [0, 1]: Gaussian, not clipped, the
+  /// picture's own stream of `seed`.
   ///
-  /// - Parameters:
-  ///   - values: The pixel values in [0, 1].
-  ///   - sigma: The standard deviation in the units of 8-bit images.
-  ///   - seed: The seed of the evaluation.
-  ///   - imageIndex: The position of the picture in its sorted folder.
+  /// `sigma` is in the units of 8-bit images, `imageIndex` the picture's position in its sorted
+  /// folder.
   public static func addProtocolNoise(
     to values: inout [Float], sigma: Float, seed: UInt64, imageIndex: Int
   ) {

@@ -45,15 +45,7 @@ public struct PatchSampler: Sendable {
     public var orientation: Int
   }
 
-  /// Makes a sampler.
-  ///
-  /// - Parameters:
-  ///   - folder: The pictures.
-  ///   - patchSize: The side of a patch in pixels, 1...4096.
-  ///   - batchSize: The patches of a batch, 1...65536.
-  ///   - seed: The seed of all choices.
-  ///   - selection: How a picture is chosen.
-  ///   - isAugmenting: Whether patches are flipped and rotated.
+  /// Makes a sampler of 1...65536 patches a batch, each of 1...4096 pixels a side.
   /// - Throws: `DatasetError` when a size is out of range or every picture is smaller than a patch;
   ///   single smaller pictures are left out and listed in `warnings`.
   public init(
@@ -108,11 +100,6 @@ public struct PatchSampler: Sendable {
   }
 
   /// Where the patch of a step and a place in the batch comes from.
-  ///
-  /// - Parameters:
-  ///   - step: The training step.
-  ///   - index: The place in the batch.
-  /// - Returns: The picture, the position and the orientation.
   public func origin(step: Int, index: Int) -> Origin {
     var generator = RandomGenerator(
       seed: seed, Stream.patches, UInt64(bitPattern: Int64(step)), UInt64(index))
@@ -137,10 +124,8 @@ public struct PatchSampler: Sendable {
       image: chosen, row: row, column: column, orientation: isAugmenting ? orientation : 0)
   }
 
-  /// The patches of a step.
-  ///
-  /// - Parameter step: The training step; the same step gives the same bits.
-  /// - Returns: Values in [0, 1], of shape [batch, patch, patch, channels].
+  /// The patches of a step, [batch, patch, patch, channels] in [0, 1]; the same step gives the same
+  /// bits.
   public func batch(step: Int) -> Tensor {
     var elements = [Float](repeating: 0, count: shape.count)
     let patchCount = patchSize * patchSize * folder.mode.channels

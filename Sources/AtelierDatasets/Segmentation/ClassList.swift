@@ -33,7 +33,6 @@ public struct ClassList: Sendable, Hashable {
   /// Lines that begin with # are remarks. A class named void, ignore or unlabelled is none: its
   /// pixels do not count. Colours that are left out are made up.
   ///
-  /// - Parameter url: The file.
   /// - Throws: `DatasetError` that names the file and the line.
   public init(reading url: URL) throws(DatasetError) {
     guard let names = try ClassNames.read(url) else {
@@ -106,9 +105,6 @@ public struct ClassList: Sendable, Hashable {
 extension ClassPalette {
   /// A colour for the class of an index, as PASCAL VOC numbers them: bits of the index from the
   /// lowest become bits of red, green and blue from the highest.
-  ///
-  /// - Parameter index: The class's index, not negative.
-  /// - Returns: Red, green and blue.
   public static func standardColor(_ index: Int) -> [UInt8] {
     var color: [UInt8] = [0, 0, 0]
     var rest = index

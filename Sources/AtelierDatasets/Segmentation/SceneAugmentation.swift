@@ -76,12 +76,7 @@ public struct SceneAugmentation: Sendable, Hashable, Codable {
 
   /// Draws the changes of one crop; the same number of draws whatever is switched on.
   ///
-  /// - Parameters:
-  ///   - picture: The picture's size.
-  ///   - crop: The crop's size.
-  ///   - center: A place of the picture, in pixels, that the crop should hold; nil for any.
-  ///   - generator: Draws.
-  /// - Returns: Where the crop's pixels are read and how they are changed.
+  /// `center` is a place of the picture, in pixels, that the crop should hold; nil for any.
   func draw(
     picture: PixelSize, crop: PixelSize, center: SIMD2<Float>?,
     using generator: inout RandomGenerator

@@ -36,16 +36,12 @@ public struct SegmentationFolder: Sendable, Hashable {
     images: ["images", "pictures"], masks: ["masks", "labels", "annotations"]
   )
 
-  /// Finds the folders of a part.
+  /// Finds the folders of a part; nil when the set has parts but not this one.
   ///
   /// Known layouts, `P` being train, val or test: CamVid's `P` and `Pannot`; `P/images` and
   /// `P/masks`; `images/P` and `masks/P`; and without parts `images` and `masks`. `labels` and
   /// `annotations` are other names for `masks`. A `classes.txt` (`ClassList`) stands beside them.
   ///
-  /// - Parameters:
-  ///   - url: The folder of the set.
-  ///   - part: Which part; a set without parts is taken whole.
-  /// - Returns: The folders; nil when the set has parts but not this one.
   /// - Throws: `DatasetError` when there is no folder or nothing in it is of a known layout.
   public static func find(
     in url: URL, part: SegmentationPart
@@ -106,16 +102,11 @@ public struct SegmentationFolder: Sendable, Hashable {
 }
 
 extension SegmentedImages {
-  /// Reads a part of the set at a place.
+  /// Reads a part of the set at a place; nil when there are parts but not this one.
   ///
-  /// - Parameters:
-  ///   - url: A folder of a layout that `SegmentationFolder` knows.
-  ///   - part: Which part; a set without parts is taken whole.
-  ///   - palette: The classes of a set without a list of its own, such as those of its training
-  ///     part; nil counts them.
-  ///   - channels: 1 or 3.
-  ///   - memoryLimit: The most bytes that pictures and labels may take.
-  /// - Returns: The set; nil when there are parts but not this one.
+  /// `palette` stands for the classes of a set without a list of its own, such as those of its
+  /// training part; nil counts them. The limit is in bytes of pictures and labels.
+  ///
   /// - Throws: `DatasetError` that names the folder or file and what is wrong with it.
   public static func read(
     _ url: URL, part: SegmentationPart, palette: ClassPalette? = nil, channels: Int = 3,

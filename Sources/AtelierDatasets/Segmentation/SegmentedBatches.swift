@@ -23,14 +23,6 @@ public final class SegmentedBatches: BatchSource {
   private let showing: [[Int]]
 
   /// Makes the batches of a training.
-  ///
-  /// - Parameters:
-  ///   - source: The pictures.
-  ///   - crop: The size of a crop.
-  ///   - batchSize: Crops a step, at least 1.
-  ///   - augmentation: The random changes.
-  ///   - balance: The share of crops around a pixel of a class drawn evenly.
-  ///   - seed: The seed of orders and changes.
   /// - Throws: `DatasetError` when a number makes no sense.
   public init(
     _ source: SegmentedSource, crop: PixelSize, batchSize: Int,
@@ -74,11 +66,9 @@ public final class SegmentedBatches: BatchSource {
     return ["input": images, "target": labels]
   }
 
-  /// The data of a step; the same step gives the same bits.
+  /// Crops [batch, height, width, channels] in [0, 1] and labels [batch, height, width] of a step.
   ///
-  /// - Parameter step: The training step.
-  /// - Returns: Crops [batch, height, width, channels] in [0, 1] and labels [batch, height, width],
-  ///   class indices or 255 where nothing counts.
+  /// Labels are class indices or 255 where nothing counts; the same step gives the same bits.
   public func crops(step: Int) -> (images: Tensor, labels: Tensor) {
     let channels = source.channels
     var images = Tensor(
@@ -118,13 +108,8 @@ public final class SegmentedBatches: BatchSource {
     cut(item, draw, pixels, targets)
   }
 
-  /// The picture of a crop.
-  ///
-  /// - Parameters:
-  ///   - number: Which crop of the training.
-  ///   - wanted: The class of `classes` that the picture should show; a drawn scene may lack it.
-  ///   - fraction: Which of the pictures that show it, as a fraction of all of them.
-  /// - Returns: The picture with its labels.
+  /// The picture of a crop: among those that show a wanted class the one at `fraction`; a drawn
+  /// scene may lack it.
   private func item(_ number: Int, showing wanted: Int?, _ fraction: Float) -> SegmentedImage {
     switch source {
     case .set(let set):

@@ -42,13 +42,8 @@ public struct SegmentedImages: Sendable {
   /// How many bytes pictures and labels of a set may take.
   public static let memoryLimit = 2 << 30
 
-  /// Puts a set together.
-  ///
-  /// - Parameters:
-  ///   - name: What the set is called.
-  ///   - items: Pictures of 1 to 4 channels, brought to `channels`.
-  ///   - channels: 1 or 3.
-  ///   - palette: The classes, at least two.
+  /// Puts a set together of pictures of 1 to 4 channels, brought to 1 or 3, and at least two
+  /// classes.
   /// - Throws: `DatasetError` when there is no picture, or a label is none of the classes.
   public init(
     name: String, items: [SegmentedImage], channels: Int = 3, palette: ClassPalette
@@ -77,12 +72,8 @@ public struct SegmentedImages: Sendable {
   /// The number of pictures.
   public var count: Int { items.count }
 
-  /// The set cut in two at random, the same way for the same seed.
-  ///
-  /// - Parameters:
-  ///   - count: How many pictures the second part gets, at least 1 and less than all.
-  ///   - seed: Decides which ones.
-  /// - Returns: Both parts, each in the set's order.
+  /// The set cut in two at random, the same way for the same seed: the second part gets `count`
+  /// pictures, each has the set's order.
   /// - Throws: `DatasetError` when a part would be empty.
   public func split(
     holdingOut count: Int, seed: UInt64
@@ -106,10 +97,7 @@ public struct SegmentedImages: Sendable {
     )
   }
 
-  /// The same pictures with the classes of a model.
-  ///
-  /// - Parameter names: The names of the model's outputs.
-  /// - Returns: The set with labels that are indices into `names`.
+  /// The same pictures with the classes of a model, whose outputs have these names.
   /// - Throws: `DatasetError` when a class of the set is none of the model's.
   public func ordered(as names: [String]) throws(DatasetError) -> SegmentedImages {
     if names == palette.names { return self }
@@ -173,11 +161,7 @@ public struct ClassStatistics: Sendable, Hashable {
     }
   }
 
-  /// One weight a class for a loss.
-  ///
-  /// - Parameter weighting: The rule.
-  /// - Returns: Weights in the classes' order; nil where all count the same. A class that no picture
-  ///   shows has weight 0.
+  /// One weight a class for a loss, 0 for one that no picture shows; nil where all count the same.
   public func weights(_ weighting: ClassWeighting) -> [Float]? {
     switch weighting {
     case .none: return nil

@@ -11,12 +11,10 @@ public protocol SegmentedScenes: Sendable {
   /// Names and colours of the labels.
   var palette: ClassPalette { get }
 
-  /// Draws one picture; any thread may draw any picture at any time.
+  /// Draws one picture, 1 channel for gray or 3 for RGB, with a class for every pixel; the same
+  /// index gives the same bits.
   ///
-  /// - Parameters:
-  ///   - index: Which one, from 0; the same index gives the same bits.
-  ///   - channels: 1 gray, 3 RGB.
-  /// - Returns: The picture with a class for every pixel.
+  /// Any thread may draw any picture at any time.
   func segmented(_ index: Int, channels: Int) -> SegmentedImage
 }
 
@@ -77,12 +75,7 @@ public enum SegmentedSource: Sendable {
 }
 
 extension SegmentedImages {
-  /// The set of the first scenes of a sequence.
-  ///
-  /// - Parameters:
-  ///   - scenes: The sequence.
-  ///   - count: How many scenes, at least 1.
-  ///   - channels: 1 or 3.
+  /// The set of the first scenes of a sequence, at least one.
   /// - Throws: `DatasetError` for no scenes.
   public init(_ scenes: any SegmentedScenes, count: Int, channels: Int = 3) throws(DatasetError) {
     try self.init(

@@ -7,14 +7,11 @@ public enum ImageFile {
   /// The extensions, in lower case, of the picture files that a listing of a folder takes.
   public static let extensions: Set<String> = ["png", "jpg", "jpeg"]
 
-  /// The picture of a file, 8 bits a sample, upright; the format is told from the content.
+  /// The picture of a PNG, JPEG, PGM or PPM file, told from its content: upright, 8 bits a sample,
+  /// 1 to 4 channels.
   ///
   /// Palettes and transparent colours are expanded, 1 to 4 bits scaled up, 16 bits rounded.
   ///
-  /// - Parameters:
-  ///   - path: A PNG, JPEG, PGM or PPM file.
-  ///   - limits: What is refused before memory is taken.
-  /// - Returns: The picture, of 1 to 4 channels.
   /// - Throws: `ImageError` when the file cannot be read, is damaged anywhere, too large or CMYK.
   public static func read(_ path: String, limits: ImageLimits = .standard) throws -> ByteImage {
     if let anymap = try anymap(path, limits) { return anymap.image(of: UInt8.self) }

@@ -61,8 +61,7 @@ public struct LinePlot: Sendable {
     self.height = height
   }
 
-  /// Draws the plot on white.
-  /// - Returns: Three channels of the plot's size.
+  /// Draws the plot on white in three channels.
   public func render() -> ByteImage {
     var canvas = Canvas(width: width, height: height)
     let scale = max(1.3, Double(width) / 600)

@@ -113,8 +113,7 @@ public struct PictureGrid: Sendable {
     return places
   }
 
-  /// Draws the table on white.
-  /// - Returns: Three channels.
+  /// Draws the table on white in three channels.
   public func render() -> ByteImage {
     let layout = layout
     var canvas = Canvas(width: max(layout.width, 2 * padding + 1), height: max(1, layout.height))
@@ -175,19 +174,13 @@ public struct PictureGrid: Sendable {
 
 /// Before and after in one picture.
 public enum Comparison {
-  /// Both pictures side by side under their names.
-  /// - Returns: Three channels.
+  /// Both pictures side by side under their names, in three channels.
   public static func pair(
     before: ByteImage, after: ByteImage, names: (String, String) = ("before", "after")
   ) -> ByteImage { PictureGrid.row([(names.0, before), (names.1, after)]).render() }
 
-  /// One picture, left of a line as it was before, right of it as it is after.
-  ///
-  /// - Parameters:
-  ///   - before: The picture at the left.
-  ///   - after: A picture of the same size at the right.
-  ///   - position: Where the line stands, 0 (left end) to 1.
-  /// - Returns: Three channels of the same size.
+  /// One picture, left of a line as it was before, right of it as it is after; the line stands at
+  /// `position`, 0 (left end) to 1.
   /// - Throws: `ImageError` when the sizes differ.
   public static func split(
     before: ByteImage, after: ByteImage, position: Double = 0.5

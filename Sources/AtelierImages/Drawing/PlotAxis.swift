@@ -11,13 +11,8 @@ struct PlotAxis {
   /// Places with their labels, in numbers.
   let ticks: [(value: Double, label: String)]
 
-  /// An axis over the finite values given, widened to round numbers.
-  ///
-  /// - Parameters:
-  ///   - values: What is to be shown; for a logarithmic axis only positive ones count.
-  ///   - isLogarithmic: Whether equal steps are equal ratios.
-  ///   - tickCount: About how many ticks are wanted.
-  ///   - isTight: Whether the range ends at the values and not at ticks.
+  /// An axis over the finite values given, on a logarithmic axis the positive ones, with about
+  /// `tickCount` ticks; a tight one ends at the values, another at ticks.
   init(_ values: [Double], isLogarithmic: Bool, tickCount: Int, isTight: Bool) {
     self.isLogarithmic = isLogarithmic
     let usable = values.filter { Self.isUsable($0, isLogarithmic) }

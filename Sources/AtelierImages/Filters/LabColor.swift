@@ -112,14 +112,11 @@ public enum LabColor {
     }
   }
 
-  /// Changes encoded RGB in place as training does to vary light and skin.
+  /// Changes encoded RGB in [0, 1] in place as training does to vary light and skin.
   ///
-  /// - Parameters:
-  ///   - pixels: Pixels of three samples in [0, 1].
-  ///   - lightness: In −1...1: below 0 lightness is multiplied by 1 + lightness, above 0 it goes by
-  ///     this part towards white.
-  ///   - a: Added to a, from green to red.
-  ///   - b: Added to b, from blue to yellow.
+  /// Lightness is in −1...1: below 0 it multiplies by 1 + lightness, above 0 it goes by this part
+  /// towards white; `a` is added from green to red, `b` from blue to yellow.
+  ///
   /// - Precondition: a whole number of pixels of three samples.
   public static func adjust(
     _ pixels: UnsafeMutableBufferPointer<Float>, lightness: Float, a: Float, b: Float

@@ -60,12 +60,8 @@ public struct AffineMap: Sendable, Hashable, Codable {
 
   /// The similarity that maps `from` to `to` with the smallest sum of squared distances (Umeyama 1991).
   ///
-  /// In the plane a proper similarity is z → p z + q on complex numbers, so the fit is a line's.
-  ///
-  /// - Parameters:
-  ///   - from: At least two different points.
-  ///   - to: As many points.
-  /// - Returns: The map; nil when the numbers of points differ or all of `from` is one point.
+  /// In the plane a proper similarity is z → p z + q on complex numbers, so the fit is a line's. It
+  /// is nil when the numbers of points differ or all of `from` is one point.
   public static func similarity(from: [PlanePoint], to: [PlanePoint]) -> AffineMap? {
     guard from.count == to.count, from.count >= 2 else { return nil }
     let count = Double(from.count)

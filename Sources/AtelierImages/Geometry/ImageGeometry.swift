@@ -129,13 +129,6 @@ extension Image {
   /// Mirroring does not repeat the edge itself (…2 1 0 1 2…) and goes back and forth when the
   /// border is wider than the picture.
   ///
-  /// - Parameters:
-  ///   - left: Columns added at the left.
-  ///   - top: Rows added above.
-  ///   - right: Columns added at the right.
-  ///   - bottom: Rows added below.
-  ///   - mirrored: Whether to mirror rather than to repeat the edge.
-  /// - Returns: The larger picture.
   /// - Precondition: no width is negative.
   public func padded(left: Int, top: Int, right: Int, bottom: Int, mirrored: Bool = true) -> Image {
     precondition(min(left, top, right, bottom) >= 0, "a border of negative width")

@@ -96,11 +96,6 @@ extension Image {
   /// each of the two directions, as Pillow does, floats neither. Alpha is treated like a colour.
   /// Besides the result only the few rows that the filter spans are held.
   ///
-  /// - Parameters:
-  ///   - newWidth: The new width in pixels.
-  ///   - newHeight: The new height in pixels.
-  ///   - filter: The kernel.
-  /// - Returns: The resized picture.
   /// - Precondition: the new size is positive.
   public func resized(
     width newWidth: Int, height newHeight: Int, filter: ResizeFilter = .lanczos

@@ -35,22 +35,6 @@ public struct CharacterPose: Hashable, Codable, Sendable {
   public var lightElevation: Float
 
   /// Makes a pose; the default looks straight into the camera, mouth closed, light from the upper left.
-  ///
-  /// - Parameters:
-  ///   - yaw: The turn to the picture's right, degrees.
-  ///   - pitch: The nod upwards, degrees.
-  ///   - roll: The clockwise tilt, degrees.
-  ///   - x: The head's centre right of the picture's, in widths.
-  ///   - y: The head's centre below the picture's, in heights.
-  ///   - scale: The head's size, 1 for two thirds of the picture.
-  ///   - mouthOpening: 0 closed to 1 wide open.
-  ///   - smile: Below 0 corners down, to 1 a broad smile.
-  ///   - eyeOpening: 0 closed, 1 usual.
-  ///   - gazeX: The look to the picture's right, -1 to 1.
-  ///   - gazeY: The look downwards, -1 to 1.
-  ///   - browHeight: -1 lowered to 1 raised.
-  ///   - lightAzimuth: The key light's side, degrees.
-  ///   - lightElevation: The key light's height, degrees.
   public init(
     yaw: Float = 0, pitch: Float = 0, roll: Float = 0, x: Float = 0, y: Float = 0, scale: Float = 1,
     mouthOpening: Float = 0, smile: Float = 0.25, eyeOpening: Float = 1, gazeX: Float = 0,
@@ -116,10 +100,8 @@ public struct CharacterPose: Hashable, Codable, Sendable {
     return result
   }
 
-  /// A pose anywhere in the ranges, usual poses more often than extreme ones.
-  ///
-  /// - Parameter generator: Gives one number for each parameter and moves on.
-  /// - Returns: A pose in range.
+  /// A pose in range, usual poses more often than extreme ones; draws one number for each
+  /// parameter.
   public static func random(using generator: inout RandomGenerator) -> CharacterPose {
     var pose = CharacterPose()
     for parameter in parameters { pose.set(parameter, bell: generator.uniform(-1...1)) }
@@ -127,12 +109,6 @@ public struct CharacterPose: Hashable, Codable, Sendable {
   }
 
   /// A smooth clip: every parameter wanders on its own along a seeded path; faces blink now and then.
-  ///
-  /// - Parameters:
-  ///   - count: The number of poses.
-  ///   - framesPerSecond: The rate at which they are to be shown.
-  ///   - seed: Which of the clips.
-  /// - Returns: `count` poses in range.
   public static func clip(
     count: Int, framesPerSecond: Float = 25, seed: UInt64
   ) -> [CharacterPose] {

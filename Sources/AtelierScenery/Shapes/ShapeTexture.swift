@@ -17,12 +17,8 @@ struct ShapeTexture {
   /// The colour halfway between the tones, sRGB-coded.
   var mean: Color { (first + second) / 2 }
 
-  /// A surface for an object: a vivid colour that stands out from others.
-  ///
-  /// - Parameters:
-  ///   - generator: Decides all of it.
-  ///   - pixel: The size of a pixel in shorter sides of the picture; no pattern gets finer than it shows.
-  ///   - others: Colours to keep away from.
+  /// A surface for an object: a vivid colour that stands out from others, no pattern finer than
+  /// pixels of `pixel` shorter sides of the picture show.
   init(objectUsing generator: inout RandomGenerator, pixel: Float, apartFrom others: [Color]) {
     var best = Color.zero
     var bestGap: Float = -1

@@ -33,13 +33,8 @@ public struct ShapesScenes: Sendable {
   /// The picture sizes that can be drawn, in pixels per side.
   public static let sizes = 16...2048
 
-  /// Describes a sequence of scenes.
-  ///
-  /// - Parameters:
-  ///   - seed: Which sequence; the same seed gives the same scenes.
-  ///   - size: Columns and rows of the pictures, each in `sizes`.
-  ///   - kinds: What may be seen; at least one, each once.
-  ///   - objectCounts: The fewest and the most shapes in a picture, in 1...20; crowded ones get fewer.
+  /// Describes a sequence of scenes of sides in `sizes`, kinds each once, and 1...20 shapes;
+  /// crowded pictures get fewer.
   /// - Throws: `DatasetError` when an argument is out of range.
   public init(
     seed: UInt64, size: PixelSize = PixelSize(width: 128, height: 128),
@@ -69,10 +64,7 @@ public struct ShapesScenes: Sendable {
   /// Names and colours of the labels of `ShapesScene.labels`: the ground first, then the shapes.
   public var palette: ClassPalette { .objects(classNames) }
 
-  /// Draws one scene; any thread may draw any scene at any time.
-  ///
-  /// - Parameter index: Which one, from 0.
-  /// - Returns: The picture with its truth; at least one shape.
+  /// Draws one scene of at least one shape; any thread may draw any scene at any time.
   public func scene(_ index: Int) -> ShapesScene {
     var generator = RandomGenerator(seed: seed, 0x7368_6170_6573, UInt64(truncatingIfNeeded: index))
     let plan = ScenePlan(self, using: &generator)
