@@ -27,9 +27,8 @@ extension COCODocument {
 
   /// Reads a file of objects in memory; `name` stands for it in errors.
   public init(json: [UInt8], name: String) throws(DatasetError) {
-    self.init()
     var parser = COCOParser(json, name)
-    try parser.document(into: &self)
+    self = try parser.document()
   }
 
   /// Reads detections in memory; `name` stands for their file in errors.
@@ -51,33 +50,33 @@ private struct COCOParser {
 
   // MARK: - Whole files
 
-  mutating func document(into document: inout COCODocument) throws(DatasetError) {
-    do {
-      try parts(into: &document)
-      try end()
-    } catch let error as JSONSyntaxError {
-      throw DatasetError("\(name): byte \(error.position): \(error.message)")
-    } catch let error as DatasetError {
-      throw error
-    } catch {
-      throw DatasetError("\(name): \(error)")
-    }
+  mutating func document() throws(DatasetError) -> COCODocument {
+    let document = try whole { try $0.parts() }
     try check("image", document.pictures.map(\.id))
     try check("category", document.categories.map(\.id))
     try check("annotation", document.annotations.compactMap(\.id))
+    return document
   }
 
   mutating func results() throws(DatasetError) -> [COCODocument.Annotation] {
+    try whole { parser in try parser.array("an array of detections") { try $0.annotation() } }
+  }
+
+  /// What the text is from its beginning to its end.
+  private mutating func whole<Value>(
+    _ parse: (inout COCOParser) throws -> Value
+  ) throws(DatasetError) -> Value {
     do {
-      let found = try array("an array of detections") { parser in try parser.annotation() }
-      try end()
-      return found
+      let value = try parse(&self)
+      guard reader.isAtEnd() else {
+        throw JSONSyntaxError(
+          message: "expected the end of the text, received more", position: reader.position)
+      }
+      return value
     } catch let error as JSONSyntaxError {
       throw DatasetError("\(name): byte \(error.position): \(error.message)")
-    } catch let error as DatasetError {
-      throw error
     } catch {
-      throw DatasetError("\(name): \(error)")
+      throw error as? DatasetError ?? DatasetError("\(name): \(error)")
     }
   }
 
@@ -88,14 +87,8 @@ private struct COCOParser {
     }
   }
 
-  private mutating func end() throws {
-    guard reader.isAtEnd() else {
-      throw JSONSyntaxError(
-        message: "expected the end of the text, received more", position: reader.position)
-    }
-  }
-
-  private mutating func parts(into document: inout COCODocument) throws {
+  private mutating func parts() throws -> COCODocument {
+    var document = COCODocument()
     var keys: Set<String> = []
     try object { parser, key in
       keys.insert(key)
@@ -105,15 +98,15 @@ private struct COCOParser {
         document.categories = try parser.array("an array of categories") { try $0.category() }
       case "annotations":
         document.annotations = try parser.array("an array of annotations") { try $0.annotation() }
-      default: return false
+      default: try parser.reader.skipValue()
       }
-      return true
     }
     for key in ["images", "categories", "annotations"] where !keys.contains(key) {
       throw DatasetError(
         "\(name): expected COCO objects with the keys images, categories and annotations; "
           + "there is no \(key)")
     }
+    return document
   }
 
   // MARK: - Parts
@@ -129,9 +122,8 @@ private struct COCOParser {
       case "file_name": fileName = try parser.reader.string("a file name")
       case "width": width = try parser.reader.wholeNumber()
       case "height": height = try parser.reader.wholeNumber()
-      default: return false
+      default: try parser.reader.skipValue()
       }
-      return true
     }
     guard let id else { throw missing("an image with an id", start) }
     guard let fileName, !fileName.isEmpty else {
@@ -155,9 +147,8 @@ private struct COCOParser {
       switch key {
       case "id": id = try parser.reader.wholeNumber()
       case "name": title = try parser.reader.string("a category's name")
-      default: return false
+      default: try parser.reader.skipValue()
       }
-      return true
     }
     guard let id else { throw missing("a category with an id", start) }
     guard let title, !title.isEmpty else {
@@ -180,9 +171,8 @@ private struct COCOParser {
       case "bbox": numbers = try parser.optional { try $0.numbers("a box of four numbers") }
       case "iscrowd": result.isCrowd = try parser.flag()
       case "score": result.score = try parser.optional { try $0.reader.number() }
-      default: return false
+      default: try parser.reader.skipValue()
       }
-      return true
     }
     let title = result.id.map { "annotation \($0)" } ?? "the annotation at byte \(start)"
     guard result.pictureID >= 0, result.categoryID >= 0 else {
@@ -234,9 +224,8 @@ private struct COCOParser {
           runs = try parser.array("runs") { try $0.reader.wholeNumber() }
         }
       case "size": size = try parser.array("a size") { try $0.reader.wholeNumber() }
-      default: return false
+      default: try parser.reader.skipValue()
       }
-      return true
     }
     guard size.count == 2 else {
       throw JSONSyntaxError(
@@ -254,8 +243,8 @@ private struct COCOParser {
     JSONSyntaxError(message: "expected \(expected), received one without", position: position)
   }
 
-  /// Visits the keys of an object, each at most once; values that `visit` leaves are skipped.
-  private mutating func object(_ visit: (inout COCOParser, String) throws -> Bool) throws {
+  /// Visits the keys of an object, each at most once; `visit` reads or skips the value of each.
+  private mutating func object(_ visit: (inout COCOParser, String) throws -> Void) throws {
     try reader.beginObject()
     var keys: Set<String> = []
     var start = reader.position
@@ -264,7 +253,7 @@ private struct COCOParser {
         throw JSONSyntaxError(
           message: "expected each key once, received one twice", position: start)
       }
-      if try !visit(&self, key) { try reader.skipValue() }
+      try visit(&self, key)
       start = reader.position
     }
   }

@@ -95,17 +95,17 @@ private enum Coded {
     let name: String
   }
 
-  enum Segmentation: Encodable {
-    case polygons([[Double]])
-    case runs(Runs<[Int]>)
-    case text(Runs<String>)
+  struct Segmentation: Encodable {
+    let value: COCODocument.Segmentation
 
     func encode(to encoder: any Encoder) throws {
       var container = encoder.singleValueContainer()
-      switch self {
-      case .polygons(let value): try container.encode(value)
-      case .runs(let value): try container.encode(value)
-      case .text(let value): try container.encode(value)
+      switch value {
+      case .polygons(let polygons): try container.encode(polygons)
+      case .runs(let runs, let height, let width):
+        try container.encode(Runs(size: [height, width], counts: runs))
+      case .text(let text, let height, let width):
+        try container.encode(Runs(size: [height, width], counts: text))
       }
     }
   }
@@ -135,15 +135,7 @@ private enum Coded {
       id = isResult ? nil : annotation.id
       pictureID = annotation.pictureID
       categoryID = annotation.categoryID
-      segmentation = annotation.segmentation.map {
-        switch $0 {
-        case .polygons(let polygons): .polygons(polygons)
-        case .runs(let runs, let height, let width):
-          .runs(Runs(size: [height, width], counts: runs))
-        case .text(let text, let height, let width):
-          .text(Runs(size: [height, width], counts: text))
-        }
-      }
+      segmentation = annotation.segmentation.map(Segmentation.init)
       area = isResult ? nil : annotation.area
       bbox = annotation.box.map { [$0.x, $0.y, $0.width, $0.height] }
       iscrowd = isResult ? nil : (annotation.isCrowd ? 1 : 0)

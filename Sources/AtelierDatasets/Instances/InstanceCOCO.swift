@@ -70,8 +70,7 @@ extension InstanceData {
         "\(title): expected its picture \(picture.fileName) in "
           + folders.map(\.relativePath).joined(separator: " or ") + "; there is no such file")
     }
-    let size: PixelSize
-    do { size = try ImageFile.size(url.path) } catch { throw DatasetError("\(error)") }
+    let size = try DatasetError.wrapping { try ImageFile.size(url.path) }
     guard size == picture.size else {
       throw DatasetError(
         "\(title): expected \(picture.fileName) of \(picture.size), received a picture of \(size)")
@@ -98,10 +97,8 @@ extension COCODocument {
   public func objects(
     of annotations: [Annotation], file: String
   ) throws(DatasetError) -> [[EncodedObject]] {
-    var places: [Int: Int] = [:]
-    for (place, picture) in pictures.enumerated() { places[picture.id] = place }
-    var classes: [Int: Int] = [:]
-    for (place, category) in categories.enumerated() { classes[category.id] = place }
+    let places = Dictionary(zip(pictures.map(\.id), 0...), uniquingKeysWith: { $1 })
+    let classes = Dictionary(zip(categories.map(\.id), 0...), uniquingKeysWith: { $1 })
     var result = [[EncodedObject]](repeating: [], count: pictures.count)
     for (index, annotation) in annotations.enumerated() {
       let title = "\(file): annotation \(annotation.id.map(String.init) ?? "number \(index + 1)")"

@@ -7,7 +7,7 @@ import Foundation
 /// A set of pictures, each with the masks of its objects.
 ///
 /// Masks are kept as runs and pictures on the disk, so a large set fits in memory.
-public struct InstanceData: Sendable {
+public struct InstanceData: DividedSet, Sendable {
   /// Where the pixels of a picture are.
   public enum Source: Sendable {
     /// In memory.
@@ -49,8 +49,7 @@ public struct InstanceData: Sendable {
       case .image(let image): return image.rgb
       case .drawn(let draw): return draw()
       case .file(let url):
-        let image: ByteImage
-        do { image = try ImageFile.read(url).rgb } catch { throw DatasetError("\(error)") }
+        let image = try DatasetError.wrapping { try ImageFile.read(url).rgb }
         guard image.size == size else {
           throw DatasetError(
             "\(url.relativePath): expected a picture of \(size), received \(image.size)")
@@ -111,26 +110,9 @@ public struct InstanceData: Sendable {
       name: name + suffix, classNames: classNames, items: items.filter(isWanted))
   }
 
-  /// The set cut in two at random, the same way for the same seed: the second part gets `count`
-  /// pictures, each has the set's order.
-  /// - Throws: `DatasetError` when a part would be empty.
-  public func split(
-    holdingOut count: Int, seed: UInt64
-  ) throws(DatasetError) -> (rest: InstanceData, held: InstanceData) {
-    guard count > 0, count < items.count else {
-      throw DatasetError(
-        "\(name): \(count) of \(items.count) pictures cannot be held out for validation")
-    }
-    var generator = RandomGenerator(seed: seed, Stream.split)
-    let order = generator.permutation(items.count)
-    func part(_ indices: [Int], _ suffix: String) throws(DatasetError) -> InstanceData {
-      try InstanceData(
-        name: name + suffix, classNames: classNames, items: indices.map { items[$0] })
-    }
-    return (
-      try part(order.dropFirst(count).sorted(), " without validation"),
-      try part(order.prefix(count).sorted(), " validation")
-    )
+  /// Some of the pictures, at least one, in the order wanted; the name gets the suffix.
+  public func selecting(_ indices: [Int], suffix: String) throws(DatasetError) -> InstanceData {
+    try InstanceData(name: name + suffix, classNames: classNames, items: indices.map { items[$0] })
   }
 
   /// The set as a COCO file's content: pictures are numbered from 1 in their order.

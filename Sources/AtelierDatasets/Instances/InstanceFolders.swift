@@ -31,12 +31,11 @@ extension InstanceData {
   public static func read(
     _ url: URL, part: InstancePart = .all, className: String = "object"
   ) throws(DatasetError) -> InstanceData {
-    var isFolder: ObjCBool = false
-    guard FileManager.default.fileExists(atPath: url.path, isDirectory: &isFolder) else {
+    guard let isFolder = url.isFolder else {
       throw DatasetError("\(url.path): no such file or folder")
     }
-    guard isFolder.boolValue else { return try InstanceData(coco: url) }
-    let entries = try listing(url)
+    guard isFolder else { return try InstanceData(coco: url) }
+    let entries = try url.entries()
     let hasLabels = entries.contains("labels") && entries.contains("images")
     if hasLabels, entries.contains("index.csv") {
       return try InstanceData(indexed: url, part: part, className: className)
@@ -63,7 +62,7 @@ extension InstanceData {
   /// - Throws: `DatasetError` that names the file: labels missing or of another size.
   public init(labelFolder folder: URL, className: String = "object") throws(DatasetError) {
     var items: [Item] = []
-    for (name, url) in try Self.pictures(folder.appendingPathComponent("images")) {
+    for (name, url) in try ImageFolder.list(folder.appendingPathComponent("images")) {
       let stem = (name as NSString).deletingPathExtension
       let labels = folder.appendingPathComponent("labels/\(stem).png")
       items.append(try Self.item(stem, url, labels: labels, kind: nil, objects: nil))
@@ -119,7 +118,7 @@ extension InstanceData {
   private static func item(
     _ name: String, _ picture: URL, labels: URL, kind: String?, objects: Int?
   ) throws(DatasetError) -> Item {
-    let size = try pictureSize(picture)
+    let size = try DatasetError.wrapping { try ImageFile.size(picture.path) }
     let numbers = try InstanceLabels.read(labels)
     guard numbers.size == size else {
       throw DatasetError(
@@ -147,18 +146,18 @@ extension InstanceData {
   ///   size or without a pixel.
   public init(maskFolders folder: URL, className: String = "object") throws(DatasetError) {
     var items: [Item] = []
-    for name in try Self.listing(folder) {
+    for name in try folder.entries() {
       let place = folder.appendingPathComponent(name)
       let images = place.appendingPathComponent("images")
       guard FileManager.default.fileExists(atPath: images.path) else { continue }
-      let pictures = try Self.pictures(images)
+      let pictures = try ImageFolder.list(images)
       guard pictures.count == 1 else {
         throw DatasetError(
           "\(images.relativePath): expected one picture, received \(pictures.count)")
       }
-      let size = try Self.pictureSize(pictures[0].url)
+      let size = try DatasetError.wrapping { try ImageFile.size(pictures[0].url.path) }
       var objects: [EncodedObject] = []
-      for (_, file) in try Self.pictures(place.appendingPathComponent("masks")) {
+      for (_, file) in try ImageFolder.list(place.appendingPathComponent("masks")) {
         objects.append(EncodedObject(classIndex: 0, mask: try Self.objectMask(file, size: size)))
       }
       items.append(Item(name: name, size: size, objects: objects, source: .file(pictures[0].url)))
@@ -175,18 +174,13 @@ extension InstanceData {
   private static func objectMask(
     _ file: URL, size: PixelSize
   ) throws(DatasetError) -> RunLengthMask {
-    let image: ByteImage
-    do {
+    let image = try DatasetError.wrapping {
       let received = try ImageFile.size(file.path)
       guard received == size else {
         throw DatasetError(
           "\(file.relativePath): expected a mask of its picture's \(size), received \(received)")
       }
-      image = try ImageFile.read(file).withoutAlpha
-    } catch let error as DatasetError {
-      throw error
-    } catch {
-      throw DatasetError("\(error)")
+      return try ImageFile.read(file).withoutAlpha
     }
     let channels = image.channels
     let pixels = (0..<image.pixelCount).map { pixel in
@@ -198,25 +192,5 @@ extension InstanceData {
         "\(file.relativePath): expected a mask with at least one pixel, received an empty one")
     }
     return mask
-  }
-
-  // MARK: - Files
-
-  private static func listing(_ folder: URL) throws(DatasetError) -> [String] {
-    guard let entries = try? FileManager.default.contentsOfDirectory(atPath: folder.path) else {
-      throw DatasetError("\(folder.relativePath): expected a folder that can be listed")
-    }
-    return entries.filter { !$0.hasPrefix(".") }
-      .sorted { $0.utf8.lexicographicallyPrecedes($1.utf8) }
-  }
-
-  private static func pictures(_ folder: URL) throws(DatasetError) -> [(name: String, url: URL)] {
-    do { return try ImageFolder.list(folder) } catch {
-      throw error as? DatasetError ?? DatasetError("\(folder.relativePath): cannot be listed")
-    }
-  }
-
-  private static func pictureSize(_ url: URL) throws(DatasetError) -> PixelSize {
-    do { return try ImageFile.size(url.path) } catch { throw DatasetError("\(error)") }
   }
 }

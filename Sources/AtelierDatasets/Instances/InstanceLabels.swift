@@ -54,7 +54,7 @@ public struct InstanceLabels: Sendable, Hashable {
   /// Reads a PNG of numbers as they are stored: gray of 8 or 16 bits, or a palette's indices.
   /// - Throws: `DatasetError` that names the file when it cannot be read or has colours.
   public static func read(_ url: URL) throws(DatasetError) -> InstanceLabels {
-    do {
+    try DatasetError.wrapping {
       let information = try ImageFile.information(url.path)
       if information.bitDepth == 16 {
         guard information.channels == 1 else {
@@ -68,8 +68,6 @@ public struct InstanceLabels: Sendable, Hashable {
       let indices = try ImageFile.readIndices(url.path).indices
       return InstanceLabels(
         width: indices.width, height: indices.height, labels: indices.samples.map(UInt16.init))
-    } catch {
-      throw DatasetError("\(error)")
     }
   }
 

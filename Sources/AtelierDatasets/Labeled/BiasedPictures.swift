@@ -74,11 +74,7 @@ public enum BiasedPictures {
 
   /// What a place of the picture shows, seen from the middle of the head.
   private enum Part {
-    case ground
-    case fur
-    case mask
-    case eye
-    case nose
+    case ground, fur, mask, eye, nose
 
     init(_ place: SIMD2<Float>, isWolf: Bool) {
       let (x, y) = (abs(place.x), place.y)

@@ -52,16 +52,7 @@ extension LabeledImages {
 
   /// The names of the folders in a folder, sorted by their bytes.
   static func classFolders(in folder: URL) throws -> [String] {
-    guard let entries = try? FileManager.default.contentsOfDirectory(atPath: folder.path) else {
-      throw DatasetError("\(folder.relativePath): expected a folder that can be listed")
-    }
-    return entries.filter { name in
-      var isFolder: ObjCBool = false
-      let path = folder.appendingPathComponent(name).path
-      return !name.hasPrefix(".")
-        && FileManager.default.fileExists(atPath: path, isDirectory: &isFolder)
-        && isFolder.boolValue
-    }.sorted { $0.utf8.lexicographicallyPrecedes($1.utf8) }
+    try folder.entries().filter { folder.appendingPathComponent($0).isFolder == true }
   }
 }
 

@@ -3,8 +3,55 @@
 import AtelierEngine
 import AtelierImages
 
+/// Pictures that are cut into a part to learn from and one that is held out.
+public protocol DividedSet {
+  /// What the set is called in messages and protocols.
+  var name: String { get }
+  /// The number of pictures.
+  var count: Int { get }
+
+  /// Some of the pictures, at least one, in the order wanted; the name gets the suffix.
+  /// - Throws: `DatasetError` when there are none.
+  func selecting(_ indices: [Int], suffix: String) throws(DatasetError) -> Self
+}
+
+extension DividedSet {
+  /// The set cut in two at random, the same way for the same seed: the second part gets `count`
+  /// pictures, each has the set's order.
+  /// - Throws: `DatasetError` when a part would be empty.
+  public func split(
+    holdingOut count: Int, seed: UInt64
+  ) throws(DatasetError) -> (rest: Self, held: Self) {
+    guard count > 0, count < self.count else {
+      throw DatasetError(
+        "\(name): \(count) of \(self.count) pictures cannot be held out for validation")
+    }
+    var generator = RandomGenerator(seed: seed, Stream.split)
+    let order = generator.permutation(self.count)
+    return (
+      try selecting(order.dropFirst(count).sorted(), suffix: " without validation"),
+      try selecting(order.prefix(count).sorted(), suffix: " validation")
+    )
+  }
+
+  /// The place of each class among a model's; numbers alone are no names, and keep their places.
+  func places(of classes: [String], in names: [String]) throws(DatasetError) -> [Int] {
+    let isNumbered = classes == LabeledImages.numberNames(classes.count)
+    var places: [Int] = []
+    for (index, name) in classes.enumerated() {
+      guard let place = isNumbered ? index : names.firstIndex(of: name), place < names.count else {
+        throw DatasetError(
+          "\(self.name): its class '\(name)' is none of the model's, which are "
+            + names.prefix(12).joined(separator: ", ") + (names.count > 12 ? ", …" : ""))
+      }
+      places.append(place)
+    }
+    return places
+  }
+}
+
 /// A set of pictures of one size in memory, each with a class.
-public struct LabeledImages: Sendable {
+public struct LabeledImages: DividedSet, Sendable {
   /// What the set is called in messages and protocols.
   public let name: String
   /// Columns and rows of every picture.
@@ -122,24 +169,6 @@ public struct LabeledImages: Sendable {
       labels: indices.map { labels[$0] }, classNames: classNames)
   }
 
-  /// The set cut in two at random, the same way for the same seed: the second part gets `count`
-  /// pictures, each has the set's order.
-  /// - Throws: `DatasetError` when a part would be empty.
-  public func split(
-    holdingOut count: Int, seed: UInt64
-  ) throws(DatasetError) -> (rest: LabeledImages, held: LabeledImages) {
-    guard count > 0, count < self.count else {
-      throw DatasetError(
-        "\(name): \(count) of \(self.count) pictures cannot be held out for validation")
-    }
-    var generator = RandomGenerator(seed: seed, Stream.split)
-    let order = generator.permutation(self.count)
-    return (
-      try selecting(order.dropFirst(count).sorted(), suffix: " without validation"),
-      try selecting(order.prefix(count).sorted(), suffix: " validation")
-    )
-  }
-
   /// The same pictures under other class names, as many as there are classes.
   /// - Throws: `DatasetError` when their number differs or two are equal.
   public func naming(_ names: [String]) throws(DatasetError) -> LabeledImages {
@@ -159,16 +188,7 @@ public struct LabeledImages: Sendable {
   /// - Throws: `DatasetError` when a class of the set has no such name.
   public func ordered(as names: [String]) throws(DatasetError) -> LabeledImages {
     if names == classNames { return self }
-    let isNumbered = classNames == Self.numberNames(classNames.count)
-    var places: [Int] = []
-    for (index, name) in classNames.enumerated() {
-      guard let place = isNumbered ? index : names.firstIndex(of: name), place < names.count else {
-        throw DatasetError(
-          "\(self.name): its class '\(name)' is none of the model's, which are "
-            + names.prefix(12).joined(separator: ", ") + (names.count > 12 ? ", …" : ""))
-      }
-      places.append(place)
-    }
+    let places = try places(of: classNames, in: names)
     return try LabeledImages(
       name: name, size: size, channels: channels, pixels: pixels,
       labels: labels.map { places[$0] }, classNames: names)

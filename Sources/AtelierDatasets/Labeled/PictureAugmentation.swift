@@ -2,12 +2,7 @@
 // partly covered.
 
 import AtelierEngine
-
-#if canImport(Glibc)
-import Glibc
-#elseif canImport(Darwin)
-import Darwin
-#endif
+import Foundation
 
 /// How far each picture is changed at most; every change is drawn anew each time.
 public struct PictureAugmentation: Sendable, Hashable, Codable {

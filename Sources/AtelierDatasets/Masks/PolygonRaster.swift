@@ -72,13 +72,8 @@ private struct BoundaryWalk {
   let width: Int
   let height: Int
   /// Column-wise places of the pixels below the crossings.
-  private(set) var crossings: [Int] = []
-  private var last: SIMD2<Int>?
-
-  init(width: Int, height: Int) {
-    self.width = width
-    self.height = height
-  }
+  var crossings: [Int] = []
+  var last: SIMD2<Int>?
 
   /// Walks a straight edge on the fine grid, always computed from its left or upper end.
   mutating func edge(_ start: SIMD2<Int>, _ end: SIMD2<Int>) {

@@ -108,12 +108,11 @@ public struct ImageFolder: Sendable {
   /// - Throws: `DatasetError` when there is nothing at `url`.
   public static func list(
     _ url: URL, extensions: Set<String> = extensions
-  ) throws -> [(name: String, url: URL)] {
-    var isFolder: ObjCBool = false
-    guard FileManager.default.fileExists(atPath: url.path, isDirectory: &isFolder) else {
+  ) throws(DatasetError) -> [(name: String, url: URL)] {
+    guard let isFolder = url.isFolder else {
       throw DatasetError("\(url.path): no such file or folder")
     }
-    guard isFolder.boolValue else { return [(url.lastPathComponent, url)] }
+    guard isFolder else { return [(url.lastPathComponent, url)] }
     var names: [String] = []
     try collect(url, extensions, prefix: "", depth: 0, into: &names)
     names.sort { $0.utf8.lexicographicallyPrecedes($1.utf8) }
@@ -122,20 +121,16 @@ public struct ImageFolder: Sendable {
 
   private static func collect(
     _ folder: URL, _ extensions: Set<String>, prefix: String, depth: Int, into names: inout [String]
-  ) throws {
+  ) throws(DatasetError) {
     // Links can make a folder contain itself.
     guard depth < 32 else { throw DatasetError("\(folder.path): folders are nested too deeply") }
-    let entries: [String]
-    do { entries = try FileManager.default.contentsOfDirectory(atPath: folder.path) } catch {
+    guard let entries = try? FileManager.default.contentsOfDirectory(atPath: folder.path) else {
       throw DatasetError("\(folder.path): cannot be listed")
     }
     for entry in entries where !entry.hasPrefix(".") {
       let url = folder.appendingPathComponent(entry)
-      var isFolder: ObjCBool = false
-      guard FileManager.default.fileExists(atPath: url.path, isDirectory: &isFolder) else {
-        continue
-      }
-      if isFolder.boolValue {
+      guard let isFolder = url.isFolder else { continue }
+      if isFolder {
         try collect(url, extensions, prefix: prefix + entry + "/", depth: depth + 1, into: &names)
       } else if extensions.contains(url.pathExtension.lowercased()) {
         names.append(prefix + entry)
@@ -147,5 +142,23 @@ public struct ImageFolder: Sendable {
     PixelSize(
       width: max(1, Int((Double(size.width) * scale).rounded(.down))),
       height: max(1, Int((Double(size.height) * scale).rounded(.down))))
+  }
+}
+
+extension URL {
+  /// Whether there is a folder; nil where there is nothing.
+  var isFolder: Bool? {
+    var isFolder: ObjCBool = false
+    return FileManager.default.fileExists(atPath: path, isDirectory: &isFolder)
+      ? isFolder.boolValue : nil
+  }
+
+  /// The names in a folder that are not hidden, in the order of their bytes.
+  func entries() throws(DatasetError) -> [String] {
+    guard let entries = try? FileManager.default.contentsOfDirectory(atPath: path) else {
+      throw DatasetError("\(relativePath): expected a folder that can be listed")
+    }
+    return entries.filter { !$0.hasPrefix(".") }
+      .sorted { $0.utf8.lexicographicallyPrecedes($1.utf8) }
   }
 }

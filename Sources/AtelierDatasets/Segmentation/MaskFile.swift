@@ -14,13 +14,7 @@ public enum MaskFile {
   public static func read(
     _ path: String, classes: ClassList?, size: PixelSize
   ) throws(DatasetError) -> LabelMap {
-    do {
-      return try checked(path, classes, size)
-    } catch let error as DatasetError {
-      throw error
-    } catch {
-      throw DatasetError("not usable as a mask: \(error)")
-    }
+    try DatasetError.wrapping("not usable as a mask: ") { try checked(path, classes, size) }
   }
 
   private static func checked(

@@ -3,12 +3,7 @@
 
 import AtelierEngine
 import AtelierImages
-
-#if canImport(Glibc)
-import Glibc
-#elseif canImport(Darwin)
-import Darwin
-#endif
+import Foundation
 
 /// How a training crop is cut out of its picture and changed; every change is drawn anew each time.
 public struct SceneAugmentation: Sendable, Hashable, Codable {

@@ -46,7 +46,7 @@ public struct SegmentationFolder: Sendable, Hashable {
   public static func find(
     in url: URL, part: SegmentationPart
   ) throws(DatasetError) -> SegmentationFolder? {
-    guard isFolder(url) else {
+    guard url.isFolder == true else {
       throw DatasetError("\(url.relativePath): expected a folder of pictures and masks")
     }
     if let found = folders(of: part, in: url) { return found }
@@ -65,7 +65,7 @@ public struct SegmentationFolder: Sendable, Hashable {
     for name in part.names {
       let pictures = url.appendingPathComponent(name)
       let annotated = url.appendingPathComponent(name + "annot")
-      if isFolder(pictures), isFolder(annotated) {
+      if pictures.isFolder == true, annotated.isFolder == true {
         return SegmentationFolder(images: pictures, masks: annotated, classes: classes(of: url))
       }
       if let (images, masks) = pair(in: pictures, below: nil) ?? pair(in: url, below: name) {
@@ -81,7 +81,7 @@ public struct SegmentationFolder: Sendable, Hashable {
       names.map { name in
         let folder = url.appendingPathComponent(name)
         return part.map { folder.appendingPathComponent($0) } ?? folder
-      }.first(where: isFolder)
+      }.first { $0.isFolder == true }
     }
     guard let images = first(folderNames.images), let masks = first(folderNames.masks) else {
       return nil
@@ -92,12 +92,6 @@ public struct SegmentationFolder: Sendable, Hashable {
   private static func classes(of url: URL) -> URL? {
     let file = url.appendingPathComponent("classes.txt")
     return FileManager.default.fileExists(atPath: file.path) ? file : nil
-  }
-
-  private static func isFolder(_ url: URL) -> Bool {
-    var isFolder: ObjCBool = false
-    return FileManager.default.fileExists(atPath: url.path, isDirectory: &isFolder)
-      && isFolder.boolValue
   }
 }
 

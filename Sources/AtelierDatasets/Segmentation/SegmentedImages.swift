@@ -2,12 +2,7 @@
 
 import AtelierEngine
 import AtelierImages
-
-#if canImport(Glibc)
-import Glibc
-#elseif canImport(Darwin)
-import Darwin
-#endif
+import Foundation
 
 /// One picture with a class for every pixel.
 public struct SegmentedImage: Sendable, Equatable {
@@ -29,7 +24,7 @@ public struct SegmentedImage: Sendable, Equatable {
 }
 
 /// A set of pictures of any sizes with a class for every pixel, in memory, in a fixed order.
-public struct SegmentedImages: Sendable {
+public struct SegmentedImages: DividedSet, Sendable {
   /// What the set is called in messages and protocols.
   public let name: String
   /// The pictures, at least one, all with `channels` channels.
@@ -72,44 +67,18 @@ public struct SegmentedImages: Sendable {
   /// The number of pictures.
   public var count: Int { items.count }
 
-  /// The set cut in two at random, the same way for the same seed: the second part gets `count`
-  /// pictures, each has the set's order.
-  /// - Throws: `DatasetError` when a part would be empty.
-  public func split(
-    holdingOut count: Int, seed: UInt64
-  ) throws(DatasetError) -> (rest: SegmentedImages, held: SegmentedImages) {
-    guard count > 0, count < self.count else {
-      throw DatasetError(
-        "\(name): \(count) of \(self.count) pictures cannot be held out for validation")
-    }
-    var generator = RandomGenerator(seed: seed, Stream.split)
-    let order = generator.permutation(self.count)
-    func part(_ indices: some Sequence<Int>, _ suffix: String) throws(DatasetError)
-      -> SegmentedImages
-    {
-      try SegmentedImages(
-        name: name + suffix, items: indices.sorted().map { items[$0] }, channels: channels,
-        palette: palette)
-    }
-    return (
-      try part(order.dropFirst(count), " without validation"),
-      try part(order.prefix(count), " validation")
-    )
+  /// Some of the pictures, at least one, in the order wanted; the name gets the suffix.
+  public func selecting(_ indices: [Int], suffix: String) throws(DatasetError) -> SegmentedImages {
+    try SegmentedImages(
+      name: name + suffix, items: indices.map { items[$0] }, channels: channels, palette: palette)
   }
 
   /// The same pictures with the classes of a model, whose outputs have these names.
   /// - Throws: `DatasetError` when a class of the set is none of the model's.
   public func ordered(as names: [String]) throws(DatasetError) -> SegmentedImages {
     if names == palette.names { return self }
-    let isNumbered = palette.names == LabeledImages.numberNames(palette.count)
     var places = [UInt8](repeating: LabelMap.ignored, count: 256)
-    for (index, entry) in palette.entries.enumerated() {
-      guard let place = isNumbered ? index : names.firstIndex(of: entry.name), place < names.count
-      else {
-        throw DatasetError(
-          "\(name): its class '\(entry.name)' is none of the model's, which are "
-            + names.prefix(12).joined(separator: ", ") + (names.count > 12 ? ", …" : ""))
-      }
+    for (index, place) in try self.places(of: palette.names, in: names).enumerated() {
       places[index] = UInt8(place)
     }
     let colors = Dictionary(

@@ -25,35 +25,25 @@ public enum SegmentedSource: Sendable {
   /// Drawn scenes, each of them once; 1 or 3 channels.
   case scenes(any SegmentedScenes, channels: Int)
 
-  /// What it is called in messages and protocols.
-  public var name: String {
+  private var parts: (name: String, channels: Int, palette: ClassPalette) {
     switch self {
-    case .set(let set): set.name
-    case .scenes(let scenes, _): scenes.name
+    case .set(let set): (set.name, set.channels, set.palette)
+    case .scenes(let scenes, let channels): (scenes.name, channels, scenes.palette)
     }
   }
+
+  /// What it is called in messages and protocols.
+  public var name: String { parts.name }
+  /// 1 gray, 3 RGB.
+  public var channels: Int { parts.channels }
+  /// The classes.
+  public var palette: ClassPalette { parts.palette }
 
   /// The name and how many pictures there are.
   public var summary: String {
     switch self {
     case .set(let set): "\(name), \(set.count) pictures"
     case .scenes(let scenes, _): "\(name), \(scenes.size), without end"
-    }
-  }
-
-  /// 1 gray, 3 RGB.
-  public var channels: Int {
-    switch self {
-    case .set(let set): set.channels
-    case .scenes(_, let channels): channels
-    }
-  }
-
-  /// The classes.
-  public var palette: ClassPalette {
-    switch self {
-    case .set(let set): set.palette
-    case .scenes(let scenes, _): scenes.palette
     }
   }
 
