@@ -2,13 +2,6 @@
 
 import AtelierInterchange
 import Foundation
-import Synchronization
-
-#if canImport(Glibc)
-import Glibc
-#elseif canImport(Darwin)
-import Darwin
-#endif
 
 /// A running program; used by one thread at a time.
 final class ChildProcess {
@@ -40,16 +33,8 @@ final class ChildProcess {
     self.output = output == .pipe ? Pipe() : nil
     process.executableURL = URL(fileURLWithPath: path)
     process.arguments = arguments
-    if let pipe = self.input {
-      process.standardInput = pipe
-    } else {
-      process.standardInput = FileHandle.nullDevice
-    }
-    if let pipe = self.output {
-      process.standardOutput = pipe
-    } else {
-      process.standardOutput = FileHandle.nullDevice
-    }
+    process.standardInput = self.input as Any? ?? FileHandle.nullDevice
+    process.standardOutput = self.output as Any? ?? FileHandle.nullDevice
     do {
       try Data().write(to: words)
       process.standardError = try FileHandle(forWritingTo: words)
@@ -72,7 +57,7 @@ final class ChildProcess {
     var filled = 0
     while filled < target.count {
       let rest = UnsafeMutableRawBufferPointer(rebasing: target[filled...])
-      let count = systemRead(descriptor, rest.baseAddress, rest.count)
+      let count = Foundation.read(descriptor, rest.baseAddress, rest.count)
       if count < 0, errno == EINTR { continue }
       if count <= 0 { break }
       filled += count
@@ -101,7 +86,7 @@ final class ChildProcess {
     var written = 0
     while written < bytes.count {
       let rest = UnsafeRawBufferPointer(rebasing: bytes[written...])
-      let count = systemWrite(descriptor, rest.baseAddress, rest.count)
+      let count = Foundation.write(descriptor, rest.baseAddress, rest.count)
       if count < 0, errno == EINTR { continue }
       if count <= 0 { return false }
       written += count
@@ -138,14 +123,4 @@ final class ChildProcess {
     }
     return line.map { $0.isEmpty ? "" : " (\(name): \($0.prefix(300)))" } ?? ""
   }
-}
-
-/// The system's calls, under names that the members do not hide.
-private func systemRead(_ descriptor: Int32, _ bytes: UnsafeMutableRawPointer?, _ count: Int) -> Int
-{
-  read(descriptor, bytes, count)
-}
-
-private func systemWrite(_ descriptor: Int32, _ bytes: UnsafeRawPointer?, _ count: Int) -> Int {
-  write(descriptor, bytes, count)
 }

@@ -193,7 +193,6 @@ public final class FilmWriter {
     child.stop()
     let words = child.lastWords
     abandon()
-    return StudioError(
-      .cannotCreate, "\(path): the film cannot be written\(words.isEmpty ? "" : words)")
+    return StudioError(.cannotCreate, "\(path): the film cannot be written\(words)")
   }
 }

@@ -52,24 +52,14 @@ public enum ImageFile {
   public static func decode(
     _ data: Data, name: String, limits: ImageLimits = .standard
   ) throws -> ByteImage {
-    if PortableAnymap.recognises(data) {
-      return try PortableAnymap(data, name: name, limits: limits).image(of: UInt8.self)
-    }
-    return try data.withUnsafeBytes {
-      try bytes(CodecReader(bytes: $0, name: name, limits: limits))
-    }
+    try decode(data, name, limits, bytes)
   }
 
   /// The picture of a file in memory, 16 bits a sample.
   public static func decodeWords(
     _ data: Data, name: String, limits: ImageLimits = .standard
   ) throws -> WordImage {
-    if PortableAnymap.recognises(data) {
-      return try PortableAnymap(data, name: name, limits: limits).image(of: UInt16.self)
-    }
-    return try data.withUnsafeBytes {
-      try words(CodecReader(bytes: $0, name: name, limits: limits))
-    }
+    try decode(data, name, limits, words)
   }
 
   /// The stored values of a palette or gray PNG in memory.
@@ -110,6 +100,16 @@ public enum ImageFile {
   }
 
   // MARK: - Readers
+
+  private static func decode<Sample: ImageSample>(
+    _ data: Data, _ name: String, _ limits: ImageLimits,
+    _ read: (CodecReader) throws -> Image<Sample>
+  ) throws -> Image<Sample> {
+    if PortableAnymap.recognises(data) {
+      return try PortableAnymap(data, name: name, limits: limits).image(of: Sample.self)
+    }
+    return try data.withUnsafeBytes { try read(CodecReader(bytes: $0, name: name, limits: limits)) }
+  }
 
   private static func bytes(_ reader: CodecReader) throws -> ByteImage {
     try reader.image(.bytes, of: UInt8.self, channels: reader.information.channels)

@@ -154,25 +154,23 @@ public struct LinePlot: Sendable {
     _ curve: Series, _ color: PixelColor, _ xAxis: PlotAxis, _ yAxis: PlotAxis, _ area: PlotArea,
     scale: Double, on canvas: inout Canvas
   ) {
+    let places = curve.points.map { point -> SIMD2<Double>? in
+      guard let x = xAxis.position(point.x), let y = yAxis.position(point.y) else { return nil }
+      return SIMD2(
+        area.left + x * (area.right - area.left), area.bottom - y * (area.bottom - area.top))
+    }
     var run: [SIMD2<Double>] = []
-    let thickness = 1.3 * scale
-    for point in curve.points {
-      if let x = xAxis.position(point.x), let y = yAxis.position(point.y) {
-        let place = SIMD2(
-          area.left + x * (area.right - area.left), area.bottom - y * (area.bottom - area.top))
+    for place in places + [nil] {
+      if let place {
         run.append(place)
       } else {
-        canvas.line(run, width: thickness, color, opacity: curve.opacity)
+        canvas.line(run, width: 1.3 * scale, color, opacity: curve.opacity)
         run = []
       }
     }
-    canvas.line(run, width: thickness, color, opacity: curve.opacity)
     // A few points are measurements, and worth a mark each.
-    guard curve.points.count <= 12 else { return }
-    for point in curve.points {
-      guard let x = xAxis.position(point.x), let y = yAxis.position(point.y) else { continue }
-      let place = SIMD2(
-        area.left + x * (area.right - area.left), area.bottom - y * (area.bottom - area.top))
+    guard places.count <= 12 else { return }
+    for case let place? in places {
       canvas.disc(place, radius: 2.4 * scale, .white)
       canvas.disc(place, radius: 1.8 * scale, color)
     }

@@ -108,10 +108,9 @@ extension Image {
       storage.withUnsafeBufferPointer { source in
         var rows = ResizeRows(self, newWidth: newWidth, ring: down.stride, across: across)
         for row in 0..<newHeight {
-          let start = down.starts[row]
-          rows.prepare(source, through: start + down.counts[row] - 1)
+          rows.prepare(source, through: down.starts[row] + down.counts[row] - 1)
           rows.combine(
-            start: start, count: down.counts[row], taps: down, row: row,
+            down, row: row,
             into: UnsafeMutableBufferPointer(
               rebasing: target[row * newWidth * channels..<(row + 1) * newWidth * channels]))
         }
@@ -197,10 +196,10 @@ private struct ResizeRows<Sample: ImageSample> {
   }
 
   mutating func combine(
-    start: Int, count: Int, taps: ResizeTaps, row: Int,
-    into target: UnsafeMutableBufferPointer<Sample>
+    _ taps: ResizeTaps, row: Int, into target: UnsafeMutableBufferPointer<Sample>
   ) {
     let (length, ring, peak) = (length, ring, peak)
+    let (start, count) = (taps.starts[row], taps.counts[row])
     rows.withUnsafeBufferPointer { rows in
       sum.withUnsafeMutableBufferPointer { sum in
         for index in 0..<length { sum[index] = 0 }

@@ -4,11 +4,7 @@ import Foundation
 
 /// What a triangle is made of.
 enum Material: UInt8 {
-  case face
-  case ear
-  case neck
-  case hair
-  case cloth
+  case face, ear, neck, hair, cloth
 }
 
 /// The vertices and triangles of one character; only the face's vertices change with the expression.

@@ -42,19 +42,7 @@ struct Canvas {
   }
 
   /// Sets every sample to a function of its place, on all cores.
-  mutating func shade(_ color: @Sendable (Point) -> Color) {
-    let columns = columns
-    let step = step
-    samples.withUnsafeMutableBufferPointer { buffer in
-      nonisolated(unsafe) let target = buffer
-      DispatchQueue.concurrentPerform(iterations: rows) { row in
-        let y = (Float(row) + 0.5) * step
-        for column in 0..<columns {
-          target[row * columns + column] = color(Point((Float(column) + 0.5) * step, y))
-        }
-      }
-    }
-  }
+  mutating func shade(_ color: @Sendable (Point) -> Color) { filter { place, _ in color(place) } }
 
   /// Sets columns of samples on all cores: `draw` gets the column's x and writes rows, top first.
   mutating func shadeColumns(_ draw: @Sendable (Float, UnsafeMutableBufferPointer<Color>) -> Void) {
@@ -74,7 +62,7 @@ struct Canvas {
     }
   }
 
-  /// Changes every sample, knowing its place.
+  /// Changes every sample, knowing its place, on all cores.
   mutating func filter(_ change: @Sendable (Point, Color) -> Color) {
     let columns = columns
     let step = step
