@@ -66,8 +66,7 @@ extension Image {
     }
   }
 
-  /// The picture with its alpha laid over one sample in every colour channel, without alpha; itself
-  /// if it has none.
+  /// The picture with its alpha laid over one sample in every channel; itself if it has none.
   public func flattened(over background: Sample = .full) -> Image {
     guard hasAlpha else { return self }
     let count = channels - 1

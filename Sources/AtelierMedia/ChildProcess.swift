@@ -50,8 +50,7 @@ final class ChildProcess {
     try? FileManager.default.removeItem(at: words)
   }
 
-  /// Fills a buffer from the program's output; gives the number of bytes, fewer than asked for at
-  /// its end.
+  /// Fills a buffer from the program's output; gives the number of bytes, fewer at its end.
   func read(into target: UnsafeMutableRawBufferPointer) -> Int {
     guard let descriptor = output?.fileHandleForReading.fileDescriptor else { return 0 }
     var filled = 0

@@ -60,24 +60,9 @@ public struct COCODocument: Sendable, Hashable {
     /// Where it lies.
     public var box: PlaneBox?
     /// Whether it stands for many objects.
-    public var isCrowd: Bool
+    public var isCrowd = false
     /// How sure a detector is.
     public var score: Double?
-
-    /// An annotation by its parts.
-    public init(
-      id: Int? = nil, pictureID: Int, categoryID: Int, segmentation: Segmentation? = nil,
-      area: Double? = nil, box: PlaneBox? = nil, isCrowd: Bool = false, score: Double? = nil
-    ) {
-      self.id = id
-      self.pictureID = pictureID
-      self.categoryID = categoryID
-      self.segmentation = segmentation
-      self.area = area
-      self.box = box
-      self.isCrowd = isCrowd
-      self.score = score
-    }
   }
 
   /// The pictures.

@@ -18,8 +18,7 @@ extension COCODocument {
     try COCODocument(json: CompressedFile.read(url, limit: mostBytes), name: url.relativePath)
   }
 
-  /// Reads a file of detections in the results form, plain or gzip: an array of annotations with
-  /// scores.
+  /// Reads a file of detections, plain or gzip, in the results form: annotations with scores.
   /// - Throws: `DatasetError` that names the file, the place, and what was expected.
   public static func readResults(_ url: URL) throws(DatasetError) -> [Annotation] {
     try results(json: CompressedFile.read(url, limit: mostBytes), name: url.relativePath)

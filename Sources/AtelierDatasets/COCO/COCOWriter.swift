@@ -38,8 +38,7 @@ extension COCODocument {
     classNames.enumerated().map { Category(id: $0 + 1, name: $1) }
   }
 
-  /// The file's content as one line of JSON that the COCO API loads, with a description for its
-  /// info.
+  /// The file's content as one line of JSON that the COCO API loads, its info a description.
   public func json(description: String) -> Data {
     Self.encoded(
       Coded.Document(

@@ -103,7 +103,7 @@ package struct FaceVariation {
   private let alignment: FaceAugmentation.Alignment
   private let crop: Double
 
-  /// Draws a variation; all numbers are always drawn, so that switching one off leaves the others as they were.
+  /// Draws a variation; all numbers are always drawn, so switching one off leaves the others.
   package init(_ augmentation: FaceAugmentation, crop: Int, using generator: inout RandomGenerator)
   {
     let size = Double(crop)
@@ -134,7 +134,7 @@ package struct FaceVariation {
     gridY = (0..<count * count).map { line[$0 / count] + noise[count * count + $0] }
   }
 
-  /// The similarity from network pixels to the middle of the crop that fits the warped grid best (Umeyama 1991).
+  /// The similarity from network pixels to the crop that fits the warped grid (Umeyama 1991).
   func targetMap(side: Int) -> AffineMap {
     let count = Self.points
     let step = Double(side) / Double(count - 1)

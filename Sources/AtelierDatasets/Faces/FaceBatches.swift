@@ -38,8 +38,7 @@ public struct FaceBatches: Sendable {
   /// Whether batches say where eyes and mouths are.
   public let drawsFeatures: Bool
 
-  /// Makes the batches of one person: `side` in 8...512, `batchSize` in 1...4096, one mask for each
-  /// crop.
+  /// Makes the batches of one person: `side` in 8...512, `batchSize` in 1...4096, a mask a crop.
   /// - Throws: `DatasetError` that names the crop that is not square or of another size, or the number out of range.
   public init(
     faces: ImageFolder, masks: [ByteImage]? = nil, side: Int = 64, batchSize: Int,
@@ -184,7 +183,7 @@ public struct FaceBatches: Sendable {
 
 /// Bilinear reading of bytes.
 enum FaceSampling {
-  /// The picture at each place, pixel centres at whole numbers, its edge going on beyond it; values in [0, 1].
+  /// The picture in [0, 1] at each place, pixel centres at whole numbers, its edge going on.
   static func read(
     _ image: ByteImage, _ places: [SIMD2<Float>], into target: UnsafeMutableBufferPointer<Float>
   ) {

@@ -39,7 +39,7 @@ public struct FaceLayout: Sendable, Hashable {
     return (box(PlanePoint(eyeColumns.left, eyeRow)), box(PlanePoint(eyeColumns.right, eyeRow)))
   }
 
-  /// Where a laid face has its eyes and its mouth, as ellipses in parts of its box: middle and half axes.
+  /// A laid face's eyes and mouth as ellipses in parts of its box: middle and half axes.
   ///
   /// The eyes lie where they are laid, the mouth a little more than their distance below, with room for an open one.
   private static let features: [(x: Double, y: Double, width: Double, height: Double)] = [
@@ -73,8 +73,7 @@ public struct FaceLayout: Sendable, Hashable {
   /// The size of the face's box against what the network sees: 1 where it sees just the face.
   public var faceScale: Double { Self.faceShare / coverage }
 
-  /// From the pixels that a network of `side` pixels sees to those of the crop; the map has an
-  /// inverse.
+  /// From the pixels that a network of `side` pixels sees to those of the crop; it has an inverse.
   public func inputMap(side: Int) -> AffineMap { map(side: side, shift: 0) }
 
   /// From the pixels that a network of `side` pixels draws to those of the crop: `inputMap` unless

@@ -4,8 +4,7 @@ import AtelierImages
 import Foundation
 
 extension InstanceData {
-  /// Reads a COCO file of the instances form and finds its pictures; without a name the set has the
-  /// file's.
+  /// Reads a COCO file of the instances form and finds its pictures; a nil name is the file's.
   ///
   /// Pictures are looked for in the given folder, else beside the file, in `images` beside it, and
   /// in the folder above. Their headers are read, so that a picture of another size than the file says is
@@ -80,8 +79,7 @@ extension InstanceData {
 }
 
 extension COCODocument {
-  /// The objects of every picture, a list each, in the order of `pictures`; classes are places in
-  /// `categories`.
+  /// A list of objects a picture, in the order of `pictures`; classes are places in `categories`.
   ///
   /// Objects that polygons give no pixel are kept, with empty masks.
   ///

@@ -24,8 +24,7 @@ extension InstanceData {
   /// - One folder a picture, each with `images`, which holds the picture, and `masks`, which holds one
   ///   PNG an object (the layout of the Data Science Bowl 2018).
   ///
-  /// Layouts without parts are taken whole; objects are called `className` where there are no
-  /// classes.
+  /// Layouts without parts are taken whole; `className` is for those without classes.
   ///
   /// - Throws: `DatasetError` that names the file and what was expected there.
   public static func read(
@@ -57,8 +56,7 @@ extension InstanceData {
 
   // MARK: - Label pictures
 
-  /// Reads `images/NAME.png` with `labels/NAME.png`, whose pixels are the numbers of objects of one
-  /// class.
+  /// Reads `images/NAME.png` with `labels/NAME.png`, whose pixels are the numbers of objects.
   /// - Throws: `DatasetError` that names the file: labels missing or of another size.
   public init(labelFolder folder: URL, className: String = "object") throws(DatasetError) {
     var items: [Item] = []

@@ -13,8 +13,7 @@ public enum BiasedPictures {
   /// Columns and rows of a picture.
   public static let side = 32
 
-  /// Draws a set of at least two pictures, half of it wolves, and for each the pixels (row by row)
-  /// of the head.
+  /// Draws two or more pictures, half of them wolves, and the pixels (row by row) of each head.
   ///
   /// In a biased set wolves always stand before snow and huskies before grass; else each background
   /// is drawn by lot.

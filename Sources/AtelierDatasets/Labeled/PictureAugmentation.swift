@@ -35,8 +35,7 @@ public struct PictureAugmentation: Sendable, Hashable, Codable {
     }
   }
 
-  /// Changes one picture, [height, width, channels] in [0, 1]; beyond the border its last pixels go
-  /// on.
+  /// Changes a picture, [height, width, channels] in [0, 1]; beyond the border its edge goes on.
   ///
   /// The number of draws is the same whatever is switched on.
   public func apply(

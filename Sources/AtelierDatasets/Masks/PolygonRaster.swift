@@ -6,8 +6,7 @@ extension RunLengthMask {
   /// The most steps along the edges of one polygon, so that hostile ones end.
   private static let mostSteps = 50_000_000
 
-  /// The pixels inside a polygon: x and y of each corner in turn, in pixels; the last corner joins
-  /// the first.
+  /// The pixels inside a polygon of x and y of each corner; the last corner joins the first.
   ///
   /// Edges are walked on a grid five times as fine, and a column's pixels lie between the places where
   /// edges cross its middle (`rleFrPoly` of the COCO API, Lin et al. 2014); areas and overlaps

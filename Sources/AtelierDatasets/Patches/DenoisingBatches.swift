@@ -25,12 +25,9 @@ public struct DenoisingBatch: Hashable, Sendable {
   /// The noise-level map, [batch, patch, patch, 1]: each patch's sigma at every pixel.
   public var noiseMap: Tensor {
     let area = clean.shape.height * clean.shape.width
-    var elements: [Float] = []
-    elements.reserveCapacity(sigmas.count * area)
-    for sigma in sigmas { elements.append(contentsOf: repeatElement(sigma, count: area)) }
     let shape = Shape.image(
       batch: sigmas.count, height: clean.shape.height, width: clean.shape.width, channels: 1)
-    return Tensor(shape, elements)
+    return Tensor(shape, sigmas.flatMap { repeatElement($0, count: area) })
   }
 
   /// The noisy patches with the noise map as last channel, [batch, patch, patch, channels + 1].
@@ -94,8 +91,7 @@ public struct DenoisingBatches: BatchSource {
     return tensors
   }
 
-  /// Clean, noisy and target patches of a step and the sigma of each; the same step gives the same
-  /// bits.
+  /// Clean, noisy and target patches and their sigmas; the same step gives the same bits.
   public func patches(step: Int) -> DenoisingBatch {
     let clean = sampler.batch(step: step)
     let (noisy, sigmas) = noised(clean, step: step, stream: Stream.noise)

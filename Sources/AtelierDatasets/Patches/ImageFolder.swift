@@ -40,8 +40,7 @@ public struct ImageFolder: Sendable {
   /// The extensions of the files that a folder's listing takes.
   public static let extensions = ImageFile.extensions
 
-  /// Keeps pictures of 1 to 4 channels that are already in memory, in this order, converted to
-  /// `mode`.
+  /// Keeps pictures of 1 to 4 channels that are in memory, in this order, converted to `mode`.
   public init(items: [Item], mode: ColorMode) {
     self.mode = mode
     self.items = items.map { Item(name: $0.name, image: $0.image.withChannels(mode.channels)) }
@@ -92,16 +91,14 @@ public struct ImageFolder: Sendable {
     }
   }
 
-  /// The same folder with further pictures of 1 to 4 channels behind its own, converted to its
-  /// mode.
+  /// The folder with further pictures of 1 to 4 channels behind its own, in its mode.
   public func appending(_ more: [Item]) -> ImageFolder {
     var result = self
     result.items += ImageFolder(items: more, mode: mode).items
     return result
   }
 
-  /// The PNG and JPEG files below a folder by their names relative to it, sorted; for a file, the
-  /// file itself.
+  /// The PNG and JPEG files below a folder by their names in it, sorted; for a file, itself.
   ///
   /// Hidden files are left out; other `extensions` are in lower case.
   ///

@@ -99,8 +99,7 @@ public enum NoiseModel: Codable, Hashable, Sendable {
   /// Adds the noise of the published protocol to values in [0, 1]: Gaussian, not clipped, the
   /// picture's own stream of `seed`.
   ///
-  /// `sigma` is in the units of 8-bit images, `imageIndex` the picture's position in its sorted
-  /// folder.
+  /// `sigma` is in the units of 8-bit images, `imageIndex` a place in the sorted folder.
   public static func addProtocolNoise(
     to values: inout [Float], sigma: Float, seed: UInt64, imageIndex: Int
   ) {

@@ -124,8 +124,7 @@ public struct PatchSampler: Sendable {
       image: chosen, row: row, column: column, orientation: isAugmenting ? orientation : 0)
   }
 
-  /// The patches of a step, [batch, patch, patch, channels] in [0, 1]; the same step gives the same
-  /// bits.
+  /// Patches [batch, patch, patch, channels] in [0, 1]; the same step gives the same bits.
   public func batch(step: Int) -> Tensor {
     var elements = [Float](repeating: 0, count: shape.count)
     let patchCount = patchSize * patchSize * folder.mode.channels

@@ -37,8 +37,7 @@ public struct SegmentedImages: DividedSet, Sendable {
   /// How many bytes pictures and labels of a set may take.
   public static let memoryLimit = 2 << 30
 
-  /// Puts a set together of pictures of 1 to 4 channels, brought to 1 or 3, and at least two
-  /// classes.
+  /// Puts a set together: pictures of 1 to 4 channels, brought to 1 or 3, and two or more classes.
   /// - Throws: `DatasetError` when there is no picture, or a label is none of the classes.
   public init(
     name: String, items: [SegmentedImage], channels: Int = 3, palette: ClassPalette

@@ -2,8 +2,7 @@
 
 /// A reader of Exif blocks that never trusts an offset.
 enum Exif {
-  /// The orientation tag of the first image directory; upright without one or when damaged, never
-  /// an error.
+  /// The orientation tag of the first image directory; upright without one or when damaged.
   ///
   /// The bytes are a TIFF structure as it stands behind "Exif\0\0" in a JPEG's APP1 segment.
   static func orientation(_ bytes: UnsafeBufferPointer<UInt8>) -> Orientation {

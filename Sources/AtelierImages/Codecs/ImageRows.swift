@@ -74,8 +74,7 @@ public final class ImageRowWriter {
   private let codec: CodecWriter
   private var isFinished = false
 
-  /// Begins a file of the format of the path's extension, replaced if it exists; JPEG has 1 or 3
-  /// channels.
+  /// Begins a file, replaced if it exists, of its extension's format; JPEG has 1 or 3 channels.
   /// - Throws: `ImageError` when the file cannot be written or the format refuses the picture.
   public init(
     _ path: String, size: PixelSize, channels: Int, options: ImageWriteOptions = .standard

@@ -92,8 +92,7 @@ public struct Canvas: Sendable {
     image.paste(picture.flattened().rgb, x: x, y: y)
   }
 
-  /// Draws smooth lines `width` pixels thick through points with round joints; a single point is a
-  /// dot.
+  /// Draws smooth lines `width` pixels thick through points, joints round; one point is a dot.
   public mutating func line(
     _ points: [SIMD2<Double>], width: Double, _ color: PixelColor, opacity: Double = 1
   ) {

@@ -83,8 +83,7 @@ public enum Difference {
     }
   }
 
-  /// The absolute difference, mean over channels, as a heat map whose bright end is `peak` byte
-  /// steps.
+  /// The absolute difference, mean over channels, as a heat map, bright at `peak` byte steps.
   /// - Throws: `ImageError` when the shapes differ.
   public static func heat(
     _ first: ByteImage, _ second: ByteImage, peak: Float = 64, map: ColorMap = .magma

@@ -6,8 +6,7 @@ public struct LinePlot: Sendable {
   public struct Series: Sendable {
     /// Its name in the legend; without one it is not listed.
     public var name: String
-    /// Its points (x, y) in order; one that is not finite, or beyond 1e100, interrupts
-    /// the line.
+    /// Its points (x, y) in order; one that is not finite, or beyond 1e100, interrupts the line.
     public var points: [SIMD2<Double>]
     /// Its colour; one of the house's by its place among the series when nil.
     public var color: PixelColor?

@@ -80,8 +80,7 @@ public enum LabColor {
       encode(0.055_643_4 * x - 0.204_025_9 * y + 1.057_225_2 * z))
   }
 
-  /// Changes pixels in place by what `change` makes of one, given the tables of linear light and of
-  /// encoded values.
+  /// Makes of each pixel what `change` does, given the tables of linear and of encoded values.
   @inline(__always)
   private static func forEachPixel(
     _ pixels: UnsafeMutableBufferPointer<Float>,

@@ -125,7 +125,7 @@ public struct AffineMap: Sendable, Hashable, Codable {
       f: moved.y - 0.5)
   }
 
-  /// The whole pixels that the image of a `width` × `height` picture touches, cut to `bounds`; nil when none.
+  /// The pixels that a `width` × `height` picture's image touches in `bounds`; nil when none.
   package func touched(
     width: Int, height: Int, within bounds: PixelSize
   ) -> (x: Range<Int>, y: Range<Int>)? {

@@ -42,8 +42,7 @@ public struct PlaneBox: Sendable, Hashable, Codable {
     return max(0, wide) * max(0, high)
   }
 
-  /// The same rectangle after scaling about its centre, then moving right and down by parts of its
-  /// old size.
+  /// The rectangle scaled about its centre, then moved right and down by parts of its old size.
   public func corrected(scale: Double, right: Double, down: Double) -> PlaneBox {
     PlaneBox(
       x: centerX + right * width - scale * width / 2,

@@ -42,7 +42,7 @@ struct FaceCurves {
     jaw = 0.15 * pose.mouthOpening
   }
 
-  /// The lids' edges at a distance `ax` from the face's middle: upper, lower, and whether between corners.
+  /// The lids' edges at a distance `ax` from the middle: upper, lower, whether between corners.
   @inline(__always)
   func lids(_ ax: Float) -> (upper: Float, lower: Float, u: Float) {
     let u = (ax - character.eyeSpacing) / character.eyeWidth
@@ -159,7 +159,7 @@ struct FaceShape {
     return q
   }
 
-  /// What the expression adds to the relief: cheeks, lips, the open mouth, the lids over the eyeballs.
+  /// What the expression adds to the relief: cheeks, lips, the open mouth, lids over eyeballs.
   @inline(__always)
   func expressed(_ p: Place, front: Float, _ curves: FaceCurves) -> Float {
     var z = p.z

@@ -34,7 +34,7 @@ public struct CharacterPose: Hashable, Codable, Sendable {
   /// The key light's height above the camera's axis, in degrees.
   public var lightElevation: Float
 
-  /// Makes a pose; the default looks straight into the camera, mouth closed, light from the upper left.
+  /// Makes a pose; the default looks into the camera, mouth closed, light from the upper left.
   public init(
     yaw: Float = 0, pitch: Float = 0, roll: Float = 0, x: Float = 0, y: Float = 0, scale: Float = 1,
     mouthOpening: Float = 0, smile: Float = 0.25, eyeOpening: Float = 1, gazeX: Float = 0,
@@ -100,15 +100,14 @@ public struct CharacterPose: Hashable, Codable, Sendable {
     return result
   }
 
-  /// A pose in range, usual poses more often than extreme ones; draws one number for each
-  /// parameter.
+  /// A pose in range, usual ones more often than extreme ones; draws a number a parameter.
   public static func random(using generator: inout RandomGenerator) -> CharacterPose {
     var pose = CharacterPose()
     for parameter in parameters { pose.set(parameter, bell: generator.uniform(-1...1)) }
     return pose
   }
 
-  /// A smooth clip: every parameter wanders on its own along a seeded path; faces blink now and then.
+  /// A smooth clip: every parameter wanders along its own seeded path; faces blink now and then.
   public static func clip(
     count: Int, framesPerSecond: Float = 25, seed: UInt64
   ) -> [CharacterPose] {

@@ -4,7 +4,7 @@ import AtelierDatasets
 import AtelierImages
 import Foundation
 
-/// Where parts of a face are, in pixels: x to the right, y down, (0, 0) the picture's upper left corner.
+/// Where parts of a face are, in pixels: x right, y down, (0, 0) the upper left corner.
 public struct FaceLandmarks: Hashable, Codable, Sendable {
   /// The eyeball's front at the picture's left.
   public var leftEye: SIMD2<Float>
@@ -33,7 +33,7 @@ public struct FaceLandmarks: Hashable, Codable, Sendable {
 public struct CharacterPicture: Sendable {
   /// The picture, [size, size, 3], sRGB-coded values in [0, 1].
   public let image: FloatImage
-  /// Where the face's skin, eyes and mouth are, [size, size, 1]: 1 inside, 0 outside, soft at the edge.
+  /// Where skin, eyes and mouth are, [size, size, 1]: 1 inside, 0 outside, soft at the edge.
   public let mask: FloatImage
   /// Where the parts of the face are.
   public let landmarks: FaceLandmarks

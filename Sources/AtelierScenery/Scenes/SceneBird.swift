@@ -32,15 +32,13 @@ extension SampleScenes {
   private static func branch(
     _ canvas: inout Canvas, _ generator: inout RandomGenerator, _ noise: Noise, _ perch: Point
   ) {
-    func middle(_ x: Float) -> Float {
+    @Sendable func middle(_ x: Float) -> Float {
       perch.y + 0.035 + 0.05 * sin(x * 2.3 + 1) - 0.06 * (x - perch.x)
     }
     let octaves = canvas.octaves(30, most: 6)
-    let level = perch
     canvas.filter { p, color in
-      let axis = level.y + 0.035 + 0.05 * sin(p.x * 2.3 + 1) - 0.06 * (p.x - level.x)
       let half = 0.042 + 0.008 * noise.fbm(Point(p.x * 7, 1), 3) - 0.008 * p.x
-      let across = (p.y - axis) / half
+      let across = (p.y - middle(p.x)) / half
       guard abs(across) < 1.02 else { return color }
       let bark = noise.ridged(Point(p.x * 9, p.y * 34 + 2 * noise(p * 6)), octaves)
       let round = max(0, 1 - across * across).squareRoot()

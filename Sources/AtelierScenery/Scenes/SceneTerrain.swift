@@ -17,8 +17,7 @@ struct Terrain: Sendable {
   var sunlight: Color
   var skylight: Color
   var haze: Color
-  /// The share of light that haze takes per unit of distance, and how quickly valley fog thins
-  /// upwards.
+  /// The share of light that haze takes a unit of distance, and how fast valley fog thins upwards.
   var hazeDensity: Float
   var fogHeight: Float
   var near: Float

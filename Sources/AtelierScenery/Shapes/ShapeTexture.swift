@@ -45,7 +45,7 @@ struct ShapeTexture {
       frequencies: 3...12)
   }
 
-  /// How far the colours of an object and of what it may touch lie apart, of at most the square root of 3.
+  /// How far colours of objects that may touch lie apart, of at most the square root of 3.
   private static let apart: Float = 0.42
 
   private init(

@@ -174,7 +174,7 @@ private struct ScenePlan {
       labels: owners.map { $0 < 0 ? 0 : UInt8(shapes[$0].classIndex + 1) })
   }
 
-  /// Paints the scene: edges cover their pixels in part, one light falls over all, and there is grain.
+  /// Paints the scene: edges cover pixels in part, one light falls over all, and there is grain.
   func picture(using generator: inout RandomGenerator) -> ByteImage {
     let scale = 1 / Float(min(size.width, size.height))
     let middle = Point(Float(size.width), Float(size.height)) / 2
