@@ -8,4 +8,13 @@ public struct DatasetError: Error, Hashable, Sendable, CustomStringConvertible {
 
   /// Makes an error with its text.
   public init(_ description: String) { self.description = description }
+
+  /// What `read` gives; its errors become those of data, with a beginning unless they are already.
+  static func wrapping<Value>(
+    _ beginning: String = "", _ read: () throws -> Value
+  ) throws(DatasetError) -> Value {
+    do { return try read() } catch {
+      throw error as? DatasetError ?? DatasetError("\(beginning)\(error)")
+    }
+  }
 }

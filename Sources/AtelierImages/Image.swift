@@ -69,6 +69,8 @@ public struct Image<Sample: ImageSample>: Sendable, Equatable {
     self.init(width: width, height: height, channels: channels, samples: samples)
   }
 
+  /// Width and height.
+  public var size: PixelSize { PixelSize(width: width, height: height) }
   /// Samples in a row: width · channels.
   @inlinable public var rowLength: Int { width * channels }
   /// Pixels: width · height.
@@ -118,9 +120,4 @@ public struct PixelSize: Sendable, Hashable, Codable, CustomStringConvertible {
 
   /// Width times height, such as "481x321".
   public var description: String { "\(width)x\(height)" }
-}
-
-extension Image {
-  /// Width and height.
-  public var size: PixelSize { PixelSize(width: width, height: height) }
 }

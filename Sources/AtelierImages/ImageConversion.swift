@@ -6,9 +6,7 @@ extension Image {
     if let same = self as? Image<Other> { return same }
     return Image<Other>(width: width, height: height, channels: channels) { target in
       storage.withUnsafeBufferPointer { source in
-        for index in 0..<source.count {
-          target[index] = Other(unit: source[index].unit)
-        }
+        for index in 0..<source.count { target[index] = Other(unit: source[index].unit) }
       }
     }
   }
@@ -64,16 +62,11 @@ extension Image {
   public func channel(_ channel: Int) -> Image {
     precondition(channel >= 0 && channel < channels, "a channel the picture does not have")
     return Image(width: width, height: height, channels: 1) { target in
-      for pixel in 0..<width * height {
-        target[pixel] = storage[pixel * channels + channel]
-      }
+      for pixel in 0..<width * height { target[pixel] = storage[pixel * channels + channel] }
     }
   }
 
-  /// The picture with its alpha laid over one colour, without alpha; itself if it has none.
-  ///
-  /// - Parameter background: The sample of every colour channel behind the picture.
-  /// - Returns: The opaque picture.
+  /// The picture with its alpha laid over one sample in every channel; itself if it has none.
   public func flattened(over background: Sample = .full) -> Image {
     guard hasAlpha else { return self }
     let count = channels - 1

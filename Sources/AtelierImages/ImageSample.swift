@@ -19,10 +19,8 @@ public protocol ImageSample: Sendable, Equatable {
 extension UInt8: ImageSample {
   /// 255.
   public static var full: UInt8 { 255 }
-
   /// The stored value.
   @inlinable public var number: Float { Float(self) }
-
   /// The value over 255.
   @inlinable public var unit: Float { Float(self) / 255 }
 
@@ -42,10 +40,8 @@ extension UInt8: ImageSample {
 extension UInt16: ImageSample {
   /// 65535.
   public static var full: UInt16 { 65535 }
-
   /// The stored value.
   @inlinable public var number: Float { Float(self) }
-
   /// The value over 65535.
   @inlinable public var unit: Float { Float(self) / 65535 }
 
@@ -64,10 +60,8 @@ extension UInt16: ImageSample {
 extension Float: ImageSample {
   /// 1.
   public static var full: Float { 1 }
-
   /// The value itself.
   @inlinable public var number: Float { self }
-
   /// The value itself.
   @inlinable public var unit: Float { self }
 

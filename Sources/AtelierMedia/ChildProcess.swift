@@ -2,13 +2,6 @@
 
 import AtelierInterchange
 import Foundation
-import Synchronization
-
-#if canImport(Glibc)
-import Glibc
-#elseif canImport(Darwin)
-import Darwin
-#endif
 
 /// A running program; used by one thread at a time.
 final class ChildProcess {
@@ -29,12 +22,6 @@ final class ChildProcess {
   private var isInputOpen = false
 
   /// Starts a program.
-  ///
-  /// - Parameters:
-  ///   - path: The program.
-  ///   - arguments: Its arguments.
-  ///   - input: Where its input comes from.
-  ///   - output: Where its output goes.
   /// - Throws: `StudioError` when it cannot be started.
   init(_ path: String, _ arguments: [String], input: Channel, output: Channel) throws {
     // A child that ends early must show as a failed write, not end this program.
@@ -46,16 +33,8 @@ final class ChildProcess {
     self.output = output == .pipe ? Pipe() : nil
     process.executableURL = URL(fileURLWithPath: path)
     process.arguments = arguments
-    if let pipe = self.input {
-      process.standardInput = pipe
-    } else {
-      process.standardInput = FileHandle.nullDevice
-    }
-    if let pipe = self.output {
-      process.standardOutput = pipe
-    } else {
-      process.standardOutput = FileHandle.nullDevice
-    }
+    process.standardInput = self.input as Any? ?? FileHandle.nullDevice
+    process.standardOutput = self.output as Any? ?? FileHandle.nullDevice
     do {
       try Data().write(to: words)
       process.standardError = try FileHandle(forWritingTo: words)
@@ -71,14 +50,13 @@ final class ChildProcess {
     try? FileManager.default.removeItem(at: words)
   }
 
-  /// Fills a buffer from the program's output.
-  /// - Returns: The number of bytes; less than asked for where the output ends.
+  /// Fills a buffer from the program's output; gives the number of bytes, fewer at its end.
   func read(into target: UnsafeMutableRawBufferPointer) -> Int {
     guard let descriptor = output?.fileHandleForReading.fileDescriptor else { return 0 }
     var filled = 0
     while filled < target.count {
       let rest = UnsafeMutableRawBufferPointer(rebasing: target[filled...])
-      let count = systemRead(descriptor, rest.baseAddress, rest.count)
+      let count = Foundation.read(descriptor, rest.baseAddress, rest.count)
       if count < 0, errno == EINTR { continue }
       if count <= 0 { break }
       filled += count
@@ -101,14 +79,13 @@ final class ChildProcess {
     }
   }
 
-  /// Writes all bytes to the program's input.
-  /// - Returns: Whether the program took them.
+  /// Writes all bytes to the program's input; gives whether the program took them.
   func write(_ bytes: UnsafeRawBufferPointer) -> Bool {
     guard let descriptor = input?.fileHandleForWriting.fileDescriptor else { return false }
     var written = 0
     while written < bytes.count {
       let rest = UnsafeRawBufferPointer(rebasing: bytes[written...])
-      let count = systemWrite(descriptor, rest.baseAddress, rest.count)
+      let count = Foundation.write(descriptor, rest.baseAddress, rest.count)
       if count < 0, errno == EINTR { continue }
       if count <= 0 { return false }
       written += count
@@ -116,8 +93,7 @@ final class ChildProcess {
     return true
   }
 
-  /// Ends the program's input and waits for its end.
-  /// - Returns: Its exit status.
+  /// Ends the program's input and waits for its end; gives its exit status.
   @discardableResult
   func wait() -> Int32 {
     if isInputOpen {
@@ -146,14 +122,4 @@ final class ChildProcess {
     }
     return line.map { $0.isEmpty ? "" : " (\(name): \($0.prefix(300)))" } ?? ""
   }
-}
-
-/// The system's calls, under names that the members do not hide.
-private func systemRead(_ descriptor: Int32, _ bytes: UnsafeMutableRawPointer?, _ count: Int) -> Int
-{
-  read(descriptor, bytes, count)
-}
-
-private func systemWrite(_ descriptor: Int32, _ bytes: UnsafeRawPointer?, _ count: Int) -> Int {
-  write(descriptor, bytes, count)
 }

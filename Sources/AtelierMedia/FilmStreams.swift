@@ -14,11 +14,6 @@ public final class FilmReader {
   private var count = 0
 
   /// Opens a film.
-  ///
-  /// - Parameters:
-  ///   - path: The film.
-  ///   - tools: The programs.
-  ///   - limits: What is refused before memory is taken.
   /// - Throws: `StudioError` when it is no film.
   public init(_ path: String, tools: FilmTools, limits: ImageLimits = .standard) throws {
     self.path = path
@@ -97,8 +92,7 @@ public final class FilmReader {
       child.stop()
       throw StudioError(
         .data,
-        "\(path): expected frames as PPM from ffmpeg, received something else"
-          + child.lastWords)
+        "\(path): expected frames as PPM from ffmpeg, received something else" + child.lastWords)
     }
     return PixelSize(width: fields[0], height: fields[1])
   }
@@ -126,15 +120,8 @@ public final class FilmWriter {
   private let size: PixelSize
   private var isFinished = false
 
-  /// Begins a film.
-  ///
-  /// - Parameters:
-  ///   - path: The file, replaced if it exists; its extension names the container.
-  ///   - size: The size of every frame.
-  ///   - film: The film whose rate, pixel shape and sound are kept.
-  ///   - information: What its header says.
-  ///   - tools: The programs.
-  ///   - options: Quality and metadata.
+  /// Begins a film with the rate, pixel shape and sound of another; the extension of `path`, a file
+  /// that is replaced, names the container.
   /// - Throws: `StudioError` when ffmpeg cannot be started.
   public init(
     _ path: String, size: PixelSize, like film: String, _ information: FilmInformation,
@@ -174,13 +161,9 @@ public final class FilmWriter {
       tools.ffmpeg, arguments + [FilmTools.argument(temporary)], input: .pipe, output: .nothing)
   }
 
-  deinit {
-    if !isFinished { abandon() }
-  }
+  deinit { if !isFinished { abandon() } }
 
-  /// Adds a frame.
-  ///
-  /// - Parameter frame: Three channels of the film's size.
+  /// Adds a frame of three channels of the film's size.
   /// - Throws: `StudioError` when ffmpeg does not take it.
   public func write(_ frame: ByteImage) throws {
     precondition(frame.size == size && frame.channels == 3, "frames of one size in RGB")
@@ -210,7 +193,6 @@ public final class FilmWriter {
     child.stop()
     let words = child.lastWords
     abandon()
-    return StudioError(
-      .cannotCreate, "\(path): the film cannot be written\(words.isEmpty ? "" : words)")
+    return StudioError(.cannotCreate, "\(path): the film cannot be written\(words)")
   }
 }

@@ -43,13 +43,9 @@ public struct FilmTools: Sendable, Hashable {
   /// The path of ffprobe.
   public let ffprobe: String
 
-  /// Looks for the programs.
-  ///
-  /// - Parameter environment: The environment's variables, of which `PATH` counts.
+  /// Looks for the programs in the `PATH` of an environment.
   /// - Throws: `StudioError` of kind `missingInput` that says what to install.
-  public init(
-    environment: [String: String] = ProcessInfo.processInfo.environment
-  ) throws {
+  public init(environment: [String: String] = ProcessInfo.processInfo.environment) throws {
     ffmpeg = try Self.path(of: "ffmpeg", environment)
     ffprobe = try Self.path(of: "ffprobe", environment)
   }
@@ -70,10 +66,7 @@ public struct FilmTools: Sendable, Hashable {
         + "(apt-get install ffmpeg), or give single pictures")
   }
 
-  /// What a film's header says.
-  ///
-  /// - Parameter path: The film.
-  /// - Returns: Rate, length, pixel shape and sound.
+  /// What a film's header says: rate, length, pixel shape and sound.
   /// - Throws: `StudioError` when ffprobe finds no pictures in it.
   public func information(_ path: String) throws -> FilmInformation {
     let probe = try ChildProcess(

@@ -60,24 +60,9 @@ public struct COCODocument: Sendable, Hashable {
     /// Where it lies.
     public var box: PlaneBox?
     /// Whether it stands for many objects.
-    public var isCrowd: Bool
+    public var isCrowd = false
     /// How sure a detector is.
     public var score: Double?
-
-    /// An annotation by its parts.
-    public init(
-      id: Int? = nil, pictureID: Int, categoryID: Int, segmentation: Segmentation? = nil,
-      area: Double? = nil, box: PlaneBox? = nil, isCrowd: Bool = false, score: Double? = nil
-    ) {
-      self.id = id
-      self.pictureID = pictureID
-      self.categoryID = categoryID
-      self.segmentation = segmentation
-      self.area = area
-      self.box = box
-      self.isCrowd = isCrowd
-      self.score = score
-    }
   }
 
   /// The pictures.
@@ -99,9 +84,6 @@ public struct COCODocument: Sendable, Hashable {
 
 extension COCODocument.Segmentation {
   /// The pixels, for a picture of a size.
-  ///
-  /// - Parameter size: Columns and rows of the picture.
-  /// - Returns: The mask.
   /// - Throws: `DatasetError` for a broken polygon, runs that do not fill the picture, or runs of
   ///   another size.
   public func mask(_ size: PixelSize) throws(DatasetError) -> RunLengthMask {
@@ -112,8 +94,7 @@ extension COCODocument.Segmentation {
       }
       var masks: [RunLengthMask] = []
       for polygon in polygons {
-        masks.append(
-          try RunLengthMask(width: size.width, height: size.height, polygon: polygon))
+        masks.append(try RunLengthMask(width: size.width, height: size.height, polygon: polygon))
       }
       return RunLengthMask.union(masks)
     case .runs(let runs, let height, let width):
@@ -125,9 +106,7 @@ extension COCODocument.Segmentation {
     }
   }
 
-  private static func check(
-    _ received: PixelSize, _ expected: PixelSize
-  ) throws(DatasetError) {
+  private static func check(_ received: PixelSize, _ expected: PixelSize) throws(DatasetError) {
     guard received == expected else {
       throw DatasetError("expected a mask of the picture's \(expected), received \(received)")
     }

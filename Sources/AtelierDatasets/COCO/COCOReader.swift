@@ -8,23 +8,17 @@ extension COCODocument {
   /// The most bytes of a file that is read.
   public static let mostBytes = 2 << 30
 
-  /// Reads a file of objects: an object with images, annotations and categories.
+  /// Reads a file of objects, plain or gzip: an object with images, annotations and categories.
   ///
   /// Unknown keys are passed over. The numbers of pictures, categories and annotations must each
   /// stand once; what an annotation refers to is checked where it is used.
   ///
-  /// - Parameter url: The JSON file; gzip is inflated.
-  /// - Returns: Its content.
   /// - Throws: `DatasetError` that names the file, the place or annotation, and what was expected.
   public static func read(_ url: URL) throws(DatasetError) -> COCODocument {
-    try COCODocument(
-      json: CompressedFile.read(url, limit: mostBytes), name: url.relativePath)
+    try COCODocument(json: CompressedFile.read(url, limit: mostBytes), name: url.relativePath)
   }
 
-  /// Reads a file of detections in the results form: an array of annotations with scores.
-  ///
-  /// - Parameter url: The JSON file; gzip is inflated.
-  /// - Returns: The detections in the file's order.
+  /// Reads a file of detections, plain or gzip, in the results form: annotations with scores.
   /// - Throws: `DatasetError` that names the file, the place, and what was expected.
   public static func readResults(_ url: URL) throws(DatasetError) -> [Annotation] {
     try results(json: CompressedFile.read(url, limit: mostBytes), name: url.relativePath)
@@ -32,15 +26,12 @@ extension COCODocument {
 
   /// Reads a file of objects in memory; `name` stands for it in errors.
   public init(json: [UInt8], name: String) throws(DatasetError) {
-    self.init()
     var parser = COCOParser(json, name)
-    try parser.document(into: &self)
+    self = try parser.document()
   }
 
   /// Reads detections in memory; `name` stands for their file in errors.
-  public static func results(
-    json: [UInt8], name: String
-  ) throws(DatasetError) -> [Annotation] {
+  public static func results(json: [UInt8], name: String) throws(DatasetError) -> [Annotation] {
     var parser = COCOParser(json, name)
     return try parser.results()
   }
@@ -58,33 +49,33 @@ private struct COCOParser {
 
   // MARK: - Whole files
 
-  mutating func document(into document: inout COCODocument) throws(DatasetError) {
-    do {
-      try parts(into: &document)
-      try end()
-    } catch let error as JSONSyntaxError {
-      throw DatasetError("\(name): byte \(error.position): \(error.message)")
-    } catch let error as DatasetError {
-      throw error
-    } catch {
-      throw DatasetError("\(name): \(error)")
-    }
+  mutating func document() throws(DatasetError) -> COCODocument {
+    let document = try whole { try $0.parts() }
     try check("image", document.pictures.map(\.id))
     try check("category", document.categories.map(\.id))
     try check("annotation", document.annotations.compactMap(\.id))
+    return document
   }
 
   mutating func results() throws(DatasetError) -> [COCODocument.Annotation] {
+    try whole { parser in try parser.array("an array of detections") { try $0.annotation() } }
+  }
+
+  /// What the text is from its beginning to its end.
+  private mutating func whole<Value>(
+    _ parse: (inout COCOParser) throws -> Value
+  ) throws(DatasetError) -> Value {
     do {
-      let found = try array("an array of detections") { parser in try parser.annotation() }
-      try end()
-      return found
+      let value = try parse(&self)
+      guard reader.isAtEnd() else {
+        throw JSONSyntaxError(
+          message: "expected the end of the text, received more", position: reader.position)
+      }
+      return value
     } catch let error as JSONSyntaxError {
       throw DatasetError("\(name): byte \(error.position): \(error.message)")
-    } catch let error as DatasetError {
-      throw error
     } catch {
-      throw DatasetError("\(name): \(error)")
+      throw error as? DatasetError ?? DatasetError("\(name): \(error)")
     }
   }
 
@@ -95,35 +86,26 @@ private struct COCOParser {
     }
   }
 
-  private mutating func end() throws {
-    guard reader.isAtEnd() else {
-      throw JSONSyntaxError(
-        message: "expected the end of the text, received more", position: reader.position)
-    }
-  }
-
-  private mutating func parts(into document: inout COCODocument) throws {
+  private mutating func parts() throws -> COCODocument {
+    var document = COCODocument()
     var keys: Set<String> = []
     try object { parser, key in
       keys.insert(key)
       switch key {
-      case "images":
-        document.pictures = try parser.array("an array of images") { try $0.picture() }
+      case "images": document.pictures = try parser.array("an array of images") { try $0.picture() }
       case "categories":
         document.categories = try parser.array("an array of categories") { try $0.category() }
       case "annotations":
-        document.annotations = try parser.array("an array of annotations") {
-          try $0.annotation()
-        }
-      default: return false
+        document.annotations = try parser.array("an array of annotations") { try $0.annotation() }
+      default: try parser.reader.skipValue()
       }
-      return true
     }
     for key in ["images", "categories", "annotations"] where !keys.contains(key) {
       throw DatasetError(
         "\(name): expected COCO objects with the keys images, categories and annotations; "
           + "there is no \(key)")
     }
+    return document
   }
 
   // MARK: - Parts
@@ -139,9 +121,8 @@ private struct COCOParser {
       case "file_name": fileName = try parser.reader.string("a file name")
       case "width": width = try parser.reader.wholeNumber()
       case "height": height = try parser.reader.wholeNumber()
-      default: return false
+      default: try parser.reader.skipValue()
       }
-      return true
     }
     guard let id else { throw missing("an image with an id", start) }
     guard let fileName, !fileName.isEmpty else {
@@ -165,9 +146,8 @@ private struct COCOParser {
       switch key {
       case "id": id = try parser.reader.wholeNumber()
       case "name": title = try parser.reader.string("a category's name")
-      default: return false
+      default: try parser.reader.skipValue()
       }
-      return true
     }
     guard let id else { throw missing("a category with an id", start) }
     guard let title, !title.isEmpty else {
@@ -190,9 +170,8 @@ private struct COCOParser {
       case "bbox": numbers = try parser.optional { try $0.numbers("a box of four numbers") }
       case "iscrowd": result.isCrowd = try parser.flag()
       case "score": result.score = try parser.optional { try $0.reader.number() }
-      default: return false
+      default: try parser.reader.skipValue()
       }
-      return true
     }
     let title = result.id.map { "annotation \($0)" } ?? "the annotation at byte \(start)"
     guard result.pictureID >= 0, result.categoryID >= 0 else {
@@ -211,8 +190,7 @@ private struct COCOParser {
       result.box = PlaneBox(x: numbers[0], y: numbers[1], width: numbers[2], height: numbers[3])
     }
     if let area = result.area, !(0...1e12).contains(area) {
-      throw DatasetError(
-        "\(name): \(title): expected an area of at least 0, received \(area)")
+      throw DatasetError("\(name): \(title): expected an area of at least 0, received \(area)")
     }
     if let score = result.score, !score.isFinite {
       throw DatasetError("\(name): \(title): expected a finite score, received \(score)")
@@ -245,9 +223,8 @@ private struct COCOParser {
           runs = try parser.array("runs") { try $0.reader.wholeNumber() }
         }
       case "size": size = try parser.array("a size") { try $0.reader.wholeNumber() }
-      default: return false
+      default: try parser.reader.skipValue()
       }
-      return true
     }
     guard size.count == 2 else {
       throw JSONSyntaxError(
@@ -265,10 +242,8 @@ private struct COCOParser {
     JSONSyntaxError(message: "expected \(expected), received one without", position: position)
   }
 
-  /// Visits the keys of an object, each at most once; values that `visit` leaves are skipped.
-  private mutating func object(
-    _ visit: (inout COCOParser, String) throws -> Bool
-  ) throws {
+  /// Visits the keys of an object, each at most once; `visit` reads or skips the value of each.
+  private mutating func object(_ visit: (inout COCOParser, String) throws -> Void) throws {
     try reader.beginObject()
     var keys: Set<String> = []
     var start = reader.position
@@ -277,7 +252,7 @@ private struct COCOParser {
         throw JSONSyntaxError(
           message: "expected each key once, received one twice", position: start)
       }
-      if try !visit(&self, key) { try reader.skipValue() }
+      try visit(&self, key)
       start = reader.position
     }
   }
@@ -287,9 +262,7 @@ private struct COCOParser {
   ) throws -> [Element] {
     try reader.beginArray(expected)
     var result: [Element] = []
-    while try reader.hasElement(isFirst: result.isEmpty) {
-      result.append(try element(&self))
-    }
+    while try reader.hasElement(isFirst: result.isEmpty) { result.append(try element(&self)) }
     return result
   }
 

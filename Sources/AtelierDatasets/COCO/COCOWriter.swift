@@ -14,13 +14,7 @@ public enum COCOMaskForm: String, Sendable, Codable, CaseIterable {
 }
 
 extension COCODocument.Annotation {
-  /// An annotation of an object.
-  ///
-  /// - Parameters:
-  ///   - object: The object, detected or true.
-  ///   - id: The annotation's number; nil in the results form.
-  ///   - pictureID: The picture's number.
-  ///   - form: How its pixels are written.
+  /// An annotation of an object, detected or true; `id` is nil in the results form.
   public init(_ object: EncodedObject, id: Int?, pictureID: Int, form: COCOMaskForm = .runs) {
     var polygons: [[Double]] = []
     if form == .polygons, !object.isCrowd {
@@ -44,10 +38,7 @@ extension COCODocument {
     classNames.enumerated().map { Category(id: $0 + 1, name: $1) }
   }
 
-  /// The file's content as JSON that the COCO API loads.
-  ///
-  /// - Parameter description: What the file is, for its info.
-  /// - Returns: One line of UTF-8 text.
+  /// The file's content as one line of JSON that the COCO API loads, its info a description.
   public func json(description: String) -> Data {
     Self.encoded(
       Coded.Document(
@@ -60,10 +51,8 @@ extension COCODocument {
         annotations: annotations.map { Coded.Annotation($0, isResult: false) }))
   }
 
-  /// Detections as JSON in the results form, which the COCO API loads beside a file of the truth.
-  ///
-  /// - Parameter detections: The detections; one without a score gets 1.
-  /// - Returns: One line of UTF-8 text.
+  /// Detections as one line of JSON in the results form, which the COCO API loads beside a file of
+  /// the truth; one without a score gets 1.
   public static func resultsJSON(_ detections: [Annotation]) -> Data {
     encoded(detections.map { Coded.Annotation($0, isResult: true) })
   }
@@ -105,17 +94,17 @@ private enum Coded {
     let name: String
   }
 
-  enum Segmentation: Encodable {
-    case polygons([[Double]])
-    case runs(Runs<[Int]>)
-    case text(Runs<String>)
+  struct Segmentation: Encodable {
+    let value: COCODocument.Segmentation
 
     func encode(to encoder: any Encoder) throws {
       var container = encoder.singleValueContainer()
-      switch self {
-      case .polygons(let value): try container.encode(value)
-      case .runs(let value): try container.encode(value)
-      case .text(let value): try container.encode(value)
+      switch value {
+      case .polygons(let polygons): try container.encode(polygons)
+      case .runs(let runs, let height, let width):
+        try container.encode(Runs(size: [height, width], counts: runs))
+      case .text(let text, let height, let width):
+        try container.encode(Runs(size: [height, width], counts: text))
       }
     }
   }
@@ -145,15 +134,7 @@ private enum Coded {
       id = isResult ? nil : annotation.id
       pictureID = annotation.pictureID
       categoryID = annotation.categoryID
-      segmentation = annotation.segmentation.map {
-        switch $0 {
-        case .polygons(let polygons): .polygons(polygons)
-        case .runs(let runs, let height, let width):
-          .runs(Runs(size: [height, width], counts: runs))
-        case .text(let text, let height, let width):
-          .text(Runs(size: [height, width], counts: text))
-        }
-      }
+      segmentation = annotation.segmentation.map(Segmentation.init)
       area = isResult ? nil : annotation.area
       bbox = annotation.box.map { [$0.x, $0.y, $0.width, $0.height] }
       iscrowd = isResult ? nil : (annotation.isCrowd ? 1 : 0)

@@ -42,17 +42,7 @@ public struct FaceAugmentation: Sendable, Hashable, Codable {
 
   /// Describes changes; the defaults are the original's, without colours.
   ///
-  /// - Parameters:
-  ///   - rotation: The largest turn in degrees.
-  ///   - zoom: The largest zoom, as part of the size.
-  ///   - shift: The largest shift, as part of the crop's width.
-  ///   - flipProbability: How often left and right change places; 0.4 in the original, 0.5 in its followers.
-  ///   - warp: The deviation of the grid's points in pixels of a crop of 256.
-  ///   - lightness: The largest change of lightness; 0.3 in the followers.
-  ///   - chroma: The largest shift of a and b; 0.08 in the followers.
-  ///   - recolorsTarget: Whether the target has the input's colours.
-  ///   - alignment: Where the pixels of input and target lie.
-  ///   - coverage: The middle part of a crop's width that a network sees; 160 of 256 pixels in the original.
+  /// The followers of the original flip with 0.5 and vary lightness by 0.3 and chroma by 0.08.
   public init(
     rotation: Double = 10, zoom: Double = 0.05, shift: Double = 0.05, flipProbability: Double = 0.4,
     warp: Double = 5, lightness: Double = 0, chroma: Double = 0, recolorsTarget: Bool = true,
@@ -113,7 +103,7 @@ package struct FaceVariation {
   private let alignment: FaceAugmentation.Alignment
   private let crop: Double
 
-  /// Draws a variation; all numbers are always drawn, so that switching one off leaves the others as they were.
+  /// Draws a variation; all numbers are always drawn, so switching one off leaves the others.
   package init(_ augmentation: FaceAugmentation, crop: Int, using generator: inout RandomGenerator)
   {
     let size = Double(crop)
@@ -144,7 +134,7 @@ package struct FaceVariation {
     gridY = (0..<count * count).map { line[$0 / count] + noise[count * count + $0] }
   }
 
-  /// The similarity from network pixels to the middle of the crop that fits the warped grid best (Umeyama 1991).
+  /// The similarity from network pixels to the crop that fits the warped grid (Umeyama 1991).
   func targetMap(side: Int) -> AffineMap {
     let count = Self.points
     let step = Double(side) / Double(count - 1)
@@ -186,9 +176,7 @@ package struct FaceVariation {
     }
   }
 
-  private func places(
-    _ side: Int, _ place: (_ x: Int, _ y: Int) -> PlanePoint
-  ) -> [SIMD2<Float>] {
+  private func places(_ side: Int, _ place: (_ x: Int, _ y: Int) -> PlanePoint) -> [SIMD2<Float>] {
     let mirror = alignment == .centered ? crop : crop - 1
     let center = alignment == .centered ? 0.5 : 0
     var result: [SIMD2<Float>] = []

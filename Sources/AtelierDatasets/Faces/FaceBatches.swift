@@ -38,17 +38,7 @@ public struct FaceBatches: Sendable {
   /// Whether batches say where eyes and mouths are.
   public let drawsFeatures: Bool
 
-  /// Makes the batches of one person.
-  ///
-  /// - Parameters:
-  ///   - faces: Square colour crops of one size.
-  ///   - masks: One mask for each crop, of the same size; for networks with a mask head.
-  ///   - side: Width and height of what the network sees, 8...512.
-  ///   - batchSize: The faces of a batch, 1...4096.
-  ///   - augmentation: The changes.
-  ///   - seed: The seed of all choices.
-  ///   - stream: Another number for each person.
-  ///   - drawsFeatures: Whether batches say where eyes and mouths are, by the layout of faces in crops.
+  /// Makes the batches of one person: `side` in 8...512, `batchSize` in 1...4096, a mask a crop.
   /// - Throws: `DatasetError` that names the crop that is not square or of another size, or the number out of range.
   public init(
     faces: ImageFolder, masks: [ByteImage]? = nil, side: Int = 64, batchSize: Int,
@@ -102,14 +92,9 @@ public struct FaceBatches: Sendable {
   }
 
   /// The shape of inputs and targets.
-  public var shape: Shape {
-    .image(batch: batchSize, height: side, width: side, channels: 3)
-  }
+  public var shape: Shape { .image(batch: batchSize, height: side, width: side, channels: 3) }
 
   /// The faces of a step; the same step gives the same bits.
-  ///
-  /// - Parameter step: The training step.
-  /// - Returns: Inputs, targets, masks.
   public func batch(step: Int) -> FaceBatch {
     batch(of: batchSize) { index in
       var generator = RandomGenerator(
@@ -119,10 +104,8 @@ public struct FaceBatches: Sendable {
     }
   }
 
-  /// Faces without any change, for previews and measurements: input and target are the crop's middle.
-  ///
-  /// - Parameter indices: The faces' places in the folder.
-  /// - Returns: A batch of `indices.count`.
+  /// Faces without any change, by their places in the folder, for previews and measurements: input
+  /// and target are the crop's middle.
   /// - Precondition: there is at least one index, and all are of the folder.
   public func unchanged(_ indices: [Int]) -> FaceBatch {
     precondition(!indices.isEmpty, "a batch has at least one face")
@@ -151,8 +134,7 @@ public struct FaceBatches: Sendable {
       let (face, variation) = choice(index)
       let image = faces.items[face].image
       let places = variation.targetPlaces(side: side)
-      write(
-        image, places, augmentation.recolorsTarget ? variation : nil, into: &target, at: index)
+      write(image, places, augmentation.recolorsTarget ? variation : nil, into: &target, at: index)
       write(image, variation.inputPlaces(side: side), variation, into: &input, at: index)
       if drawsFeatures { features += self.features(at: places, crop: image.width) }
       if let masks {
@@ -190,8 +172,7 @@ public struct FaceBatches: Sendable {
   ) {
     let count = side * side * 3
     elements.withUnsafeMutableBufferPointer { buffer in
-      let pixels = UnsafeMutableBufferPointer(
-        rebasing: buffer[index * count..<(index + 1) * count])
+      let pixels = UnsafeMutableBufferPointer(rebasing: buffer[index * count..<(index + 1) * count])
       FaceSampling.read(image, places, into: pixels)
       if let colors, colors.lightness != 0 || colors.a != 0 || colors.b != 0 {
         LabColor.adjust(pixels, lightness: colors.lightness, a: colors.a, b: colors.b)
@@ -202,7 +183,7 @@ public struct FaceBatches: Sendable {
 
 /// Bilinear reading of bytes.
 enum FaceSampling {
-  /// The picture at each place, pixel centres at whole numbers, its edge going on beyond it; values in [0, 1].
+  /// The picture in [0, 1] at each place, pixel centres at whole numbers, its edge going on.
   static func read(
     _ image: ByteImage, _ places: [SIMD2<Float>], into target: UnsafeMutableBufferPointer<Float>
   ) {

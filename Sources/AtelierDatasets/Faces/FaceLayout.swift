@@ -22,12 +22,7 @@ public struct FaceLayout: Sendable, Hashable {
   /// Where the pixels of a network's input and of its target lie.
   public var sampling: FaceAugmentation.Alignment
 
-  /// Describes a layout.
-  ///
-  /// - Parameters:
-  ///   - cropSize: Columns and rows of a crop, at least 1.
-  ///   - coverage: The middle part of a crop's width that a network sees, above 0.
-  ///   - sampling: Where the pixels of input and target lie.
+  /// Describes a layout of crops of at least one pixel, of which a network sees a part above 0.
   public init(
     cropSize: Int = 256, coverage: Double = FaceLayout.faceShare,
     sampling: FaceAugmentation.Alignment = .centered
@@ -41,12 +36,10 @@ public struct FaceLayout: Sendable, Hashable {
   /// Where the eyes lie, as parts of a crop's width.
   public static var eyes: (left: PlanePoint, right: PlanePoint) {
     let box = faceBox
-    return (
-      box(PlanePoint(eyeColumns.left, eyeRow)), box(PlanePoint(eyeColumns.right, eyeRow))
-    )
+    return (box(PlanePoint(eyeColumns.left, eyeRow)), box(PlanePoint(eyeColumns.right, eyeRow)))
   }
 
-  /// Where a laid face has its eyes and its mouth, as ellipses in parts of its box: middle and half axes.
+  /// A laid face's eyes and mouth as ellipses in parts of its box: middle and half axes.
   ///
   /// The eyes lie where they are laid, the mouth a little more than their distance below, with room for an open one.
   private static let features: [(x: Double, y: Double, width: Double, height: Double)] = [
@@ -54,10 +47,8 @@ public struct FaceLayout: Sendable, Hashable {
     (0.5, 0.83, 0.22, 0.14),
   ]
 
-  /// How much a place of a face belongs to the eyes or the mouth: 1 within, falling to 0 half a size further out.
-  ///
-  /// - Parameter place: As parts of the face's box.
-  /// - Returns: A number in [0, 1].
+  /// How much a place, in parts of the face's box, belongs to the eyes or the mouth: 1 within,
+  /// falling to 0 half a size further out.
   static func featureShare(at place: PlanePoint) -> Double {
     features.reduce(0) { share, feature in
       let x = (place.x - feature.x) / feature.width
@@ -82,16 +73,11 @@ public struct FaceLayout: Sendable, Hashable {
   /// The size of the face's box against what the network sees: 1 where it sees just the face.
   public var faceScale: Double { Self.faceShare / coverage }
 
-  /// From the pixels that a network of `side` pixels sees to those of the crop.
-  ///
-  /// - Parameter side: The network's side in pixels, at least 1.
-  /// - Returns: The map; it has an inverse.
+  /// From the pixels that a network of `side` pixels sees to those of the crop; it has an inverse.
   public func inputMap(side: Int) -> AffineMap { map(side: side, shift: 0) }
 
-  /// From the pixels that a network of `side` pixels draws to those of the crop.
-  ///
-  /// - Parameter side: The network's side in pixels, at least 1.
-  /// - Returns: The map; it has an inverse. It is `inputMap` unless the training sampled as the original.
+  /// From the pixels that a network of `side` pixels draws to those of the crop: `inputMap` unless
+  /// the training sampled as the original; the map has an inverse.
   public func outputMap(side: Int) -> AffineMap {
     map(side: side, shift: sampling == .original ? 0.5 : 0)
   }
@@ -113,9 +99,7 @@ extension FaceLayout: Codable {
     case eyes
   }
 
-  /// Reads a layout.
-  ///
-  /// - Parameter decoder: Holds the crop's size, the coverage, the sampling and, so that a file says the whole rule, the eyes.
+  /// Reads a layout and, so that a file says the whole rule, where it lays the eyes.
   /// - Throws: `DecodingError` when a number is out of range, or the eyes lie elsewhere than in this version.
   public init(from decoder: any Decoder) throws {
     let values = try decoder.container(keyedBy: CodingKeys.self)

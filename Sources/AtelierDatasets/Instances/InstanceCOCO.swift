@@ -4,34 +4,23 @@ import AtelierImages
 import Foundation
 
 extension InstanceData {
-  /// Reads a COCO file of objects and finds its pictures.
+  /// Reads a COCO file of the instances form and finds its pictures; a nil name is the file's.
   ///
   /// Pictures are looked for in the given folder, else beside the file, in `images` beside it, and
   /// in the folder above. Their headers are read, so that a picture of another size than the file says is
   /// refused.
   ///
-  /// - Parameters:
-  ///   - file: The JSON file of the instances form.
-  ///   - pictures: The folder of the pictures.
-  ///   - name: What the set is called; the file's name when nil.
   /// - Throws: `DatasetError` that names the file and the image or annotation: broken polygons, masks of
   ///   another size, unknown images or categories, missing pictures.
-  public init(
-    coco file: URL, pictures: URL? = nil, name: String? = nil
-  ) throws(DatasetError) {
+  public init(coco file: URL, pictures: URL? = nil, name: String? = nil) throws(DatasetError) {
     let document = try COCODocument.read(file)
     try self.init(
       document, file: file.relativePath, folders: Self.pictureFolders(file, pictures),
       name: name ?? file.lastPathComponent)
   }
 
-  /// The set that a COCO file's content describes.
-  ///
-  /// - Parameters:
-  ///   - document: The content.
-  ///   - file: What the file is called in errors.
-  ///   - folders: Where pictures are looked for, in this order.
-  ///   - name: What the set is called.
+  /// The set that a COCO file's content describes; `folders` are looked through for pictures in
+  /// this order, `file` stands in errors.
   /// - Throws: `DatasetError` as for a file.
   public init(
     _ document: COCODocument, file: String, folders: [URL], name: String
@@ -69,21 +58,18 @@ extension InstanceData {
     let title = "\(file): image \(picture.id)"
     let parts = picture.fileName.split(separator: "/", omittingEmptySubsequences: false)
     // A file from elsewhere does not get to name other places of this machine.
-    guard !picture.fileName.hasPrefix("/"), !parts.contains(".."),
-      !picture.fileName.contains("\0")
+    guard !picture.fileName.hasPrefix("/"), !parts.contains(".."), !picture.fileName.contains("\0")
     else {
       throw DatasetError(
         "\(title): expected a file_name below the folder of the pictures, received another path")
     }
     let places = folders.map { $0.appendingPathComponent(picture.fileName) }
-    guard let url = places.first(where: { FileManager.default.fileExists(atPath: $0.path) })
-    else {
+    guard let url = places.first(where: { FileManager.default.fileExists(atPath: $0.path) }) else {
       throw DatasetError(
         "\(title): expected its picture \(picture.fileName) in "
           + folders.map(\.relativePath).joined(separator: " or ") + "; there is no such file")
     }
-    let size: PixelSize
-    do { size = try ImageFile.size(url.path) } catch { throw DatasetError("\(error)") }
+    let size = try DatasetError.wrapping { try ImageFile.size(url.path) }
     guard size == picture.size else {
       throw DatasetError(
         "\(title): expected \(picture.fileName) of \(picture.size), received a picture of \(size)")
@@ -93,32 +79,24 @@ extension InstanceData {
 }
 
 extension COCODocument {
-  /// The objects of every picture, in the order of `pictures`; classes are places in `categories`.
+  /// A list of objects a picture, in the order of `pictures`; classes are places in `categories`.
   ///
   /// Objects that polygons give no pixel are kept, with empty masks.
   ///
-  /// - Parameter file: What the file is called in errors.
-  /// - Returns: One list a picture.
   /// - Throws: `DatasetError` that names the annotation: unknown image or category, no segmentation, a
   ///   broken one, a box that does not meet the picture.
   public func objects(file: String) throws(DatasetError) -> [[EncodedObject]] {
     try objects(of: annotations, file: file)
   }
 
-  /// The objects of given annotations or detections, in the order of `pictures`.
-  ///
-  /// - Parameters:
-  ///   - annotations: Annotations about this file's pictures and categories.
-  ///   - file: What their file is called in errors.
-  /// - Returns: One list a picture.
+  /// The objects of annotations or detections about this file's pictures and categories, in the
+  /// order of `pictures`; `file` stands in errors.
   /// - Throws: `DatasetError` as for the file's own annotations.
   public func objects(
     of annotations: [Annotation], file: String
   ) throws(DatasetError) -> [[EncodedObject]] {
-    var places: [Int: Int] = [:]
-    for (place, picture) in pictures.enumerated() { places[picture.id] = place }
-    var classes: [Int: Int] = [:]
-    for (place, category) in categories.enumerated() { classes[category.id] = place }
+    let places = Dictionary(zip(pictures.map(\.id), 0...), uniquingKeysWith: { $1 })
+    let classes = Dictionary(zip(categories.map(\.id), 0...), uniquingKeysWith: { $1 })
     var result = [[EncodedObject]](repeating: [], count: pictures.count)
     for (index, annotation) in annotations.enumerated() {
       let title = "\(file): annotation \(annotation.id.map(String.init) ?? "number \(index + 1)")"

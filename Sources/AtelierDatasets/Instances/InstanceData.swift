@@ -7,7 +7,7 @@ import Foundation
 /// A set of pictures, each with the masks of its objects.
 ///
 /// Masks are kept as runs and pictures on the disk, so a large set fits in memory.
-public struct InstanceData: Sendable {
+public struct InstanceData: DividedSet, Sendable {
   /// Where the pixels of a picture are.
   public enum Source: Sendable {
     /// In memory.
@@ -33,8 +33,7 @@ public struct InstanceData: Sendable {
 
     /// A picture by its parts.
     public init(
-      name: String, size: PixelSize, objects: [EncodedObject], kind: String? = nil,
-      source: Source
+      name: String, size: PixelSize, objects: [EncodedObject], kind: String? = nil, source: Source
     ) {
       self.name = name
       self.size = size
@@ -43,17 +42,14 @@ public struct InstanceData: Sendable {
       self.source = source
     }
 
-    /// Reads the picture.
-    ///
-    /// - Returns: RGB of the item's size.
+    /// Reads the picture: RGB of the item's size.
     /// - Throws: `DatasetError` that names the file when it cannot be read or has changed its size.
     public func picture() throws(DatasetError) -> ByteImage {
       switch source {
       case .image(let image): return image.rgb
       case .drawn(let draw): return draw()
       case .file(let url):
-        let image: ByteImage
-        do { image = try ImageFile.read(url).rgb } catch { throw DatasetError("\(error)") }
+        let image = try DatasetError.wrapping { try ImageFile.read(url).rgb }
         guard image.size == size else {
           throw DatasetError(
             "\(url.relativePath): expected a picture of \(size), received \(image.size)")
@@ -73,12 +69,7 @@ public struct InstanceData: Sendable {
   /// The pictures in their order.
   public let items: [Item]
 
-  /// Puts a set together.
-  ///
-  /// - Parameters:
-  ///   - name: What the set is called.
-  ///   - classNames: The objects' classes; at least one.
-  ///   - items: The pictures; at least one.
+  /// Puts a set together of at least one class and one picture.
   /// - Throws: `DatasetError` when there is no class or no picture, or an object has no class or a mask
   ///   of another size.
   public init(name: String, classNames: [String], items: [Item]) throws(DatasetError) {
@@ -89,8 +80,7 @@ public struct InstanceData: Sendable {
     }
     for item in items {
       for object in item.objects {
-        guard classNames.indices.contains(object.classIndex), object.mask.size == item.size
-        else {
+        guard classNames.indices.contains(object.classIndex), object.mask.size == item.size else {
           throw DatasetError(
             "\(name)/\(item.name): expected objects of \(classNames.count) classes with masks of "
               + "\(item.size), received class \(object.classIndex) of \(object.mask.size)")
@@ -111,12 +101,7 @@ public struct InstanceData: Sendable {
   /// Names and colours of the labels: the background, then the objects' classes.
   public var palette: ClassPalette { .objects(classNames) }
 
-  /// Some of the pictures.
-  ///
-  /// - Parameters:
-  ///   - suffix: What is added to the name.
-  ///   - isWanted: Which pictures.
-  /// - Returns: A set with the same classes.
+  /// Some of the pictures as a set of the same classes, its name with a suffix.
   /// - Throws: `DatasetError` when there are none.
   public func filtered(
     suffix: String = "", where isWanted: (Item) -> Bool
@@ -125,36 +110,12 @@ public struct InstanceData: Sendable {
       name: name + suffix, classNames: classNames, items: items.filter(isWanted))
   }
 
-  /// The set cut in two at random, the same way for the same seed.
-  ///
-  /// - Parameters:
-  ///   - count: How many pictures the second part gets, at least 1 and less than all.
-  ///   - seed: Decides which ones.
-  /// - Returns: Both parts, each in the set's order.
-  /// - Throws: `DatasetError` when a part would be empty.
-  public func split(
-    holdingOut count: Int, seed: UInt64
-  ) throws(DatasetError) -> (rest: InstanceData, held: InstanceData) {
-    guard count > 0, count < items.count else {
-      throw DatasetError(
-        "\(name): \(count) of \(items.count) pictures cannot be held out for validation")
-    }
-    var generator = RandomGenerator(seed: seed, Stream.split)
-    let order = generator.permutation(items.count)
-    func part(_ indices: [Int], _ suffix: String) throws(DatasetError) -> InstanceData {
-      try InstanceData(
-        name: name + suffix, classNames: classNames, items: indices.map { items[$0] })
-    }
-    return (
-      try part(order.dropFirst(count).sorted(), " without validation"),
-      try part(order.prefix(count).sorted(), " validation")
-    )
+  /// Some of the pictures, at least one, in the order wanted; the name gets the suffix.
+  public func selecting(_ indices: [Int], suffix: String) throws(DatasetError) -> InstanceData {
+    try InstanceData(name: name + suffix, classNames: classNames, items: indices.map { items[$0] })
   }
 
   /// The set as a COCO file's content: pictures are numbered from 1 in their order.
-  ///
-  /// - Parameter form: How masks are written.
-  /// - Returns: Pictures, categories and annotations.
   public func coco(form: COCOMaskForm = .runs) -> COCODocument {
     var document = COCODocument(categories: COCODocument.categories(classNames))
     for (index, item) in items.enumerated() {

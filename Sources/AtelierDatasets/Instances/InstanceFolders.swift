@@ -24,21 +24,17 @@ extension InstanceData {
   /// - One folder a picture, each with `images`, which holds the picture, and `masks`, which holds one
   ///   PNG an object (the layout of the Data Science Bowl 2018).
   ///
-  /// - Parameters:
-  ///   - url: The file or folder.
-  ///   - part: Which pictures; layouts without parts are taken whole.
-  ///   - className: What objects are called where the layout has no classes.
-  /// - Returns: The set.
+  /// Layouts without parts are taken whole; `className` is for those without classes.
+  ///
   /// - Throws: `DatasetError` that names the file and what was expected there.
   public static func read(
     _ url: URL, part: InstancePart = .all, className: String = "object"
   ) throws(DatasetError) -> InstanceData {
-    var isFolder: ObjCBool = false
-    guard FileManager.default.fileExists(atPath: url.path, isDirectory: &isFolder) else {
+    guard let isFolder = url.isFolder else {
       throw DatasetError("\(url.path): no such file or folder")
     }
-    guard isFolder.boolValue else { return try InstanceData(coco: url) }
-    let entries = try listing(url)
+    guard isFolder else { return try InstanceData(coco: url) }
+    let entries = try url.entries()
     let hasLabels = entries.contains("labels") && entries.contains("images")
     if hasLabels, entries.contains("index.csv") {
       return try InstanceData(indexed: url, part: part, className: className)
@@ -61,14 +57,10 @@ extension InstanceData {
   // MARK: - Label pictures
 
   /// Reads `images/NAME.png` with `labels/NAME.png`, whose pixels are the numbers of objects.
-  ///
-  /// - Parameters:
-  ///   - folder: The folder of both.
-  ///   - className: What the objects are called.
   /// - Throws: `DatasetError` that names the file: labels missing or of another size.
   public init(labelFolder folder: URL, className: String = "object") throws(DatasetError) {
     var items: [Item] = []
-    for (name, url) in try Self.pictures(folder.appendingPathComponent("images")) {
+    for (name, url) in try ImageFolder.list(folder.appendingPathComponent("images")) {
       let stem = (name as NSString).deletingPathExtension
       let labels = folder.appendingPathComponent("labels/\(stem).png")
       items.append(try Self.item(stem, url, labels: labels, kind: nil, objects: nil))
@@ -77,19 +69,13 @@ extension InstanceData {
   }
 
   /// Reads `images/NAME.png`, `labels/NAME.png` and `index.csv`, which tells parts, kinds and how many objects there are.
-  ///
-  /// - Parameters:
-  ///   - folder: The folder of them.
-  ///   - part: Which pictures.
-  ///   - className: What the objects are called.
   /// - Throws: `DatasetError` that names the file and line: columns missing, a label beyond the
   ///   number of objects, another size.
   public init(
     indexed folder: URL, part: InstancePart, className: String = "object"
   ) throws(DatasetError) {
     let table = folder.appendingPathComponent("index.csv")
-    let text = String(
-      decoding: try CompressedFile.read(table, limit: 64 << 20), as: UTF8.self)
+    let text = String(decoding: try CompressedFile.read(table, limit: 64 << 20), as: UTF8.self)
     let lines = text.split(whereSeparator: \.isNewline).map {
       $0.split(separator: ",", omittingEmptySubsequences: false).map(String.init)
     }
@@ -112,8 +98,7 @@ extension InstanceData {
       guard let place = InstancePart(rawValue: fields[split]), place != .all else {
         throw DatasetError("\(title): expected train, val or test, received '\(fields[split])'")
       }
-      guard !fields[name].contains("/"), !fields[name].hasPrefix("."), !fields[name].isEmpty
-      else {
+      guard !fields[name].contains("/"), !fields[name].hasPrefix("."), !fields[name].isEmpty else {
         throw DatasetError("\(title): expected the name of a picture, received another path")
       }
       guard part == .all || part == place else { continue }
@@ -124,15 +109,14 @@ extension InstanceData {
           kind: kind.map { fields[$0] }, objects: number))
     }
     let suffix = part == .all ? "" : " \(part.rawValue)"
-    try self.init(
-      name: folder.lastPathComponent + suffix, classNames: [className], items: items)
+    try self.init(name: folder.lastPathComponent + suffix, classNames: [className], items: items)
   }
 
   /// One picture with its label picture, whose numbers are at most `objects` where that is known.
   private static func item(
     _ name: String, _ picture: URL, labels: URL, kind: String?, objects: Int?
   ) throws(DatasetError) -> Item {
-    let size = try pictureSize(picture)
+    let size = try DatasetError.wrapping { try ImageFile.size(picture.path) }
     let numbers = try InstanceLabels.read(labels)
     guard numbers.size == size else {
       throw DatasetError(
@@ -156,30 +140,25 @@ extension InstanceData {
   ///
   /// What is not black belongs to the object.
   ///
-  /// - Parameters:
-  ///   - folder: The folder of the pictures' folders.
-  ///   - className: What the objects are called.
   /// - Throws: `DatasetError` that names the folder or mask: no picture or several, a mask of another
   ///   size or without a pixel.
   public init(maskFolders folder: URL, className: String = "object") throws(DatasetError) {
     var items: [Item] = []
-    for name in try Self.listing(folder) {
+    for name in try folder.entries() {
       let place = folder.appendingPathComponent(name)
       let images = place.appendingPathComponent("images")
       guard FileManager.default.fileExists(atPath: images.path) else { continue }
-      let pictures = try Self.pictures(images)
+      let pictures = try ImageFolder.list(images)
       guard pictures.count == 1 else {
         throw DatasetError(
           "\(images.relativePath): expected one picture, received \(pictures.count)")
       }
-      let size = try Self.pictureSize(pictures[0].url)
+      let size = try DatasetError.wrapping { try ImageFile.size(pictures[0].url.path) }
       var objects: [EncodedObject] = []
-      for (_, file) in try Self.pictures(place.appendingPathComponent("masks")) {
-        objects.append(
-          EncodedObject(classIndex: 0, mask: try Self.objectMask(file, size: size)))
+      for (_, file) in try ImageFolder.list(place.appendingPathComponent("masks")) {
+        objects.append(EncodedObject(classIndex: 0, mask: try Self.objectMask(file, size: size)))
       }
-      items.append(
-        Item(name: name, size: size, objects: objects, source: .file(pictures[0].url)))
+      items.append(Item(name: name, size: size, objects: objects, source: .file(pictures[0].url)))
     }
     guard !items.isEmpty else {
       throw DatasetError(
@@ -193,51 +172,23 @@ extension InstanceData {
   private static func objectMask(
     _ file: URL, size: PixelSize
   ) throws(DatasetError) -> RunLengthMask {
-    let image: ByteImage
-    do {
+    let image = try DatasetError.wrapping {
       let received = try ImageFile.size(file.path)
       guard received == size else {
         throw DatasetError(
           "\(file.relativePath): expected a mask of its picture's \(size), received \(received)")
       }
-      image = try ImageFile.read(file).withoutAlpha
-    } catch let error as DatasetError {
-      throw error
-    } catch {
-      throw DatasetError("\(error)")
+      return try ImageFile.read(file).withoutAlpha
     }
     let channels = image.channels
     let pixels = (0..<image.pixelCount).map { pixel in
       (0..<channels).contains { image.samples[pixel * channels + $0] != 0 }
     }
-    let mask = RunLengthMask(
-      BinaryMask(width: image.width, height: image.height, pixels: pixels))
+    let mask = RunLengthMask(BinaryMask(width: image.width, height: image.height, pixels: pixels))
     guard mask.area > 0 else {
       throw DatasetError(
         "\(file.relativePath): expected a mask with at least one pixel, received an empty one")
     }
     return mask
-  }
-
-  // MARK: - Files
-
-  private static func listing(_ folder: URL) throws(DatasetError) -> [String] {
-    guard let entries = try? FileManager.default.contentsOfDirectory(atPath: folder.path) else {
-      throw DatasetError("\(folder.relativePath): expected a folder that can be listed")
-    }
-    return entries.filter { !$0.hasPrefix(".") }
-      .sorted { $0.utf8.lexicographicallyPrecedes($1.utf8) }
-  }
-
-  private static func pictures(
-    _ folder: URL
-  ) throws(DatasetError) -> [(name: String, url: URL)] {
-    do { return try ImageFolder.list(folder) } catch {
-      throw error as? DatasetError ?? DatasetError("\(folder.relativePath): cannot be listed")
-    }
-  }
-
-  private static func pictureSize(_ url: URL) throws(DatasetError) -> PixelSize {
-    do { return try ImageFile.size(url.path) } catch { throw DatasetError("\(error)") }
   }
 }

@@ -22,12 +22,8 @@ public struct InstanceLabels: Sendable, Hashable {
     self.labels = labels
   }
 
-  /// Numbers objects from 1 in their order; where masks overlap, the surer object is seen, of two equally
-  /// sure ones the first.
-  ///
-  /// - Parameters:
-  ///   - objects: At most 65535, with masks of the size.
-  ///   - size: Columns and rows.
+  /// Numbers at most 65535 objects from 1 in their order; where masks overlap, the surer object is
+  /// seen, of two equally sure ones the first.
   /// - Throws: `DatasetError` for more objects than there are numbers.
   /// - Precondition: masks have the size.
   public init(_ objects: [EncodedObject], size: PixelSize) throws(DatasetError) {
@@ -37,9 +33,7 @@ public struct InstanceLabels: Sendable, Hashable {
           + "\(objects.count)")
     }
     var labels = [UInt16](repeating: 0, count: size.width * size.height)
-    let order = objects.indices.sorted {
-      (-objects[$0].score, $0) < (-objects[$1].score, $1)
-    }
+    let order = objects.indices.sorted { (-objects[$0].score, $0) < (-objects[$1].score, $1) }
     for index in order {
       precondition(objects[index].mask.size == size, "masks of two sizes")
       objects[index].mask.forEachPixel { place in
@@ -57,13 +51,10 @@ public struct InstanceLabels: Sendable, Hashable {
     WordImage(width: width, height: height, channels: 1, samples: labels)
   }
 
-  /// Reads a picture of numbers: gray of 8 or 16 bits, or a palette's indices.
-  ///
-  /// - Parameter url: The PNG file.
-  /// - Returns: The stored values, not scaled.
+  /// Reads a PNG of numbers as they are stored: gray of 8 or 16 bits, or a palette's indices.
   /// - Throws: `DatasetError` that names the file when it cannot be read or has colours.
   public static func read(_ url: URL) throws(DatasetError) -> InstanceLabels {
-    do {
+    try DatasetError.wrapping {
       let information = try ImageFile.information(url.path)
       if information.bitDepth == 16 {
         guard information.channels == 1 else {
@@ -77,8 +68,6 @@ public struct InstanceLabels: Sendable, Hashable {
       let indices = try ImageFile.readIndices(url.path).indices
       return InstanceLabels(
         width: indices.width, height: indices.height, labels: indices.samples.map(UInt16.init))
-    } catch {
-      throw DatasetError("\(error)")
     }
   }
 

@@ -13,14 +13,11 @@ public enum BiasedPictures {
   /// Columns and rows of a picture.
   public static let side = 32
 
-  /// Draws a set, half of it wolves.
+  /// Draws two or more pictures, half of them wolves, and the pixels (row by row) of each head.
   ///
-  /// - Parameters:
-  ///   - count: How many pictures, at least two.
-  ///   - isBiased: Whether wolves always stand before snow and huskies before grass; else each
-  ///     background is drawn by lot.
-  ///   - seed: The seed of everything.
-  /// - Returns: The pictures, and for each the pixels (row by row) that belong to the head.
+  /// In a biased set wolves always stand before snow and huskies before grass; else each background
+  /// is drawn by lot.
+  ///
   /// - Throws: `DatasetError` when there are too few pictures.
   public static func draw(
     count: Int, isBiased: Bool, seed: UInt64
@@ -34,8 +31,7 @@ public enum BiasedPictures {
       var generator = RandomGenerator(seed: seed, Stream.biasedPictures, UInt64(index))
       let isWolf = index % 2 == 1
       let lot = generator.uniform() < 0.5
-      let (picture, head) = draw(
-        isWolf: isWolf, onSnow: isBiased ? isWolf : lot, using: &generator)
+      let (picture, head) = draw(isWolf: isWolf, onSnow: isBiased ? isWolf : lot, using: &generator)
       pixels += picture
       heads.append(head)
     }
@@ -77,11 +73,7 @@ public enum BiasedPictures {
 
   /// What a place of the picture shows, seen from the middle of the head.
   private enum Part {
-    case ground
-    case fur
-    case mask
-    case eye
-    case nose
+    case ground, fur, mask, eye, nose
 
     init(_ place: SIMD2<Float>, isWolf: Bool) {
       let (x, y) = (abs(place.x), place.y)

@@ -25,12 +25,9 @@ public enum CIFARLayout: Sendable, Hashable {
 extension LabeledImages {
   /// Reads CIFAR's binary files one after the other.
   ///
-  /// The class names come from the list that lies beside the first file; without it they are numbers.
+  /// The class names come from the list that lies beside the first file; without it they are
+  /// numbers. Gzip is inflated; without a layout the one is taken that every file's length fits.
   ///
-  /// - Parameters:
-  ///   - files: The files, at least one; gzip is inflated.
-  ///   - layout: Which layout; nil takes the one that every file's length fits.
-  ///   - memoryLimit: The most bytes that the pixels may take.
   /// - Throws: `DatasetError` that names the file and what differs.
   public init(
     cifar files: [URL], layout: CIFARLayout? = nil, memoryLimit: Int = LabeledImages.memoryLimit

@@ -4,15 +4,11 @@ import AtelierImages
 import Foundation
 
 extension LabeledImages {
-  /// Reads a folder that holds one folder of pictures for each class, whose names are the classes.
+  /// Reads a folder that holds one folder of pictures for each class, whose names are the classes;
+  /// hidden ones are left out.
   ///
   /// Each picture is cut to the target's proportions at its middle and resized.
   ///
-  /// - Parameters:
-  ///   - folder: The folder of class folders; hidden ones are left out.
-  ///   - size: The size that every picture is brought to.
-  ///   - mode: Gray or colour.
-  ///   - memoryLimit: The most bytes that the pixels may take.
   /// - Throws: `DatasetError` that names the folder or file and what is wrong with it.
   public init(
     classFolders folder: URL, size: PixelSize, mode: ColorMode,
@@ -56,27 +52,13 @@ extension LabeledImages {
 
   /// The names of the folders in a folder, sorted by their bytes.
   static func classFolders(in folder: URL) throws -> [String] {
-    guard let entries = try? FileManager.default.contentsOfDirectory(atPath: folder.path) else {
-      throw DatasetError("\(folder.relativePath): expected a folder that can be listed")
-    }
-    return entries.filter { name in
-      var isFolder: ObjCBool = false
-      let path = folder.appendingPathComponent(name).path
-      return !name.hasPrefix(".")
-        && FileManager.default.fileExists(atPath: path, isDirectory: &isFolder)
-        && isFolder.boolValue
-    }.sorted { $0.utf8.lexicographicallyPrecedes($1.utf8) }
+    try folder.entries().filter { folder.appendingPathComponent($0).isFolder == true }
   }
 }
 
 extension Image where Sample == UInt8 {
-  /// The picture as a classifier takes it: alpha over white, cut at its middle to the proportions of
-  /// `size`, resized, in `channels` channels.
-  ///
-  /// - Parameters:
-  ///   - size: The size wanted.
-  ///   - channels: 1 or 3.
-  /// - Returns: A picture of exactly that size.
+  /// The picture as a classifier takes it: alpha over white, cut at its middle to the proportions
+  /// of `size`, resized, in 1 or 3 channels.
   public func fitted(to size: PixelSize, channels: Int) -> ByteImage {
     let opaque = flattened().withChannels(channels)
     if opaque.size == size { return opaque }

@@ -5,12 +5,7 @@ import Foundation
 
 /// Reads files that may be compressed.
 enum CompressedFile {
-  /// The bytes of a file, inflated where they begin with gzip's mark.
-  ///
-  /// - Parameters:
-  ///   - url: The file.
-  ///   - limit: The most bytes that the content may have.
-  /// - Returns: The content.
+  /// The bytes of a file, at most `limit`, inflated where they begin with gzip's mark.
   /// - Throws: `DatasetError` that names the file: not readable, damaged, truncated, too large.
   static func read(_ url: URL, limit: Int) throws(DatasetError) -> [UInt8] {
     let name = url.relativePath
@@ -40,8 +35,7 @@ enum CompressedFile {
   ) throws(DatasetError) -> [UInt8] {
     var stream = z_stream()
     // 15 bits of window, and 16 for a gzip wrapper, whose checksum zlib verifies.
-    guard
-      inflateInit2_(&stream, 15 + 16, ZLIB_VERSION, Int32(MemoryLayout<z_stream>.size)) == Z_OK
+    guard inflateInit2_(&stream, 15 + 16, ZLIB_VERSION, Int32(MemoryLayout<z_stream>.size)) == Z_OK
     else { throw DatasetError("\(name): there is no memory to inflate it") }
     defer { inflateEnd(&stream) }
     var result: [UInt8] = []

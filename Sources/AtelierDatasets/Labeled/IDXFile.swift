@@ -17,12 +17,7 @@ struct IDXFile {
   /// The bytes, as many as the sizes say.
   let bytes: [UInt8]
 
-  /// Reads a file.
-  ///
-  /// - Parameters:
-  ///   - url: The file; gzip is inflated.
-  ///   - rank: How many axes it must have.
-  ///   - limit: The most bytes that it may hold.
+  /// Reads a file, plain or gzip, of `rank` axes and at most `limit` bytes.
   /// - Throws: `DatasetError` that names the file and what differs.
   init(_ url: URL, rank: Int, limit: Int) throws(DatasetError) {
     let name = url.relativePath
@@ -58,14 +53,10 @@ struct IDXFile {
 }
 
 extension LabeledImages {
-  /// Reads a pair of IDX files: pictures [count, rows, columns] and labels [count].
+  /// Reads a pair of IDX files, plain or gzip: pictures [count, rows, columns] and labels [count].
   ///
   /// Classes are named by their numbers.
   ///
-  /// - Parameters:
-  ///   - images: The file of pictures; gzip is inflated.
-  ///   - labels: The file of labels; gzip is inflated.
-  ///   - memoryLimit: The most bytes that the pixels may take.
   /// - Throws: `DatasetError` that names the file and what differs.
   public init(
     images: URL, labels: URL, memoryLimit: Int = LabeledImages.memoryLimit

@@ -18,14 +18,7 @@ public final class LabeledBatches: BatchSource {
   public let seed: UInt64
   private let order = EpochOrder()
 
-  /// Makes the batches of a training.
-  ///
-  /// - Parameters:
-  ///   - images: The pictures.
-  ///   - batchSize: Pictures a step, at least 1 and at most as many as there are.
-  ///   - augmentation: The random changes.
-  ///   - smoothing: The share of a target that goes to all classes alike, at least 0 and below 1.
-  ///   - seed: The seed of orders and changes.
+  /// Makes the batches of a training, each of at most as many pictures as there are.
   /// - Throws: `DatasetError` when a number makes no sense.
   public init(
     _ images: LabeledImages, batchSize: Int, augmentation: PictureAugmentation = .init(),
@@ -49,10 +42,7 @@ public final class LabeledBatches: BatchSource {
   /// Whole batches in an epoch; the few pictures left over are others each time.
   public var stepsPerEpoch: Int? { images.count / batchSize }
 
-  /// Which pictures a step takes.
-  ///
-  /// - Parameter step: The training step.
-  /// - Returns: Indices of pictures, as many as a batch has.
+  /// Which pictures a step takes: as many indices as a batch has.
   public func indices(step: Int) -> [Int] {
     let (epoch, place) = step.quotientAndRemainder(dividingBy: images.count / batchSize)
     let first = place * batchSize
@@ -73,10 +63,8 @@ public final class LabeledBatches: BatchSource {
     return ["input": images, "target": target]
   }
 
-  /// The data of a step; the same step gives the same bits.
-  ///
-  /// - Parameter step: The training step.
-  /// - Returns: Pictures [batch, height, width, channels] in [0, 1] and class indices [batch].
+  /// Pictures [batch, height, width, channels] in [0, 1] and class indices [batch] of a step; the
+  /// same step gives the same bits.
   public func pictures(step: Int) -> (images: Tensor, labels: Tensor) {
     let chosen = indices(step: step)
     let plain = images.tensor(chosen)

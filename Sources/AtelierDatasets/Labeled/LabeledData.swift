@@ -45,48 +45,37 @@ extension LabeledImages {
   /// A folder with IDX files (`train-images…`, `t10k-images…`, their labels beside them), a folder
   /// with CIFAR's binary files, a folder of class folders or of `train` and `test` with class
   /// folders below; or one IDX file of pictures or one CIFAR file. A file `classes.txt` beside the
-  /// data, one name a line, names the classes of IDX files.
+  /// data, one name a line, names the classes of IDX files. A set without parts is taken whole;
+  /// `form` is for pictures from class folders.
   ///
-  /// - Parameters:
-  ///   - url: The folder or file.
-  ///   - part: Which part of a published set; a set without parts is taken whole.
-  ///   - form: The size and colours of pictures from class folders.
-  /// - Returns: The set.
   /// - Throws: `DatasetError` that names the place and what was expected there.
   public static func read(
     _ url: URL, part: DataPart, form: PictureForm = .init()
   ) throws -> LabeledImages {
-    var isFolder: ObjCBool = false
-    guard FileManager.default.fileExists(atPath: url.path, isDirectory: &isFolder) else {
+    guard let isFolder = url.isFolder else {
       throw DatasetError("\(url.relativePath): no such file or folder")
     }
-    guard isFolder.boolValue else {
-      return isIDXImages(url.lastPathComponent)
-        ? try idx(url) : try LabeledImages(cifar: [url])
+    guard isFolder else {
+      return isIDXImages(url.lastPathComponent) ? try idx(url) : try LabeledImages(cifar: [url])
     }
     let names = try FileManager.default.contentsOfDirectory(atPath: url.path)
       .sorted { $0.utf8.lexicographicallyPrecedes($1.utf8) }
-    func belongs(_ name: String) -> Bool {
-      part.prefixes.contains { name.lowercased().hasPrefix($0) }
+    func ofPart(_ names: [String], _ kind: String) throws(DatasetError) -> [URL] {
+      let found = names.filter { name in
+        part.prefixes.contains { name.lowercased().hasPrefix($0) }
+      }
+      guard !found.isEmpty else {
+        throw DatasetError(
+          "\(url.relativePath): expected \(kind) of the \(part.rawValue) part, received "
+            + names.joined(separator: ", "))
+      }
+      return found.map { url.appendingPathComponent($0) }
     }
     let pictures = names.filter(isIDXImages)
-    if !pictures.isEmpty {
-      guard let name = pictures.first(where: belongs) else {
-        throw DatasetError(
-          "\(url.relativePath): expected the IDX pictures of the \(part.rawValue) part, received "
-            + pictures.joined(separator: ", "))
-      }
-      return try idx(url.appendingPathComponent(name))
-    }
+    if !pictures.isEmpty { return try idx(ofPart(pictures, "the IDX pictures")[0]) }
     let binaries = names.filter { $0.hasSuffix(".bin") || $0.hasSuffix(".bin.gz") }
     if !binaries.isEmpty {
-      let files = binaries.filter(belongs).map { url.appendingPathComponent($0) }
-      guard !files.isEmpty else {
-        throw DatasetError(
-          "\(url.relativePath): expected the CIFAR files of the \(part.rawValue) part, received "
-            + binaries.joined(separator: ", "))
-      }
-      return try LabeledImages(cifar: files)
+      return try LabeledImages(cifar: ofPart(binaries, "the CIFAR files"))
     }
     let folders = try classFolders(in: url)
     guard !folders.isEmpty else {
@@ -95,25 +84,13 @@ extension LabeledImages {
           + "there are none")
     }
     let parts = DataPart.allCases.flatMap(\.prefixes)
-    let isParted = folders.allSatisfy { name in
-      parts.contains { name.lowercased().hasPrefix($0) }
-    }
-    guard isParted else {
-      return try LabeledImages(classFolders: url, size: form.size, mode: form.mode)
-    }
-    guard let folder = folders.first(where: belongs) else {
-      throw DatasetError(
-        "\(url.relativePath): expected a folder of the \(part.rawValue) part, received "
-          + folders.joined(separator: ", "))
-    }
+    let isParted = folders.allSatisfy { name in parts.contains { name.lowercased().hasPrefix($0) } }
     return try LabeledImages(
-      classFolders: url.appendingPathComponent(folder), size: form.size, mode: form.mode)
+      classFolders: isParted ? ofPart(folders, "a folder")[0] : url, size: form.size,
+      mode: form.mode)
   }
 
-  /// Whether a place holds a published set, IDX or CIFAR files, rather than pictures.
-  ///
-  /// - Parameter url: A file or folder.
-  /// - Returns: False also when there is nothing.
+  /// Whether a place holds a published set, IDX or CIFAR files, rather than pictures or nothing.
   public static func isSet(_ url: URL) -> Bool {
     let entries = (try? FileManager.default.contentsOfDirectory(atPath: url.path)) ?? []
     return ([url.lastPathComponent] + entries).contains {

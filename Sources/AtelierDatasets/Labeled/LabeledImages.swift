@@ -3,8 +3,55 @@
 import AtelierEngine
 import AtelierImages
 
+/// Pictures that are cut into a part to learn from and one that is held out.
+public protocol DividedSet {
+  /// What the set is called in messages and protocols.
+  var name: String { get }
+  /// The number of pictures.
+  var count: Int { get }
+
+  /// Some of the pictures, at least one, in the order wanted; the name gets the suffix.
+  /// - Throws: `DatasetError` when there are none.
+  func selecting(_ indices: [Int], suffix: String) throws(DatasetError) -> Self
+}
+
+extension DividedSet {
+  /// The set cut in two at random, the same way for the same seed: the second part gets `count`
+  /// pictures, each has the set's order.
+  /// - Throws: `DatasetError` when a part would be empty.
+  public func split(
+    holdingOut count: Int, seed: UInt64
+  ) throws(DatasetError) -> (rest: Self, held: Self) {
+    guard count > 0, count < self.count else {
+      throw DatasetError(
+        "\(name): \(count) of \(self.count) pictures cannot be held out for validation")
+    }
+    var generator = RandomGenerator(seed: seed, Stream.split)
+    let order = generator.permutation(self.count)
+    return (
+      try selecting(order.dropFirst(count).sorted(), suffix: " without validation"),
+      try selecting(order.prefix(count).sorted(), suffix: " validation")
+    )
+  }
+
+  /// The place of each class among a model's; numbers alone are no names, and keep their places.
+  func places(of classes: [String], in names: [String]) throws(DatasetError) -> [Int] {
+    let isNumbered = classes == LabeledImages.numberNames(classes.count)
+    var places: [Int] = []
+    for (index, name) in classes.enumerated() {
+      guard let place = isNumbered ? index : names.firstIndex(of: name), place < names.count else {
+        throw DatasetError(
+          "\(self.name): its class '\(name)' is none of the model's, which are "
+            + names.prefix(12).joined(separator: ", ") + (names.count > 12 ? ", …" : ""))
+      }
+      places.append(place)
+    }
+    return places
+  }
+}
+
 /// A set of pictures of one size in memory, each with a class.
-public struct LabeledImages: Sendable {
+public struct LabeledImages: DividedSet, Sendable {
   /// What the set is called in messages and protocols.
   public let name: String
   /// Columns and rows of every picture.
@@ -21,15 +68,8 @@ public struct LabeledImages: Sendable {
   /// How many bytes the pixels of a set may take.
   public static let memoryLimit = 2 << 30
 
-  /// Puts a set together.
-  ///
-  /// - Parameters:
-  ///   - name: What the set is called.
-  ///   - size: Columns and rows of every picture.
-  ///   - channels: 1 or 3.
-  ///   - pixels: count · height · width · channels bytes.
-  ///   - labels: One class index a picture.
-  ///   - classNames: The names; at least two.
+  /// Puts a set together: channels 1 or 3, count · height · width · channels bytes, a label for
+  /// each picture, at least two classes.
   /// - Throws: `DatasetError` when the numbers do not fit together or a label has no name.
   public init(
     name: String, size: PixelSize, channels: Int, pixels: [UInt8], labels: [Int],
@@ -73,12 +113,9 @@ public struct LabeledImages: Sendable {
       samples: Array(pixels[index * pictureLength..<(index + 1) * pictureLength]))
   }
 
-  /// Pictures as fractions of full white.
+  /// Pictures in the order wanted as fractions of full white: [indices, height, width, channels].
   ///
   /// Precondition: indices are in 0..<count.
-  ///
-  /// - Parameter indices: Which pictures, in the order wanted.
-  /// - Returns: A tensor [indices, height, width, channels].
   public func tensor(_ indices: some Collection<Int>) -> Tensor {
     let length = pictureLength
     var elements = [Float](repeating: 0, count: indices.count * length)
@@ -121,12 +158,7 @@ public struct LabeledImages: Sendable {
     return (means.map { Float($0 / 255) }, deviations.map { Float($0 / 255) })
   }
 
-  /// Some of the pictures.
-  ///
-  /// - Parameters:
-  ///   - indices: Which ones, in the order wanted; at least one.
-  ///   - suffix: What is added to the name.
-  /// - Returns: A set with the same classes.
+  /// Some of the pictures, at least one, in the order wanted; the name gets the suffix.
   /// - Throws: `DatasetError` when there are none.
   public func selecting(_ indices: [Int], suffix: String) throws(DatasetError) -> LabeledImages {
     var chosen: [UInt8] = []
@@ -137,32 +169,7 @@ public struct LabeledImages: Sendable {
       labels: indices.map { labels[$0] }, classNames: classNames)
   }
 
-  /// The set cut in two at random, the same way for the same seed.
-  ///
-  /// - Parameters:
-  ///   - count: How many pictures the second part gets, at least 1 and less than all.
-  ///   - seed: Decides which ones.
-  /// - Returns: Both parts, each in the set's order.
-  /// - Throws: `DatasetError` when a part would be empty.
-  public func split(
-    holdingOut count: Int, seed: UInt64
-  ) throws(DatasetError) -> (rest: LabeledImages, held: LabeledImages) {
-    guard count > 0, count < self.count else {
-      throw DatasetError(
-        "\(name): \(count) of \(self.count) pictures cannot be held out for validation")
-    }
-    var generator = RandomGenerator(seed: seed, Stream.split)
-    let order = generator.permutation(self.count)
-    return (
-      try selecting(order.dropFirst(count).sorted(), suffix: " without validation"),
-      try selecting(order.prefix(count).sorted(), suffix: " validation")
-    )
-  }
-
-  /// The same pictures under other class names.
-  ///
-  /// - Parameter names: As many as there are classes.
-  /// - Returns: The renamed set.
+  /// The same pictures under other class names, as many as there are classes.
   /// - Throws: `DatasetError` when their number differs or two are equal.
   public func naming(_ names: [String]) throws(DatasetError) -> LabeledImages {
     guard names.count == classNames.count else {
@@ -170,30 +177,18 @@ public struct LabeledImages: Sendable {
         "\(name): expected \(classNames.count) class names, received \(names.count)")
     }
     return try LabeledImages(
-      name: name, size: size, channels: channels, pixels: pixels, labels: labels, classNames: names
-    )
+      name: name, size: size, channels: channels, pixels: pixels, labels: labels, classNames: names)
   }
 
-  /// The same pictures with classes in the order of other names.
+  /// The same pictures with classes in the order of other names, those of a model's outputs.
   ///
   /// Sets that were numbered alike count as one order: names 0, 1, 2… are no names, so these sets
   /// keep their numbers.
   ///
-  /// - Parameter names: The names of a model's outputs.
-  /// - Returns: The set with labels that are indices into `names`.
   /// - Throws: `DatasetError` when a class of the set has no such name.
   public func ordered(as names: [String]) throws(DatasetError) -> LabeledImages {
     if names == classNames { return self }
-    let isNumbered = classNames == Self.numberNames(classNames.count)
-    var places: [Int] = []
-    for (index, name) in classNames.enumerated() {
-      guard let place = isNumbered ? index : names.firstIndex(of: name), place < names.count else {
-        throw DatasetError(
-          "\(self.name): its class '\(name)' is none of the model's, which are "
-            + names.prefix(12).joined(separator: ", ") + (names.count > 12 ? ", …" : ""))
-      }
-      places.append(place)
-    }
+    let places = try places(of: classNames, in: names)
     return try LabeledImages(
       name: name, size: size, channels: channels, pixels: pixels,
       labels: labels.map { places[$0] }, classNames: names)

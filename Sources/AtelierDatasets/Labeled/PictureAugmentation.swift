@@ -2,12 +2,7 @@
 // partly covered.
 
 import AtelierEngine
-
-#if canImport(Glibc)
-import Glibc
-#elseif canImport(Darwin)
-import Darwin
-#endif
+import Foundation
 
 /// How far each picture is changed at most; every change is drawn anew each time.
 public struct PictureAugmentation: Sendable, Hashable, Codable {
@@ -40,14 +35,9 @@ public struct PictureAugmentation: Sendable, Hashable, Codable {
     }
   }
 
-  /// Changes one picture.
+  /// Changes a picture, [height, width, channels] in [0, 1]; beyond the border its edge goes on.
   ///
-  /// - Parameters:
-  ///   - picture: [height, width, channels], values in [0, 1]; beyond the border its last pixels go
-  ///     on.
-  ///   - target: The changed picture, of the same size.
-  ///   - size: Height, width and channels.
-  ///   - generator: Draws the changes; the same number of draws whatever is switched on.
+  /// The number of draws is the same whatever is switched on.
   public func apply(
     to picture: UnsafeBufferPointer<Float>, into target: UnsafeMutableBufferPointer<Float>,
     size: (height: Int, width: Int, channels: Int), using generator: inout RandomGenerator
@@ -65,8 +55,7 @@ public struct PictureAugmentation: Sendable, Hashable, Codable {
     for row in 0..<size.height {
       for column in 0..<size.width {
         var place = SIMD2(Float(column), Float(row)) - middle - moved
-        place = SIMD2(
-          cosine * place.x + sine * place.y, cosine * place.y - sine * place.x)
+        place = SIMD2(cosine * place.x + sine * place.y, cosine * place.y - sine * place.x)
         if isMirrored { place.x = -place.x }
         place += middle
         let start = (row &* size.width &+ column) &* size.channels

@@ -17,15 +17,7 @@ public struct EncodedObject: Sendable, Hashable {
   /// Whether it stands for a crowd of objects that were not drawn one by one.
   public var isCrowd: Bool
 
-  /// An object by its parts.
-  ///
-  /// - Parameters:
-  ///   - classIndex: Its class, from 0.
-  ///   - mask: Its pixels.
-  ///   - box: Where it lies; the bounds of the mask when nil.
-  ///   - area: Its area; that of the mask when nil.
-  ///   - score: How sure a detector is.
-  ///   - isCrowd: Whether it stands for many.
+  /// An object by its parts; box and area are those of the mask when nil.
   public init(
     classIndex: Int, mask: RunLengthMask, box: PlaneBox? = nil, area: Double? = nil,
     score: Double = 1, isCrowd: Bool = false
@@ -47,7 +39,6 @@ public struct EncodedObject: Sendable, Hashable {
 
   /// The object with a mask of pixels.
   public var decoded: MaskedObject {
-    MaskedObject(
-      classIndex: classIndex, box: box, mask: mask.mask, score: score, isCrowd: isCrowd)
+    MaskedObject(classIndex: classIndex, box: box, mask: mask.mask, score: score, isCrowd: isCrowd)
   }
 }

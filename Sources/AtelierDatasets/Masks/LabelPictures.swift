@@ -8,11 +8,8 @@ extension LabelMap {
 
   /// The labels as palette indices: file values are the labels, viewers show the classes' colours.
   ///
-  /// The palette has an entry for every label that occurs; labels without a class are black, `ignored`
-  /// has its own colour.
-  ///
-  /// - Parameter palette: The classes; those behind the 256th cannot be labels.
-  /// - Returns: A picture of the map's size.
+  /// The palette has an entry for every label that occurs; labels without a class are black,
+  /// `ignored` has its own colour. Classes behind the 256th cannot be labels.
   public func indexed(_ palette: ClassPalette) -> IndexedImage {
     var colors = palette.entries.prefix(256).map {
       SIMD4<UInt8>($0.color[0], $0.color[1], $0.color[2], 255)
@@ -28,8 +25,5 @@ extension LabelMap {
   }
 
   /// The labels in the classes' colours, RGB.
-  ///
-  /// - Parameter palette: The classes.
-  /// - Returns: A picture of the map's size.
   public func colored(_ palette: ClassPalette) -> ByteImage { indexed(palette).colored }
 }

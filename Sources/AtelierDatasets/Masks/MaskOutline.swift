@@ -94,7 +94,7 @@ private struct OutlineTracer {
     return MaskOutline(corners: corners)
   }
 
-  /// The direction that leaves a corner: right turns first, so that parts that touch at a corner stay two.
+  /// The direction that leaves a corner: right turns first, so parts that touch there stay two.
   private func turn(_ place: SIMD2<Int>, _ direction: Int) -> Int {
     let ways = edges[place.y * (width + 1) + place.x]
     for turn in [1, 0, 3] where ways & (1 << UInt8((direction + turn) % 4)) != 0 {

@@ -7,9 +7,6 @@ extension ClassPalette {
   /// Names and colours of the labels of objects: the background, then the objects' classes.
   ///
   /// The label of an object's pixels is its class index plus 1.
-  ///
-  /// - Parameter names: The objects' classes, in the order of their indices.
-  /// - Returns: A palette with one entry more than there are names.
   public static func objects(_ names: [String]) -> ClassPalette {
     ClassPalette(
       [Entry(name: "background", color: [0, 0, 0])]
@@ -21,10 +18,7 @@ extension ClassPalette {
 }
 
 extension PixelColor {
-  /// A colour by its number: the house's series first, then hues a golden angle apart.
-  ///
-  /// - Parameter index: From 0.
-  /// - Returns: The same colour for the same number.
+  /// A colour by its number from 0: the house's series first, then hues a golden angle apart.
   public static func distinct(_ index: Int) -> PixelColor {
     if index < series.count { return series[index] }
     let hue = (Double(index) * 0.618_033_988_75).truncatingRemainder(dividingBy: 1)

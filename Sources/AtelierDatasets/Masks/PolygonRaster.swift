@@ -6,16 +6,12 @@ extension RunLengthMask {
   /// The most steps along the edges of one polygon, so that hostile ones end.
   private static let mostSteps = 50_000_000
 
-  /// The pixels inside a polygon.
+  /// The pixels inside a polygon of x and y of each corner; the last corner joins the first.
   ///
   /// Edges are walked on a grid five times as fine, and a column's pixels lie between the places where
   /// edges cross its middle (`rleFrPoly` of the COCO API, Lin et al. 2014); areas and overlaps
   /// are thus the published ones to the pixel.
   ///
-  /// - Parameters:
-  ///   - width: Pixels in a row.
-  ///   - height: Rows.
-  ///   - polygon: x and y of each corner in turn, in pixels; the last corner joins the first.
   /// - Throws: `DatasetError` when there are fewer than three corners, a number is missing, or a
   ///   corner lies farther outside the picture than the picture is large.
   public init(width: Int, height: Int, polygon: [Double]) throws(DatasetError) {
@@ -75,13 +71,8 @@ private struct BoundaryWalk {
   let width: Int
   let height: Int
   /// Column-wise places of the pixels below the crossings.
-  private(set) var crossings: [Int] = []
-  private var last: SIMD2<Int>?
-
-  init(width: Int, height: Int) {
-    self.width = width
-    self.height = height
-  }
+  var crossings: [Int] = []
+  var last: SIMD2<Int>?
 
   /// Walks a straight edge on the fine grid, always computed from its left or upper end.
   mutating func edge(_ start: SIMD2<Int>, _ end: SIMD2<Int>) {

@@ -10,20 +10,12 @@ extension ConnectedRegions {
 }
 
 extension RunLengthMask {
-  /// The masks of numbered things.
-  ///
-  /// - Parameters:
-  ///   - numbers: The number of each pixel's thing, row by row, in 0..<count; others belong to none.
-  ///   - count: How many things.
-  ///   - width: Pixels in a row.
-  ///   - height: Rows.
-  /// - Returns: One mask a number; empty where a number does not occur.
+  /// The masks of numbered things, empty where a number does not occur; numbers are row by row in
+  /// 0..<count, others belong to none.
   static func masks(of numbers: [Int], count: Int, width: Int, height: Int) -> [RunLengthMask] {
     var intervals = [[Range<Int>]](repeating: [], count: count)
     var (last, start, place) = (-1, 0, 0)
-    func close() {
-      if last >= 0, last < count { intervals[last].append(start..<place) }
-    }
+    func close() { if last >= 0, last < count { intervals[last].append(start..<place) } }
     for x in 0..<width {
       for y in 0..<height {
         let number = numbers[y * width + x]
@@ -40,13 +32,12 @@ extension RunLengthMask {
 }
 
 extension LabelMap {
-  /// The connected regions of each class as objects, in the order of their first pixels.
+  /// The connected regions of each class as objects of class label - firstLabel, in the order of
+  /// their first pixels.
   ///
-  /// - Parameters:
-  ///   - firstLabel: The label of class 0; smaller labels, and ignored pixels, are no objects.
-  ///   - leastArea: Regions of fewer pixels are left out.
-  ///   - confidence: How sure each pixel is; a region's score is its mean.
-  /// - Returns: Objects of class label - firstLabel.
+  /// Smaller labels, ignored pixels and regions of fewer than `leastArea` pixels are no objects; a
+  /// region's score is the mean of how sure its pixels are.
+  ///
   /// - Precondition: the confidence has the map's size.
   public func regions(
     firstLabel: Int = 0, leastArea: Int = 1, confidence: FloatImage? = nil

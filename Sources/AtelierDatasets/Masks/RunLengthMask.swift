@@ -18,12 +18,7 @@ public struct RunLengthMask: Sendable, Hashable {
   /// The most pixels of a mask, so that hostile sizes are refused before memory is taken.
   public static let mostPixels = 1 << 28
 
-  /// A mask by its runs.
-  ///
-  /// - Parameters:
-  ///   - width: Pixels in a row.
-  ///   - height: Rows.
-  ///   - runs: Lengths of runs, background first; empty ones are joined with their neighbours.
+  /// A mask by its runs, background first; empty ones are joined with their neighbours.
   /// - Throws: `DatasetError` when the size is impossible or the runs do not fill it.
   public init(width: Int, height: Int, runs: [Int]) throws(DatasetError) {
     try Self.check(width: width, height: height)
@@ -176,8 +171,7 @@ public struct RunLengthMask: Sendable, Hashable {
     var intervals: [Range<Int>] = []
     for mask in masks { mask.forEachInterval { intervals.append($0) } }
     intervals.sort { $0.lowerBound < $1.lowerBound }
-    return RunLengthMask(
-      width: masks[0].width, height: masks[0].height, intervals: intervals)
+    return RunLengthMask(width: masks[0].width, height: masks[0].height, intervals: intervals)
   }
 
   /// Visits the object's pixels as places row by row, down the columns.
@@ -223,11 +217,6 @@ extension RunLengthMask {
   }
 
   /// A mask by COCO's text of its runs.
-  ///
-  /// - Parameters:
-  ///   - width: Pixels in a row.
-  ///   - height: Rows.
-  ///   - text: The runs.
   /// - Throws: `DatasetError` when the text is damaged or its runs do not fill the size.
   public init(width: Int, height: Int, text: String) throws(DatasetError) {
     var runs: [Int] = []

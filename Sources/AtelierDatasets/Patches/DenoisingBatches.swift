@@ -25,12 +25,9 @@ public struct DenoisingBatch: Hashable, Sendable {
   /// The noise-level map, [batch, patch, patch, 1]: each patch's sigma at every pixel.
   public var noiseMap: Tensor {
     let area = clean.shape.height * clean.shape.width
-    var elements: [Float] = []
-    elements.reserveCapacity(sigmas.count * area)
-    for sigma in sigmas { elements.append(contentsOf: repeatElement(sigma, count: area)) }
     let shape = Shape.image(
       batch: sigmas.count, height: clean.shape.height, width: clean.shape.width, channels: 1)
-    return Tensor(shape, elements)
+    return Tensor(shape, sigmas.flatMap { repeatElement($0, count: area) })
   }
 
   /// The noisy patches with the noise map as last channel, [batch, patch, patch, channels + 1].
@@ -71,15 +68,7 @@ public struct DenoisingBatches: BatchSource {
   /// Whether the network also reads the noise-level map.
   public let givesNoiseMap: Bool
 
-  /// Makes the batches of a training.
-  ///
-  /// - Parameters:
-  ///   - sampler: Where the clean patches come from.
-  ///   - noises: One or more noises; each patch draws one of them.
-  ///   - target: Clean patches, or independent noisy ones.
-  ///   - isStoredAsBytes: Whether noisy values are clipped and rounded to bytes, as a real file's
-  ///     are.
-  ///   - givesNoiseMap: Whether the network also reads the noise-level map.
+  /// Makes the batches of a training; each patch draws one of the noises.
   /// - Throws: `DatasetError` when there is no noise or one has a range that makes no sense.
   public init(
     sampler: PatchSampler, noises: [NoiseModel], target: DenoisingTarget = .clean,
@@ -102,10 +91,7 @@ public struct DenoisingBatches: BatchSource {
     return tensors
   }
 
-  /// The data of a step; the same step gives the same bits.
-  ///
-  /// - Parameter step: The training step.
-  /// - Returns: Clean, noisy and target patches and the sigma of each.
+  /// Clean, noisy and target patches and their sigmas; the same step gives the same bits.
   public func patches(step: Int) -> DenoisingBatch {
     let clean = sampler.batch(step: step)
     let (noisy, sigmas) = noised(clean, step: step, stream: Stream.noise)

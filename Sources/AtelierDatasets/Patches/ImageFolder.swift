@@ -40,26 +40,17 @@ public struct ImageFolder: Sendable {
   /// The extensions of the files that a folder's listing takes.
   public static let extensions = ImageFile.extensions
 
-  /// Keeps pictures that are already in memory, converted to `mode`.
-  ///
-  /// - Parameters:
-  ///   - items: Pictures of 1 to 4 channels, kept in this order.
-  ///   - mode: Gray or colour.
+  /// Keeps pictures of 1 to 4 channels that are in memory, in this order, converted to `mode`.
   public init(items: [Item], mode: ColorMode) {
     self.mode = mode
-    self.items = items.map {
-      Item(name: $0.name, image: $0.image.withChannels(mode.channels))
-    }
+    self.items = items.map { Item(name: $0.name, image: $0.image.withChannels(mode.channels)) }
   }
 
-  /// Reads every PNG and JPEG below the given folders (or single files).
+  /// Reads every PNG and JPEG below the given folders (or single files), each folder sorted.
   ///
-  /// - Parameters:
-  ///   - urls: Folders, searched to the bottom, and files, in this order; each folder sorted.
-  ///   - mode: Gray or colour.
-  ///   - scale: A factor that every picture is resized by (Lanczos), in 0.05...4; averages away
-  ///     sensor noise and JPEG traces when below 1.
-  ///   - memoryLimit: The largest number of bytes that the kept pixels may take.
+  /// `scale`, in 0.05...4, resizes every picture (Lanczos); below 1 it averages away sensor noise
+  /// and JPEG traces. The limit is in bytes of the kept pixels.
+  ///
   /// - Throws: `DatasetError` that names the file that cannot be read, the folder without pictures,
   ///   or the sizes when the pictures do not fit.
   public init(
@@ -100,31 +91,25 @@ public struct ImageFolder: Sendable {
     }
   }
 
-  /// The same folder with further pictures behind its own, converted to its mode.
-  ///
-  /// - Parameter more: Pictures of 1 to 4 channels.
-  /// - Returns: A new folder.
+  /// The folder with further pictures of 1 to 4 channels behind its own, in its mode.
   public func appending(_ more: [Item]) -> ImageFolder {
     var result = self
     result.items += ImageFolder(items: more, mode: mode).items
     return result
   }
 
-  /// The PNG and JPEG files below a folder, sorted; for a file, the file itself.
+  /// The PNG and JPEG files below a folder by their names in it, sorted; for a file, itself.
   ///
-  /// - Parameters:
-  ///   - url: A folder or a file. Hidden files are left out.
-  ///   - extensions: Other extensions to take, in lower case.
-  /// - Returns: Names relative to the folder, and places.
+  /// Hidden files are left out; other `extensions` are in lower case.
+  ///
   /// - Throws: `DatasetError` when there is nothing at `url`.
   public static func list(
     _ url: URL, extensions: Set<String> = extensions
-  ) throws -> [(name: String, url: URL)] {
-    var isFolder: ObjCBool = false
-    guard FileManager.default.fileExists(atPath: url.path, isDirectory: &isFolder) else {
+  ) throws(DatasetError) -> [(name: String, url: URL)] {
+    guard let isFolder = url.isFolder else {
       throw DatasetError("\(url.path): no such file or folder")
     }
-    guard isFolder.boolValue else { return [(url.lastPathComponent, url)] }
+    guard isFolder else { return [(url.lastPathComponent, url)] }
     var names: [String] = []
     try collect(url, extensions, prefix: "", depth: 0, into: &names)
     names.sort { $0.utf8.lexicographicallyPrecedes($1.utf8) }
@@ -133,22 +118,17 @@ public struct ImageFolder: Sendable {
 
   private static func collect(
     _ folder: URL, _ extensions: Set<String>, prefix: String, depth: Int, into names: inout [String]
-  ) throws {
+  ) throws(DatasetError) {
     // Links can make a folder contain itself.
     guard depth < 32 else { throw DatasetError("\(folder.path): folders are nested too deeply") }
-    let entries: [String]
-    do { entries = try FileManager.default.contentsOfDirectory(atPath: folder.path) } catch {
+    guard let entries = try? FileManager.default.contentsOfDirectory(atPath: folder.path) else {
       throw DatasetError("\(folder.path): cannot be listed")
     }
     for entry in entries where !entry.hasPrefix(".") {
       let url = folder.appendingPathComponent(entry)
-      var isFolder: ObjCBool = false
-      guard FileManager.default.fileExists(atPath: url.path, isDirectory: &isFolder) else {
-        continue
-      }
-      if isFolder.boolValue {
-        try collect(
-          url, extensions, prefix: prefix + entry + "/", depth: depth + 1, into: &names)
+      guard let isFolder = url.isFolder else { continue }
+      if isFolder {
+        try collect(url, extensions, prefix: prefix + entry + "/", depth: depth + 1, into: &names)
       } else if extensions.contains(url.pathExtension.lowercased()) {
         names.append(prefix + entry)
       }
@@ -159,5 +139,23 @@ public struct ImageFolder: Sendable {
     PixelSize(
       width: max(1, Int((Double(size.width) * scale).rounded(.down))),
       height: max(1, Int((Double(size.height) * scale).rounded(.down))))
+  }
+}
+
+extension URL {
+  /// Whether there is a folder; nil where there is nothing.
+  var isFolder: Bool? {
+    var isFolder: ObjCBool = false
+    return FileManager.default.fileExists(atPath: path, isDirectory: &isFolder)
+      ? isFolder.boolValue : nil
+  }
+
+  /// The names in a folder that are not hidden, in the order of their bytes.
+  func entries() throws(DatasetError) -> [String] {
+    guard let entries = try? FileManager.default.contentsOfDirectory(atPath: path) else {
+      throw DatasetError("\(relativePath): expected a folder that can be listed")
+    }
+    return entries.filter { !$0.hasPrefix(".") }
+      .sorted { $0.utf8.lexicographicallyPrecedes($1.utf8) }
   }
 }

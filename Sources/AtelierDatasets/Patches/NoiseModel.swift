@@ -33,12 +33,9 @@ public enum NoiseModel: Codable, Hashable, Sendable {
       }
     }
     switch self {
-    case .gaussian(let sigma):
-      try check(sigma, within: 0...255, "sigma")
-    case .poisson(let peak):
-      try check(peak, within: 0.01...1_000_000, "peak")
-    case .saltAndPepper(let probability):
-      try check(probability, within: 0...1, "probability")
+    case .gaussian(let sigma): try check(sigma, within: 0...255, "sigma")
+    case .poisson(let peak): try check(peak, within: 0.01...1_000_000, "peak")
+    case .saltAndPepper(let probability): try check(probability, within: 0...1, "probability")
     case .correlated(let sigma, let blurRadius):
       try check(sigma, within: 0...255, "sigma")
       try check(blurRadius...blurRadius, within: 0...16, "blur radius")
@@ -78,8 +75,7 @@ public enum NoiseModel: Codable, Hashable, Sendable {
     case .poisson(let range):
       let peak = range.lowerBound * pow(range.upperBound / range.lowerBound, position)
       return Self.countPhotons(values, peak: Double(peak), &source)
-    case .saltAndPepper(let range):
-      return Self.strew(values, probability: drawn(range), &source)
+    case .saltAndPepper(let range): return Self.strew(values, probability: drawn(range), &source)
     case .correlated(let range, let blurRadius):
       let sigma = drawn(range) / 255
       Self.addCorrelated(
@@ -90,14 +86,6 @@ public enum NoiseModel: Codable, Hashable, Sendable {
   }
 
   /// Adds noise to one patch in place; see the form with a buffer.
-  ///
-  /// - Parameters:
-  ///   - values: height · width · channels values in [0, 1], row-major, interleaved.
-  ///   - width: The columns.
-  ///   - height: The rows.
-  ///   - channels: The values per pixel.
-  ///   - generator: Where strength and noise are drawn from.
-  /// - Returns: The standard deviation of the noise in units of [0, 1].
   @discardableResult
   public func apply(
     to values: inout [Float], width: Int, height: Int, channels: Int,
@@ -108,14 +96,10 @@ public enum NoiseModel: Codable, Hashable, Sendable {
     }
   }
 
-  /// Adds the noise of the published protocol: Gaussian, not clipped, the picture's own stream of
-  /// `seed`.
+  /// Adds the noise of the published protocol to values in [0, 1]: Gaussian, not clipped, the
+  /// picture's own stream of `seed`.
   ///
-  /// - Parameters:
-  ///   - values: The pixel values in [0, 1].
-  ///   - sigma: The standard deviation in the units of 8-bit images.
-  ///   - seed: The seed of the evaluation.
-  ///   - imageIndex: The position of the picture in its sorted folder.
+  /// `sigma` is in the units of 8-bit images, `imageIndex` a place in the sorted folder.
   public static func addProtocolNoise(
     to values: inout [Float], sigma: Float, seed: UInt64, imageIndex: Int
   ) {

@@ -45,15 +45,7 @@ public struct PatchSampler: Sendable {
     public var orientation: Int
   }
 
-  /// Makes a sampler.
-  ///
-  /// - Parameters:
-  ///   - folder: The pictures.
-  ///   - patchSize: The side of a patch in pixels, 1...4096.
-  ///   - batchSize: The patches of a batch, 1...65536.
-  ///   - seed: The seed of all choices.
-  ///   - selection: How a picture is chosen.
-  ///   - isAugmenting: Whether patches are flipped and rotated.
+  /// Makes a sampler of 1...65536 patches a batch, each of 1...4096 pixels a side.
   /// - Throws: `DatasetError` when a size is out of range or every picture is smaller than a patch;
   ///   single smaller pictures are left out and listed in `warnings`.
   public init(
@@ -104,23 +96,16 @@ public struct PatchSampler: Sendable {
 
   /// The shape of a batch: [batch, patch, patch, channels].
   public var shape: Shape {
-    .image(
-      batch: batchSize, height: patchSize, width: patchSize, channels: folder.mode.channels)
+    .image(batch: batchSize, height: patchSize, width: patchSize, channels: folder.mode.channels)
   }
 
   /// Where the patch of a step and a place in the batch comes from.
-  ///
-  /// - Parameters:
-  ///   - step: The training step.
-  ///   - index: The place in the batch.
-  /// - Returns: The picture, the position and the orientation.
   public func origin(step: Int, index: Int) -> Origin {
     var generator = RandomGenerator(
       seed: seed, Stream.patches, UInt64(bitPattern: Int64(step)), UInt64(index))
     let chosen: Int
     switch selection {
-    case .byImage:
-      chosen = usable[generator.index(below: usable.count)]
+    case .byImage: chosen = usable[generator.index(below: usable.count)]
     case .byArea:
       let target = generator.index(below: positions[positions.count - 1])
       var low = 0
@@ -139,10 +124,7 @@ public struct PatchSampler: Sendable {
       image: chosen, row: row, column: column, orientation: isAugmenting ? orientation : 0)
   }
 
-  /// The patches of a step.
-  ///
-  /// - Parameter step: The training step; the same step gives the same bits.
-  /// - Returns: Values in [0, 1], of shape [batch, patch, patch, channels].
+  /// Patches [batch, patch, patch, channels] in [0, 1]; the same step gives the same bits.
   public func batch(step: Int) -> Tensor {
     var elements = [Float](repeating: 0, count: shape.count)
     let patchCount = patchSize * patchSize * folder.mode.channels

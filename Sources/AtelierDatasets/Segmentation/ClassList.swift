@@ -12,9 +12,7 @@ public struct ClassList: Sendable, Hashable {
   let colors: [UInt32: UInt8]
 
   /// Names that stand for pixels that do not count.
-  static let ignoredNames: Set<String> = [
-    "void", "ignore", "ignored", "unlabelled", "unlabeled",
-  ]
+  static let ignoredNames: Set<String> = ["void", "ignore", "ignored", "unlabelled", "unlabeled"]
 
   /// The list of a palette: values are the classes' indices, 255 and no other is ignored.
   public init(_ palette: ClassPalette) {
@@ -35,7 +33,6 @@ public struct ClassList: Sendable, Hashable {
   /// Lines that begin with # are remarks. A class named void, ignore or unlabelled is none: its
   /// pixels do not count. Colours that are left out are made up.
   ///
-  /// - Parameter url: The file.
   /// - Throws: `DatasetError` that names the file and the line.
   public init(reading url: URL) throws(DatasetError) {
     guard let names = try ClassNames.read(url) else {
@@ -108,9 +105,6 @@ public struct ClassList: Sendable, Hashable {
 extension ClassPalette {
   /// A colour for the class of an index, as PASCAL VOC numbers them: bits of the index from the
   /// lowest become bits of red, green and blue from the highest.
-  ///
-  /// - Parameter index: The class's index, not negative.
-  /// - Returns: Red, green and blue.
   public static func standardColor(_ index: Int) -> [UInt8] {
     var color: [UInt8] = [0, 0, 0]
     var rest = index
@@ -123,7 +117,6 @@ extension ClassPalette {
 
   /// Classes that are numbered alone, in made-up colours.
   static func numbered(_ count: Int) -> ClassPalette {
-    ClassPalette(
-      (0..<count).map { Entry(name: String($0), color: standardColor($0)) })
+    ClassPalette((0..<count).map { Entry(name: String($0), color: standardColor($0)) })
   }
 }

@@ -4,25 +4,17 @@ import AtelierImages
 
 /// Reading of mask files.
 public enum MaskFile {
-  /// The classes of a mask file.
+  /// The classes of a mask file as a label for every pixel.
   ///
-  /// - Parameters:
-  ///   - path: A PNG: palette or gray of at most 8 bits, whose stored values count, or colours.
-  ///   - classes: What values and colours stand for; nil takes values as indices, 255 as ignored.
-  ///   - size: The size of the mask's picture.
-  /// - Returns: A label for every pixel.
+  /// Of a palette or gray PNG of at most 8 bits the stored values count, without `classes` as
+  /// indices and 255 as ignored; of another one the colours. `size` is that of the mask's picture.
+  ///
   /// - Throws: `DatasetError` that names the file and what is wrong: no PNG, damaged, another size
   ///   than the picture, a value or colour that is no class.
   public static func read(
     _ path: String, classes: ClassList?, size: PixelSize
   ) throws(DatasetError) -> LabelMap {
-    do {
-      return try checked(path, classes, size)
-    } catch let error as DatasetError {
-      throw error
-    } catch {
-      throw DatasetError("not usable as a mask: \(error)")
-    }
+    try DatasetError.wrapping("not usable as a mask: ") { try checked(path, classes, size) }
   }
 
   private static func checked(

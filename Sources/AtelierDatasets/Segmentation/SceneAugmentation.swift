@@ -3,12 +3,7 @@
 
 import AtelierEngine
 import AtelierImages
-
-#if canImport(Glibc)
-import Glibc
-#elseif canImport(Darwin)
-import Darwin
-#endif
+import Foundation
 
 /// How a training crop is cut out of its picture and changed; every change is drawn anew each time.
 public struct SceneAugmentation: Sendable, Hashable, Codable {
@@ -76,12 +71,7 @@ public struct SceneAugmentation: Sendable, Hashable, Codable {
 
   /// Draws the changes of one crop; the same number of draws whatever is switched on.
   ///
-  /// - Parameters:
-  ///   - picture: The picture's size.
-  ///   - crop: The crop's size.
-  ///   - center: A place of the picture, in pixels, that the crop should hold; nil for any.
-  ///   - generator: Draws.
-  /// - Returns: Where the crop's pixels are read and how they are changed.
+  /// `center` is a place of the picture, in pixels, that the crop should hold; nil for any.
   func draw(
     picture: PixelSize, crop: PixelSize, center: SIMD2<Float>?,
     using generator: inout RandomGenerator
@@ -116,9 +106,8 @@ public struct SceneAugmentation: Sendable, Hashable, Codable {
     let half = size / 2
     let map = [
       mirror * cosine / scales.x, -sine / scales.x,
-      (middle.x - mirror * cosine * half.x + sine * half.y) / scales.x,
-      mirror * sine / scales.y, cosine / scales.y,
-      (middle.y - mirror * sine * half.x - cosine * half.y) / scales.y,
+      (middle.x - mirror * cosine * half.x + sine * half.y) / scales.x, mirror * sine / scales.y,
+      cosine / scales.y, (middle.y - mirror * sine * half.x - cosine * half.y) / scales.y,
     ]
     return Draw(
       map: map, reach: 1 / min(scales.x, scales.y), gain: gain,

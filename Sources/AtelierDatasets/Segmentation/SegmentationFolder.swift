@@ -36,21 +36,17 @@ public struct SegmentationFolder: Sendable, Hashable {
     images: ["images", "pictures"], masks: ["masks", "labels", "annotations"]
   )
 
-  /// Finds the folders of a part.
+  /// Finds the folders of a part; nil when the set has parts but not this one.
   ///
   /// Known layouts, `P` being train, val or test: CamVid's `P` and `Pannot`; `P/images` and
   /// `P/masks`; `images/P` and `masks/P`; and without parts `images` and `masks`. `labels` and
   /// `annotations` are other names for `masks`. A `classes.txt` (`ClassList`) stands beside them.
   ///
-  /// - Parameters:
-  ///   - url: The folder of the set.
-  ///   - part: Which part; a set without parts is taken whole.
-  /// - Returns: The folders; nil when the set has parts but not this one.
   /// - Throws: `DatasetError` when there is no folder or nothing in it is of a known layout.
   public static func find(
     in url: URL, part: SegmentationPart
   ) throws(DatasetError) -> SegmentationFolder? {
-    guard isFolder(url) else {
+    guard url.isFolder == true else {
       throw DatasetError("\(url.relativePath): expected a folder of pictures and masks")
     }
     if let found = folders(of: part, in: url) { return found }
@@ -69,7 +65,7 @@ public struct SegmentationFolder: Sendable, Hashable {
     for name in part.names {
       let pictures = url.appendingPathComponent(name)
       let annotated = url.appendingPathComponent(name + "annot")
-      if isFolder(pictures), isFolder(annotated) {
+      if pictures.isFolder == true, annotated.isFolder == true {
         return SegmentationFolder(images: pictures, masks: annotated, classes: classes(of: url))
       }
       if let (images, masks) = pair(in: pictures, below: nil) ?? pair(in: url, below: name) {
@@ -85,7 +81,7 @@ public struct SegmentationFolder: Sendable, Hashable {
       names.map { name in
         let folder = url.appendingPathComponent(name)
         return part.map { folder.appendingPathComponent($0) } ?? folder
-      }.first(where: isFolder)
+      }.first { $0.isFolder == true }
     }
     guard let images = first(folderNames.images), let masks = first(folderNames.masks) else {
       return nil
@@ -97,25 +93,14 @@ public struct SegmentationFolder: Sendable, Hashable {
     let file = url.appendingPathComponent("classes.txt")
     return FileManager.default.fileExists(atPath: file.path) ? file : nil
   }
-
-  private static func isFolder(_ url: URL) -> Bool {
-    var isFolder: ObjCBool = false
-    return FileManager.default.fileExists(atPath: url.path, isDirectory: &isFolder)
-      && isFolder.boolValue
-  }
 }
 
 extension SegmentedImages {
-  /// Reads a part of the set at a place.
+  /// Reads a part of the set at a place; nil when there are parts but not this one.
   ///
-  /// - Parameters:
-  ///   - url: A folder of a layout that `SegmentationFolder` knows.
-  ///   - part: Which part; a set without parts is taken whole.
-  ///   - palette: The classes of a set without a list of its own, such as those of its training
-  ///     part; nil counts them.
-  ///   - channels: 1 or 3.
-  ///   - memoryLimit: The most bytes that pictures and labels may take.
-  /// - Returns: The set; nil when there are parts but not this one.
+  /// `palette` stands for the classes of a set without a list of its own, such as those of its
+  /// training part; nil counts them. The limit is in bytes of pictures and labels.
+  ///
   /// - Throws: `DatasetError` that names the folder or file and what is wrong with it.
   public static func read(
     _ url: URL, part: SegmentationPart, palette: ClassPalette? = nil, channels: Int = 3,

@@ -23,14 +23,6 @@ public final class SegmentedBatches: BatchSource {
   private let showing: [[Int]]
 
   /// Makes the batches of a training.
-  ///
-  /// - Parameters:
-  ///   - source: The pictures.
-  ///   - crop: The size of a crop.
-  ///   - batchSize: Crops a step, at least 1.
-  ///   - augmentation: The random changes.
-  ///   - balance: The share of crops around a pixel of a class drawn evenly.
-  ///   - seed: The seed of orders and changes.
   /// - Throws: `DatasetError` when a number makes no sense.
   public init(
     _ source: SegmentedSource, crop: PixelSize, batchSize: Int,
@@ -74,11 +66,9 @@ public final class SegmentedBatches: BatchSource {
     return ["input": images, "target": labels]
   }
 
-  /// The data of a step; the same step gives the same bits.
+  /// Crops [batch, height, width, channels] in [0, 1] and labels [batch, height, width] of a step.
   ///
-  /// - Parameter step: The training step.
-  /// - Returns: Crops [batch, height, width, channels] in [0, 1] and labels [batch, height, width],
-  ///   class indices or 255 where nothing counts.
+  /// Labels are class indices or 255 where nothing counts; the same step gives the same bits.
   public func crops(step: Int) -> (images: Tensor, labels: Tensor) {
     let channels = source.channels
     var images = Tensor(
@@ -107,9 +97,7 @@ public final class SegmentedBatches: BatchSource {
     var generator = RandomGenerator(
       seed: seed, Stream.scenes, UInt64(bitPattern: Int64(step)), UInt64(index))
     let isBalanced = generator.uniform() < balance
-    let (kind, picture, place) = (
-      generator.uniform(), generator.uniform(), generator.uniform()
-    )
+    let (kind, picture, place) = (generator.uniform(), generator.uniform(), generator.uniform())
     let wanted =
       isBalanced && !classes.isEmpty
       ? min(Int(kind * Float(classes.count)), classes.count - 1) : nil
@@ -120,13 +108,8 @@ public final class SegmentedBatches: BatchSource {
     cut(item, draw, pixels, targets)
   }
 
-  /// The picture of a crop.
-  ///
-  /// - Parameters:
-  ///   - number: Which crop of the training.
-  ///   - wanted: The class of `classes` that the picture should show; a drawn scene may lack it.
-  ///   - fraction: Which of the pictures that show it, as a fraction of all of them.
-  /// - Returns: The picture with its labels.
+  /// The picture of a crop: among those that show a wanted class the one at `fraction`; a drawn
+  /// scene may lack it.
   private func item(_ number: Int, showing wanted: Int?, _ fraction: Float) -> SegmentedImage {
     switch source {
     case .set(let set):
@@ -137,8 +120,7 @@ public final class SegmentedBatches: BatchSource {
       }
       let order = order.permutation(set.count, seed: seed, epoch: number / set.count)
       return set.items[order[number % set.count]]
-    case .scenes(let scenes, let channels):
-      return scenes.segmented(number, channels: channels)
+    case .scenes(let scenes, let channels): return scenes.segmented(number, channels: channels)
     }
   }
 
@@ -170,8 +152,7 @@ public final class SegmentedBatches: BatchSource {
           let v = (map[3] * x + map[4] * y + map[5]).rounded(.down)
           let isInside = u >= 0 && v >= 0 && u < Float(width) && v < Float(height)
           targets[target] =
-            isInside
-            ? Float(labels[Int(v) &* width &+ Int(u)]) : Float(LabelMap.ignored)
+            isInside ? Float(labels[Int(v) &* width &+ Int(u)]) : Float(LabelMap.ignored)
           target &+= 1
         }
       }
@@ -190,9 +171,7 @@ private struct CropReader {
   let crop: PixelSize
   let draw: SceneAugmentation.Draw
 
-  func fill(
-    _ target: UnsafeMutableBufferPointer<Float>, from source: UnsafeBufferPointer<UInt8>
-  ) {
+  func fill(_ target: UnsafeMutableBufferPointer<Float>, from source: UnsafeBufferPointer<UInt8>) {
     // Four readings where the picture is made smaller, so that less aliases.
     let parts = draw.reach > 1.05 ? 2 : 1
     let step = 1 / Float(parts)
@@ -241,8 +220,7 @@ private struct CropReader {
   private func pixel(_ source: UnsafeBufferPointer<UInt8>, _ index: Int) -> SIMD4<Float> {
     if channels == 1 { return SIMD4(Float(source[index]), 0, 0, 0) }
     let place = index &* 3
-    return SIMD4(
-      Float(source[place]), Float(source[place &+ 1]), Float(source[place &+ 2]), 0)
+    return SIMD4(Float(source[place]), Float(source[place &+ 1]), Float(source[place &+ 2]), 0)
   }
 }
 

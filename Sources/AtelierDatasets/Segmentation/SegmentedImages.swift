@@ -2,12 +2,7 @@
 
 import AtelierEngine
 import AtelierImages
-
-#if canImport(Glibc)
-import Glibc
-#elseif canImport(Darwin)
-import Darwin
-#endif
+import Foundation
 
 /// One picture with a class for every pixel.
 public struct SegmentedImage: Sendable, Equatable {
@@ -29,7 +24,7 @@ public struct SegmentedImage: Sendable, Equatable {
 }
 
 /// A set of pictures of any sizes with a class for every pixel, in memory, in a fixed order.
-public struct SegmentedImages: Sendable {
+public struct SegmentedImages: DividedSet, Sendable {
   /// What the set is called in messages and protocols.
   public let name: String
   /// The pictures, at least one, all with `channels` channels.
@@ -42,13 +37,7 @@ public struct SegmentedImages: Sendable {
   /// How many bytes pictures and labels of a set may take.
   public static let memoryLimit = 2 << 30
 
-  /// Puts a set together.
-  ///
-  /// - Parameters:
-  ///   - name: What the set is called.
-  ///   - items: Pictures of 1 to 4 channels, brought to `channels`.
-  ///   - channels: 1 or 3.
-  ///   - palette: The classes, at least two.
+  /// Puts a set together: pictures of 1 to 4 channels, brought to 1 or 3, and two or more classes.
   /// - Throws: `DatasetError` when there is no picture, or a label is none of the classes.
   public init(
     name: String, items: [SegmentedImage], channels: Int = 3, palette: ClassPalette
@@ -77,51 +66,18 @@ public struct SegmentedImages: Sendable {
   /// The number of pictures.
   public var count: Int { items.count }
 
-  /// The set cut in two at random, the same way for the same seed.
-  ///
-  /// - Parameters:
-  ///   - count: How many pictures the second part gets, at least 1 and less than all.
-  ///   - seed: Decides which ones.
-  /// - Returns: Both parts, each in the set's order.
-  /// - Throws: `DatasetError` when a part would be empty.
-  public func split(
-    holdingOut count: Int, seed: UInt64
-  ) throws(DatasetError) -> (rest: SegmentedImages, held: SegmentedImages) {
-    guard count > 0, count < self.count else {
-      throw DatasetError(
-        "\(name): \(count) of \(self.count) pictures cannot be held out for validation")
-    }
-    var generator = RandomGenerator(seed: seed, Stream.split)
-    let order = generator.permutation(self.count)
-    func part(_ indices: some Sequence<Int>, _ suffix: String) throws(DatasetError)
-      -> SegmentedImages
-    {
-      try SegmentedImages(
-        name: name + suffix, items: indices.sorted().map { items[$0] }, channels: channels,
-        palette: palette)
-    }
-    return (
-      try part(order.dropFirst(count), " without validation"),
-      try part(order.prefix(count), " validation")
-    )
+  /// Some of the pictures, at least one, in the order wanted; the name gets the suffix.
+  public func selecting(_ indices: [Int], suffix: String) throws(DatasetError) -> SegmentedImages {
+    try SegmentedImages(
+      name: name + suffix, items: indices.map { items[$0] }, channels: channels, palette: palette)
   }
 
-  /// The same pictures with the classes of a model.
-  ///
-  /// - Parameter names: The names of the model's outputs.
-  /// - Returns: The set with labels that are indices into `names`.
+  /// The same pictures with the classes of a model, whose outputs have these names.
   /// - Throws: `DatasetError` when a class of the set is none of the model's.
   public func ordered(as names: [String]) throws(DatasetError) -> SegmentedImages {
     if names == palette.names { return self }
-    let isNumbered = palette.names == LabeledImages.numberNames(palette.count)
     var places = [UInt8](repeating: LabelMap.ignored, count: 256)
-    for (index, entry) in palette.entries.enumerated() {
-      guard let place = isNumbered ? index : names.firstIndex(of: entry.name), place < names.count
-      else {
-        throw DatasetError(
-          "\(name): its class '\(entry.name)' is none of the model's, which are "
-            + names.prefix(12).joined(separator: ", ") + (names.count > 12 ? ", …" : ""))
-      }
+    for (index, place) in try self.places(of: palette.names, in: names).enumerated() {
       places[index] = UInt8(place)
     }
     let colors = Dictionary(
@@ -173,11 +129,7 @@ public struct ClassStatistics: Sendable, Hashable {
     }
   }
 
-  /// One weight a class for a loss.
-  ///
-  /// - Parameter weighting: The rule.
-  /// - Returns: Weights in the classes' order; nil where all count the same. A class that no picture
-  ///   shows has weight 0.
+  /// One weight a class for a loss, 0 for one that no picture shows; nil where all count the same.
   public func weights(_ weighting: ClassWeighting) -> [Float]? {
     switch weighting {
     case .none: return nil

@@ -11,12 +11,10 @@ public protocol SegmentedScenes: Sendable {
   /// Names and colours of the labels.
   var palette: ClassPalette { get }
 
-  /// Draws one picture; any thread may draw any picture at any time.
+  /// Draws one picture, 1 channel for gray or 3 for RGB, with a class for every pixel; the same
+  /// index gives the same bits.
   ///
-  /// - Parameters:
-  ///   - index: Which one, from 0; the same index gives the same bits.
-  ///   - channels: 1 gray, 3 RGB.
-  /// - Returns: The picture with a class for every pixel.
+  /// Any thread may draw any picture at any time.
   func segmented(_ index: Int, channels: Int) -> SegmentedImage
 }
 
@@ -27,35 +25,25 @@ public enum SegmentedSource: Sendable {
   /// Drawn scenes, each of them once; 1 or 3 channels.
   case scenes(any SegmentedScenes, channels: Int)
 
-  /// What it is called in messages and protocols.
-  public var name: String {
+  private var parts: (name: String, channels: Int, palette: ClassPalette) {
     switch self {
-    case .set(let set): set.name
-    case .scenes(let scenes, _): scenes.name
+    case .set(let set): (set.name, set.channels, set.palette)
+    case .scenes(let scenes, let channels): (scenes.name, channels, scenes.palette)
     }
   }
+
+  /// What it is called in messages and protocols.
+  public var name: String { parts.name }
+  /// 1 gray, 3 RGB.
+  public var channels: Int { parts.channels }
+  /// The classes.
+  public var palette: ClassPalette { parts.palette }
 
   /// The name and how many pictures there are.
   public var summary: String {
     switch self {
     case .set(let set): "\(name), \(set.count) pictures"
     case .scenes(let scenes, _): "\(name), \(scenes.size), without end"
-    }
-  }
-
-  /// 1 gray, 3 RGB.
-  public var channels: Int {
-    switch self {
-    case .set(let set): set.channels
-    case .scenes(_, let channels): channels
-    }
-  }
-
-  /// The classes.
-  public var palette: ClassPalette {
-    switch self {
-    case .set(let set): set.palette
-    case .scenes(let scenes, _): scenes.palette
     }
   }
 
@@ -77,12 +65,7 @@ public enum SegmentedSource: Sendable {
 }
 
 extension SegmentedImages {
-  /// The set of the first scenes of a sequence.
-  ///
-  /// - Parameters:
-  ///   - scenes: The sequence.
-  ///   - count: How many scenes, at least 1.
-  ///   - channels: 1 or 3.
+  /// The set of the first scenes of a sequence, at least one.
   /// - Throws: `DatasetError` for no scenes.
   public init(_ scenes: any SegmentedScenes, count: Int, channels: Int = 3) throws(DatasetError) {
     try self.init(

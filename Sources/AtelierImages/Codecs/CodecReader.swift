@@ -25,17 +25,13 @@ final class CodecReader {
   /// Reads the header of a file in memory, which must outlive the reader.
   convenience init(bytes: UnsafeRawBufferPointer, name: String, limits: ImageLimits) throws {
     try self.init(name: name, limits: limits) {
-      ci_reader_open_memory(
-        $0, bytes.baseAddress?.assumingMemoryBound(to: UInt8.self), bytes.count)
+      ci_reader_open_memory($0, bytes.baseAddress?.assumingMemoryBound(to: UInt8.self), bytes.count)
     }
   }
 
-  private init(
-    name: String, limits: ImageLimits, open: (OpaquePointer) -> Int32
-  ) throws {
+  private init(name: String, limits: ImageLimits, open: (OpaquePointer) -> Int32) throws {
     guard let reader = ci_reader_create() else {
-      throw ImageError(
-        .system, name: name, expected: "memory for a reader", received: "none")
+      throw ImageError(.system, name: name, expected: "memory for a reader", received: "none")
     }
     do {
       try Self.check(open(reader), reader, name, reading: "a readable file")
@@ -55,8 +51,7 @@ final class CodecReader {
       storedSize = PixelSize(width: Int(header.pointee.width), height: Int(header.pointee.height))
       let turned = orientation.swapsSides
       information = ImageInformation(
-        format: format,
-        width: turned ? storedSize.height : storedSize.width,
+        format: format, width: turned ? storedSize.height : storedSize.width,
         height: turned ? storedSize.width : storedSize.height,
         channels: Int(header.pointee.channels),
         bitDepth: Int(header.pointee.bit_depth), hasPalette: header.pointee.has_palette != 0,
@@ -70,9 +65,7 @@ final class CodecReader {
     self.name = name
   }
 
-  deinit {
-    ci_reader_destroy(reader)
-  }
+  deinit { ci_reader_destroy(reader) }
 
   /// Refuses sizes over the limit, and sizes that the file's bytes cannot possibly hold.
   private static func checkSize(
@@ -120,9 +113,7 @@ final class CodecReader {
   }
 
   /// Makes ready to give rows in one form.
-  func begin(_ mode: CodecMode) throws {
-    try check(ci_reader_begin(reader, mode.rawValue))
-  }
+  func begin(_ mode: CodecMode) throws { try check(ci_reader_begin(reader, mode.rawValue)) }
 
   /// Reads the next rows into a buffer that has room for them.
   func readRows<Sample: ImageSample>(
@@ -135,9 +126,7 @@ final class CodecReader {
   }
 
   /// Reads to the end; throws when anything is missing there.
-  func finish() throws {
-    try check(ci_reader_finish(reader))
-  }
+  func finish() throws { try check(ci_reader_finish(reader)) }
 
   /// The whole picture, upright.
   func image<Sample: ImageSample>(
@@ -148,9 +137,8 @@ final class CodecReader {
     let size = information.size
     let rowLength = stored.width * channels
     let orientation = information.orientation
-    let image = try Image<Sample>(
-      width: size.width, height: size.height, channels: channels
-    ) { target in
+    let image = try Image<Sample>(width: size.width, height: size.height, channels: channels) {
+      target in
       if orientation == .upright {
         try readRows(into: target, count: stored.height, rowLength: rowLength)
         return
@@ -210,9 +198,7 @@ final class CodecReader {
 
   private static func latin(_ text: UnsafePointer<CChar>) -> String {
     var result = String.UnicodeScalarView()
-    for index in 0..<strlen(text) {
-      result.append(Unicode.Scalar(UInt8(bitPattern: text[index])))
-    }
+    for index in 0..<strlen(text) { result.append(Unicode.Scalar(UInt8(bitPattern: text[index]))) }
     return String(result)
   }
 }

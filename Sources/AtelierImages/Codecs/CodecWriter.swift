@@ -47,9 +47,7 @@ final class CodecWriter {
     }
   }
 
-  deinit {
-    ci_writer_destroy(writer)
-  }
+  deinit { ci_writer_destroy(writer) }
 
   private func check(_ status: Int32) throws {
     if status == CI_OK { return }
@@ -69,8 +67,7 @@ final class CodecWriter {
     case .jpeg:
       try prepareJPEG(size: size, channels: channels, bitDepth: bitDepth, options: options)
     case .portableAnymap:
-      throw ImageError(
-        .unsupported, name: name, expected: "PNG or JPEG to write", received: "PNM")
+      throw ImageError(.unsupported, name: name, expected: "PNG or JPEG to write", received: "PNM")
     }
     try checkMetadata(options.metadata)
     if format == .png { try writePNGTexts(options.metadata) }
@@ -166,9 +163,7 @@ final class CodecWriter {
   }
 
   /// Writes the end; throws when the system did not take all of it.
-  func finish() throws {
-    try check(ci_writer_finish(writer))
-  }
+  func finish() throws { try check(ci_writer_finish(writer)) }
 
   /// What was written to memory.
   var data: Data {

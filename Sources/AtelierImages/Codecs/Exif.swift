@@ -4,8 +4,7 @@
 enum Exif {
   /// The orientation tag of the first image directory; upright without one or when damaged.
   ///
-  /// - Parameter bytes: A TIFF structure as it stands behind "Exif\0\0" in a JPEG's APP1 segment.
-  /// - Returns: The orientation, never an error.
+  /// The bytes are a TIFF structure as it stands behind "Exif\0\0" in a JPEG's APP1 segment.
   static func orientation(_ bytes: UnsafeBufferPointer<UInt8>) -> Orientation {
     guard bytes.count >= 8 else { return .upright }
     let little: Bool

@@ -7,14 +7,11 @@ public enum ImageFile {
   /// The extensions, in lower case, of the picture files that a listing of a folder takes.
   public static let extensions: Set<String> = ["png", "jpg", "jpeg"]
 
-  /// The picture of a file, 8 bits a sample, upright; the format is told from the content.
+  /// The picture of a PNG, JPEG, PGM or PPM file, told from its content: upright, 8 bits a sample,
+  /// 1 to 4 channels.
   ///
   /// Palettes and transparent colours are expanded, 1 to 4 bits scaled up, 16 bits rounded.
   ///
-  /// - Parameters:
-  ///   - path: A PNG, JPEG, PGM or PPM file.
-  ///   - limits: What is refused before memory is taken.
-  /// - Returns: The picture, of 1 to 4 channels.
   /// - Throws: `ImageError` when the file cannot be read, is damaged anywhere, too large or CMYK.
   public static func read(_ path: String, limits: ImageLimits = .standard) throws -> ByteImage {
     if let anymap = try anymap(path, limits) { return anymap.image(of: UInt8.self) }
@@ -55,24 +52,14 @@ public enum ImageFile {
   public static func decode(
     _ data: Data, name: String, limits: ImageLimits = .standard
   ) throws -> ByteImage {
-    if PortableAnymap.recognises(data) {
-      return try PortableAnymap(data, name: name, limits: limits).image(of: UInt8.self)
-    }
-    return try data.withUnsafeBytes {
-      try bytes(CodecReader(bytes: $0, name: name, limits: limits))
-    }
+    try decode(data, name, limits, bytes)
   }
 
   /// The picture of a file in memory, 16 bits a sample.
   public static func decodeWords(
     _ data: Data, name: String, limits: ImageLimits = .standard
   ) throws -> WordImage {
-    if PortableAnymap.recognises(data) {
-      return try PortableAnymap(data, name: name, limits: limits).image(of: UInt16.self)
-    }
-    return try data.withUnsafeBytes {
-      try words(CodecReader(bytes: $0, name: name, limits: limits))
-    }
+    try decode(data, name, limits, words)
   }
 
   /// The stored values of a palette or gray PNG in memory.
@@ -113,6 +100,16 @@ public enum ImageFile {
   }
 
   // MARK: - Readers
+
+  private static func decode<Sample: ImageSample>(
+    _ data: Data, _ name: String, _ limits: ImageLimits,
+    _ read: (CodecReader) throws -> Image<Sample>
+  ) throws -> Image<Sample> {
+    if PortableAnymap.recognises(data) {
+      return try PortableAnymap(data, name: name, limits: limits).image(of: Sample.self)
+    }
+    return try data.withUnsafeBytes { try read(CodecReader(bytes: $0, name: name, limits: limits)) }
+  }
 
   private static func bytes(_ reader: CodecReader) throws -> ByteImage {
     try reader.image(.bytes, of: UInt8.self, channels: reader.information.channels)

@@ -3,15 +3,11 @@
 import Foundation
 
 extension ImageFile {
-  /// Writes a picture by the path's extension: .png, .jpg or .jpeg.
+  /// Writes a picture by the path's extension, .png, .jpg or .jpeg, over what is there.
   ///
   /// The file appears whole or not at all: it is written beside and renamed. JPEG takes 1 or 3
   /// channels.
   ///
-  /// - Parameters:
-  ///   - image: The picture.
-  ///   - path: The file, replaced if it exists.
-  ///   - options: Quality, compression, metadata.
   /// - Throws: `ImageError` for another extension, or when the file cannot be written.
   public static func write(
     _ image: ByteImage, to path: String, options: ImageWriteOptions = .standard
@@ -60,8 +56,7 @@ extension ImageFile {
     _ image: IndexedImage, options: ImageWriteOptions = .standard
   ) throws -> Data {
     try checkIndices(image, name: "PNG")
-    return try encode(
-      image.indices, .png, bitDepth: 8, palette: image.palette, options: options)
+    return try encode(image.indices, .png, bitDepth: 8, palette: image.palette, options: options)
   }
 
   /// A picture of 1 or 3 channels as a JPEG file in memory.

@@ -74,13 +74,7 @@ public final class ImageRowWriter {
   private let codec: CodecWriter
   private var isFinished = false
 
-  /// Begins a file; the format follows the path's extension.
-  ///
-  /// - Parameters:
-  ///   - path: The file, replaced if it exists.
-  ///   - size: The whole picture's size.
-  ///   - channels: Its channels, for JPEG 1 or 3.
-  ///   - options: Quality, compression, metadata.
+  /// Begins a file, replaced if it exists, of its extension's format; JPEG has 1 or 3 channels.
   /// - Throws: `ImageError` when the file cannot be written or the format refuses the picture.
   public init(
     _ path: String, size: PixelSize, channels: Int, options: ImageWriteOptions = .standard
@@ -104,9 +98,7 @@ public final class ImageRowWriter {
     }
   }
 
-  deinit {
-    if !isFinished { unlink(temporary) }
-  }
+  deinit { if !isFinished { unlink(temporary) } }
 
   /// Writes the next rows.
   /// - Throws: `ImageError` when the strip does not fit the picture or the file cannot be written.

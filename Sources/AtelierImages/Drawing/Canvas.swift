@@ -92,13 +92,7 @@ public struct Canvas: Sendable {
     image.paste(picture.flattened().rgb, x: x, y: y)
   }
 
-  /// Draws smooth lines through points with round joints.
-  ///
-  /// - Parameters:
-  ///   - points: At least one; a single one is a dot.
-  ///   - width: The thickness in pixels.
-  ///   - color: The colour.
-  ///   - opacity: 0 (nothing) to 1.
+  /// Draws smooth lines `width` pixels thick through points, joints round; one point is a dot.
   public mutating func line(
     _ points: [SIMD2<Double>], width: Double, _ color: PixelColor, opacity: Double = 1
   ) {
@@ -122,16 +116,11 @@ public struct Canvas: Sendable {
     (StrokeFont.width(text) * scale, StrokeFont.capitalHeight * scale)
   }
 
-  /// Writes one line of ASCII text; of other characters σ and dashes are known.
+  /// Writes one line of ASCII text with its anchor at x and the top of its capitals at y; of other
+  /// characters σ and dashes are known.
   ///
-  /// - Parameters:
-  ///   - text: The line.
-  ///   - x: The place of its anchor.
-  ///   - y: The top of its capitals.
-  ///   - scale: Pixels in a unit of the font; a capital has seven. 1.5 and more is smooth.
-  ///   - color: The colour.
-  ///   - anchor: What of the text stands at x.
-  ///   - weight: The thickness of strokes in units.
+  /// `scale` is pixels in a unit of the font, of which a capital has seven, 1.5 and more is smooth;
+  /// `weight` is the thickness of strokes in units.
   public mutating func text(
     _ text: String, x: Double, y: Double, scale: Double = 2, _ color: PixelColor = .ink,
     anchor: TextAnchor = .left, weight: Double = 0.85
@@ -222,9 +211,7 @@ private struct CoverageMask {
       for column in columns {
         let point = SIMD2(Double(x + column) + 0.5, Double(y + row) + 0.5) - start
         var part = 0.0
-        if square > 0 {
-          part = max(0, min(1, (point.x * along.x + point.y * along.y) / square))
-        }
+        if square > 0 { part = max(0, min(1, (point.x * along.x + point.y * along.y) / square)) }
         let offset = point - along * part
         let distance = (offset.x * offset.x + offset.y * offset.y).squareRoot()
         let coverage = Float(max(0, min(1, radius - distance + 0.5)))

@@ -45,12 +45,9 @@ public struct ColorMap: Sendable, Equatable {
       mix(first.red, second.red), mix(first.green, second.green), mix(first.blue, second.blue))
   }
 
-  /// A gray picture in colours.
+  /// A gray picture, or the first channel of another, in colours: three channels.
   ///
-  /// - Parameters:
-  ///   - image: One channel, or the first of several.
-  ///   - range: The values of the ramp's ends; the picture's least and largest when nil.
-  /// - Returns: Three channels of the same size.
+  /// The ramp's ends stand for those of `range`, or for the picture's least and largest value.
   public func apply(to image: FloatImage, range: ClosedRange<Float>? = nil) -> ByteImage {
     let values = image.channels == 1 ? image.samples : image.channel(0).samples
     let finite = values.lazy.filter(\.isFinite)
@@ -73,20 +70,12 @@ public struct ColorMap: Sendable, Equatable {
 /// Pictures of what differs between two pictures.
 public enum Difference {
   /// The signed difference around middle gray, channel by channel: 128 + gain · (second − first).
-  ///
-  /// - Parameters:
-  ///   - first: The picture that counts as zero.
-  ///   - second: A picture of the same shape.
-  ///   - gain: How much the difference is magnified.
-  /// - Returns: A picture of the same shape.
   /// - Throws: `ImageError` when the shapes differ.
   public static func signed(
     _ first: ByteImage, _ second: ByteImage, gain: Float = 4
   ) throws -> ByteImage {
     try Metrics.checkSameShape(first, second)
-    return ByteImage(
-      width: first.width, height: first.height, channels: first.channels
-    ) { target in
+    return ByteImage(width: first.width, height: first.height, channels: first.channels) { target in
       for index in 0..<target.count {
         let difference = Float(second.samples[index]) - Float(first.samples[index])
         target[index] = UInt8(max(0, min(255, 128 + gain * difference + 0.5)))
@@ -94,14 +83,7 @@ public enum Difference {
     }
   }
 
-  /// The absolute difference, mean over channels, as a heat map.
-  ///
-  /// - Parameters:
-  ///   - first: A picture.
-  ///   - second: A picture of the same shape.
-  ///   - peak: The difference, in byte steps, of the ramp's bright end.
-  ///   - map: The colours.
-  /// - Returns: Three channels of the same size.
+  /// The absolute difference, mean over channels, as a heat map, bright at `peak` byte steps.
   /// - Throws: `ImageError` when the shapes differ.
   public static func heat(
     _ first: ByteImage, _ second: ByteImage, peak: Float = 64, map: ColorMap = .magma

@@ -6,8 +6,7 @@ public struct LinePlot: Sendable {
   public struct Series: Sendable {
     /// Its name in the legend; without one it is not listed.
     public var name: String
-    /// Its points (x, y) in order; one that is not finite, or beyond 1e100, interrupts
-    /// the line.
+    /// Its points (x, y) in order; one that is not finite, or beyond 1e100, interrupts the line.
     public var points: [SIMD2<Double>]
     /// Its colour; one of the house's by its place among the series when nil.
     public var color: PixelColor?
@@ -26,8 +25,7 @@ public struct LinePlot: Sendable {
 
     /// A curve through values at 0, 1, 2 and so on.
     public init(_ name: String, values: [Double]) {
-      self.init(
-        name, points: values.enumerated().map { SIMD2(Double($0.offset), $0.element) })
+      self.init(name, points: values.enumerated().map { SIMD2(Double($0.offset), $0.element) })
     }
   }
 
@@ -62,8 +60,7 @@ public struct LinePlot: Sendable {
     self.height = height
   }
 
-  /// Draws the plot on white.
-  /// - Returns: Three channels of the plot's size.
+  /// Draws the plot on white in three channels.
   public func render() -> ByteImage {
     var canvas = Canvas(width: width, height: height)
     let scale = max(1.3, Double(width) / 600)
@@ -77,8 +74,7 @@ public struct LinePlot: Sendable {
     let left = Int(labelWidth) + Int(scale * (yLabel.isEmpty ? 10 : 24))
     var top = Int(10 * scale)
     if !title.isEmpty {
-      canvas.text(
-        title, x: Double(left), y: Double(top), scale: scale * 1.3, weight: 1)
+      canvas.text(title, x: Double(left), y: Double(top), scale: scale * 1.3, weight: 1)
       top += Int(scale * 19)
     }
     top = drawLegend(on: &canvas, left: left, top: top, scale: scale)
@@ -157,25 +153,23 @@ public struct LinePlot: Sendable {
     _ curve: Series, _ color: PixelColor, _ xAxis: PlotAxis, _ yAxis: PlotAxis, _ area: PlotArea,
     scale: Double, on canvas: inout Canvas
   ) {
+    let places = curve.points.map { point -> SIMD2<Double>? in
+      guard let x = xAxis.position(point.x), let y = yAxis.position(point.y) else { return nil }
+      return SIMD2(
+        area.left + x * (area.right - area.left), area.bottom - y * (area.bottom - area.top))
+    }
     var run: [SIMD2<Double>] = []
-    let thickness = 1.3 * scale
-    for point in curve.points {
-      if let x = xAxis.position(point.x), let y = yAxis.position(point.y) {
-        let place = SIMD2(
-          area.left + x * (area.right - area.left), area.bottom - y * (area.bottom - area.top))
+    for place in places + [nil] {
+      if let place {
         run.append(place)
       } else {
-        canvas.line(run, width: thickness, color, opacity: curve.opacity)
+        canvas.line(run, width: 1.3 * scale, color, opacity: curve.opacity)
         run = []
       }
     }
-    canvas.line(run, width: thickness, color, opacity: curve.opacity)
     // A few points are measurements, and worth a mark each.
-    guard curve.points.count <= 12 else { return }
-    for point in curve.points {
-      guard let x = xAxis.position(point.x), let y = yAxis.position(point.y) else { continue }
-      let place = SIMD2(
-        area.left + x * (area.right - area.left), area.bottom - y * (area.bottom - area.top))
+    guard places.count <= 12 else { return }
+    for case let place? in places {
       canvas.disc(place, radius: 2.4 * scale, .white)
       canvas.disc(place, radius: 1.8 * scale, color)
     }

@@ -46,8 +46,7 @@ public struct PictureGrid: Sendable {
 
   /// One row of pictures, each with its title above.
   public static func row(_ pictures: [(title: String, picture: ByteImage)]) -> PictureGrid {
-    PictureGrid(
-      columnTitles: pictures.map(\.title), rows: [pictures.map { Cell($0.picture) }])
+    PictureGrid(columnTitles: pictures.map(\.title), rows: [pictures.map { Cell($0.picture) }])
   }
 
   /// Where everything lies.
@@ -114,19 +113,16 @@ public struct PictureGrid: Sendable {
     return places
   }
 
-  /// Draws the table on white.
-  /// - Returns: Three channels.
+  /// Draws the table on white in three channels.
   public func render() -> ByteImage {
     let layout = layout
-    var canvas = Canvas(
-      width: max(layout.width, 2 * padding + 1), height: max(1, layout.height))
+    var canvas = Canvas(width: max(layout.width, 2 * padding + 1), height: max(1, layout.height))
     let middle = Double(layout.left + layout.width - padding) / 2
     if !title.isEmpty {
       let scale = Self.fit(title, layout.textScale * 1.25, Double(layout.width - 2 * padding))
       canvas.text(title, x: middle, y: Double(padding), scale: scale, anchor: .center, weight: 1)
     }
-    draw(
-      columnTitles, layout, y: padding + layout.titleHeight, color: .ink, on: &canvas)
+    draw(columnTitles, layout, y: padding + layout.titleHeight, color: .ink, on: &canvas)
     for place in places {
       let picture = rows[place.row][place.column].picture
       canvas.paste(
@@ -178,21 +174,13 @@ public struct PictureGrid: Sendable {
 
 /// Before and after in one picture.
 public enum Comparison {
-  /// Both pictures side by side under their names.
-  /// - Returns: Three channels.
+  /// Both pictures side by side under their names, in three channels.
   public static func pair(
     before: ByteImage, after: ByteImage, names: (String, String) = ("before", "after")
-  ) -> ByteImage {
-    PictureGrid.row([(names.0, before), (names.1, after)]).render()
-  }
+  ) -> ByteImage { PictureGrid.row([(names.0, before), (names.1, after)]).render() }
 
-  /// One picture, left of a line as it was before, right of it as it is after.
-  ///
-  /// - Parameters:
-  ///   - before: The picture at the left.
-  ///   - after: A picture of the same size at the right.
-  ///   - position: Where the line stands, 0 (left end) to 1.
-  /// - Returns: Three channels of the same size.
+  /// One picture, left of a line as it was before, right of it as it is after; the line stands at
+  /// `position`, 0 (left end) to 1.
   /// - Throws: `ImageError` when the sizes differ.
   public static func split(
     before: ByteImage, after: ByteImage, position: Double = 0.5
@@ -205,8 +193,7 @@ public enum Comparison {
     let column = Int((Double(before.width) * max(0, min(1, position))).rounded())
     var canvas = Canvas(after)
     if column > 0 {
-      canvas.paste(
-        before.cropped(x: 0, y: 0, width: column, height: before.height), x: 0, y: 0)
+      canvas.paste(before.cropped(x: 0, y: 0, width: column, height: before.height), x: 0, y: 0)
     }
     let thickness = max(1, before.width / 400)
     canvas.fill(

@@ -11,13 +11,8 @@ struct PlotAxis {
   /// Places with their labels, in numbers.
   let ticks: [(value: Double, label: String)]
 
-  /// An axis over the finite values given, widened to round numbers.
-  ///
-  /// - Parameters:
-  ///   - values: What is to be shown; for a logarithmic axis only positive ones count.
-  ///   - isLogarithmic: Whether equal steps are equal ratios.
-  ///   - tickCount: About how many ticks are wanted.
-  ///   - isTight: Whether the range ends at the values and not at ticks.
+  /// An axis over the finite values given, on a logarithmic axis the positive ones, with about
+  /// `tickCount` ticks; a tight one ends at the values, another at ticks.
   init(_ values: [Double], isLogarithmic: Bool, tickCount: Int, isTight: Bool) {
     self.isLogarithmic = isLogarithmic
     let usable = values.filter { Self.isUsable($0, isLogarithmic) }
@@ -71,12 +66,7 @@ struct PlotAxis {
   ) -> [(value: Double, label: String)] {
     let multiples: [Double] =
       high - low > 2.5
-      ? [1]
-      : high - low > 0.6
-        ? [1, 2, 5]
-        : [
-          1, 1.2, 1.5, 2, 2.5, 3, 4, 5, 6, 7, 8, 9,
-        ]
+      ? [1] : high - low > 0.6 ? [1, 2, 5] : [1, 1.2, 1.5, 2, 2.5, 3, 4, 5, 6, 7, 8, 9]
     let decades = Int(low.rounded(.down))...Int(high.rounded(.up))
     let every = multiples.count == 1 ? max(1, decades.count / (count + 1)) : 1
     var ticks: [(value: Double, label: String)] = []

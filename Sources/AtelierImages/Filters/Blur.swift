@@ -46,11 +46,6 @@ public struct BlurKernel: Sendable, Hashable {
 
 extension Image where Sample == Float {
   /// The picture blurred along rows and columns.
-  ///
-  /// - Parameters:
-  ///   - kernel: The weights of both directions.
-  ///   - border: What lies beyond the picture.
-  /// - Returns: A picture of the same size.
   public func blurred(_ kernel: BlurKernel, border: BlurBorder = .edge) -> FloatImage {
     guard kernel.radius > 0 else { return self }
     return blurredDown(kernel, border).blurredAcross(kernel, border)
@@ -105,12 +100,8 @@ extension Image where Sample == Float {
     }
   }
 
-  /// The picture with its difference to a blurred copy added, limited to [0, 1].
-  ///
-  /// - Parameters:
-  ///   - amount: The factor of the difference; 0 changes nothing, 1 is strong.
-  ///   - sigma: The deviation of the Gaussian in pixels.
-  /// - Returns: A picture of the same size.
+  /// The picture with its difference to a blurred copy added, limited to [0, 1]; an amount of 1 is
+  /// strong, sigma is in pixels.
   public func unsharpMasked(amount: Float, sigma: Float = 1) -> FloatImage {
     guard amount != 0 else { return self }
     let blurred = blurred(.gaussian(sigma: sigma))

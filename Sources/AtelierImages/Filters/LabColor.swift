@@ -55,12 +55,10 @@ public enum LabColor {
 
   /// What a colour is in Lab.
   @inline(__always)
-  private static func lab(
-    _ r: Float, _ g: Float, _ b: Float, _ table: UnsafePointer<Float>
-  ) -> SIMD3<Float> {
-    let red = interpolated(table, r)
-    let green = interpolated(table, g)
-    let blue = interpolated(table, b)
+  private static func lab(_ color: SIMD3<Float>, _ table: UnsafePointer<Float>) -> SIMD3<Float> {
+    let red = interpolated(table, color.x)
+    let green = interpolated(table, color.y)
+    let blue = interpolated(table, color.z)
     let x = (0.412_456_4 * red + 0.357_576_1 * green + 0.180_437_5 * blue) / white.x
     let y = 0.212_672_9 * red + 0.715_152_2 * green + 0.072_175_0 * blue
     let z = (0.019_333_9 * red + 0.119_192_0 * green + 0.950_304_1 * blue) / white.z
@@ -75,72 +73,59 @@ public enum LabColor {
     let x = expanded(fy + lab.y / 500) * white.x
     let y = expanded(fy)
     let z = expanded(fy - lab.z / 200) * white.z
-    func encode(_ light: Float) -> Float {
-      interpolated(table, light > 0 ? light.squareRoot() : 0)
-    }
+    func encode(_ light: Float) -> Float { interpolated(table, light > 0 ? light.squareRoot() : 0) }
     return SIMD3(
       encode(3.240_454_2 * x - 1.537_138_5 * y - 0.498_531_4 * z),
       encode(-0.969_266_0 * x + 1.876_010_8 * y + 0.041_556_0 * z),
       encode(0.055_643_4 * x - 0.204_025_9 * y + 1.057_225_2 * z))
   }
 
-  /// Replaces encoded RGB by Lab in place.
-  /// - Precondition: a whole number of pixels of three samples.
-  public static func fromRGB(_ pixels: UnsafeMutableBufferPointer<Float>) {
-    precondition(pixels.count % 3 == 0, "pixels of three samples")
-    linear.withUnsafeBufferPointer { table in
-      guard let table = table.baseAddress else { return }
-      for place in stride(from: 0, to: pixels.count, by: 3) {
-        let value = lab(pixels[place], pixels[place + 1], pixels[place + 2], table)
-        pixels[place] = value.x
-        pixels[place + 1] = value.y
-        pixels[place + 2] = value.z
-      }
-    }
-  }
-
-  /// Replaces Lab by encoded RGB in [0, 1] in place.
-  /// - Precondition: a whole number of pixels of three samples.
-  public static func toRGB(_ pixels: UnsafeMutableBufferPointer<Float>) {
-    precondition(pixels.count % 3 == 0, "pixels of three samples")
-    encoded.withUnsafeBufferPointer { table in
-      guard let table = table.baseAddress else { return }
-      for place in stride(from: 0, to: pixels.count, by: 3) {
-        let value = rgb(SIMD3(pixels[place], pixels[place + 1], pixels[place + 2]), table)
-        pixels[place] = value.x
-        pixels[place + 1] = value.y
-        pixels[place + 2] = value.z
-      }
-    }
-  }
-
-  /// Changes encoded RGB in place as training does to vary light and skin.
-  ///
-  /// - Parameters:
-  ///   - pixels: Pixels of three samples in [0, 1].
-  ///   - lightness: In −1...1: below 0 lightness is multiplied by 1 + lightness, above 0 it goes by
-  ///     this part towards white.
-  ///   - a: Added to a, from green to red.
-  ///   - b: Added to b, from blue to yellow.
-  /// - Precondition: a whole number of pixels of three samples.
-  public static func adjust(
-    _ pixels: UnsafeMutableBufferPointer<Float>, lightness: Float, a: Float, b: Float
+  /// Makes of each pixel what `change` does, given the tables of linear and of encoded values.
+  @inline(__always)
+  private static func forEachPixel(
+    _ pixels: UnsafeMutableBufferPointer<Float>,
+    _ change: (SIMD3<Float>, UnsafePointer<Float>, UnsafePointer<Float>) -> SIMD3<Float>
   ) {
     precondition(pixels.count % 3 == 0, "pixels of three samples")
-    let factor = 1 - abs(lightness)
-    let shift = SIMD3(lightness > 0 ? 100 * lightness : 0, a, b)
     linear.withUnsafeBufferPointer { linear in
       encoded.withUnsafeBufferPointer { encoded in
         guard let linear = linear.baseAddress, let encoded = encoded.baseAddress else { return }
         for place in stride(from: 0, to: pixels.count, by: 3) {
-          var value = lab(pixels[place], pixels[place + 1], pixels[place + 2], linear)
-          value = value * SIMD3(factor, 1, 1) + shift
-          let result = rgb(value, encoded)
+          let value = SIMD3(pixels[place], pixels[place + 1], pixels[place + 2])
+          let result = change(value, linear, encoded)
           pixels[place] = result.x
           pixels[place + 1] = result.y
           pixels[place + 2] = result.z
         }
       }
+    }
+  }
+
+  /// Replaces encoded RGB by Lab in place.
+  /// - Precondition: a whole number of pixels of three samples.
+  public static func fromRGB(_ pixels: UnsafeMutableBufferPointer<Float>) {
+    forEachPixel(pixels) { color, linear, _ in lab(color, linear) }
+  }
+
+  /// Replaces Lab by encoded RGB in [0, 1] in place.
+  /// - Precondition: a whole number of pixels of three samples.
+  public static func toRGB(_ pixels: UnsafeMutableBufferPointer<Float>) {
+    forEachPixel(pixels) { color, _, encoded in rgb(color, encoded) }
+  }
+
+  /// Changes encoded RGB in [0, 1] in place as training does to vary light and skin.
+  ///
+  /// Lightness is in −1...1: below 0 it multiplies by 1 + lightness, above 0 it goes by this part
+  /// towards white; `a` is added from green to red, `b` from blue to yellow.
+  ///
+  /// - Precondition: a whole number of pixels of three samples.
+  public static func adjust(
+    _ pixels: UnsafeMutableBufferPointer<Float>, lightness: Float, a: Float, b: Float
+  ) {
+    let factor = 1 - abs(lightness)
+    let shift = SIMD3(lightness > 0 ? 100 * lightness : 0, a, b)
+    forEachPixel(pixels) { color, linear, encoded in
+      rgb(lab(color, linear) * SIMD3(factor, 1, 1) + shift, encoded)
     }
   }
 }

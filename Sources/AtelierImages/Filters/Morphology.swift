@@ -23,7 +23,7 @@ extension Image where Sample == Float {
       .swappedSides
   }
 
-  /// A mask made larger: each sample the largest within `radius` pixels, in a square; a negative radius erodes.
+  /// A mask made larger: the largest within `radius` pixels, in a square; a negative radius erodes.
   public func dilated(radius: Int) -> FloatImage {
     if radius < 0 { return eroded(radius: -radius) }
     guard radius > 0 else { return self }

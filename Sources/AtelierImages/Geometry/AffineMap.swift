@@ -60,18 +60,13 @@ public struct AffineMap: Sendable, Hashable, Codable {
 
   /// The similarity that maps `from` to `to` with the smallest sum of squared distances (Umeyama 1991).
   ///
-  /// In the plane a proper similarity is z → p z + q on complex numbers, so the fit is a line's.
-  ///
-  /// - Parameters:
-  ///   - from: At least two different points.
-  ///   - to: As many points.
-  /// - Returns: The map; nil when the numbers of points differ or all of `from` is one point.
+  /// In the plane a proper similarity is z → p z + q on complex numbers, so the fit is a line's. It
+  /// is nil when the numbers of points differ or all of `from` is one point.
   public static func similarity(from: [PlanePoint], to: [PlanePoint]) -> AffineMap? {
     guard from.count == to.count, from.count >= 2 else { return nil }
     let count = Double(from.count)
     func mean(_ points: [PlanePoint]) -> PlanePoint {
-      PlanePoint(
-        points.reduce(0) { $0 + $1.x } / count, points.reduce(0) { $0 + $1.y } / count)
+      PlanePoint(points.reduce(0) { $0 + $1.x } / count, points.reduce(0) { $0 + $1.y } / count)
     }
     let (fromMean, toMean) = (mean(from), mean(to))
     var (real, imaginary, square) = (0.0, 0.0, 0.0)
@@ -118,9 +113,8 @@ public struct AffineMap: Sendable, Hashable, Codable {
     let (m, n) = (elements, next.elements)
     return AffineMap(
       a: n[0] * m[0] + n[1] * m[3], b: n[0] * m[1] + n[1] * m[4],
-      c: n[0] * m[2] + n[1] * m[5] + n[2],
-      d: n[3] * m[0] + n[4] * m[3], e: n[3] * m[1] + n[4] * m[4],
-      f: n[3] * m[2] + n[4] * m[5] + n[5])
+      c: n[0] * m[2] + n[1] * m[5] + n[2], d: n[3] * m[0] + n[4] * m[3],
+      e: n[3] * m[1] + n[4] * m[4], f: n[3] * m[2] + n[4] * m[5] + n[5])
   }
 
   /// The same map on coordinates whose pixel centres are whole numbers, as OpenCV writes them.
@@ -131,7 +125,7 @@ public struct AffineMap: Sendable, Hashable, Codable {
       f: moved.y - 0.5)
   }
 
-  /// The whole pixels that the image of a `width` × `height` picture touches, cut to `bounds`; nil when none.
+  /// The pixels that a `width` × `height` picture's image touches in `bounds`; nil when none.
   package func touched(
     width: Int, height: Int, within bounds: PixelSize
   ) -> (x: Range<Int>, y: Range<Int>)? {

@@ -76,9 +76,7 @@ extension Image {
       var source = row * width * channels
       var place = (walk.origin + (firstRow + row) * walk.down) * channels
       for _ in 0..<width {
-        for channel in 0..<channels {
-          target[place + channel] = rows[source + channel]
-        }
+        for channel in 0..<channels { target[place + channel] = rows[source + channel] }
         source += channels
         place += walk.right * channels
       }
@@ -96,9 +94,7 @@ extension Image {
       storage.withUnsafeBufferPointer { source in
         for row in 0..<newHeight {
           let origin = ((y + row) * width + x) * channels
-          for index in 0..<length {
-            target[row * length + index] = source[origin + index]
-          }
+          for index in 0..<length { target[row * length + index] = source[origin + index] }
         }
       }
     }
@@ -133,17 +129,8 @@ extension Image {
   /// Mirroring does not repeat the edge itself (…2 1 0 1 2…) and goes back and forth when the
   /// border is wider than the picture.
   ///
-  /// - Parameters:
-  ///   - left: Columns added at the left.
-  ///   - top: Rows added above.
-  ///   - right: Columns added at the right.
-  ///   - bottom: Rows added below.
-  ///   - mirrored: Whether to mirror rather than to repeat the edge.
-  /// - Returns: The larger picture.
   /// - Precondition: no width is negative.
-  public func padded(
-    left: Int, top: Int, right: Int, bottom: Int, mirrored: Bool = true
-  ) -> Image {
+  public func padded(left: Int, top: Int, right: Int, bottom: Int, mirrored: Bool = true) -> Image {
     precondition(min(left, top, right, bottom) >= 0, "a border of negative width")
     let newWidth = left + width + right
     let newHeight = top + height + bottom

@@ -42,17 +42,10 @@ public struct PlaneBox: Sendable, Hashable, Codable {
     return max(0, wide) * max(0, high)
   }
 
-  /// The same rectangle after scaling about its centre, then moving by parts of its old size.
-  ///
-  /// - Parameters:
-  ///   - scale: The factor of both sides.
-  ///   - right: How far it moves to the right, in its old widths.
-  ///   - down: How far it moves down, in its old heights.
-  /// - Returns: The new rectangle.
+  /// The rectangle scaled about its centre, then moved right and down by parts of its old size.
   public func corrected(scale: Double, right: Double, down: Double) -> PlaneBox {
     PlaneBox(
       x: centerX + right * width - scale * width / 2,
-      y: centerY + down * height - scale * height / 2,
-      width: scale * width, height: scale * height)
+      y: centerY + down * height - scale * height / 2, width: scale * width, height: scale * height)
   }
 }

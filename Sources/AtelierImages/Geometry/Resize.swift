@@ -63,9 +63,7 @@ struct ResizeTaps {
     weights = [Float](repeating: 0, count: stride * newCount)
     for (index, list) in lists.enumerated() {
       let sum = list.reduce(0, +)
-      for (tap, weight) in list.enumerated() {
-        weights[index * stride + tap] = Float(weight / sum)
-      }
+      for (tap, weight) in list.enumerated() { weights[index * stride + tap] = Float(weight / sum) }
     }
   }
 
@@ -98,11 +96,6 @@ extension Image {
   /// each of the two directions, as Pillow does, floats neither. Alpha is treated like a colour.
   /// Besides the result only the few rows that the filter spans are held.
   ///
-  /// - Parameters:
-  ///   - newWidth: The new width in pixels.
-  ///   - newHeight: The new height in pixels.
-  ///   - filter: The kernel.
-  /// - Returns: The resized picture.
   /// - Precondition: the new size is positive.
   public func resized(
     width newWidth: Int, height newHeight: Int, filter: ResizeFilter = .lanczos
@@ -115,10 +108,9 @@ extension Image {
       storage.withUnsafeBufferPointer { source in
         var rows = ResizeRows(self, newWidth: newWidth, ring: down.stride, across: across)
         for row in 0..<newHeight {
-          let start = down.starts[row]
-          rows.prepare(source, through: start + down.counts[row] - 1)
+          rows.prepare(source, through: down.starts[row] + down.counts[row] - 1)
           rows.combine(
-            start: start, count: down.counts[row], taps: down, row: row,
+            down, row: row,
             into: UnsafeMutableBufferPointer(
               rebasing: target[row * newWidth * channels..<(row + 1) * newWidth * channels]))
         }
@@ -192,8 +184,7 @@ private struct ResizeRows<Sample: ImageSample> {
             for channel in 0..<channels {
               var value: Float = 0
               for tap in 0..<count {
-                value +=
-                  weights[x * across.stride + tap] * line[(start + tap) * channels + channel]
+                value += weights[x * across.stride + tap] * line[(start + tap) * channels + channel]
               }
               if isInteger { value = max(0, min(peak, (value + 0.5).rounded(.down))) }
               rows[offset + x * channels + channel] = value
@@ -205,10 +196,10 @@ private struct ResizeRows<Sample: ImageSample> {
   }
 
   mutating func combine(
-    start: Int, count: Int, taps: ResizeTaps, row: Int,
-    into target: UnsafeMutableBufferPointer<Sample>
+    _ taps: ResizeTaps, row: Int, into target: UnsafeMutableBufferPointer<Sample>
   ) {
     let (length, ring, peak) = (length, ring, peak)
+    let (start, count) = (taps.starts[row], taps.counts[row])
     rows.withUnsafeBufferPointer { rows in
       sum.withUnsafeMutableBufferPointer { sum in
         for index in 0..<length { sum[index] = 0 }

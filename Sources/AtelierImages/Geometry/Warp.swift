@@ -16,15 +16,9 @@ extension Image {
   ///
   /// The map goes from the new picture to this one, so nothing has to be inverted here. Where it
   /// makes the picture smaller, a new sample is the mean of up to 8×8 readings spread evenly over
-  /// the new pixel, so that nothing aliases.
+  /// the new pixel, so that nothing aliases. Without `isAntialiased` there is one reading, at the
+  /// pixel's centre.
   ///
-  /// - Parameters:
-  ///   - map: From the new picture's coordinates to this one's.
-  ///   - newWidth: The new width in pixels.
-  ///   - newHeight: The new height in pixels.
-  ///   - interpolation: How pixels are mixed.
-  ///   - isAntialiased: Whether several readings are taken; otherwise one, at the pixel's centre.
-  /// - Returns: The new picture.
   /// - Precondition: the new size is positive.
   @_specialize(where Sample == UInt8)
   @_specialize(where Sample == Float)
@@ -50,8 +44,7 @@ extension Image {
               let y = Float(row) + (Float(part / parts) + 0.5) * step
               let u = m[0] * x + m[1] * y + m[2] - 0.5
               let v = m[3] * x + m[4] * y + m[5] - 0.5
-              sum +=
-                interpolation == .bilinear ? reader.bilinear(u, v) : reader.bicubic(u, v)
+              sum += interpolation == .bilinear ? reader.bilinear(u, v) : reader.bicubic(u, v)
             }
             for channel in 0..<channels {
               target[place + channel] = Sample(unit: sum[channel] * share)

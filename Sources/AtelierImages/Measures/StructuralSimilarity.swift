@@ -45,9 +45,7 @@ extension Metrics {
     let origin = y * image.rowLength + channel
     image.samples.withUnsafeBufferPointer { source in
       row.withUnsafeMutableBufferPointer { target in
-        for x in 0..<target.count {
-          target[x] = source[origin + x * channels].unit * 255 - 128
-        }
+        for x in 0..<target.count { target[x] = source[origin + x * channels].unit * 255 - 128 }
       }
     }
   }

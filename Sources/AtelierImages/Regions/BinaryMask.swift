@@ -22,8 +22,7 @@ public struct BinaryMask: Sendable, Hashable {
   /// A mask that holds nothing yet.
   /// - Precondition: sizes are positive.
   public init(width: Int, height: Int) {
-    self.init(
-      width: width, height: height, pixels: [Bool](repeating: false, count: width * height))
+    self.init(width: width, height: height, pixels: [Bool](repeating: false, count: width * height))
   }
 
   /// Whether one pixel belongs to the thing.
@@ -46,10 +45,7 @@ public struct BinaryMask: Sendable, Hashable {
 
   /// The smallest rectangle of whole pixels that holds the thing; none where it has no pixel.
   public var bounds: PlaneBox? {
-    var left = width
-    var right = -1
-    var top = height
-    var bottom = -1
+    var (left, right, top, bottom) = (width, -1, height, -1)
     for y in 0..<height {
       for x in 0..<width where pixels[y * width + x] {
         left = min(left, x)

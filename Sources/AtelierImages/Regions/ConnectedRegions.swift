@@ -11,12 +11,8 @@ public struct ConnectedRegions: Sendable {
   /// The value of each region, in the order of their first pixels, row by row.
   public let values: [Int]
 
-  /// Finds the regions.
-  ///
-  /// - Parameters:
-  ///   - field: A value for each pixel, row by row; those below 0 belong to no region.
-  ///   - size: Columns and rows.
-  ///   - joinsCorners: Whether pixels that touch at a corner hang together; else only over edges.
+  /// Finds the regions of values row by row, of which those below 0 belong to none; pixels hang
+  /// together over edges, or also at corners.
   /// - Precondition: the number of values is width · height.
   public init(_ field: [Int], size: PixelSize, joinsCorners: Bool = false) {
     precondition(field.count == size.width * size.height, "values do not fit the size")
@@ -31,8 +27,7 @@ public struct ConnectedRegions: Sendable {
         for dy in -1...1 where y + dy >= 0 && y + dy < size.height {
           for dx in -1...1 where x + dx >= 0 && x + dx < size.width {
             let next = place + dy * size.width + dx
-            guard joinsCorners || dx == 0 || dy == 0, regions[next] < 0,
-              field[next] == field[start]
+            guard joinsCorners || dx == 0 || dy == 0, regions[next] < 0, field[next] == field[start]
             else { continue }
             regions[next] = values.count
             stack.append(next)

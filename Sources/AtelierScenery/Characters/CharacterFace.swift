@@ -38,12 +38,11 @@ struct FaceCurves {
     self.character = character
     self.pose = pose
     eyeball = Place(character.eyeSpacing, Self.eyeLevel, eyeDepth)
-    mouthWidth =
-      character.mouthWidth * (1 + 0.2 * max(pose.smile, 0) - 0.1 * pose.mouthOpening)
+    mouthWidth = character.mouthWidth * (1 + 0.2 * max(pose.smile, 0) - 0.1 * pose.mouthOpening)
     jaw = 0.15 * pose.mouthOpening
   }
 
-  /// The lids' edges at a distance `ax` from the face's middle: upper, lower, and whether between corners.
+  /// The lids' edges at a distance `ax` from the middle: upper, lower, whether between corners.
   @inline(__always)
   func lids(_ ax: Float) -> (upper: Float, lower: Float, u: Float) {
     let u = (ax - character.eyeSpacing) / character.eyeWidth
@@ -136,9 +135,7 @@ struct FaceShape {
     var z = height * under / (1 + flank * flank * (0.55 + 0.45 * flank * flank))
     let ball = 0.074 + 0.03 * (c.noseWidth - 1)
     z += 0.3 * c.noseLength * bump(ax / ball, (y + 0.272) / 0.068)
-    z +=
-      0.33 * c.noseLength
-      * bump((ax - 0.108 * c.noseWidth) / 0.05, (y + 0.315) / 0.05)
+    z += 0.33 * c.noseLength * bump((ax - 0.108 * c.noseWidth) / 0.05, (y + 0.315) / 0.05)
     z -= 0.035 * bump((ax - 0.055 * c.noseWidth) / 0.03, (y + 0.365) / 0.02)
     z -= 0.02 * bump((ax - 0.108 * c.noseWidth - 0.075) / 0.03, (y + 0.32) / 0.06)
     return z
@@ -162,7 +159,7 @@ struct FaceShape {
     return q
   }
 
-  /// What the expression adds to the relief: cheeks, lips, the open mouth, the lids over the eyeballs.
+  /// What the expression adds to the relief: cheeks, lips, the open mouth, lids over eyeballs.
   @inline(__always)
   func expressed(_ p: Place, front: Float, _ curves: FaceCurves) -> Float {
     var z = p.z
@@ -175,9 +172,7 @@ struct FaceShape {
       let b = Point(curves.mouthWidth + 0.09, -0.52)
       z -= 0.025 * smile * bump(segmentDistance(Point(ax, p.y), a, b).distance / 0.04, 0) * front
     }
-    if ax < curves.mouthWidth * 1.25, p.y < -0.3, p.y > -1 {
-      z += lips(ax, p.y, curves)
-    }
+    if ax < curves.mouthWidth * 1.25, p.y < -0.3, p.y > -1 { z += lips(ax, p.y, curves) }
     let dx = ax - curves.eyeball.x
     let dy = p.y - curves.eyeball.y
     let square = FaceCurves.eyeRadius * FaceCurves.eyeRadius - dx * dx - dy * dy

@@ -4,14 +4,10 @@ import Foundation
 
 /// What a triangle is made of.
 enum Material: UInt8 {
-  case face
-  case ear
-  case neck
-  case hair
-  case cloth
+  case face, ear, neck, hair, cloth
 }
 
-/// The vertices and triangles of one character; only the face's vertices change with the expression.
+/// The vertices and triangles of one character; only the face's change with the expression.
 struct CharacterMesh {
   /// Where each vertex is, in head space.
   var places: [Place] = []
@@ -74,7 +70,7 @@ struct CharacterMesh {
     }
   }
 
-  /// Normals of a grid by central differences; rows run down and columns to the right, seen from outside.
+  /// Normals of a grid by central differences; from outside rows run down, columns right.
   static func gridNormals(
     rows: Int, columns: Int, _ places: UnsafeBufferPointer<Place>,
     _ normals: UnsafeMutableBufferPointer<Place>

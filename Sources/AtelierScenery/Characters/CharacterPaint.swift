@@ -17,8 +17,7 @@ struct FacePaint {
     // The cheek line falls from the ear to the corner of the mouth.
     let line = mix(-0.44, -0.2, smoothstep(0.22, 0.66, ax))
     var cover = smoothstep(0.09, -0.07, y - line)
-    let moustache =
-      smoothstep(-0.39, -0.43, y) * smoothstep(0.34, 0.26, ax)
+    let moustache = smoothstep(-0.39, -0.43, y) * smoothstep(0.34, 0.26, ax)
     cover = max(cover * smoothstep(0.14, 0.22, ax + 2.2 * max(0, -0.6 - y)), moustache)
     let lips = length(Point(ax / (character.mouthWidth * 1.02), (y + 0.545) / 0.085))
     cover *= smoothstep(0.92, 1.08, lips)
@@ -53,9 +52,7 @@ struct FacePaint {
       }
     }
     levels = [(Self.width, Self.height, texels)]
-    while let last = levels.last, last.width > 80 {
-      levels.append(Self.halved(last))
-    }
+    while let last = levels.last, last.width > 80 { levels.append(Self.halved(last)) }
   }
 
   private static func halved(
@@ -82,9 +79,7 @@ struct FacePaint {
   }
 
   /// Calls `body` with a level's size and texels.
-  func with<R>(
-    level: Int, _ body: (Int, Int, UnsafeBufferPointer<SIMD4<Float>>) -> R
-  ) -> R {
+  func with<R>(level: Int, _ body: (Int, Int, UnsafeBufferPointer<SIMD4<Float>>) -> R) -> R {
     let chosen = levels[level]
     return chosen.texels.withUnsafeBufferPointer { body(chosen.width, chosen.height, $0) }
   }

@@ -34,28 +34,11 @@ public struct CharacterPose: Hashable, Codable, Sendable {
   /// The key light's height above the camera's axis, in degrees.
   public var lightElevation: Float
 
-  /// Makes a pose; the default looks straight into the camera, mouth closed, light from the upper left.
-  ///
-  /// - Parameters:
-  ///   - yaw: The turn to the picture's right, degrees.
-  ///   - pitch: The nod upwards, degrees.
-  ///   - roll: The clockwise tilt, degrees.
-  ///   - x: The head's centre right of the picture's, in widths.
-  ///   - y: The head's centre below the picture's, in heights.
-  ///   - scale: The head's size, 1 for two thirds of the picture.
-  ///   - mouthOpening: 0 closed to 1 wide open.
-  ///   - smile: Below 0 corners down, to 1 a broad smile.
-  ///   - eyeOpening: 0 closed, 1 usual.
-  ///   - gazeX: The look to the picture's right, -1 to 1.
-  ///   - gazeY: The look downwards, -1 to 1.
-  ///   - browHeight: -1 lowered to 1 raised.
-  ///   - lightAzimuth: The key light's side, degrees.
-  ///   - lightElevation: The key light's height, degrees.
+  /// Makes a pose; the default looks into the camera, mouth closed, light from the upper left.
   public init(
-    yaw: Float = 0, pitch: Float = 0, roll: Float = 0, x: Float = 0, y: Float = 0,
-    scale: Float = 1, mouthOpening: Float = 0, smile: Float = 0.25, eyeOpening: Float = 1,
-    gazeX: Float = 0, gazeY: Float = 0, browHeight: Float = 0, lightAzimuth: Float = -35,
-    lightElevation: Float = 32
+    yaw: Float = 0, pitch: Float = 0, roll: Float = 0, x: Float = 0, y: Float = 0, scale: Float = 1,
+    mouthOpening: Float = 0, smile: Float = 0.25, eyeOpening: Float = 1, gazeX: Float = 0,
+    gazeY: Float = 0, browHeight: Float = 0, lightAzimuth: Float = -35, lightElevation: Float = 32
   ) {
     self.yaw = yaw
     self.pitch = pitch
@@ -101,10 +84,8 @@ public struct CharacterPose: Hashable, Codable, Sendable {
     Parameter(name: "gazeX", path: \.gazeX, range: -1...1, rest: 0, spread: 0.9),
     Parameter(name: "gazeY", path: \.gazeY, range: -1...1, rest: 0, spread: 0.7),
     Parameter(name: "browHeight", path: \.browHeight, range: -1...1, rest: 0, spread: 0.8),
-    Parameter(
-      name: "lightAzimuth", path: \.lightAzimuth, range: -65...65, rest: -10, spread: 1),
-    Parameter(
-      name: "lightElevation", path: \.lightElevation, range: 5...55, rest: 30, spread: 0.9),
+    Parameter(name: "lightAzimuth", path: \.lightAzimuth, range: -65...65, rest: -10, spread: 1),
+    Parameter(name: "lightElevation", path: \.lightElevation, range: 5...55, rest: 30, spread: 0.9),
   ]
 
   /// The pose with every value brought into its range; not-a-number becomes the rest value.
@@ -119,25 +100,14 @@ public struct CharacterPose: Hashable, Codable, Sendable {
     return result
   }
 
-  /// A pose anywhere in the ranges, usual poses more often than extreme ones.
-  ///
-  /// - Parameter generator: Gives one number for each parameter and moves on.
-  /// - Returns: A pose in range.
+  /// A pose in range, usual ones more often than extreme ones; draws a number a parameter.
   public static func random(using generator: inout RandomGenerator) -> CharacterPose {
     var pose = CharacterPose()
-    for parameter in parameters {
-      pose.set(parameter, bell: generator.uniform(-1...1))
-    }
+    for parameter in parameters { pose.set(parameter, bell: generator.uniform(-1...1)) }
     return pose
   }
 
-  /// A smooth clip: every parameter wanders on its own along a seeded path; faces blink now and then.
-  ///
-  /// - Parameters:
-  ///   - count: The number of poses.
-  ///   - framesPerSecond: The rate at which they are to be shown.
-  ///   - seed: Which of the clips.
-  /// - Returns: `count` poses in range.
+  /// A smooth clip: every parameter wanders along its own seeded path; faces blink now and then.
   public static func clip(
     count: Int, framesPerSecond: Float = 25, seed: UInt64
   ) -> [CharacterPose] {
@@ -170,8 +140,7 @@ public struct CharacterPose: Hashable, Codable, Sendable {
     let bent = mix(value * abs(value), value, parameter.spread)
     let side =
       value < 0
-      ? parameter.rest - parameter.range.lowerBound
-      : parameter.range.upperBound - parameter.rest
+      ? parameter.rest - parameter.range.lowerBound : parameter.range.upperBound - parameter.rest
     self[keyPath: parameter.path] = parameter.rest + side * bent
   }
 }

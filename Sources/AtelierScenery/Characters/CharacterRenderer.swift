@@ -4,7 +4,7 @@ import AtelierDatasets
 import AtelierImages
 import Foundation
 
-/// Where parts of a face are, in pixels: x to the right, y down, (0, 0) the picture's upper left corner.
+/// Where parts of a face are, in pixels: x right, y down, (0, 0) the upper left corner.
 public struct FaceLandmarks: Hashable, Codable, Sendable {
   /// The eyeball's front at the picture's left.
   public var leftEye: SIMD2<Float>
@@ -33,7 +33,7 @@ public struct FaceLandmarks: Hashable, Codable, Sendable {
 public struct CharacterPicture: Sendable {
   /// The picture, [size, size, 3], sRGB-coded values in [0, 1].
   public let image: FloatImage
-  /// Where the face's skin, eyes and mouth are, [size, size, 1]: 1 inside, 0 outside, soft at the edge.
+  /// Where skin, eyes and mouth are, [size, size, 1]: 1 inside, 0 outside, soft at the edge.
   public let mask: FloatImage
   /// Where the parts of the face are.
   public let landmarks: FaceLandmarks
@@ -54,8 +54,6 @@ public struct CharacterRenderer: Sendable {
   private let eyeDepth: Float
 
   /// Prepares the meshes and the painted skin of a character.
-  ///
-  /// - Parameter character: Who is to be drawn.
   public init(_ character: FictionalCharacter) {
     self.character = character
     mesh = CharacterMesh(character)
@@ -71,23 +69,16 @@ public struct CharacterRenderer: Sendable {
     eyeDepth = nearest.depth + 0.03 - FaceCurves.eyeRadius
   }
 
-  /// Draws a pose; the same pose and size give the same bytes.
-  ///
-  /// - Parameters:
-  ///   - pose: The head, the expression and the light; values outside their ranges are clamped.
-  ///   - size: The pixels per side, in `sizes`.
-  /// - Returns: An RGB picture, [size, size, 3].
+  /// Draws a pose as RGB, [size, size, 3]; the same pose and size give the same bytes.
   /// - Throws: `DatasetError` when the size is out of range.
   public func render(_ pose: CharacterPose, size: Int) throws -> ByteImage {
     try picture(pose, size: size).image.bytes
   }
 
-  /// Draws a pose and tells where the face is.
+  /// Draws a pose, whose values are clamped to their ranges, and tells where the face is.
   ///
-  /// - Parameters:
-  ///   - pose: The head, the expression and the light; values outside their ranges are clamped.
-  ///   - size: The pixels per side, in `sizes`.
-  /// - Returns: The picture with mask, landmarks and box.
+  /// The size, in `sizes`, is in pixels per side.
+  ///
   /// - Throws: `DatasetError` when the size is out of range.
   public func picture(_ pose: CharacterPose, size: Int) throws -> CharacterPicture {
     guard Self.sizes.contains(size) else {
@@ -104,22 +95,12 @@ public struct CharacterRenderer: Sendable {
       box: Self.box(pose, size: size))
   }
 
-  /// Where the parts of the face are, without drawing it.
-  ///
-  /// - Parameters:
-  ///   - pose: The head and the expression; values outside their ranges are clamped.
-  ///   - size: The pixels per side.
-  /// - Returns: Places in pixels.
+  /// Where the parts of the face are, in pixels of a picture of a size, without drawing it.
   public func landmarks(_ pose: CharacterPose, size: Int) -> FaceLandmarks {
     PosedCharacter(self, pose.clamped, samples: size).landmarks(scale: 1)
   }
 
-  /// The box about the face from mid-forehead to chin; the same for every character.
-  ///
-  /// - Parameters:
-  ///   - pose: The head; values outside their ranges are clamped.
-  ///   - size: The pixels per side.
-  /// - Returns: The box in pixels.
+  /// The box in pixels about the face from mid-forehead to chin; the same for every character.
   public static func box(_ pose: CharacterPose, size: Int) -> PlaneBox {
     let camera = CharacterCamera(pose.clamped, samples: size)
     var low = Point(repeating: .infinity)

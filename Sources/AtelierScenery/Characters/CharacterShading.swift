@@ -89,8 +89,7 @@ struct CharacterShader {
     let shine = (0.13 * p16 + 0.2 * p48) * lit * gloss * character.gloss * clamp(facing * 4)
     color += key * (shine * fresnel * 1.1)
     let rim =
-      grazing * grazing * grazing * clamp(dot(n, rimLight) + 0.35)
-      * smoothstep(-0.02, 0.12, n.z)
+      grazing * grazing * grazing * clamp(dot(n, rimLight) + 0.35) * smoothstep(-0.02, 0.12, n.z)
     return color + Color(0.62, 0.68, 0.8) * (rim * 0.3 * occlusion)
   }
 

@@ -22,9 +22,6 @@ public enum SampleCharacters {
   public static let size = 256
 
   /// The samples of a seed: random poses without tilt, so that upright boxes lay the faces as their eyes would.
-  ///
-  /// - Parameter seed: Which poses; `SampleScenes.sampleSeed` gives the samples that ship.
-  /// - Returns: The pictures to draw, character by character.
   public static func samples(seed: UInt64 = SampleScenes.sampleSeed) -> [Sample] {
     FictionalCharacter.all.flatMap { character in
       (0..<poses).map { index in
@@ -40,10 +37,8 @@ public enum SampleCharacters {
 
   /// Draws the samples: `characters/NAME.png`, and `characters/boxes.csv` with a square of each face from brow to chin.
   ///
-  /// - Parameters:
-  ///   - folder: The folder, made if it is missing; files of the same names are replaced.
-  ///   - seed: Which poses.
-  /// - Returns: The pictures, in the order of `samples`.
+  /// Files of the same names are replaced; the result is the pictures, in the order of `samples`.
+  ///
   /// - Throws: `ImageError` or the file system's error when a file cannot be written.
   @discardableResult
   public static func write(

@@ -42,24 +42,10 @@ struct Canvas {
   }
 
   /// Sets every sample to a function of its place, on all cores.
-  mutating func shade(_ color: @Sendable (Point) -> Color) {
-    let columns = columns
-    let step = step
-    samples.withUnsafeMutableBufferPointer { buffer in
-      nonisolated(unsafe) let target = buffer
-      DispatchQueue.concurrentPerform(iterations: rows) { row in
-        let y = (Float(row) + 0.5) * step
-        for column in 0..<columns {
-          target[row * columns + column] = color(Point((Float(column) + 0.5) * step, y))
-        }
-      }
-    }
-  }
+  mutating func shade(_ color: @Sendable (Point) -> Color) { filter { place, _ in color(place) } }
 
   /// Sets columns of samples on all cores: `draw` gets the column's x and writes rows, top first.
-  mutating func shadeColumns(
-    _ draw: @Sendable (Float, UnsafeMutableBufferPointer<Color>) -> Void
-  ) {
+  mutating func shadeColumns(_ draw: @Sendable (Float, UnsafeMutableBufferPointer<Color>) -> Void) {
     let columns = columns
     let rows = rows
     let step = step
@@ -76,7 +62,7 @@ struct Canvas {
     }
   }
 
-  /// Changes every sample, knowing its place.
+  /// Changes every sample, knowing its place, on all cores.
   mutating func filter(_ change: @Sendable (Point, Color) -> Color) {
     let columns = columns
     let step = step
@@ -230,9 +216,7 @@ struct Canvas {
           let sides = linear[row + max(x - 1, 0)] + linear[row + min(x + 1, width - 1)]
           sum += (linear[row + x] * 0.8 + sides * 0.1) * wy
         }
-        for channel in 0..<3 {
-          coded[(y * width + x) * 3 + channel] = Self.coded(sum[channel])
-        }
+        for channel in 0..<3 { coded[(y * width + x) * 3 + channel] = Self.coded(sum[channel]) }
       }
     }
     return FloatImage(width: width, height: height, channels: 3, samples: coded)
@@ -242,7 +226,6 @@ struct Canvas {
   private static func coded(_ linear: Float) -> Float {
     let value = max(linear, 0)
     let rolled = value < 0.6 ? value : 0.6 + 0.4 * (1 - exp(-(value - 0.6) / 0.4))
-    return rolled <= 0.003_130_8
-      ? 12.92 * rolled : clamp(1.055 * pow(rolled, 1 / 2.4) - 0.055)
+    return rolled <= 0.003_130_8 ? 12.92 * rolled : clamp(1.055 * pow(rolled, 1 / 2.4) - 0.055)
   }
 }

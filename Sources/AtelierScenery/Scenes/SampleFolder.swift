@@ -47,12 +47,7 @@ extension SampleScenes {
     Sample(name: name, kind: kind, width: width, height: height, mode: mode, sigma: sigma)
   }
 
-  /// Draws one sample and its noisy version.
-  ///
-  /// - Parameters:
-  ///   - index: The place in `samples`.
-  ///   - seed: The seed of picture and noise.
-  /// - Returns: The clean picture, and the same with Gaussian noise, clipped and rounded to bytes.
+  /// Draws one sample clean, and with Gaussian noise, clipped and rounded to bytes.
   /// - Throws: `DatasetError` when there is no such sample.
   public static func draw(
     sample index: Int, seed: UInt64 = sampleSeed
@@ -61,8 +56,7 @@ extension SampleScenes {
       throw DatasetError("there are \(samples.count) samples; received index \(index)")
     }
     let sample = samples[index]
-    let picture = try render(
-      sample.kind, width: sample.width, height: sample.height, seed: seed)
+    let picture = try render(sample.kind, width: sample.width, height: sample.height, seed: seed)
     let clean = picture.bytes.withChannels(sample.mode.channels)
     var noisy = clean.floats
     NoiseModel.addProtocolNoise(
@@ -72,10 +66,8 @@ extension SampleScenes {
 
   /// Writes the samples: `clean/NAME.png` and `noisy/NAME.png` for each.
   ///
-  /// - Parameters:
-  ///   - folder: The folder, made if it is missing; files of the same names are replaced.
-  ///   - seed: The seed of pictures and noise; `sampleSeed` gives the samples that ship.
-  /// - Returns: The files, in the order of `samples`.
+  /// Files of the same names are replaced; the result is the files, in the order of `samples`.
+  ///
   /// - Throws: `ImageError` or the file system's error when a file cannot be written.
   @discardableResult
   public static func write(

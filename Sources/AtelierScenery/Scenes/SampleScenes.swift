@@ -49,14 +49,8 @@ public enum SampleScenes {
   /// The picture sizes that can be drawn, in pixels per side.
   public static let sizes = 16...2048
 
-  /// Draws a picture; the same arguments give the same picture.
-  ///
-  /// - Parameters:
-  ///   - kind: What it shows.
-  ///   - width: The columns, in `sizes`.
-  ///   - height: The rows, in `sizes`.
-  ///   - seed: Which of the pictures of that kind.
-  /// - Returns: An RGB picture, [height, width, 3], sRGB-coded values in [0, 1].
+  /// Draws an RGB picture, [height, width, 3], sRGB-coded in [0, 1], of sides in `sizes`; the same
+  /// arguments give the same picture.
   /// - Throws: `DatasetError` when a size is out of range.
   public static func render(
     _ kind: SceneKind, width: Int, height: Int, seed: UInt64

@@ -32,15 +32,13 @@ extension SampleScenes {
   private static func branch(
     _ canvas: inout Canvas, _ generator: inout RandomGenerator, _ noise: Noise, _ perch: Point
   ) {
-    func middle(_ x: Float) -> Float {
+    @Sendable func middle(_ x: Float) -> Float {
       perch.y + 0.035 + 0.05 * sin(x * 2.3 + 1) - 0.06 * (x - perch.x)
     }
     let octaves = canvas.octaves(30, most: 6)
-    let level = perch
     canvas.filter { p, color in
-      let axis = level.y + 0.035 + 0.05 * sin(p.x * 2.3 + 1) - 0.06 * (p.x - level.x)
       let half = 0.042 + 0.008 * noise.fbm(Point(p.x * 7, 1), 3) - 0.008 * p.x
-      let across = (p.y - axis) / half
+      let across = (p.y - middle(p.x)) / half
       guard abs(across) < 1.02 else { return color }
       let bark = noise.ridged(Point(p.x * 9, p.y * 34 + 2 * noise(p * 6)), octaves)
       let round = max(0, 1 - across * across).squareRoot()
@@ -153,8 +151,7 @@ extension SampleScenes {
     _ canvas: inout Canvas, _ generator: inout RandomGenerator, _ perch: Point
   ) {
     let shoulder = perch + Point(0.025, -0.315)
-    canvas.disc(
-      shoulder + Point(-0.08, 0.1), 0.1, rgb(0x1A140C), softness: 0.12, opacity: 0.35)
+    canvas.disc(shoulder + Point(-0.08, 0.1), 0.1, rgb(0x1A140C), softness: 0.12, opacity: 0.35)
     for index in 0..<9 {
       let t = Float(index) / 8
       feather(
@@ -196,8 +193,7 @@ extension SampleScenes {
     for x in [-0.01, 0.055] as [Float] {
       let knee = perch + Point(x, -0.065)
       let foot = perch + Point(x + 0.015, 0.022)
-      canvas.stroke(
-        knee, foot, widths: (0.013, 0.01), colors: (rgb(0x5A4028), rgb(0x9A7850)))
+      canvas.stroke(knee, foot, widths: (0.013, 0.01), colors: (rgb(0x5A4028), rgb(0x9A7850)))
       for toe in [-0.035, 0.02, 0.042] as [Float] {
         canvas.curve(
           foot, foot + Point(toe * 0.6, -0.006), foot + Point(toe, 0.014), widths: (0.0085, 0.004),

@@ -21,9 +21,8 @@ extension SampleScenes {
     var generator = RandomGenerator(seed: seed, 7)
     let shore: Float = generator.uniform(0.7...0.76)
     let sky = Sky(
-      noise: Noise(seed, 1), zenith: rgb(0x1B2C5E), horizon: rgb(0xF2A06A),
-      cloud: rgb(0xE89A80), shade: rgb(0x4A4268),
-      sun: Point(generator.uniform(0.2...0.8) * canvas.aspect, shore - 0.02),
+      noise: Noise(seed, 1), zenith: rgb(0x1B2C5E), horizon: rgb(0xF2A06A), cloud: rgb(0xE89A80),
+      shade: rgb(0x4A4268), sun: Point(generator.uniform(0.2...0.8) * canvas.aspect, shore - 0.02),
       light: rgb(0xFF8A40) * 0.35, cover: 0.45, level: shore, octaves: canvas.octaves(4, most: 7))
     canvas.shade { sky($0) }
     for layer in 0..<3 {
@@ -34,8 +33,7 @@ extension SampleScenes {
         let width = generator.uniform(0.05...0.11) * mix(0.7, 1.2, nearness)
         let tall = mix(0.22, 0.36, nearness) * (0.4 + 1.1 * pow(generator.uniform(), 1.8))
         let tower = Tower(
-          left: x, right: x + width, top: shore - tall,
-          color: haze * generator.uniform(0.7...1.25),
+          left: x, right: x + width, top: shore - tall, color: haze * generator.uniform(0.7...1.25),
           cell: Point(generator.uniform(0.008...0.0125), generator.uniform(0.012...0.019))
             * mix(0.7, 1.15, nearness),
           lit: generator.uniform(0.2...0.62) * mix(0.5, 1, nearness),
@@ -118,8 +116,7 @@ extension SampleScenes {
         Point(x, shore - 0.01), Point(x, shore - 0.045), widths: (0.003, 0.002),
         colors: (rgb(0x100E14), rgb(0x100E14)))
       canvas.disc(Point(x, shore - 0.047), 0.0045, rgb(0xFFE0A0) * 2.4, softness: 0.004)
-      canvas.disc(
-        Point(x, shore - 0.047), 0.012, rgb(0xFFB860), softness: 0.03, opacity: 0.3)
+      canvas.disc(Point(x, shore - 0.047), 0.012, rgb(0xFFB860), softness: 0.03, opacity: 0.3)
       if generator.uniform() < 0.75 {
         let tree = Point(x + generator.uniform(0.018...0.035), shore - 0.012)
         for _ in 0..<46 {

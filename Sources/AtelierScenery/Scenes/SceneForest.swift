@@ -93,8 +93,7 @@ extension SampleScenes {
         let x = spread * 1.1 * canvas.aspect - 0.05
         let foot = Point(x, level + ground(noise, x, layer) + 0.01)
         let tall = mix(0.15, 0.78, nearness * nearness) * generator.uniform(0.65...1.1)
-        conifer(
-          &canvas, &generator, foot: foot, height: tall, color: dark, light: light)
+        conifer(&canvas, &generator, foot: foot, height: tall, color: dark, light: light)
       }
       drift(&canvas, noise, level: level, layer: layer, mist: mist, amount: 0.5 - 0.42 * nearness)
     }

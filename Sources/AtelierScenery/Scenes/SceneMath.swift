@@ -109,8 +109,7 @@ struct Noise: Sendable {
     let u = dx * dx * dx * (dx * (dx * 6 - 15) + 10)
     let v = dy * dy * dy * (dy * (dy * 6 - 15) + 10)
     let top = mix(gradient(x, y, dx, dy), gradient(x &+ 1, y, dx - 1, dy), u)
-    let bottom = mix(
-      gradient(x, y &+ 1, dx, dy - 1), gradient(x &+ 1, y &+ 1, dx - 1, dy - 1), u)
+    let bottom = mix(gradient(x, y &+ 1, dx, dy - 1), gradient(x &+ 1, y &+ 1, dx - 1, dy - 1), u)
     return 1.6 * mix(top, bottom, v)
   }
 

@@ -10,9 +10,7 @@ struct Relief: Sendable {
   var ambient = Color(0.3, 0.33, 0.38)
 
   /// Diffuse light and shine of a surface whose slopes are given.
-  func lit(
-    _ color: Color, slope: Point, gloss: Float = 0, sharpness: Float = 20
-  ) -> Color {
+  func lit(_ color: Color, slope: Point, gloss: Float = 0, sharpness: Float = 20) -> Color {
     let normal = normalized(Color(-slope.x, -slope.y, 1))
     let diffuse = max(0, dot(normal, toLight))
     var result = color * (ambient + light * diffuse)

@@ -5,11 +5,7 @@ import Foundation
 
 /// What a ray meets in the still life.
 private enum Fruit: Int, Sendable {
-  case apple
-  case orange
-  case pear
-  case grape
-  case lemon
+  case apple, orange, pear, grape, lemon
 }
 
 /// One fruit: where it stands, how large it is.

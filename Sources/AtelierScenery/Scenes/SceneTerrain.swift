@@ -17,8 +17,7 @@ struct Terrain: Sendable {
   var sunlight: Color
   var skylight: Color
   var haze: Color
-  /// The share of light that haze takes per unit of distance, and how quickly valley fog thins
-  /// upwards.
+  /// The share of light that haze takes a unit of distance, and how fast valley fog thins upwards.
   var hazeDensity: Float
   var fogHeight: Float
   var near: Float
@@ -130,8 +129,7 @@ extension SampleScenes {
         let wood = mix(rgb(0x14261A), rgb(0x33492A), clamp(0.4 + 0.9 * trees))
         let grass = mix(wood, mix(rgb(0x5F7038), rgb(0x8C9150), clamp(0.5 + trees)), meadow)
         let isGreen =
-          smoothstep(0.36, 0.2, elevation + 0.1 * grain)
-          * smoothstep(0.5, 0.7, normal.y)
+          smoothstep(0.36, 0.2, elevation + 0.1 * grain) * smoothstep(0.5, 0.7, normal.y)
         return mix(mix(rock, grass, isGreen), rgb(0xF2F5FA), isSnowy)
       },
       eye: 0.62, level: 0.44, focal: 1.15,

@@ -55,32 +55,32 @@ extension SampleScenes {
     _ p: Point, _ noise: Noise, _ relief: Relief, _ octaves: Int
   ) -> Color {
     let size = Point(0.115, 0.045)
-    func height(_ q: Point) -> Float {
+    // The brick at a place, and how much of its face is there.
+    func brick(_ q: Point, bevel: Float) -> (column: Int, row: Int, face: Float) {
       let bent = q + Point(noise(q * 18), noise(q * 18 + Point(7, 3))) * 0.0022
       let row = (bent.y / size.y).rounded(.down)
       let shift = Int(row) % 2 == 0 ? 0 : size.x / 2
       let column = ((bent.x + shift) / size.x).rounded(.down)
       let local = bent + Point(shift, 0) - Point(column + 0.5, row + 0.5) * size
-      let face = block(local, size / 2 - Point(0.004, 0.004), bevel: 0.006)
+      let face = block(local, size / 2 - Point(0.004, 0.004), bevel: bevel)
+      return (Int(column), Int(row), face)
+    }
+    func height(_ q: Point) -> Float {
+      let face = brick(q, bevel: 0.006).face
       return 0.011 * face + 0.0032 * noise.fbm(q * 60, octaves) + 0.002 * noise.fbm(q * 16, 2)
     }
-    let bent = p + Point(noise(p * 18), noise(p * 18 + Point(7, 3))) * 0.0022
-    let row = (bent.y / size.y).rounded(.down)
-    let shift = Int(row) % 2 == 0 ? 0 : size.x / 2
-    let column = ((bent.x + shift) / size.x).rounded(.down)
-    let local = bent + Point(shift, 0) - Point(column + 0.5, row + 0.5) * size
-    let face = block(local, size / 2 - Point(0.004, 0.004), bevel: 0.003)
-    let tone = noise.random(Int(column), Int(row))
-    let kind = noise.random(Int(column), Int(row) + 999)
-    var brick = mix(rgb(0x8A3F2C), rgb(0xC0714E), tone)
-    if kind < 0.12 { brick = mix(rgb(0x4A2C2A), rgb(0x6A4038), tone) }
-    if kind > 0.9 { brick = mix(rgb(0xB88A62), rgb(0xC89A78), tone) }
+    let (column, row, face) = brick(p, bevel: 0.003)
+    let tone = noise.random(column, row)
+    let kind = noise.random(column, row + 999)
+    var clay = mix(rgb(0x8A3F2C), rgb(0xC0714E), tone)
+    if kind < 0.12 { clay = mix(rgb(0x4A2C2A), rgb(0x6A4038), tone) }
+    if kind > 0.9 { clay = mix(rgb(0xB88A62), rgb(0xC89A78), tone) }
     let grain = noise.fbm(p * 45 + Point(tone * 9, 0), octaves)
-    brick *= 1 + 0.38 * grain
+    clay *= 1 + 0.38 * grain
     let bloom = smoothstep(0.3, 0.8, noise.fbm(p * 7 + Point(2, 8), 4))
-    brick = mix(brick, rgb(0xC9B5A0), 0.3 * bloom)
+    clay = mix(clay, rgb(0xC9B5A0), 0.3 * bloom)
     let mortar = mix(rgb(0x8E8578), rgb(0xB9B0A0), clamp(0.5 + 0.8 * grain))
-    return relief.lit(mix(mortar, brick, face), slope: Relief.slope(p, 0.0016, height))
+    return relief.lit(mix(mortar, clay, face), slope: Relief.slope(p, 0.0016, height))
   }
 
   private static func planks(
@@ -188,8 +188,7 @@ extension SampleScenes {
   ) {
     let field = Noise(seed, 6)
     for vine in 0..<16 {
-      var place = Point(
-        door * generator.uniform(-0.1...0.72), generator.uniform(0.86...0.97))
+      var place = Point(door * generator.uniform(-0.1...0.72), generator.uniform(0.86...0.97))
       if vine % 4 == 3 { place = Point(canvas.aspect * generator.uniform(0.9...1.02), 0.95) }
       var angle: Float = -Float.pi / 2
       let steps = 26 + generator.index(below: 44)
@@ -198,8 +197,7 @@ extension SampleScenes {
         angle = mix(angle, -Float.pi / 2, 0.12)
         let next = place + Point(cos(angle), sin(angle)) * 0.017
         let thin = mix(0.007, 0.002, Float(step) / Float(steps))
-        canvas.stroke(
-          place, next, widths: (thin, thin), colors: (rgb(0x2E2216), rgb(0x4A3A22)))
+        canvas.stroke(place, next, widths: (thin, thin), colors: (rgb(0x2E2216), rgb(0x4A3A22)))
         for _ in 0..<2 {
           let away = Point(generator.uniform(-1...1), generator.uniform(-1...1)) * 0.028
           leaf(

@@ -9,9 +9,8 @@ extension SampleScenes {
     var generator = RandomGenerator(seed: seed, 5)
     let level = generator.uniform(0.4...0.48)
     let sky = Sky(
-      noise: Noise(seed, 1), zenith: rgb(0x2C4A86), horizon: rgb(0xFFB070),
-      cloud: rgb(0xFFC9A0), shade: rgb(0x6E5A78),
-      sun: Point(generator.uniform(0.3...0.7) * canvas.aspect, level - 0.075),
+      noise: Noise(seed, 1), zenith: rgb(0x2C4A86), horizon: rgb(0xFFB070), cloud: rgb(0xFFC9A0),
+      shade: rgb(0x6E5A78), sun: Point(generator.uniform(0.3...0.7) * canvas.aspect, level - 0.075),
       light: rgb(0xFFA045) * 0.8, cover: 0.55, level: level, octaves: canvas.octaves(4, most: 7))
     let waves = Noise(seed, 2)
     let foam = Noise(seed, 3)
@@ -22,8 +21,7 @@ extension SampleScenes {
       return water(p, level: level, middle: middle, sky, waves, foam, octaves)
     }
     rocks(&canvas, Noise(seed, 4), level: level, sky.sun.x > middle ? 0 : canvas.aspect)
-    let boat = Point(
-      sky.sun.x + (sky.sun.x > middle ? -0.24 : 0.24), level + 0.045)
+    let boat = Point(sky.sun.x + (sky.sun.x > middle ? -0.24 : 0.24), level + 0.045)
     sail(&canvas, boat, size: 0.15)
     gulls(&canvas, &generator, below: level)
   }
@@ -60,15 +58,12 @@ extension SampleScenes {
     return mix(color, sky(Point(p.x, level - 0.01)), 0.75 * exp(-(p.y - level) * 55))
   }
 
-  private static func rocks(
-    _ canvas: inout Canvas, _ noise: Noise, level: Float, _ anchor: Float
-  ) {
+  private static func rocks(_ canvas: inout Canvas, _ noise: Noise, level: Float, _ anchor: Float) {
     let octaves = canvas.octaves(9, most: 7)
     canvas.filter { p, color in
       let far = abs(p.x - anchor)
       let top =
-        level - 0.17 * exp(-far * 5.5) + 0.05 * noise.fbm(Point(p.x * 6, 2), octaves)
-        + 0.12 * far
+        level - 0.17 * exp(-far * 5.5) + 0.05 * noise.fbm(Point(p.x * 6, 2), octaves) + 0.12 * far
       guard p.y > top, p.y < level + 0.006 * noise(Point(p.x * 30, 0)) + 0.008, far < 0.42 else {
         return color
       }
@@ -168,9 +163,7 @@ extension SampleScenes {
       let size = canvas.pixel * (0.3 + 0.45 * bright)
       canvas.disc(
         place, size, tint * (0.4 + 3 * bright), softness: size, opacity: 0.2 + 0.8 * bright)
-      if bright > 0.6 {
-        canvas.disc(place, size * 2.4, tint, softness: size * 4, opacity: 0.1)
-      }
+      if bright > 0.6 { canvas.disc(place, size * 2.4, tint, softness: size * 4, opacity: 0.1) }
     }
   }
 

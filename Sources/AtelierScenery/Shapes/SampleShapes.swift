@@ -13,10 +13,7 @@ public enum SampleShapes {
   /// What is added to the seed, so that no training with a small seed learns from the samples.
   private static let offset: UInt64 = 0x7361_6D70
 
-  /// The scenes of a seed, of the standard size.
-  ///
-  /// - Parameter seed: Which ones; `SampleScenes.sampleSeed` gives the samples that ship.
-  /// - Returns: The sequence whose first `count` scenes are the samples.
+  /// The scenes of a seed, of the standard size, of which the first `count` are the samples.
   /// - Throws: Never with the standard size; `DatasetError` by its type.
   public static func scenes(
     seed: UInt64 = SampleScenes.sampleSeed
@@ -27,10 +24,8 @@ public enum SampleShapes {
   /// Draws the samples: `shapes/images/NAME.png`, `shapes/labels/NAME.png`, whose palette shows the classes,
   /// and `shapes/instances.json` with the objects of all of them in COCO's form.
   ///
-  /// - Parameters:
-  ///   - folder: The folder, made if it is missing; files of the same names are replaced.
-  ///   - seed: Which scenes.
-  /// - Returns: The pictures, in the order of the scenes.
+  /// Files of the same names are replaced; the result is the pictures, in the order of the scenes.
+  ///
   /// - Throws: `ImageError`, `FileError` or the file system's error when a file cannot be written.
   @discardableResult
   public static func write(

@@ -5,9 +5,7 @@ import Foundation
 
 /// A surface: two tones and how they alternate over the plane.
 struct ShapeTexture {
-  private enum Pattern: CaseIterable {
-    case plain, clouds, stripes, checks, dots, cells
-  }
+  private enum Pattern: CaseIterable { case plain, clouds, stripes, checks, dots, cells }
 
   private let pattern: Pattern
   private let first: Color
@@ -19,12 +17,8 @@ struct ShapeTexture {
   /// The colour halfway between the tones, sRGB-coded.
   var mean: Color { (first + second) / 2 }
 
-  /// A surface for an object: a vivid colour that stands out from others.
-  ///
-  /// - Parameters:
-  ///   - generator: Decides all of it.
-  ///   - pixel: The size of a pixel in shorter sides of the picture; no pattern gets finer than it shows.
-  ///   - others: Colours to keep away from.
+  /// A surface for an object: a vivid colour that stands out from others, no pattern finer than
+  /// pixels of `pixel` shorter sides of the picture show.
   init(objectUsing generator: inout RandomGenerator, pixel: Float, apartFrom others: [Color]) {
     var best = Color.zero
     var bestGap: Float = -1
@@ -51,7 +45,7 @@ struct ShapeTexture {
       frequencies: 3...12)
   }
 
-  /// How far the colours of an object and of what it may touch lie apart, of at most the square root of 3.
+  /// How far colours of objects that may touch lie apart, of at most the square root of 3.
   private static let apart: Float = 0.42
 
   private init(

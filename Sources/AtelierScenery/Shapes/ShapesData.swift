@@ -9,10 +9,7 @@ extension ShapesScenes: SegmentedScenes {
   /// The seed of the scenes that figures are measured on; nothing is trained or chosen on them.
   public static let testSeed: UInt64 = 0x7465_7374
 
-  /// The seed of the scenes that a training validates on.
-  ///
-  /// - Parameter seed: The training's own.
-  /// - Returns: Another one.
+  /// The seed of the scenes that a training of a seed validates on.
   public static func validationSeed(of seed: UInt64) -> UInt64 { seed &+ 0x6865_6C64 }
 
   /// What they are called in messages and protocols.
@@ -28,11 +25,7 @@ extension ShapesScenes: SegmentedScenes {
 }
 
 extension InstanceData {
-  /// The set of the first scenes of a sequence.
-  ///
-  /// - Parameters:
-  ///   - scenes: The sequence.
-  ///   - count: How many scenes, at least 1.
+  /// The set of the first scenes of a sequence, at least one.
   /// - Throws: `DatasetError` for no scenes.
   public init(_ scenes: ShapesScenes, count: Int) throws(DatasetError) {
     let items = (0..<max(0, count)).map { index in
@@ -41,7 +34,6 @@ extension InstanceData {
         objects: scenes.scene(index).objects.map { EncodedObject($0) },
         source: .drawn { scenes.scene(index).picture })
     }
-    try self.init(
-      name: scenes.name, classNames: scenes.classNames, items: items)
+    try self.init(name: scenes.name, classNames: scenes.classNames, items: items)
   }
 }

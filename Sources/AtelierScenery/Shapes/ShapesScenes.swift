@@ -33,13 +33,8 @@ public struct ShapesScenes: Sendable {
   /// The picture sizes that can be drawn, in pixels per side.
   public static let sizes = 16...2048
 
-  /// Describes a sequence of scenes.
-  ///
-  /// - Parameters:
-  ///   - seed: Which sequence; the same seed gives the same scenes.
-  ///   - size: Columns and rows of the pictures, each in `sizes`.
-  ///   - kinds: What may be seen; at least one, each once.
-  ///   - objectCounts: The fewest and the most shapes in a picture, in 1...20; crowded ones get fewer.
+  /// Describes a sequence of scenes of sides in `sizes`, kinds each once, and 1...20 shapes;
+  /// crowded pictures get fewer.
   /// - Throws: `DatasetError` when an argument is out of range.
   public init(
     seed: UInt64, size: PixelSize = PixelSize(width: 128, height: 128),
@@ -69,13 +64,9 @@ public struct ShapesScenes: Sendable {
   /// Names and colours of the labels of `ShapesScene.labels`: the ground first, then the shapes.
   public var palette: ClassPalette { .objects(classNames) }
 
-  /// Draws one scene; any thread may draw any scene at any time.
-  ///
-  /// - Parameter index: Which one, from 0.
-  /// - Returns: The picture with its truth; at least one shape.
+  /// Draws one scene of at least one shape; any thread may draw any scene at any time.
   public func scene(_ index: Int) -> ShapesScene {
-    var generator = RandomGenerator(
-      seed: seed, 0x7368_6170_6573, UInt64(truncatingIfNeeded: index))
+    var generator = RandomGenerator(seed: seed, 0x7368_6170_6573, UInt64(truncatingIfNeeded: index))
     let plan = ScenePlan(self, using: &generator)
     return ShapesScene(
       picture: plan.picture(using: &generator), objects: plan.objects, labels: plan.labels)
@@ -172,9 +163,7 @@ private struct ScenePlan {
     shapes.enumerated().compactMap { index, shape in
       let mask = BinaryMask(
         width: size.width, height: size.height, pixels: owners.map { $0 == index })
-      return mask.bounds.map {
-        MaskedObject(classIndex: shape.classIndex, box: $0, mask: mask)
-      }
+      return mask.bounds.map { MaskedObject(classIndex: shape.classIndex, box: $0, mask: mask) }
     }
   }
 
@@ -185,7 +174,7 @@ private struct ScenePlan {
       labels: owners.map { $0 < 0 ? 0 : UInt8(shapes[$0].classIndex + 1) })
   }
 
-  /// Paints the scene: edges cover their pixels in part, one light falls over all, and there is grain.
+  /// Paints the scene: edges cover pixels in part, one light falls over all, and there is grain.
   func picture(using generator: inout RandomGenerator) -> ByteImage {
     let scale = 1 / Float(min(size.width, size.height))
     let middle = Point(Float(size.width), Float(size.height)) / 2
@@ -194,8 +183,7 @@ private struct ScenePlan {
     var colors = [Color](repeating: .zero, count: size.width * size.height)
     for y in 0..<size.height {
       for x in 0..<size.width {
-        colors[y * size.width + x] = ground.color(
-          Point(Float(x) + 0.5, Float(y) + 0.5) * scale)
+        colors[y * size.width + x] = ground.color(Point(Float(x) + 0.5, Float(y) + 0.5) * scale)
       }
     }
     for shape in shapes {
