@@ -54,9 +54,7 @@ public struct Shape: Hashable, Sendable {
 
 extension Shape: CustomStringConvertible {
   /// The sizes in brackets, as in `[16, 96, 96, 3]`.
-  public var description: String {
-    "[" + dimensions.map(String.init).joined(separator: ", ") + "]"
-  }
+  public var description: String { "[" + dimensions.map(String.init).joined(separator: ", ") + "]" }
 }
 
 extension Shape: ExpressibleByArrayLiteral {

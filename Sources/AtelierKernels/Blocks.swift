@@ -53,8 +53,7 @@ extension Kernels {
   /// Pads: x [N, H, W, C] → y [N, top + H + bottom, left + W + right, C].
   public func pad(
     _ x: UnsafePointer<Float>, _ y: UnsafeMutablePointer<Float>, batch: Int, inputHeight: Int,
-    inputWidth: Int, channels: Int, top: Int, bottom: Int, left: Int, right: Int,
-    mode: PaddingMode
+    inputWidth: Int, channels: Int, top: Int, bottom: Int, left: Int, right: Int, mode: PaddingMode
   ) {
     let g = padGeometry(
       batch, inputHeight, inputWidth, channels, (top, bottom), (left, right), mode)
@@ -71,8 +70,7 @@ extension Kernels {
   /// Contributions add up in row-major order of the padded image.
   public func padGradient(
     _ dy: UnsafePointer<Float>, _ dx: UnsafeMutablePointer<Float>, batch: Int, inputHeight: Int,
-    inputWidth: Int, channels: Int, top: Int, bottom: Int, left: Int, right: Int,
-    mode: PaddingMode
+    inputWidth: Int, channels: Int, top: Int, bottom: Int, left: Int, right: Int, mode: PaddingMode
   ) {
     let g = padGeometry(
       batch, inputHeight, inputWidth, channels, (top, bottom), (left, right), mode)
@@ -86,14 +84,12 @@ extension Kernels {
     _ vertical: (Int, Int), _ horizontal: (Int, Int), _ mode: PaddingMode
   ) -> ck_pad_geometry {
     precondition(
-      min(batch, channels) >= 0
-        && min(vertical.0, vertical.1, horizontal.0, horizontal.1) >= 0
+      min(batch, channels) >= 0 && min(vertical.0, vertical.1, horizontal.0, horizontal.1) >= 0
         && (mode == .zero ? min(inputHeight, inputWidth) >= 0 : min(inputHeight, inputWidth) >= 1),
       "padding is at least 0 and needs pixels to repeat: \(batch) × \(inputHeight) × "
         + "\(inputWidth) × \(channels), \(vertical), \(horizontal), \(mode.rawValue)")
     return ck_pad_geometry(
       batch: batch, input_height: inputHeight, input_width: inputWidth, channels: channels,
-      top: vertical.0, bottom: vertical.1, left: horizontal.0, right: horizontal.1,
-      mode: mode.code)
+      top: vertical.0, bottom: vertical.1, left: horizontal.0, right: horizontal.1, mode: mode.code)
   }
 }

@@ -51,18 +51,14 @@ extension Kernels {
         } else if set.form == .depthwise {
           table.depthwise(&stencil, &ending, &part, call.source, call.weights, call.result)
         } else {
-          table.rows(
-            &stencil, &ending, &part, call.source, call.weights, call.result,
-            buffer)
+          table.rows(&stencil, &ending, &part, call.source, call.weights, call.result, buffer)
         }
       }
     }
   }
 
   /// A lane's scratch size, rounded up so that two threads never write to one cache line.
-  static func paddedScratch(_ count: Int) -> Int {
-    count == 0 ? 0 : (count + 63) / 32 * 32
-  }
+  static func paddedScratch(_ count: Int) -> Int { count == 0 ? 0 : (count + 63) / 32 * 32 }
 }
 
 extension ck_conv_epilogue {

@@ -43,8 +43,7 @@ struct DeepPlan {
       && g.paddingTop == 0 && g.paddingLeft == 0 && g.inputHeight == g.outputHeight
       && g.inputWidth == g.outputWidth
     let forward = pass == .forward
-    let height =
-      forward ? g.outputHeight : (g.inputHeight + g.strideHeight - 1) / g.strideHeight
+    let height = forward ? g.outputHeight : (g.inputHeight + g.strideHeight - 1) / g.strideHeight
     let width = forward ? g.outputWidth : (g.inputWidth + g.strideWidth - 1) / g.strideWidth
     pixels = g.batch * height * width
     guard pixels > 0, pixels <= Self.mostPixels else { return nil }

@@ -36,8 +36,7 @@ struct WeightGradientPartition {
   init(_ g: ConvolutionGeometry, table: ck_convolution_table) {
     isPaired = table.per_float == 2 && g.kernelHeight * g.kernelWidth >= 4
     let full = ConvolutionStencils(g, pass: .forward, table: table)
-    exchanged =
-      full.form == .dots && g.groups == 1 && g.strideHeight == 1 && g.strideWidth == 1
+    exchanged = full.form == .dots && g.groups == 1 && g.strideHeight == 1 && g.strideWidth == 1
     // Dot products do not apply here: every result channel belongs to a block.
     let set =
       exchanged
@@ -46,8 +45,7 @@ struct WeightGradientPartition {
     family = set
     var stencil = set.stencils[0]
     self.stencil = stencil
-    partialCount = Kernels.paddedScratch(
-      ck_conv_packed_count(&stencil, table.vector, table.block))
+    partialCount = Kernels.paddedScratch(ck_conv_packed_count(&stencil, table.vector, table.block))
     biasCount = Kernels.paddedScratch(g.outputChannels)
     let rows = stencil.batch * stencil.q_h
     let wanted = max(1, min(Self.mostPixelParts, rows, Self.partialFloats / max(partialCount, 1)))

@@ -61,10 +61,9 @@ struct WinogradPlan {
     _ g: ConvolutionGeometry, pass: ConvolutionPass, block: Int
   ) -> ck_winograd? {
     let stride = g.strideHeight
-    guard
-      stride == 1 && g.kernelHeight == 3 || stride == 2 && [5, 6].contains(g.kernelHeight),
-      g.kernelHeight == g.kernelWidth && g.strideWidth == stride
-        && g.dilationHeight == 1 && g.dilationWidth == 1 && g.groups == 1
+    guard stride == 1 && g.kernelHeight == 3 || stride == 2 && [5, 6].contains(g.kernelHeight),
+      g.kernelHeight == g.kernelWidth && g.strideWidth == stride && g.dilationHeight == 1
+        && g.dilationWidth == 1 && g.groups == 1
         && min(g.inputChannels, g.outputChannels) >= fewestChannels
     else { return nil }
     let forward = pass == .forward
@@ -87,17 +86,15 @@ struct WinogradPlan {
       (forward || stride == 1) && (height % 4 != 0 || width % 4 != 0)
       && tilesHigh * tilesWide <= mostOrdered
     return ck_winograd(
-      batch: g.batch,
-      src_h: forward ? g.inputHeight : g.outputHeight,
+      batch: g.batch, src_h: forward ? g.inputHeight : g.outputHeight,
       src_w: forward ? g.inputWidth : g.outputWidth,
       src_c: forward ? g.inputChannels : g.outputChannels,
       dst_h: forward ? g.outputHeight : g.inputHeight,
       dst_w: forward ? g.outputWidth : g.inputWidth,
       dst_c: forward ? g.outputChannels : g.inputChannels,
       pad_y: forward ? g.paddingTop : 2 - g.paddingTop / stride,
-      pad_x: forward ? g.paddingLeft : 2 - g.paddingLeft / stride,
-      tiles_y: tilesHigh, tiles_x: tilesWide, tile_batch: 0,
-      ordered: ordered ? 1 : 0, stride: stride,
+      pad_x: forward ? g.paddingLeft : 2 - g.paddingLeft / stride, tiles_y: tilesHigh,
+      tiles_x: tilesWide, tile_batch: 0, ordered: ordered ? 1 : 0, stride: stride,
       kernel: g.kernelHeight, src_step: forward ? stride : 1, dst_step: forward ? 1 : stride,
       dst_y0: forward ? 0 : padY, dst_x0: forward ? 0 : padX, split: 0, src_rest: nil,
       dst_rest: nil, pooled: nil, scale: nil, shift: nil, slope: 1)
@@ -128,8 +125,7 @@ struct WinogradPlan {
 
   /// Result channels of all phases, padded.
   var resultFloats: Int {
-    sizes.dst_step * sizes.dst_step
-      * Self.paddedResults(sizes.dst_c, vector: vector, block: block)
+    sizes.dst_step * sizes.dst_step * Self.paddedResults(sizes.dst_c, vector: vector, block: block)
   }
 
   var packedCount: Int { 36 * sourceFloats * resultFloats }
@@ -182,9 +178,8 @@ extension Kernels {
       let block = index % plan.blockParts * plan.blocksPerPart
       table.winograd_tiles(
         &sizes, &ending, first, min(first + sizes.tile_batch, tiles), block,
-        min(block + plan.blocksPerPart, plan.blocks), call.source, call.weights,
-        call.result, call.scratch + lane * scratch,
-        call.moments.map { $0 + batch * (2 * sizes.dst_c + 1) })
+        min(block + plan.blocksPerPart, plan.blocks), call.source, call.weights, call.result,
+        call.scratch + lane * scratch, call.moments.map { $0 + batch * (2 * sizes.dst_c + 1) })
     }
   }
 }

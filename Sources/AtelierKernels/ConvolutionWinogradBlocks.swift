@@ -118,8 +118,7 @@ extension Kernels {
       table.winograd_gradient_block(
         &sizes, kb, workspace, plan.batchPitch, outputGradient, sums, biasGradient,
         sums + plan.weights)
-      table.winograd_gradient_finish(
-        &sizes, 0, channels, kb, kb + 1, sums, 1, 0, weightGradient)
+      table.winograd_gradient_finish(&sizes, 0, channels, kb, kb + 1, sums, 1, 0, weightGradient)
     }
   }
 

@@ -41,10 +41,8 @@ extension Kernels {
   /// 2018).
   ///
   /// `x` and `y` (which may be `x`) are [batch, pixels, channels]; `groups` divides `channels` and
-  /// equals it for
-  /// instance normalization (Ulyanov et al. 2016). `mean` and `inverseDeviation` [batch, groups]
-  /// are results
-  /// that the gradient needs.
+  /// equals it for instance normalization (Ulyanov et al. 2016). `mean` and `inverseDeviation`
+  /// [batch, groups] are results that the gradient needs.
   public func groupNormalizationForward(
     _ x: UnsafePointer<Float>, gamma: UnsafePointer<Float>, beta: UnsafePointer<Float>,
     epsilon: Float, groups: Int, mean: UnsafeMutablePointer<Float>,

@@ -106,16 +106,13 @@ extension Kernels {
   /// Softmax cross-entropy of logits [rows, channels] with sparse labels [rows], class indices
   /// stored as `Float`.
   ///
-  /// Each row's loss −log p is multiplied by the weight of its class and by (1 − p)^focalGamma
-  /// (Lin and others 2017).
-  /// Rows with `ignoreLabel` count nothing. `loss` is the weighted sum, `weight` the sum of the
-  /// weights of the rows
-  /// that count, `invalid` the number of labels that name no class and are not the ignored one;
-  /// those rows count nothing.
+  /// Each row's loss −log p is multiplied by the weight of its class and by (1 − p)^focalGamma (Lin
+  /// and others 2017). Rows with `ignoreLabel` count nothing. `loss` is the weighted sum, `weight`
+  /// the sum of the weights of the rows that count, `invalid` the number of labels that name no
+  /// class and are not the ignored one; those rows count nothing.
   public func softmaxCrossEntropy(
-    logits: UnsafePointer<Float>, labels: UnsafePointer<Float>,
-    classWeights: UnsafePointer<Float>?, ignoreLabel: Int?, focalGamma: Float, rows: Int,
-    channels: Int
+    logits: UnsafePointer<Float>, labels: UnsafePointer<Float>, classWeights: UnsafePointer<Float>?,
+    ignoreLabel: Int?, focalGamma: Float, rows: Int, channels: Int
   ) -> (loss: Double, weight: Double, invalid: Int) {
     let kernel = elementwise.pointee.cross_entropy
     let parts = Self.rowParts(rows, channels: channels)
@@ -182,8 +179,7 @@ extension Kernels {
   /// The margin loss of Carlini and Wagner (2017) on logits z [rows, channels], summed over rows.
   ///
   /// Untargeted: max(z_y − max over i ≠ y of z_i + kappa, 0); targeted: the label y is the wanted
-  /// class and the
-  /// difference is turned round. Rows whose label names no class count nothing.
+  /// class and the difference is turned round. Rows whose label names no class count nothing.
   public func marginLoss(
     logits: UnsafePointer<Float>, labels: UnsafePointer<Float>, targeted: Bool, kappa: Float,
     rows: Int, channels: Int
@@ -213,10 +209,9 @@ extension Kernels {
   /// The soft Dice loss 1 − mean over channels of (2 Σ p t + smooth) / (Σ p + Σ t + smooth)
   /// (Milletari and others 2016).
   ///
-  /// `prediction` (probabilities) and `target` are [rows, channels]. `sums` receives Σ p t, Σ p
-  /// and Σ t,
-  /// [3, channels], which the gradient needs. A channel that is empty on both sides, with `smooth`
-  /// 0, counts as perfect.
+  /// `prediction` (probabilities) and `target` are [rows, channels]. `sums` receives Σ p t, Σ p and
+  /// Σ t, [3, channels], which the gradient needs. A channel that is empty on both sides, with
+  /// `smooth` 0, counts as perfect.
   public func diceLoss(
     prediction: UnsafePointer<Float>, target: UnsafePointer<Float>, smooth: Float, rows: Int,
     channels: Int, sums: UnsafeMutablePointer<Float>

@@ -94,10 +94,9 @@ extension Kernels {
   /// `beta` is the forward pass's, needed when `activation` is not the identity: the sign of the
   /// activation's input is worked out anew.
   public func batchNormalizationGradient(
-    _ x: UnsafePointer<Float>, dy: UnsafePointer<Float>,
-    mean: UnsafePointer<Float>, inverseDeviation: UnsafePointer<Float>,
-    gamma: UnsafePointer<Float>, beta: UnsafePointer<Float>?, activation: Activation,
-    dx: UnsafeMutablePointer<Float>,
+    _ x: UnsafePointer<Float>, dy: UnsafePointer<Float>, mean: UnsafePointer<Float>,
+    inverseDeviation: UnsafePointer<Float>, gamma: UnsafePointer<Float>,
+    beta: UnsafePointer<Float>?, activation: Activation, dx: UnsafeMutablePointer<Float>,
     dGamma: UnsafeMutablePointer<Float>, dBeta: UnsafeMutablePointer<Float>, pixels: Int,
     channels: Int
   ) {
@@ -122,8 +121,7 @@ extension Kernels {
       let scale = beta == nil ? nil : base + 4 * width
       let shift = beta == nil ? nil : base + 5 * width
       sumOfChannels(rows, pixels: pixels, kinds: 2) { start, count, sums in
-        reduce(
-          x + start, dy + start, base, scale, shift, slope, count, width, channels, sums)
+        reduce(x + start, dy + start, base, scale, shift, slope, count, width, channels, sums)
       } finish: { sums in
         let size = Double(max(pixels, 1))
         rows.fill(buffers[1]) { gamma[$0] * inverseDeviation[$0] }

@@ -37,8 +37,7 @@ extension Kernels {
     _ settings: ck_optimizer, _ count: Int,
     _ body: (_ settings: UnsafePointer<ck_optimizer>, _ start: Int, _ count: Int) -> Void
   ) {
-    withUnsafePointer(to: settings) { settings in
-      forEachChunk(of: count) { body(settings, $0, $1) }
+    withUnsafePointer(to: settings) { settings in forEachChunk(of: count) { body(settings, $0, $1) }
     }
   }
 
@@ -47,9 +46,8 @@ extension Kernels {
   /// On the first step the velocity becomes the gradient, without dampening.
   public func sgd(
     parameters: UnsafeMutablePointer<Float>, gradients: UnsafePointer<Float>,
-    velocity: UnsafeMutablePointer<Float>?, learningRate: Float, momentum: Float,
-    dampening: Float, nesterov: Bool, weightDecay: Float, firstStep: Bool, gradientScale: Float,
-    count: Int
+    velocity: UnsafeMutablePointer<Float>?, learningRate: Float, momentum: Float, dampening: Float,
+    nesterov: Bool, weightDecay: Float, firstStep: Bool, gradientScale: Float, count: Int
   ) {
     var settings = Self.settings(learningRate, gradientScale, weightDecay)
     settings.momentum = momentum
@@ -180,8 +178,7 @@ extension Kernels {
     let kernel = elementwise.pointee.ftrl
     sweep(settings, count) { settings, start, count in
       kernel(
-        settings, parameters + start, gradients + start, accumulator + start, linear + start,
-        count)
+        settings, parameters + start, gradients + start, accumulator + start, linear + start, count)
     }
   }
 

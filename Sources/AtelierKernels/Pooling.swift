@@ -91,9 +91,7 @@ extension Kernels {
     if blocks == 1 {
       body(0, rows)
     } else {
-      pool.parallelFor(blocks) { block in
-        body(block * size, min((block + 1) * size, rows))
-      }
+      pool.parallelFor(blocks) { block in body(block * size, min((block + 1) * size, rows)) }
     }
   }
 
@@ -101,9 +99,8 @@ extension Kernels {
   /// same shape.
   ///
   /// A switch is the index row · W + column of the maximum within its input plane. Padding never
-  /// wins, the first of equals in
-  /// row-major order wins, and so does the first NaN. A window that lies wholly in the padding
-  /// gives 0 and the switch −1.
+  /// wins, the first of equals in row-major order wins, and so does the first NaN. A window that
+  /// lies wholly in the padding gives 0 and the switch −1.
   public func maxPool(
     _ geometry: PoolGeometry, _ x: UnsafePointer<Float>, _ y: UnsafeMutablePointer<Float>,
     switches: UnsafeMutablePointer<Int32>?
@@ -123,8 +120,7 @@ extension Kernels {
   /// ``scatterSwitches(_:_:switches:_:)``).
   ///
   /// Switches are data and always checked: one that names no pixel reads 0. Returns the number of
-  /// such switches, not
-  /// counting −1, which stands for an empty window.
+  /// such switches, not counting −1, which stands for an empty window.
   public func gatherSwitches(
     _ geometry: PoolGeometry, _ x: UnsafePointer<Float>, switches: UnsafePointer<Int32>,
     _ y: UnsafeMutablePointer<Float>
@@ -148,9 +144,8 @@ extension Kernels {
   /// the gradient of max pooling.
   ///
   /// All of x is written. Values with the same switch add up in row-major order. Switches are data
-  /// and always checked: one
-  /// that names no pixel is skipped. Returns the number of such switches, not counting −1, which
-  /// stands for an empty window.
+  /// and always checked: one that names no pixel is skipped. Returns the number of such switches,
+  /// not counting −1, which stands for an empty window.
   public func scatterSwitches(
     _ geometry: PoolGeometry, _ y: UnsafePointer<Float>, switches: UnsafePointer<Int32>,
     _ x: UnsafeMutablePointer<Float>
@@ -201,8 +196,7 @@ extension Kernels {
   /// Averages each window: x [N, H, W, C] → y [N, H', W', C].
   ///
   /// With `countIncludesPadding` every sum is divided by the size of the whole window, else by the
-  /// number of its pixels that lie
-  /// in the input. A window that lies wholly in the padding gives 0.
+  /// number of its pixels that lie in the input. A window that lies wholly in the padding gives 0.
   public func averagePool(
     _ geometry: PoolGeometry, _ x: UnsafePointer<Float>, _ y: UnsafeMutablePointer<Float>,
     countIncludesPadding: Bool
@@ -213,8 +207,7 @@ extension Kernels {
       elementsPerRow: geometry.outputWidth * geometry.channels * 2
     ) { first, last in
       withUnsafePointer(to: g) {
-        ck_spatial_average_pool(
-          spatialLevel, $0, first, last, x, y, countIncludesPadding ? 1 : 0)
+        ck_spatial_average_pool(spatialLevel, $0, first, last, x, y, countIncludesPadding ? 1 : 0)
       }
     }
   }
@@ -227,8 +220,7 @@ extension Kernels {
   ) {
     let g = geometry.checked
     forRowBlocks(
-      geometry.batch * geometry.inputHeight,
-      elementsPerRow: geometry.inputWidth * geometry.channels
+      geometry.batch * geometry.inputHeight, elementsPerRow: geometry.inputWidth * geometry.channels
     ) { first, last in
       withUnsafePointer(to: g) {
         ck_spatial_average_pool_gradient(

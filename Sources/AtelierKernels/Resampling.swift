@@ -41,8 +41,7 @@ extension Kernels {
     _ channels: Int
   ) -> ck_resize_geometry {
     precondition(
-      min(batch, channels) >= 0
-        && min(inputHeight, inputWidth, outputHeight, outputWidth) >= 1,
+      min(batch, channels) >= 0 && min(inputHeight, inputWidth, outputHeight, outputWidth) >= 1,
       "a resize needs pixels: \(batch) × \(inputHeight) × \(inputWidth) × \(channels) to "
         + "\(outputHeight) × \(outputWidth)")
     return ck_resize_geometry(

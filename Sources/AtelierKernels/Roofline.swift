@@ -282,9 +282,7 @@ package struct RooflineLoops: Sendable {
   }
 
   /// Writes y = x.
-  package func copy(
-    _ x: UnsafePointer<Float>, _ y: UnsafeMutablePointer<Float>, _ count: Int
-  ) {
+  package func copy(_ x: UnsafePointer<Float>, _ y: UnsafeMutablePointer<Float>, _ count: Int) {
     ck_roofline_copy(code, x, y, count)
   }
 

@@ -32,9 +32,7 @@ public enum SymmetricEigenvalues {
     return (values, matrix)
   }
 
-  private static func solve(
-    _ job: String, _ matrix: inout [Double], _ size: Int
-  ) -> [Double] {
+  private static func solve(_ job: String, _ matrix: inout [Double], _ size: Int) -> [Double] {
     precondition(size > 0 && matrix.count == size * size, "expected \(size)×\(size) numbers")
     openblas_set_num_threads(1)
     var eigenvalues = [Double](repeating: 0, count: size)

@@ -1,7 +1,6 @@
 // Nearest-neighbour and bed-of-nails unpooling and the pixel shuffle, each beside its adjoint.
 //
-// Max unpooling is `scatterSwitches` in
-// Pooling.swift.
+// Max unpooling is `scatterSwitches` in Pooling.swift.
 
 import CKernels
 
@@ -70,8 +69,7 @@ extension Kernels {
   }
 
   /// Takes the top-left value of each window: y [N, h · windowHeight, w · windowWidth, C] → x [N,
-  /// h, w, C]
-  /// (the adjoint of bed-of-nails unpooling).
+  /// h, w, C] (the adjoint of bed-of-nails unpooling).
   public func subsample(
     _ geometry: UnpoolGeometry, _ y: UnsafePointer<Float>, _ x: UnsafeMutablePointer<Float>
   ) {
@@ -109,8 +107,7 @@ extension Kernels {
   }
 
   /// Moves blocks of pixels to blocks of channels: y [N, h · block, w · block, C] → x [N, h, w,
-  /// block² · C]
-  /// (inverse and adjoint of the pixel shuffle, whose sizes it takes).
+  /// block² · C] (inverse and adjoint of the pixel shuffle, whose sizes it takes).
   public func spaceToDepth(
     _ geometry: UnpoolGeometry, _ y: UnsafePointer<Float>, _ x: UnsafeMutablePointer<Float>
   ) {

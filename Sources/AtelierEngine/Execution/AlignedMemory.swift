@@ -71,13 +71,9 @@ extension AlignedMemory {
   ) throws(ShapeError) -> UnsafeMutablePointer<Float> {
     let whole = (count * 4 + largePage - 1) / largePage * largePage
     let length = whole + largePage + header
-    guard
-      let base = mmap(
-        nil, length, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0),
+    guard let base = mmap(nil, length, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0),
       base != MAP_FAILED
-    else {
-      throw ShapeError("the system does not give \(count) floats of memory")
-    }
+    else { throw ShapeError("the system does not give \(count) floats of memory") }
     let start = place(base, length: length, alignment: largePage, count: count)
     // A wish: a system without large pages says no, and nothing else changes.
     madvise(start, whole, MADV_HUGEPAGE)

@@ -105,8 +105,7 @@ private struct Differentiation {
         depends[$0.element] && !shapeOnly.contains($0.offset)
       }
       guard needed.contains(true) else { continue }
-      var context = Derivation(
-        node: node, upstreams: upstreams, isNeeded: needed, graph: graph)
+      var context = Derivation(node: node, upstreams: upstreams, isNeeded: needed, graph: graph)
       let gradients = try node.operation.differentiate(&context)
       graph = context.graph
       for (index, input) in node.inputs.enumerated() where needed[index] {

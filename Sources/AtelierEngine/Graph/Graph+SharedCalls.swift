@@ -152,8 +152,7 @@ private struct Emission {
           members.map { old.nodes[$0].inputs[position] },
           name: members.count > 1 ? node.name + "/join" : node.name))
     }
-    let outputs = try new.append(
-      node.operation, inputs, name: node.name, layerType: node.layerType)
+    let outputs = try new.append(node.operation, inputs, name: node.name, layerType: node.layerType)
     for (position, output) in outputs.enumerated() {
       let values = members.map { old.nodes[$0].outputs[position] }
       if values.count == 1 {

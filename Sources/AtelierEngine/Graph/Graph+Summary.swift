@@ -47,9 +47,8 @@ extension Graph {
       for output in node.outputs { names[output] = node.name }
       rows.append(
         SummaryRow(
-          name: node.name, type: type,
-          outputShape: Self.batchText(values[node.outputs[0]].shape), parameterCount: count,
-          inputs: sources))
+          name: node.name, type: type, outputShape: Self.batchText(values[node.outputs[0]].shape),
+          parameterCount: count, inputs: sources))
     }
     return rows
   }
@@ -66,9 +65,7 @@ extension Graph {
     var table = [["Layer (type)", "Output Shape", "Param #"]]
     if !isSequential { table[0].append("Connected to") }
     for row in rows {
-      var cells = [
-        "\(row.name) (\(row.type))", row.outputShape, Self.grouped(row.parameterCount),
-      ]
+      var cells = ["\(row.name) (\(row.type))", row.outputShape, Self.grouped(row.parameterCount)]
       if !isSequential {
         cells.append(row.inputs.isEmpty ? "-" : row.inputs.joined(separator: ", "))
       }

@@ -16,8 +16,7 @@ extension Graph {
       switch value.source {
       case .input: break
       case .parameter(let parameter):
-        guard parameters.indices.contains(parameter),
-          parameters[parameter].shape == value.shape
+        guard parameters.indices.contains(parameter), parameters[parameter].shape == value.shape
         else { throw ShapeError("value \(index) names parameter \(parameter) that does not fit") }
       case .node(let node, let output):
         guard nodes.indices.contains(node), nodes[node].outputs.indices.contains(output),
@@ -48,9 +47,7 @@ extension Graph {
       guard values.indices.contains(gradient.value),
         parameters.indices.contains(gradient.parameter),
         values[gradient.value].shape == parameters[gradient.parameter].shape
-      else {
-        throw ShapeError("parameter \(gradient.parameter) has no gradient of its shape")
-      }
+      else { throw ShapeError("parameter \(gradient.parameter) has no gradient of its shape") }
     }
   }
 

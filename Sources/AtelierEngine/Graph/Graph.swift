@@ -129,9 +129,7 @@ public struct Graph: Sendable, Hashable, Codable {
     let shapes: [Shape]
     do throws(ShapeError) {
       shapes = try operation.countableShapes(inputs.map { values[$0].shape })
-    } catch {
-      throw ShapeError("layer \(name): \(error.description)")
-    }
+    } catch { throw ShapeError("layer \(name): \(error.description)") }
     let first = values.count
     for (index, shape) in shapes.enumerated() {
       values.append(Value(shape: shape, source: .node(nodes.count, output: index)))
@@ -174,9 +172,7 @@ extension Graph.Node: Hashable {
 }
 
 extension Graph.Node {
-  private enum Key: String, CodingKey {
-    case name, layerType, kind, attributes, inputs, outputs
-  }
+  private enum Key: String, CodingKey { case name, layerType, kind, attributes, inputs, outputs }
 
   /// Reads a node; the operation's type is looked up by its kind.
   public init(from decoder: any Decoder) throws {

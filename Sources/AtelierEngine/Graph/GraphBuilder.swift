@@ -42,9 +42,7 @@ public final class GraphBuilder {
   }
 
   /// Remembers an error; the first one counts.
-  public func fail(_ text: String) {
-    if firstError == nil { firstError = ShapeError(text) }
-  }
+  public func fail(_ text: String) { if firstError == nil { firstError = ShapeError(text) } }
 
   /// A fresh number for a random stream.
   func newStream() -> UInt64 {
@@ -303,8 +301,7 @@ extension GraphBuilder {
   /// - Returns: Its outputs by name; empty after an error, which the builder keeps.
   public func call(
     _ network: Graph, _ inputs: [String: SymbolicTensor], prefix: String = "",
-    isTrainable: Bool? = nil,
-    tap: (_ layer: String, SymbolicTensor) -> SymbolicTensor = { $1 }
+    isTrainable: Bool? = nil, tap: (_ layer: String, SymbolicTensor) -> SymbolicTensor = { $1 }
   ) -> [String: SymbolicTensor] {
     var values = [ValueID?](repeating: nil, count: network.values.count)
     for (value, description) in network.values.enumerated() {

@@ -38,9 +38,8 @@ public struct Convolution2D: Layer {
   ///   - name: The layer's name.
   public init(
     filters: Int, kernel: Extent, stride: Extent = 1, padding: Padding = .same,
-    dilation: Extent = 1, groups: Int = 1, hasBias: Bool = true,
-    activation: Activation = .identity, initializer: Initializer? = nil, isTrainable: Bool = true,
-    name: String? = nil
+    dilation: Extent = 1, groups: Int = 1, hasBias: Bool = true, activation: Activation = .identity,
+    initializer: Initializer? = nil, isTrainable: Bool = true, name: String? = nil
   ) {
     self.filters = filters
     self.kernel = kernel

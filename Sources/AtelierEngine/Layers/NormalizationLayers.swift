@@ -54,9 +54,7 @@ public struct GroupNormalization: Layer {
   private let identity = LayerIdentity()
 
   /// Describes the layer.
-  public init(
-    groups: Int?, epsilon: Float = 1e-5, isTrainable: Bool = true, name: String? = nil
-  ) {
+  public init(groups: Int?, epsilon: Float = 1e-5, isTrainable: Bool = true, name: String? = nil) {
     self.groups = groups
     self.epsilon = epsilon
     self.isTrainable = isTrainable
@@ -70,8 +68,7 @@ public struct GroupNormalization: Layer {
       name, type: groups == nil ? "instance_normalization" : "group_normalization")
     let scope = builder.parameterScope(identity, call)
     let shape: Shape = [input.shape.channels]
-    let gamma = builder.parameter(
-      identity, scope, "gamma", shape, .ones, isTrainable: isTrainable)
+    let gamma = builder.parameter(identity, scope, "gamma", shape, .ones, isTrainable: isTrainable)
     let beta = builder.parameter(identity, scope, "beta", shape, .zeros, isTrainable: isTrainable)
     return builder.apply(
       GroupNormalizationOperation(groups: groups ?? 0, epsilon: epsilon),
@@ -86,8 +83,7 @@ public struct InstanceNormalization: Layer {
 
   /// Describes the layer.
   public init(epsilon: Float = 1e-5, isTrainable: Bool = true, name: String? = nil) {
-    layer = GroupNormalization(
-      groups: nil, epsilon: epsilon, isTrainable: isTrainable, name: name)
+    layer = GroupNormalization(groups: nil, epsilon: epsilon, isTrainable: isTrainable, name: name)
   }
 
   /// The normalized tensor, of the same shape.

@@ -99,9 +99,7 @@ public struct GlobalMaxPool2D: Layer {
   public var name: String?
 
   /// Describes the layer.
-  public init(name: String? = nil) {
-    self.name = name
-  }
+  public init(name: String? = nil) { self.name = name }
 
   /// The maximum over all pixels: [N, H, W, C] gives [N, C].
   public func callAsFunction(_ input: SymbolicTensor) -> SymbolicTensor {
@@ -202,9 +200,7 @@ public typealias Reshape = ParameterlessLayer<ReshapeOperation>
 
 extension ParameterlessLayer<ReshapeOperation> {
   /// Describes a flattening.
-  public init(name: String? = nil) {
-    self.init("Flatten", name, ReshapeOperation())
-  }
+  public init(name: String? = nil) { self.init("Flatten", name, ReshapeOperation()) }
 
   /// Describes a change of shape to these sizes after the batch axis.
   public init(_ target: [Int], name: String? = nil) {
@@ -247,9 +243,7 @@ public typealias Softmax = ParameterlessLayer<SoftmaxOperation>
 
 extension ParameterlessLayer<SoftmaxOperation> {
   /// Describes the layer.
-  public init(name: String? = nil) {
-    self.init("Softmax", name, SoftmaxOperation())
-  }
+  public init(name: String? = nil) { self.init("Softmax", name, SoftmaxOperation()) }
 }
 
 /// Dropout: while training each value is zero with probability `rate`, else divided by 1 − rate.
@@ -258,8 +252,6 @@ public typealias Dropout = ParameterlessLayer<DropoutOperation>
 extension ParameterlessLayer<DropoutOperation> {
   /// Describes a dropout with a probability in [0, 1).
   public init(_ rate: Float, name: String? = nil) {
-    self.init("Dropout", name) {
-      DropoutOperation(rate: rate, stream: $0.builder.newStream())
-    }
+    self.init("Dropout", name) { DropoutOperation(rate: rate, stream: $0.builder.newStream()) }
   }
 }

@@ -49,9 +49,7 @@ public struct SplitBatch: Operation {
     guard inputs[0].rank >= 1, !sizes.isEmpty,
       sizes.allSatisfy({ (1...inputs[0].batch).contains($0) }),
       sizes.reduce(0, &+) == inputs[0].batch
-    else {
-      throw ShapeError("a batch of \(inputs[0]) cannot be cut into \(sizes) samples")
-    }
+    else { throw ShapeError("a batch of \(inputs[0]) cannot be cut into \(sizes) samples") }
     return sizes.map { Shape([$0] + inputs[0].dimensions.dropFirst()) }
   }
 

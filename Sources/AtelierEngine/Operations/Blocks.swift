@@ -16,9 +16,7 @@ public struct ConcatenateOperation: Operation {
     where Array(shape.dimensions.dropLast()) != Array(first.dimensions.dropLast()) {
       throw ShapeError("concatenate expects equal sizes but for the channels; received \(inputs)")
     }
-    return [
-      Shape(first.dimensions.dropLast() + [inputs.reduce(0) { $0 + $1.channels }])
-    ]
+    return [Shape(first.dimensions.dropLast() + [inputs.reduce(0) { $0 + $1.channels }])]
   }
 
   public func run(_ context: borrowing ExecutionContext) {

@@ -77,9 +77,7 @@ public struct ConvolutionOperation: ConvolutionDescription {
     self.epilogue = epilogue
   }
 
-  public func geometry(
-    _ input: Shape, weights: Shape
-  ) throws(ShapeError) -> ConvolutionGeometry {
+  public func geometry(_ input: Shape, weights: Shape) throws(ShapeError) -> ConvolutionGeometry {
     try attributes.geometry(input: input, weights: weights)
   }
 
@@ -131,9 +129,7 @@ public struct TransposedConvolutionOperation: ConvolutionDescription {
     self.epilogue = epilogue
   }
 
-  public func geometry(
-    _ input: Shape, weights: Shape
-  ) throws(ShapeError) -> ConvolutionGeometry {
+  public func geometry(_ input: Shape, weights: Shape) throws(ShapeError) -> ConvolutionGeometry {
     try attributes.adjointGeometry(input: input, weights: weights, outputPadding: outputPadding)
   }
 

@@ -209,9 +209,7 @@ public struct ConvolutionAttributes: Sendable, Hashable, Codable {
       throw ShapeError("weights are [height, width, in, out]; received \(weights)")
     }
     guard stride.height > 0, stride.width > 0, dilation.height > 0, dilation.width > 0, groups > 0
-    else {
-      throw ShapeError("stride, dilation and groups are positive")
-    }
+    else { throw ShapeError("stride, dilation and groups are positive") }
     // The adjoint has a kernel of its own for each phase of the stride.
     guard max(stride.height, stride.width) <= 128 else {
       throw ShapeError("a stride is at most 128; received \(stride.height)×\(stride.width)")

@@ -262,9 +262,7 @@ public struct MeanOperation: Operation {
   }
 
   public func differentiate(_ context: inout Derivation) throws(ShapeError) -> [ValueID?] {
-    [
-      try context.one(Broadcast(), [context.upstream, context.node.inputs[0]])
-    ]
+    [try context.one(Broadcast(), [context.upstream, context.node.inputs[0]])]
   }
 }
 

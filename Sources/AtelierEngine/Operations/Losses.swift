@@ -116,8 +116,7 @@ public struct SparseCrossEntropy: Operation {
     context.output[0] = result.weight > 0 ? Float(result.loss / result.weight) : 0
     context.output(1)?[0] = Float(result.weight)
     if result.invalid > 0 {
-      context.report(
-        "\(result.invalid) labels lie outside the classes 0..<\(shape.channels)")
+      context.report("\(result.invalid) labels lie outside the classes 0..<\(shape.channels)")
     }
   }
 
@@ -217,9 +216,8 @@ public struct CategoricalCrossEntropyGradient: Operation {
     let shape = context.shapes.inputs[0]
     let rows = shape.count / shape.channels
     context.kernels.categoricalCrossEntropyGradient(
-      logits: context.input(0), targets: context.input(1),
-      scale: context.input(2)[0] / Float(rows), gradient: context.output, rows: rows,
-      channels: shape.channels)
+      logits: context.input(0), targets: context.input(1), scale: context.input(2)[0] / Float(rows),
+      gradient: context.output, rows: rows, channels: shape.channels)
   }
 }
 
@@ -258,8 +256,7 @@ public struct MarginLoss: Operation {
       !(labels[$0] >= 0 && labels[$0] < Float(shape.channels))
     }) {
       context.output[0] = 0
-      context.report(
-        "label \(labels[row]) lies outside the classes 0..<\(shape.channels)")
+      context.report("label \(labels[row]) lies outside the classes 0..<\(shape.channels)")
       return
     }
     let sum = context.kernels.marginLoss(

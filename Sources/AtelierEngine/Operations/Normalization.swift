@@ -113,8 +113,7 @@ func moveStatistics(
   let unbiased = Float(pixels) / Float(max(pixels - 1, 1))
   for channel in 0..<channels {
     runningMean[channel] += momentum * (mean[channel] - runningMean[channel])
-    runningVariance[channel] +=
-      momentum * (variance[channel] * unbiased - runningVariance[channel])
+    runningVariance[channel] += momentum * (variance[channel] * unbiased - runningVariance[channel])
     inverse[channel] = 1 / (variance[channel] + epsilon).squareRoot()
   }
 }

@@ -46,9 +46,8 @@ public struct PoolAttributes: Sendable, Hashable, Codable {
     return PoolGeometry(
       batch: input.batch, inputHeight: input.height, inputWidth: input.width,
       channels: input.channels, outputHeight: height / stride.height + 1,
-      outputWidth: width / stride.width + 1, windowHeight: window.height,
-      windowWidth: window.width, strideHeight: stride.height, strideWidth: stride.width,
-      paddingTop: top, paddingLeft: left)
+      outputWidth: width / stride.width + 1, windowHeight: window.height, windowWidth: window.width,
+      strideHeight: stride.height, strideWidth: stride.width, paddingTop: top, paddingLeft: left)
   }
 
   /// The sizes for an input that tracing has accepted.
@@ -243,8 +242,7 @@ public struct AveragePoolOperation: Operation {
   public func differentiate(_ context: inout Derivation) throws(ShapeError) -> [ValueID?] {
     [
       try context.one(
-        AveragePoolGradient(
-          attributes: attributes, countIncludesPadding: countIncludesPadding),
+        AveragePoolGradient(attributes: attributes, countIncludesPadding: countIncludesPadding),
         [context.upstream, context.node.inputs[0]])
     ]
   }
@@ -294,10 +292,7 @@ public struct GlobalAveragePoolOperation: Operation {
   }
 
   public func differentiate(_ context: inout Derivation) throws(ShapeError) -> [ValueID?] {
-    [
-      try context.one(
-        GlobalAveragePoolGradient(), [context.upstream, context.node.inputs[0]])
-    ]
+    [try context.one(GlobalAveragePoolGradient(), [context.upstream, context.node.inputs[0]])]
   }
 }
 

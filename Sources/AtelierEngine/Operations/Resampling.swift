@@ -42,9 +42,7 @@ public struct BilinearResizeOperation: Operation {
   }
 
   public func differentiate(_ context: inout Derivation) throws(ShapeError) -> [ValueID?] {
-    [
-      try context.one(BilinearResizeGradient(), [context.upstream, context.node.inputs[0]])
-    ]
+    [try context.one(BilinearResizeGradient(), [context.upstream, context.node.inputs[0]])]
   }
 }
 
@@ -95,9 +93,7 @@ public struct PixelShuffleOperation: Operation {
       )
     }
     return [
-      [
-        shape.batch, shape.height * block, shape.width * block, shape.channels / (block * block),
-      ]
+      [shape.batch, shape.height * block, shape.width * block, shape.channels / (block * block)]
     ]
   }
 

@@ -66,9 +66,7 @@ public struct SparseDiceLoss: Operation {
       for index in 0..<3 * channels { sums[index] = Float(exact[index]) }
       context.output[0] = Float(1 - score / Double(channels))
     }
-    if invalid > 0 {
-      context.report("\(invalid) labels lie outside the classes 0..<\(channels)")
-    }
+    if invalid > 0 { context.report("\(invalid) labels lie outside the classes 0..<\(channels)") }
   }
 
   /// The class of a row that counts.

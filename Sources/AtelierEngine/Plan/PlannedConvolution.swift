@@ -57,9 +57,7 @@ public struct PlannedConvolution<Described: ConvolutionDescription>: LoadingOper
   /// The same with its weights packed block by block while it runs; nil where it cannot, or where it does more than convolve.
   var packingInRun: Self? {
     guard operation.foldedNormalization == nil, loading == nil, let blocks = plan.packingInRun
-    else {
-      return nil
-    }
+    else { return nil }
     if case .rest? = second {} else if second != nil { return nil }
     var result = self
     result.plan = blocks
@@ -162,8 +160,7 @@ extension PlannedConvolution {
       let filter = index % filters
       let channel =
         Described.pass == .forward
-        ? filter
-        : index / filters % perGroup + filter / (filters / geometry.groups) * perGroup
+        ? filter : index / filters % perGroup + filter / (filters / geometry.groups) * perGroup
       scaled[index] = weights[index] * scales[channel]
     }
     if shift != packed { plan.pack(weights: UnsafePointer(scaled), into: packed) }

@@ -65,8 +65,7 @@ public struct BatchStatistics: PlannedOperation {
     moveStatistics(
       context, mean: context.output, variance: context.scratch,
       inverse: context.output(1) ?? context.scratch + channels, running: 1,
-      moments: hasMoments ? 3 : nil, momentum: operation.momentum,
-      epsilon: operation.epsilon)
+      moments: hasMoments ? 3 : nil, momentum: operation.momentum, epsilon: operation.epsilon)
   }
 }
 

@@ -53,9 +53,7 @@ extension Reference {
     _ activation: Activation, saved: UnsafePointer<Float>, _ dy: UnsafePointer<Float>,
     _ dx: UnsafeMutablePointer<Float>, count: Int
   ) {
-    for i in 0..<count {
-      dx[i] = Float(Double(dy[i]) * slope(activation, saved: Double(saved[i])))
-    }
+    for i in 0..<count { dx[i] = Float(Double(dy[i]) * slope(activation, saved: Double(saved[i]))) }
   }
 
   /// Combines two tensors element by element.

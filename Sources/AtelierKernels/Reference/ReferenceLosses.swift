@@ -92,9 +92,8 @@ extension Reference {
 
   /// Softmax cross-entropy with sparse labels.
   public static func softmaxCrossEntropy(
-    logits: UnsafePointer<Float>, labels: UnsafePointer<Float>,
-    classWeights: UnsafePointer<Float>?, ignoreLabel: Int?, focalGamma: Float, rows: Int,
-    channels: Int
+    logits: UnsafePointer<Float>, labels: UnsafePointer<Float>, classWeights: UnsafePointer<Float>?,
+    ignoreLabel: Int?, focalGamma: Float, rows: Int, channels: Int
   ) -> (loss: Double, weight: Double, invalid: Int) {
     var result = (loss: 0.0, weight: 0.0, invalid: 0)
     for row in 0..<rows {
@@ -140,8 +139,7 @@ extension Reference {
     if gamma == 0 { return 1 }
     let rest = -expm1(logProbability)
     if rest <= 0 { return 0 }
-    return pow(rest, gamma)
-      - gamma * pow(rest, gamma - 1) * exp(logProbability) * logProbability
+    return pow(rest, gamma) - gamma * pow(rest, gamma - 1) * exp(logProbability) * logProbability
   }
 
   /// Cross-entropy against a distribution per row.

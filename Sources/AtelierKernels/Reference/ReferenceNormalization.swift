@@ -36,10 +36,9 @@ extension Reference {
   /// The gradients of the forward pass with the statistics taken over the same pixels.
   public static func batchNormalizationGradient(
     _ x: UnsafePointer<Float>, y: UnsafePointer<Float>?, dy: UnsafePointer<Float>,
-    mean: UnsafePointer<Float>, inverseDeviation: UnsafePointer<Float>,
-    gamma: UnsafePointer<Float>, activation: Activation, dx: UnsafeMutablePointer<Float>,
-    dGamma: UnsafeMutablePointer<Float>, dBeta: UnsafeMutablePointer<Float>, pixels: Int,
-    channels: Int
+    mean: UnsafePointer<Float>, inverseDeviation: UnsafePointer<Float>, gamma: UnsafePointer<Float>,
+    activation: Activation, dx: UnsafeMutablePointer<Float>, dGamma: UnsafeMutablePointer<Float>,
+    dBeta: UnsafeMutablePointer<Float>, pixels: Int, channels: Int
   ) {
     for c in 0..<channels {
       let inverse = Double(inverseDeviation[c])

@@ -1,7 +1,6 @@
 // Pooling, unpooling, resizing and block copies on contiguous NHWC floats. Every function works on
-// a range of rows of one
-// tensor, so that the caller cuts the work among threads; `isa` is 0 baseline, 1 AVX2, 2 AVX-512
-// (the caller has checked the CPU).
+// a range of rows of one tensor, so that the caller cuts the work among threads; `isa` is 0
+// baseline, 1 AVX2, 2 AVX-512 (the caller has checked the CPU).
 #ifndef CK_SPATIAL_H
 #define CK_SPATIAL_H
 
