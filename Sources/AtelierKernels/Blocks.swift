@@ -43,10 +43,8 @@ extension Kernels {
       destination_pixel: destinationStrides.2)
     let from = source + sourceStart
     let to = destination + destinationStart
-    forRowBlocks(batch * height, elementsPerRow: width * channels) { first, last in
-      withUnsafePointer(to: g) {
-        ck_spatial_copy(spatialLevel, $0, first, last, from, to, accumulate ? 1 : 0)
-      }
+    forRowBlocks(g, batch * height, elementsPerRow: width * channels) {
+      spatial.pointee.copy($0, $1, $2, from, to, accumulate ? 1 : 0)
     }
   }
 
@@ -58,10 +56,9 @@ extension Kernels {
     let g = padGeometry(
       batch, inputHeight, inputWidth, channels, (top, bottom), (left, right), mode)
     forRowBlocks(
-      batch * (top + inputHeight + bottom), elementsPerRow: (left + inputWidth + right) * channels
-    ) { first, last in
-      withUnsafePointer(to: g) { ck_spatial_pad(spatialLevel, $0, first, last, x, y) }
-    }
+      g, batch * (top + inputHeight + bottom),
+      elementsPerRow: (left + inputWidth + right) * channels
+    ) { spatial.pointee.pad($0, $1, $2, x, y) }
   }
 
   /// The gradient (and adjoint) of padding: dy [N, top + H + bottom, left + W + right, C] → dx [N,
@@ -74,8 +71,8 @@ extension Kernels {
   ) {
     let g = padGeometry(
       batch, inputHeight, inputWidth, channels, (top, bottom), (left, right), mode)
-    forRowBlocks(batch * inputHeight, elementsPerRow: inputWidth * channels) { first, last in
-      withUnsafePointer(to: g) { ck_spatial_pad_gradient(spatialLevel, $0, first, last, dy, dx) }
+    forRowBlocks(g, batch * inputHeight, elementsPerRow: inputWidth * channels) {
+      spatial.pointee.pad_gradient($0, $1, $2, dy, dx)
     }
   }
 

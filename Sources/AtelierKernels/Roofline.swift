@@ -246,14 +246,7 @@ extension Kernels {
 package struct RooflineLoops: Sendable {
   private let code: Int32
 
-  package init(_ instructionSet: InstructionSet) {
-    code =
-      switch instructionSet {
-      case .baseline: 0
-      case .avx2: 1
-      case .avx512: 2
-      }
-  }
+  package init(_ instructionSet: InstructionSet) { code = instructionSet.code }
 
   /// Operations of a round of multiply-adds.
   package var operations: Int { ck_roofline_operations(code) }

@@ -93,8 +93,7 @@ static void jpeg_warned(j_common_ptr common, int level) {
 }
 
 static void jpeg_progressed(j_common_ptr common) {
-  if (common->is_decompressor &&
-      ((j_decompress_ptr)common)->input_scan_number > MAXIMUM_SCANS) {
+  if (common->is_decompressor && ((j_decompress_ptr)common)->input_scan_number > MAXIMUM_SCANS) {
     ci_reader *reader = common->client_data;
     fail(reader, CI_CORRUPT, "more than 100 scans");
     longjmp(reader->jpeg_jump, 1);

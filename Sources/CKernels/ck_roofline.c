@@ -113,8 +113,7 @@ void ck_roofline_copy(int isa, const float *x, float *y, long count) {
   CHOOSE(isa, copy, x, y, count);
 }
 
-void ck_roofline_triad(int isa, const float *x, float scale, const float *z, float *y,
-                       long count) {
+void ck_roofline_triad(int isa, const float *x, float scale, const float *z, float *y, long count) {
   CHOOSE(isa, triad, x, scale, z, y, count);
 }
 
