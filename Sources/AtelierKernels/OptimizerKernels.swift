@@ -9,19 +9,13 @@ import Glibc
 import Darwin
 #endif
 
-/// What Adam's moments are divided by, because they start at zero.
-private struct Corrections {
-  let first: Double
-  let second: Double
-
-  init(beta1: Float, beta2: Float, step: Int) {
-    precondition(step >= 1, "an optimizer's steps count from 1, received \(step)")
-    first = 1 - pow(Double(beta1), Double(step))
-    second = 1 - pow(Double(beta2), Double(step))
-  }
-}
-
 extension Kernels {
+  /// A sweep over parameters, gradients and two states.
+  private typealias Sweep = (
+    UnsafePointer<ck_optimizer>, UnsafeMutablePointer<Float>, UnsafePointer<Float>,
+    UnsafeMutablePointer<Float>, UnsafeMutablePointer<Float>, Int
+  ) -> Void
+
   /// What nearly all optimizers are told.
   private static func settings(
     _ rate: Float, _ gradientScale: Float, _ decay: Float = 0, _ epsilon: Float = 0
@@ -32,12 +26,31 @@ extension Kernels {
     return settings
   }
 
+  /// What a moment is divided by, because it starts at zero.
+  private static func correction(_ beta: Float, step: Int) -> Double {
+    precondition(step >= 1, "an optimizer's steps count from 1, received \(step)")
+    return 1 - pow(Double(beta), Double(step))
+  }
+
   /// Runs `body` on every chunk of the parameters.
   private func sweep(
     _ settings: ck_optimizer, _ count: Int,
     _ body: (_ settings: UnsafePointer<ck_optimizer>, _ start: Int, _ count: Int) -> Void
   ) {
-    withUnsafePointer(to: settings) { settings in forEachChunk(of: count) { body(settings, $0, $1) }
+    withUnsafePointer(to: settings) { settings in
+      forEachChunk(of: count) { body(settings, $0, $1) }
+    }
+  }
+
+  /// Runs a kernel of two states on every chunk of the parameters.
+  private func sweep(
+    _ settings: ck_optimizer, _ kernel: Sweep, _ parameters: UnsafeMutablePointer<Float>,
+    _ gradients: UnsafePointer<Float>, _ first: UnsafeMutablePointer<Float>,
+    _ second: UnsafeMutablePointer<Float>, _ count: Int
+  ) {
+    sweep(settings, count) { settings, start, count in
+      kernel(
+        settings, parameters + start, gradients + start, first + start, second + start, count)
     }
   }
 
@@ -84,12 +97,9 @@ extension Kernels {
   ) {
     var settings = Self.settings(learningRate, gradientScale, weightDecay, epsilon)
     settings.keep1 = rho
-    let kernel = elementwise.pointee.adadelta
-    sweep(settings, count) { settings, start, count in
-      kernel(
-        settings, parameters + start, gradients + start, squareAverage + start,
-        deltaAverage + start, count)
-    }
+    sweep(
+      settings, elementwise.pointee.adadelta, parameters, gradients, squareAverage, deltaAverage,
+      count)
   }
 
   /// RMSprop (Tieleman and Hinton 2012), centered when `gradientAverage` is given, with momentum
@@ -119,19 +129,14 @@ extension Kernels {
     learningRate: Float, beta1: Float, beta2: Float, epsilon: Float, weightDecay: Float,
     decoupled: Bool, step: Int, gradientScale: Float, count: Int
   ) {
-    let corrections = Corrections(beta1: beta1, beta2: beta2, step: step)
     var settings = Self.settings(learningRate, gradientScale, weightDecay, epsilon)
     settings.keep1 = beta1
     settings.keep2 = beta2
-    settings.first_factor = Float(Double(learningRate) / corrections.first)
-    settings.second_factor = Float(1 / corrections.second.squareRoot())
+    settings.first_factor = Float(Double(learningRate) / Self.correction(beta1, step: step))
+    settings.second_factor = Float(1 / Self.correction(beta2, step: step).squareRoot())
     settings.decoupled = decoupled ? 1 : 0
-    let kernel = elementwise.pointee.adam
-    sweep(settings, count) { settings, start, count in
-      kernel(
-        settings, parameters + start, gradients + start, firstMoment + start,
-        secondMoment + start, count)
-    }
+    sweep(
+      settings, elementwise.pointee.adam, parameters, gradients, firstMoment, secondMoment, count)
   }
 
   /// Nadam (Dozat 2016) as PyTorch has it; `step` counts from 1.
@@ -144,7 +149,6 @@ extension Kernels {
     learningRate: Float, beta1: Float, beta2: Float, epsilon: Float, weightDecay: Float,
     step: Int, momentumProduct: Float, mu: Float, muNext: Float, gradientScale: Float, count: Int
   ) {
-    let corrections = Corrections(beta1: beta1, beta2: beta2, step: step)
     let product = Double(momentumProduct)
     let rate = Double(learningRate)
     let now = rate * (1 - Double(mu)) / (1 - product)
@@ -153,14 +157,10 @@ extension Kernels {
     settings.keep1 = beta1
     settings.keep2 = beta2
     settings.first_factor = Float(now)
-    settings.second_factor = Float(1 / corrections.second.squareRoot())
+    settings.second_factor = Float(1 / Self.correction(beta2, step: step).squareRoot())
     settings.third_factor = Float(next)
-    let kernel = elementwise.pointee.nadam
-    sweep(settings, count) { settings, start, count in
-      kernel(
-        settings, parameters + start, gradients + start, firstMoment + start,
-        secondMoment + start, count)
-    }
+    sweep(
+      settings, elementwise.pointee.nadam, parameters, gradients, firstMoment, secondMoment, count)
   }
 
   /// Follow the regularized leader, proximal (McMahan and others 2013), as Keras has it;
@@ -175,11 +175,7 @@ extension Kernels {
     settings.power = -learningRatePower
     settings.l1 = l1
     settings.l2 = l2
-    let kernel = elementwise.pointee.ftrl
-    sweep(settings, count) { settings, start, count in
-      kernel(
-        settings, parameters + start, gradients + start, accumulator + start, linear + start, count)
-    }
+    sweep(settings, elementwise.pointee.ftrl, parameters, gradients, accumulator, linear, count)
   }
 
   /// average = decay · average + (1 − decay) · parameters.

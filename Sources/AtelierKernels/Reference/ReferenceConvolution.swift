@@ -4,12 +4,6 @@
 // Letters: n batch · y, x output pixel · i, j kernel tap · c input channel · k output channel · g
 // group.
 
-#if canImport(Glibc)
-import Glibc
-#elseif canImport(Darwin)
-import Darwin
-#endif
-
 /// Convolution by plain loops that sum in `Double`; serial and slow, for tests and for reading.
 public enum ReferenceConvolution {
   /// The convolution of `input` [N, H, W, C] with `weights` [kh, kw, C / groups, K], times
@@ -97,29 +91,13 @@ public enum ReferenceConvolution {
     }
   }
 
-  /// The value of an activation at `x`.
-  public static func activate(_ activation: Activation, _ x: Double) -> Double {
-    switch activation {
-    case .identity: x
-    case .relu: max(0, x)
-    case .leakyReLU(let slope): x > 0 ? x : Double(slope) * x
-    case .elu(let alpha): x > 0 ? x : Double(alpha) * expm1(x)
-    case .silu: x / (1 + exp(-x))
-    case .gelu: 0.5 * x * (1 + erf(x / 2.0.squareRoot()))
-    case .sigmoid: 1 / (1 + exp(-x))
-    case .tanh: Self.hyperbolicTangent(x)
-    }
-  }
-
-  private static func hyperbolicTangent(_ x: Double) -> Double { tanh(x) }
-
   private static func finish(
     _ sum: Double, _ epilogue: ConvolutionEpilogue, channel: Int, element: Int
   ) -> Float {
     var value = sum
     if let bias = epilogue.bias { value += Double(bias[channel]) }
     if let addend = epilogue.addend { value += Double(addend[element]) }
-    value = activate(epilogue.activation, value)
+    value = Reference.value(epilogue.activation, at: value)
     if let mask = epilogue.mask, !(mask[element] > 0) { value *= Double(epilogue.maskSlope) }
     return Float(value)
   }

@@ -85,9 +85,9 @@ extension Reference {
   }
 
   /// The index that a label names, or nil for one that is ignored or names no class.
-  static func index(ofLabel label: Float, ignoreLabel: Int?, channels: Int) -> Int? {
+  static func index(ofLabel label: Float, ignoreLabel: Int? = nil, channels: Int) -> Int? {
     guard let index = Int(exactly: label), index != ignoreLabel else { return nil }
-    return index >= 0 && index < channels ? index : nil
+    return (0..<channels).contains(index) ? index : nil
   }
 
   /// Softmax cross-entropy with sparse labels.
@@ -98,7 +98,7 @@ extension Reference {
     var result = (loss: 0.0, weight: 0.0, invalid: 0)
     for row in 0..<rows {
       if let ignoreLabel, labels[row] == Float(ignoreLabel) { continue }
-      guard let label = index(ofLabel: labels[row], ignoreLabel: nil, channels: channels) else {
+      guard let label = index(ofLabel: labels[row], channels: channels) else {
         result.invalid += 1
         continue
       }
@@ -189,7 +189,7 @@ extension Reference {
     var sum = 0.0
     for row in 0..<rows {
       let z = logits + row * channels
-      guard let label = index(ofLabel: labels[row], ignoreLabel: nil, channels: channels),
+      guard let label = index(ofLabel: labels[row], channels: channels),
         let rival = rival(of: label, z, channels: channels)
       else { continue }
       let lead = Double(z[label]) - Double(z[rival])
@@ -206,15 +206,12 @@ extension Reference {
     for row in 0..<rows {
       let z = logits + row * channels
       let out = gradient + row * channels
-      let label = index(ofLabel: labels[row], ignoreLabel: nil, channels: channels)
-      let rival = label.flatMap { Reference.rival(of: $0, z, channels: channels) }
-      var active = false
-      if let label, let rival {
-        let lead = z[label] - z[rival]
-        active = (targeted ? -lead : lead) + kappa > 0
-      }
       for c in 0..<channels { out[c] = 0 }
-      if active, let label, let rival {
+      guard let label = index(ofLabel: labels[row], channels: channels),
+        let rival = rival(of: label, z, channels: channels)
+      else { continue }
+      let lead = z[label] - z[rival]
+      if (targeted ? -lead : lead) + kappa > 0 {
         out[label] = targeted ? -scale : scale
         out[rival] = targeted ? scale : -scale
       }
