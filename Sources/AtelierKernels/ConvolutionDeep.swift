@@ -129,27 +129,24 @@ extension Kernels {
   }
 
   /// The weight and bias gradients; each part owns whole rows, so nothing is summed twice.
-  func runDeepGradient(
-    _ deep: DeepGradientPlan, input: UnsafePointer<Float>, outputGradient: UnsafePointer<Float>,
-    weightGradient: UnsafeMutablePointer<Float>, biasGradient: UnsafeMutablePointer<Float>?,
-    workspace: UnsafeMutablePointer<Float>
-  ) {
+  func runDeepGradient(_ deep: DeepGradientPlan, _ call: WeightGradientCall) {
     let table = convolutionTable.pointee
     let plan = deep.plan
     pool.parallelFor(plan.blocks) { block in
       table.deep_pack_gradient(
-        outputGradient, plan.pixels, deep.results, block,
-        workspace + block * plan.family.block * plan.pixels, biasGradient)
+        call.outputGradient, plan.pixels, deep.results, block,
+        call.workspace + block * plan.family.block * plan.pixels, call.biasGradient)
     }
-    let buffers = workspace + deep.packedCount
+    let buffers = call.workspace + deep.packedCount
     pool.parallelFor(lanes: deep.taps * deep.channelParts) { index, lane in
       var stencil = plan.family.stencils[0]
       let tap = index / deep.channelParts
       let channel = index % deep.channelParts * deep.channelsPerPart
       table.deep_weight(
         &stencil, tap / deep.tapsWide, tap % deep.tapsWide, channel,
-        min(channel + deep.channelsPerPart, deep.channels), deep.rowsHeld, input, workspace,
-        weightGradient + tap * deep.channels * deep.results, buffers + lane * deep.scratch)
+        min(channel + deep.channelsPerPart, deep.channels), deep.rowsHeld, call.input,
+        call.workspace, call.weightGradient + tap * deep.channels * deep.results,
+        buffers + lane * deep.scratch)
     }
   }
 }

@@ -259,17 +259,13 @@ struct WinogradGradientPlan {
 
 extension Kernels {
   /// Runs the weight gradient in Winograd's form.
-  func runWinogradGradient(
-    _ plan: WinogradGradientPlan, input: UnsafePointer<Float>, loading: ConvolutionLoading,
-    outputGradient: UnsafePointer<Float>, weightGradient: UnsafeMutablePointer<Float>,
-    biasGradient: UnsafeMutablePointer<Float>?, workspace: UnsafeMutablePointer<Float>
-  ) {
+  func runWinogradGradient(_ plan: WinogradGradientPlan, _ call: WeightGradientCall) {
     let table = convolutionTable.pointee
-    let biases = workspace + plan.tileParts * plan.partialCount
+    let biases = call.workspace + plan.tileParts * plan.partialCount
     let buffers = biases + plan.tileParts * plan.biasCount
     let tiles = plan.sizes.batch * plan.sizes.tiles_y * plan.sizes.tiles_x
     var bound = plan.sizes
-    loading.bind(&bound)
+    call.loading.bind(&bound)
     pool.parallelFor(lanes: plan.parts) { [bound] index, lane in
       var sizes = bound
       let channel = index % plan.channelParts * plan.channelsPerPart
@@ -277,25 +273,23 @@ extension Kernels {
       let part = index / plan.channelParts / plan.blockParts
       let first = part * plan.tilesPerPart
       // Each bias sum belongs to the part that also has the first input channels.
-      let bias = biasGradient == nil || channel > 0 ? nil : biases + part * plan.biasCount
+      let bias = call.biasGradient == nil || channel > 0 ? nil : biases + part * plan.biasCount
       table.winograd_gradient_tiles(
         &sizes, first, min(first + plan.tilesPerPart, tiles), channel,
         min(channel + plan.channelsPerPart, plan.channels), block,
-        min(block + plan.blocksPerPart, plan.blocks), input, outputGradient,
-        workspace + part * plan.partialCount, bias, buffers + lane * plan.scratch)
+        min(block + plan.blocksPerPart, plan.blocks), call.input, call.outputGradient,
+        call.workspace + part * plan.partialCount, bias, buffers + lane * plan.scratch)
     }
     let step = 8
     pool.parallelFor((plan.channels + step - 1) / step) { index in
       var sizes = plan.sizes
       table.winograd_gradient_finish(
-        &sizes, index * step, min(index * step + step, plan.channels), 0, plan.blocks, workspace,
-        plan.tileParts, plan.partialCount, weightGradient)
+        &sizes, index * step, min(index * step + step, plan.channels), 0, plan.blocks,
+        call.workspace, plan.tileParts, plan.partialCount, call.weightGradient)
     }
-    guard let biasGradient else { return }
-    for k in 0..<plan.sizes.dst_c {
-      var sum = biases[k]
-      for part in 1..<max(plan.tileParts, 1) { sum += biases[part * plan.biasCount + k] }
-      biasGradient[k] = sum
+    if let sums = call.biasGradient {
+      Self.addParts(
+        biases, plan.tileParts, pitch: plan.biasCount, count: plan.sizes.dst_c, to: sums)
     }
   }
 }
