@@ -38,6 +38,8 @@ public struct Shape: Hashable, Sendable {
   public var batch: Int { dimensions.first ?? 1 }
   /// The last axis, 1 for a scalar.
   public var channels: Int { dimensions.last ?? 1 }
+  /// All axes but the last together, such as pixels, and the last.
+  var matrix: (rows: Int, channels: Int) { (count / channels, channels) }
   /// The rows of an image batch (axis 1 of 4), 1 for other ranks.
   public var height: Int { rank == 4 ? dimensions[1] : 1 }
   /// The columns of an image batch (axis 2 of 4), 1 for other ranks.

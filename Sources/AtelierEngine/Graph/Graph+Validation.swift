@@ -7,12 +7,7 @@ extension Graph {
   /// and every shape is the one that the operations' shape rules give.
   public func validate() throws(ShapeError) {
     for (index, value) in values.enumerated() {
-      guard value.shape.dimensions.allSatisfy({ $0 > 0 }) else {
-        throw ShapeError("value \(index) has the empty shape \(value.shape)")
-      }
-      guard value.shape.isCountable else {
-        throw ShapeError("value \(index) has the shape \(value.shape), which is too large")
-      }
+      try check(value.shape, of: "value \(index)")
       switch value.source {
       case .input: break
       case .parameter(let parameter):
@@ -30,15 +25,7 @@ extension Graph {
     ] where Set(names).count != names.count {
       throw ShapeError("\(what) names are not unique")
     }
-    for parameter in parameters {
-      guard parameter.shape.dimensions.allSatisfy({ $0 > 0 }) else {
-        throw ShapeError("parameter \(parameter.name) has the empty shape \(parameter.shape)")
-      }
-      guard parameter.shape.isCountable else {
-        throw ShapeError(
-          "parameter \(parameter.name) has the shape \(parameter.shape), which is too large")
-      }
-    }
+    for parameter in parameters { try check(parameter.shape, of: "parameter \(parameter.name)") }
     try validateNodes()
     for output in outputs where !values.indices.contains(output.value) {
       throw ShapeError("output \(output.name) names value \(output.value), which does not exist")
@@ -48,6 +35,15 @@ extension Graph {
         parameters.indices.contains(gradient.parameter),
         values[gradient.value].shape == parameters[gradient.parameter].shape
       else { throw ShapeError("parameter \(gradient.parameter) has no gradient of its shape") }
+    }
+  }
+
+  private func check(_ shape: Shape, of what: String) throws(ShapeError) {
+    guard shape.dimensions.allSatisfy({ $0 > 0 }) else {
+      throw ShapeError("\(what) has the empty shape \(shape)")
+    }
+    guard shape.isCountable else {
+      throw ShapeError("\(what) has the shape \(shape), which is too large")
     }
   }
 
@@ -69,20 +65,13 @@ extension Graph {
           throw ShapeError("layer \(node.name) writes value \(value), which has another source")
         }
       }
-      let shapes = try shapesGiven(by: node, node.inputs.map { values[$0].shape })
+      let shapes = try node.operation.countableShapes(
+        node.inputs.map { values[$0].shape }, layer: node.name)
       guard shapes == node.outputs.map({ values[$0].shape }) else {
         throw ShapeError(
           "layer \(node.name) gives \(shapes); the graph says \(node.outputs.map { values[$0].shape })"
         )
       }
-    }
-  }
-
-  private func shapesGiven(by node: Node, _ inputs: [Shape]) throws(ShapeError) -> [Shape] {
-    do throws(ShapeError) {
-      return try node.operation.countableShapes(inputs)
-    } catch {
-      throw ShapeError("layer \(node.name): \(error.description)")
     }
   }
 
@@ -104,7 +93,8 @@ extension Graph {
       result.values[value].shape = shape
     }
     for node in nodes {
-      let given = try shapesGiven(by: node, node.inputs.map { result.values[$0].shape })
+      let given = try node.operation.countableShapes(
+        node.inputs.map { result.values[$0].shape }, layer: node.name)
       for (value, shape) in zip(node.outputs, given) { result.values[value].shape = shape }
     }
     return result

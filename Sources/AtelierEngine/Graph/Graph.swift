@@ -126,10 +126,7 @@ public struct Graph: Sendable, Hashable, Codable {
   mutating func append(
     _ operation: any Operation, _ inputs: [ValueID], name: String, layerType: String? = nil
   ) throws(ShapeError) -> [ValueID] {
-    let shapes: [Shape]
-    do throws(ShapeError) {
-      shapes = try operation.countableShapes(inputs.map { values[$0].shape })
-    } catch { throw ShapeError("layer \(name): \(error.description)") }
+    let shapes = try operation.countableShapes(inputs.map { values[$0].shape }, layer: name)
     let first = values.count
     for (index, shape) in shapes.enumerated() {
       values.append(Value(shape: shape, source: .node(nodes.count, output: index)))

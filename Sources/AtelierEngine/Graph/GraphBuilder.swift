@@ -133,8 +133,6 @@ public final class GraphBuilder {
 
   /// Forgets all outputs, so that the continued graph names its own.
   func removeOutputs() { graph.outputs = [] }
-
-  func names(at value: ValueID) -> String? { graph.outputs.first { $0.value == value }?.name }
 }
 
 /// What a max pool leaves for the unpooling that mirrors it.
@@ -145,10 +143,7 @@ struct PoolTrace {
 }
 
 /// Tells layer values apart, so that a copy is the same layer and a new one is another.
-public final class LayerIdentity: Sendable {
-  /// Makes a new identity.
-  public init() {}
-}
+public final class LayerIdentity: Sendable {}
 
 /// A value of a graph that is being traced.
 public struct SymbolicTensor {

@@ -78,16 +78,13 @@ public struct GroupNormalization: Layer {
 }
 
 /// Instance normalization: group normalization with one group a channel.
-public struct InstanceNormalization: Layer {
-  private let layer: GroupNormalization
+public typealias InstanceNormalization = GroupNormalization
 
-  /// Describes the layer.
+extension InstanceNormalization {
+  /// Describes an instance normalization.
   public init(epsilon: Float = 1e-5, isTrainable: Bool = true, name: String? = nil) {
-    layer = GroupNormalization(groups: nil, epsilon: epsilon, isTrainable: isTrainable, name: name)
+    self.init(groups: nil, epsilon: epsilon, isTrainable: isTrainable, name: name)
   }
-
-  /// The normalized tensor, of the same shape.
-  public func callAsFunction(_ input: SymbolicTensor) -> SymbolicTensor { layer(input) }
 }
 
 /// (x − mean) / deviation, channel by channel, with numbers that are known beforehand.
@@ -132,7 +129,7 @@ public struct Standardization: Layer {
     let bias = input.constant("\(call)_shift", [channels], .values(shifts))
     return input.applying(
       ConvolutionOperation(
-        ConvolutionAttributes(groups: channels), epilogue: FusedEpilogue(hasBias: true)),
+        attributes: ConvolutionAttributes(groups: channels), epilogue: FusedEpilogue(hasBias: true)),
       with: [weight, bias], name: call, layerType: "Standardization")
   }
 }

@@ -58,7 +58,8 @@ public struct MaxPool2D: Layer {
   public func callAsFunction(_ input: SymbolicTensor) -> SymbolicTensor {
     let call = input.builder.uniqueName(name, type: "max_pooling2d")
     let outputs = input.builder.apply(
-      MaxPoolOperation(attributes), [input.value], name: call, layerType: "MaxPooling2D")
+      MaxPoolOperation(attributes: attributes), [input.value], name: call, layerType: "MaxPooling2D"
+    )
     input.builder.pools[call] = PoolTrace(
       input: input, switches: outputs[1], attributes: attributes)
     return outputs[0]
@@ -105,11 +106,12 @@ public struct GlobalMaxPool2D: Layer {
   public func callAsFunction(_ input: SymbolicTensor) -> SymbolicTensor {
     guard input.shape.rank == 4 else {
       return input.applying(
-        MaxPoolOperation(PoolAttributes(window: 1)), name: name ?? "global_max_pooling2d")
+        MaxPoolOperation(attributes: PoolAttributes(window: 1)),
+        name: name ?? "global_max_pooling2d")
     }
     let whole = PoolAttributes(window: Extent(input.shape.height, input.shape.width))
     let maxima = input.applying(
-      MaxPoolOperation(whole), name: name ?? "global_max_pooling2d",
+      MaxPoolOperation(attributes: whole), name: name ?? "global_max_pooling2d",
       layerType: "GlobalMaxPooling2D")
     return maxima.applying(ReshapeOperation())
   }
@@ -127,7 +129,7 @@ extension ParameterlessLayer<AveragePoolOperation> {
     self.init(
       "AveragePooling2D", name,
       AveragePoolOperation(
-        PoolAttributes(window: window, stride: stride, padding: padding),
+        attributes: PoolAttributes(window: window, stride: stride, padding: padding),
         countIncludesPadding: countIncludesPadding))
   }
 }
@@ -214,7 +216,7 @@ public typealias Pad2D = ParameterlessLayer<PadOperation>
 extension ParameterlessLayer<PadOperation> {
   /// Describes what is added, and with which values.
   public init(_ border: Border, mode: PaddingMode = .zero, name: String? = nil) {
-    self.init("Padding2D", name, PadOperation(border, mode: mode))
+    self.init("Padding2D", name, PadOperation(border: border, mode: mode))
   }
 }
 
@@ -224,7 +226,7 @@ public typealias Crop2D = ParameterlessLayer<CropOperation>
 extension ParameterlessLayer<CropOperation> {
   /// Describes what is taken away.
   public init(_ border: Border, name: String? = nil) {
-    self.init("Cropping2D", name, CropOperation(border))
+    self.init("Cropping2D", name, CropOperation(border: border))
   }
 }
 
@@ -234,7 +236,7 @@ public typealias Activate = ParameterlessLayer<ActivationOperation>
 extension ParameterlessLayer<ActivationOperation> {
   /// Describes the function.
   public init(_ activation: Activation, name: String? = nil) {
-    self.init("Activation", name, ActivationOperation(activation))
+    self.init("Activation", name, ActivationOperation(activation: activation))
   }
 }
 

@@ -40,9 +40,6 @@ public struct SplitBatch: Operation {
   /// The samples of each result.
   public var sizes: [Int]
 
-  /// Makes a cut into results of these numbers of samples.
-  public init(sizes: [Int]) { self.sizes = sizes }
-
   /// The runs [N1, ...], [N2, ...] and so on.
   public func outputShapes(_ inputs: [Shape]) throws(ShapeError) -> [Shape] {
     try expectInputs(inputs, 1)
