@@ -87,10 +87,7 @@ extension Kernels {
     Self.fastest(measurement) { Self.multiplyAdd(instructionSet, pool, $0) } / 1e9
   }
 
-  /// The roofline of this machine.
-  ///
-  /// - Parameter measurement: How long, how often, how large.
-  /// - Returns: Arithmetic of every instruction set that the machine has, then caches and memory.
+  /// The roofline of this machine: arithmetic of every instruction set that it has, caches and memory.
   public func roofline(_ measurement: RooflineProtocol = .init()) -> [RooflineRate] {
     var rates = InstructionSet.available.map { arithmetic(.multiplyAdd, $0, measurement) }
     if RooflineLoops.bfloat16Operations != nil {

@@ -4,25 +4,15 @@ import COpenBLAS
 
 /// Eigenvalues of symmetric matrices.
 public enum SymmetricEigenvalues {
-  /// The eigenvalues in ascending order.
+  /// The eigenvalues of a symmetric matrix [size, size], size at least 1, in ascending order.
   ///
   /// One thread does it, whatever the machine has: more would change the order of sums, and fight our own pool.
-  ///
-  /// - Parameters:
-  ///   - matrix: size × size, symmetric.
-  ///   - size: Rows and columns, at least 1.
-  /// - Returns: `size` numbers, smallest first.
   public static func of(_ matrix: [Double], size: Int) -> [Double] {
     var matrix = matrix
     return solve("N", &matrix, size)
   }
 
-  /// The eigenvalues in ascending order with their eigenvectors.
-  ///
-  /// - Parameters:
-  ///   - matrix: size × size, symmetric.
-  ///   - size: Rows and columns, at least 1.
-  /// - Returns: The eigenvalues, and size × size numbers whose rows are the eigenvectors, of length 1, in the same order.
+  /// The same with the eigenvectors, of length 1, as the rows of a matrix [size, size] in the same order.
   public static func withVectors(
     of matrix: [Double], size: Int
   ) -> (values: [Double], vectors: [Double]) {

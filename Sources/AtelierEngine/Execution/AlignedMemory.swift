@@ -12,13 +12,11 @@ enum AlignedMemory {
   /// A large page of the system; blocks of at least two ask for them.
   private static let largePage = 2 << 20
 
-  /// A zeroed block aligned to 64 bytes; pages that are never touched cost nothing.
+  /// A zeroed block of `count` floats, aligned to 64 bytes, to be given to `free`; pages that are never touched cost nothing.
   ///
   /// Large blocks lie on large pages where the system has them: kernels that jump between the rows
   /// of an image else spend up to half of their time looking up addresses.
   ///
-  /// - Parameter count: Floats.
-  /// - Returns: The block, to be given to `free`.
   /// - Throws: `ShapeError` when the system has no such block.
   static func allocate(_ count: Int) throws(ShapeError) -> UnsafeMutablePointer<Float> {
     guard count <= 1 << 48 else {

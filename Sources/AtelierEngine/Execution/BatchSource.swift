@@ -8,14 +8,10 @@ public protocol BatchSource: Sendable {
   /// The steps of an epoch; nil where there is no such thing, as for endless random patches.
   var stepsPerEpoch: Int? { get }
 
-  /// The tensors of a step by the names of the programs' inputs.
+  /// The tensors of a step, from 0, by the names of the programs' inputs; an error ends the training.
   ///
   /// Called on a background thread, one step after the other. For one of several programs a name
   /// may be `PROGRAM/INPUT`.
-  ///
-  /// - Parameter step: The step, from 0.
-  /// - Returns: The tensors by name.
-  /// - Throws: What ends the training.
   func batch(step: Int) throws -> [String: Tensor]
 }
 

@@ -1,13 +1,12 @@
 // Calls of the same layers on several inputs become one call on a larger batch.
 
 extension Graph {
-  /// The graph in which layers that are called on several inputs run once, on all samples.
+  /// The graph in which layers that are called on several inputs run once, on all samples; this one where nothing is shared.
   ///
   /// A shared encoder reads its weights half as often then, and its kernels get twice the samples
   /// to share them. Only operations that treat each sample alone are joined, so results stay the
   /// same. Join before differentiating; names of inputs, outputs and parameters stay.
   ///
-  /// - Returns: The joined graph; this one where nothing is shared.
   /// - Throws: `ShapeError` when the graph itself is not valid.
   public func joiningSharedCalls() throws(ShapeError) -> Graph {
     let calls = SharedCalls(self)

@@ -53,10 +53,7 @@ extension Graph {
     return rows
   }
 
-  /// The summary table with total, trainable and non-trainable parameter counts.
-  ///
-  /// - Parameter title: The model's name.
-  /// - Returns: The table.
+  /// The summary table of a model of this name, with total, trainable and non-trainable parameter counts.
   public func summary(title: String = "model") -> String {
     let rows = summaryRows()
     let isSequential = rows.indices.dropFirst().allSatisfy {

@@ -77,8 +77,8 @@ extension Graph {
 
   /// The same network for other input shapes; every other shape follows by the operations' shape rules.
   ///
-  /// - Parameter shapes: New shapes by input name; inputs that are not named keep theirs.
-  /// - Returns: A graph that shares names and parameters with this one.
+  /// Inputs that are not named keep theirs, and names and parameters stay.
+  ///
   /// - Throws: `ShapeError` with the layer's name where a layer does not take the new size.
   public func reshaped(_ shapes: [String: Shape]) throws(ShapeError) -> Graph {
     var result = self
@@ -100,10 +100,7 @@ extension Graph {
     return result
   }
 
-  /// The same network with parameters made trainable or not.
-  ///
-  /// - Parameter isTrainable: Asked for every weight by name; statistics and constants are never trainable.
-  /// - Returns: The changed graph.
+  /// The same network with every weight, by name, made trainable or not; statistics and constants never are.
   public func settingTrainable(_ isTrainable: (String) -> Bool) -> Graph {
     var result = self
     for index in parameters.indices where parameters[index].role == .weight {

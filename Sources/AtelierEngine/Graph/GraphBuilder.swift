@@ -251,10 +251,8 @@ extension SymbolicTensor {
 }
 
 extension Graph {
-  /// Writes down the graph of the layers that `body` calls.
+  /// Writes down the graph of the inputs that `body` adds, the layers that it calls and the outputs that it names.
   ///
-  /// - Parameter body: Adds inputs, calls layers, names outputs.
-  /// - Returns: The graph.
   /// - Throws: `ShapeError`, the first one, with the layer's name.
   public static func trace(_ body: (GraphBuilder) -> Void) throws(ShapeError) -> Graph {
     let builder = GraphBuilder()
@@ -264,8 +262,8 @@ extension Graph {
 
   /// The graph with more layers after it, such as a loss.
   ///
-  /// - Parameter body: Gets the builder and this graph's outputs by name; the outputs that it names replace the old ones.
-  /// - Returns: The longer graph.
+  /// `body` gets the builder and this graph's inputs and outputs by name; the outputs that it names replace the old ones.
+  ///
   /// - Throws: `ShapeError`, the first one, with the layer's name.
   public func extended(
     _ body: (GraphBuilder, [String: SymbolicTensor]) -> Void

@@ -11,10 +11,8 @@ public protocol Operation: Sendable, Hashable, Codable {
   /// The name in model files, for example `convolution-2d`.
   static var kind: String { get }
 
-  /// The shapes of the outputs that inputs of these shapes give.
+  /// The shapes of the outputs, in order, that inputs of these shapes give.
   ///
-  /// - Parameter inputs: One shape per input, in order.
-  /// - Returns: One shape per output.
   /// - Throws: `ShapeError` saying what was expected and what was received.
   func outputShapes(_ inputs: [Shape]) throws(ShapeError) -> [Shape]
 
@@ -52,10 +50,8 @@ public protocol Operation: Sendable, Hashable, Codable {
   /// Computes the outputs.
   func run(_ context: borrowing ExecutionContext)
 
-  /// Appends the nodes that compute the gradients of the inputs.
+  /// Appends the nodes that compute the gradients of the inputs: a value for each, nil where there is none or nobody needs it.
   ///
-  /// - Parameter context: The node, the gradients of its outputs, and where nodes are appended.
-  /// - Returns: One value per input; nil where there is no gradient or nobody needs it.
   /// - Throws: `ShapeError` when the operation has no gradient.
   func differentiate(_ context: inout Derivation) throws(ShapeError) -> [ValueID?]
 

@@ -53,12 +53,7 @@ public enum Loss: Sendable, Hashable, Codable {
     }
   }
 
-  /// Appends the loss to a graph.
-  ///
-  /// - Parameters:
-  ///   - prediction: What the network gives.
-  ///   - target: What it should give; class indices [..., 1] for sparse losses.
-  /// - Returns: A scalar.
+  /// Appends the loss, a scalar, of what a network gives and what it should give: class indices [..., 1] for sparse losses.
   public func callAsFunction(
     _ prediction: SymbolicTensor, _ target: SymbolicTensor
   ) -> SymbolicTensor {
