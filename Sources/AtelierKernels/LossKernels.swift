@@ -35,12 +35,12 @@ extension Kernels {
     return ElementParts(count: rows * channels, unit: 16 * channels, limit: 256)
   }
 
-  /// Runs `body` with the first row and the number of rows of every part.
+  /// Runs `body` with the first row, its first element and the number of rows of every part.
   private func forEachBlockOfRows(
-    _ rows: Int, channels: Int, _ body: (_ first: Int, _ count: Int) -> Void
+    _ rows: Int, channels: Int, _ body: (_ first: Int, _ start: Int, _ count: Int) -> Void
   ) {
     forEachPart(Self.rowParts(rows, channels: channels)) { _, start, count in
-      body(start / channels, count / channels)
+      body(start / channels, start, count / channels)
     }
   }
 
@@ -61,9 +61,8 @@ extension Kernels {
   public func softmaxForward(
     _ x: UnsafePointer<Float>, _ y: UnsafeMutablePointer<Float>, rows: Int, channels: Int
   ) {
-    let kernel = elementwise.pointee.softmax
-    forEachBlockOfRows(rows, channels: channels) { first, count in
-      kernel(x + first * channels, y + first * channels, count, channels)
+    forEachBlockOfRows(rows, channels: channels) { _, start, count in
+      elementwise.pointee.softmax(x + start, y + start, count, channels)
     }
   }
 
@@ -72,10 +71,8 @@ extension Kernels {
     y: UnsafePointer<Float>, dy: UnsafePointer<Float>, dx: UnsafeMutablePointer<Float>, rows: Int,
     channels: Int
   ) {
-    let kernel = elementwise.pointee.softmax_gradient
-    forEachBlockOfRows(rows, channels: channels) { first, count in
-      let start = first * channels
-      kernel(y + start, dy + start, dx + start, count, channels)
+    forEachBlockOfRows(rows, channels: channels) { _, start, count in
+      elementwise.pointee.softmax_gradient(y + start, dy + start, dx + start, count, channels)
     }
   }
 
@@ -84,10 +81,9 @@ extension Kernels {
     _ loss: PointwiseLoss, prediction: UnsafePointer<Float>, target: UnsafePointer<Float>,
     count: Int
   ) -> Double {
-    let kernel = elementwise.pointee.loss
     let (kind, parameter) = loss.code
     return sumOfParts(ElementParts(count: count, limit: 64)) {
-      kernel(kind, parameter, prediction + $0, target + $0, $1)
+      elementwise.pointee.loss(kind, parameter, prediction + $0, target + $0, $1)
     }
   }
 
@@ -144,10 +140,9 @@ extension Kernels {
     channels: Int, scale: Float, gradient: UnsafeMutablePointer<Float>
   ) {
     let kernel = elementwise.pointee.cross_entropy_gradient
-    forEachBlockOfRows(rows, channels: channels) { first, count in
+    forEachBlockOfRows(rows, channels: channels) { first, start, count in
       var task = Self.task(classWeights, ignoreLabel, focalGamma, channels: channels)
       task.rows = count
-      let start = first * channels
       withUnsafePointer(to: task) {
         kernel($0, logits + start, labels + first, scale, gradient + start)
       }
@@ -158,9 +153,8 @@ extension Kernels {
   public func categoricalCrossEntropy(
     logits: UnsafePointer<Float>, targets: UnsafePointer<Float>, rows: Int, channels: Int
   ) -> Double {
-    let kernel = elementwise.pointee.categorical
-    return sumOfParts(Self.rowParts(rows, channels: channels)) { start, count in
-      kernel(logits + start, targets + start, count / channels, channels)
+    sumOfParts(Self.rowParts(rows, channels: channels)) { start, count in
+      elementwise.pointee.categorical(logits + start, targets + start, count / channels, channels)
     }
   }
 
@@ -170,8 +164,7 @@ extension Kernels {
     gradient: UnsafeMutablePointer<Float>, rows: Int, channels: Int
   ) {
     let kernel = elementwise.pointee.categorical_gradient
-    forEachBlockOfRows(rows, channels: channels) { first, count in
-      let start = first * channels
+    forEachBlockOfRows(rows, channels: channels) { _, start, count in
       kernel(logits + start, targets + start, scale, gradient + start, count, channels)
     }
   }
@@ -184,9 +177,8 @@ extension Kernels {
     logits: UnsafePointer<Float>, labels: UnsafePointer<Float>, targeted: Bool, kappa: Float,
     rows: Int, channels: Int
   ) -> Double {
-    let kernel = elementwise.pointee.margin
-    return sumOfParts(Self.rowParts(rows, channels: channels)) { start, count in
-      kernel(
+    sumOfParts(Self.rowParts(rows, channels: channels)) { start, count in
+      elementwise.pointee.margin(
         logits + start, labels + start / channels, targeted ? 1 : 0, kappa, count / channels,
         channels)
     }
@@ -197,10 +189,8 @@ extension Kernels {
     logits: UnsafePointer<Float>, labels: UnsafePointer<Float>, targeted: Bool, kappa: Float,
     rows: Int, channels: Int, scale: Float, gradient: UnsafeMutablePointer<Float>
   ) {
-    let kernel = elementwise.pointee.margin_gradient
-    forEachBlockOfRows(rows, channels: channels) { first, count in
-      let start = first * channels
-      kernel(
+    forEachBlockOfRows(rows, channels: channels) { first, start, count in
+      elementwise.pointee.margin_gradient(
         logits + start, labels + first, targeted ? 1 : 0, kappa, scale, gradient + start, count,
         channels)
     }

@@ -61,7 +61,6 @@ extension Kernels {
     _ y: UnsafeMutablePointer<Float>, pixels: Int, channels: Int
   ) {
     let slope = Self.slope(activation)
-    let kernel = elementwise.pointee.row_affine
     let rows = ChannelRows(channels: channels)
     let width = rows.width
     withUnsafeTemporaryAllocation(of: Float.self, capacity: 2 * width) { tables in
@@ -73,7 +72,7 @@ extension Kernels {
       let scales = scale.read
       let shifts = shift.read
       forEachPart(rows.parts(of: pixels * channels)) { _, start, count in
-        kernel(x + start, scales, shifts, slope, y + start, count, width)
+        elementwise.pointee.row_affine(x + start, scales, shifts, slope, y + start, count, width)
       }
     }
   }

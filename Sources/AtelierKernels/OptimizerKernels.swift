@@ -113,9 +113,8 @@ extension Kernels {
     var settings = Self.settings(learningRate, gradientScale, weightDecay, epsilon)
     settings.keep1 = alpha
     settings.momentum = momentum
-    let kernel = elementwise.pointee.rmsprop
     sweep(settings, count) { settings, start, count in
-      kernel(
+      elementwise.pointee.rmsprop(
         settings, parameters + start, gradients + start, squareAverage + start,
         momentumBuffer.map { $0 + start }, gradientAverage.map { $0 + start }, count)
     }

@@ -204,8 +204,7 @@ static int png_header(ci_reader *reader) {
   int status = png_check_chunks(reader);
   if (status != CI_OK) return status;
   reader->png = png_create_read_struct(PNG_LIBPNG_VER_STRING, reader, png_failed, png_warned);
-  if (!reader->png) return fail(reader, CI_NO_MEMORY, "no memory for the PNG reader");
-  reader->info = png_create_info_struct(reader->png);
+  reader->info = reader->png ? png_create_info_struct(reader->png) : NULL;
   if (!reader->info) return fail(reader, CI_NO_MEMORY, "no memory for the PNG reader");
   if (setjmp(png_jmpbuf(reader->png))) return CI_CORRUPT;
   png_set_user_limits(reader->png, 1000000, 1000000);

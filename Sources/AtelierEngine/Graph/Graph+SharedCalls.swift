@@ -126,16 +126,10 @@ private struct Emission {
     alone = graph.values.map { _ in nil }
     joined = graph.values.map { _ in nil }
     for (index, value) in graph.values.enumerated() {
-      switch value.source {
-      case .input(let name): alone[index] = new.appendInput(name, value.shape)
-      case .parameter, .node: break
-      }
+      if case .input(let name) = value.source { alone[index] = new.appendInput(name, value.shape) }
     }
     // Parameters keep their order; a value reads each.
-    var readers = [ValueID?](repeating: nil, count: graph.parameters.count)
-    for parameter in graph.parameters.indices {
-      readers[parameter] = new.appendParameter(graph.parameters[parameter])
-    }
+    let readers = graph.parameters.map { new.appendParameter($0) }
     for (index, value) in graph.values.enumerated() {
       if case .parameter(let parameter) = value.source { alone[index] = readers[parameter] }
     }

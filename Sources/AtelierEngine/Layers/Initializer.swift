@@ -1,11 +1,5 @@
 // How parameters start: seeded initialisers.
 
-#if canImport(Glibc)
-import Glibc
-#elseif canImport(Darwin)
-import Darwin
-#endif
-
 /// How a parameter starts.
 ///
 /// Fans are those of the shape [kernel height, kernel width, in, out], [in, out] or [out].

@@ -99,10 +99,8 @@ public struct GlobalMaxPool2D: Layer {
   /// The layer's name.
   public var name: String?
 
-  /// Describes the layer.
   public init(name: String? = nil) { self.name = name }
 
-  /// The maximum over all pixels: [N, H, W, C] gives [N, C].
   public func callAsFunction(_ input: SymbolicTensor) -> SymbolicTensor {
     guard input.shape.rank == 4 else {
       return input.applying(
@@ -138,7 +136,6 @@ extension ParameterlessLayer<AveragePoolOperation> {
 public typealias GlobalAveragePool2D = ParameterlessLayer<GlobalAveragePoolOperation>
 
 extension ParameterlessLayer<GlobalAveragePoolOperation> {
-  /// Describes the layer.
   public init(name: String? = nil) {
     self.init("GlobalAveragePooling2D", name, GlobalAveragePoolOperation())
   }
@@ -244,7 +241,6 @@ extension ParameterlessLayer<ActivationOperation> {
 public typealias Softmax = ParameterlessLayer<SoftmaxOperation>
 
 extension ParameterlessLayer<SoftmaxOperation> {
-  /// Describes the layer.
   public init(name: String? = nil) { self.init("Softmax", name, SoftmaxOperation()) }
 }
 

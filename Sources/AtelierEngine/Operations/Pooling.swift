@@ -87,14 +87,10 @@ public struct MaxPoolOperation: Operation {
 
   public func run(_ context: borrowing ExecutionContext) {
     let geometry = attributes.checkedGeometry(context.shapes.inputs[0])
-    let pooled = context.shapes.outputs[0].count
-    if let switches = context.output(1) {
-      switches.withMemoryRebound(to: Int32.self, capacity: pooled) {
-        context.kernels.maxPool(geometry, context.input(0), context.output, switches: $0)
-      }
-    } else {
-      context.kernels.maxPool(geometry, context.input(0), context.output, switches: nil)
+    let switches = context.output(1).map {
+      UnsafeMutableRawPointer($0).assumingMemoryBound(to: Int32.self)
     }
+    context.kernels.maxPool(geometry, context.input(0), context.output, switches: switches)
   }
 
   public func differentiate(_ context: inout Derivation) throws(ShapeError) -> [ValueID?] {

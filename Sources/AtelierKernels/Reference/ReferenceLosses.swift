@@ -118,15 +118,14 @@ extension Reference {
     channels: Int, scale: Float, gradient: UnsafeMutablePointer<Float>
   ) {
     for row in 0..<rows {
-      let label = index(ofLabel: labels[row], ignoreLabel: ignoreLabel, channels: channels)
+      for c in 0..<channels { gradient[row * channels + c] = 0 }
+      guard
+        let label = index(ofLabel: labels[row], ignoreLabel: ignoreLabel, channels: channels)
+      else { continue }
       let logs = logSoftmax(logits + row * channels, channels: channels)
+      let weight = (classWeights.map { Double($0[label]) } ?? 1) * Double(scale)
+      let factor = focalFactor(logProbability: logs[label], gamma: Double(focalGamma))
       for c in 0..<channels {
-        guard let label else {
-          gradient[row * channels + c] = 0
-          continue
-        }
-        let weight = (classWeights.map { Double($0[label]) } ?? 1) * Double(scale)
-        let factor = focalFactor(logProbability: logs[label], gamma: Double(focalGamma))
         let slope = exp(logs[c]) - (c == label ? 1 : 0)
         gradient[row * channels + c] = Float(weight * factor * slope)
       }
