@@ -65,7 +65,6 @@ extension Shape: ExpressibleByArrayLiteral {
 }
 
 extension Shape: Codable {
-  /// Reads the array of sizes.
   public init(from decoder: any Decoder) throws {
     let sizes = try decoder.singleValueContainer().decode([Int].self)
     guard sizes.allSatisfy({ $0 >= 0 }) else {
@@ -74,7 +73,6 @@ extension Shape: Codable {
     self.init(sizes)
   }
 
-  /// Writes the array of sizes.
   public func encode(to encoder: any Encoder) throws {
     var container = encoder.singleValueContainer()
     try container.encode(dimensions)

@@ -47,11 +47,8 @@ struct DeepPlan {
     let width = forward ? g.outputWidth : (g.inputWidth + g.strideWidth - 1) / g.strideWidth
     pixels = g.batch * height * width
     guard pixels > 0, pixels <= Self.mostPixels else { return nil }
-    if !isPointwise {
-      guard width < Self.leastRowWidth, g.weightCount >= Self.fewestGatheredWeights else {
-        return nil
-      }
-    }
+    let isSmall = width < Self.leastRowWidth && g.weightCount >= Self.fewestGatheredWeights
+    guard isPointwise || isSmall else { return nil }
     family = ConvolutionStencils(g, pass: pass, table: table).inSingles(.blocks)
     blocks = family.channelBlocks
     pixelParts = (pixels + Self.pixelsHeld - 1) / Self.pixelsHeld

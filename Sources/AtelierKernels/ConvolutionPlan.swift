@@ -209,10 +209,8 @@ struct ConvolutionCall {
 extension ConvolutionPlan: Hashable {
   private var key: [AnyHashable] { [geometry, pass, name] + kernels.key }
 
-  /// Whether both run the same.
   public static func == (left: Self, right: Self) -> Bool { left.key == right.key }
 
-  /// Feeds what fixes it.
   public func hash(into hasher: inout Hasher) { hasher.combine(key) }
 }
 

@@ -187,12 +187,10 @@ struct WeightGradientCall {
 
 /// What fixes a plan: its sizes and the kernels that it was made for.
 extension WeightGradientPlan: Hashable {
-  /// Whether both run the same.
   public static func == (left: Self, right: Self) -> Bool {
     left.geometry == right.geometry && left.kernels.key == right.kernels.key
   }
 
-  /// Feeds what fixes it.
   public func hash(into hasher: inout Hasher) {
     hasher.combine(geometry)
     hasher.combine(kernels.key)

@@ -18,11 +18,13 @@ extension Kernels {
 
   /// What nearly all optimizers are told.
   private static func settings(
-    _ rate: Float, _ gradientScale: Float, _ decay: Float = 0, _ epsilon: Float = 0
+    _ rate: Float, _ gradientScale: Float, _ decay: Float = 0, _ epsilon: Float = 0,
+    keeping keep1: Float = 0, _ keep2: Float = 0
   ) -> ck_optimizer {
     var settings = ck_optimizer()
     (settings.rate, settings.scale) = (rate, gradientScale)
     (settings.decay, settings.epsilon) = (decay, epsilon)
+    (settings.keep1, settings.keep2) = (keep1, keep2)
     return settings
   }
 
@@ -95,8 +97,7 @@ extension Kernels {
     learningRate: Float, rho: Float, epsilon: Float, weightDecay: Float, gradientScale: Float,
     count: Int
   ) {
-    var settings = Self.settings(learningRate, gradientScale, weightDecay, epsilon)
-    settings.keep1 = rho
+    let settings = Self.settings(learningRate, gradientScale, weightDecay, epsilon, keeping: rho)
     sweep(
       settings, elementwise.pointee.adadelta, parameters, gradients, squareAverage, deltaAverage,
       count)
@@ -110,8 +111,7 @@ extension Kernels {
     gradientAverage: UnsafeMutablePointer<Float>?, learningRate: Float, alpha: Float,
     epsilon: Float, momentum: Float, weightDecay: Float, gradientScale: Float, count: Int
   ) {
-    var settings = Self.settings(learningRate, gradientScale, weightDecay, epsilon)
-    settings.keep1 = alpha
+    var settings = Self.settings(learningRate, gradientScale, weightDecay, epsilon, keeping: alpha)
     settings.momentum = momentum
     sweep(settings, count) { settings, start, count in
       elementwise.pointee.rmsprop(
@@ -128,9 +128,8 @@ extension Kernels {
     learningRate: Float, beta1: Float, beta2: Float, epsilon: Float, weightDecay: Float,
     decoupled: Bool, step: Int, gradientScale: Float, count: Int
   ) {
-    var settings = Self.settings(learningRate, gradientScale, weightDecay, epsilon)
-    settings.keep1 = beta1
-    settings.keep2 = beta2
+    var settings = Self.settings(
+      learningRate, gradientScale, weightDecay, epsilon, keeping: beta1, beta2)
     settings.first_factor = Float(Double(learningRate) / Self.correction(beta1, step: step))
     settings.second_factor = Float(1 / Self.correction(beta2, step: step).squareRoot())
     settings.decoupled = decoupled ? 1 : 0
@@ -152,9 +151,8 @@ extension Kernels {
     let rate = Double(learningRate)
     let now = rate * (1 - Double(mu)) / (1 - product)
     let next = rate * Double(muNext) / (1 - product * Double(muNext))
-    var settings = Self.settings(learningRate, gradientScale, weightDecay, epsilon)
-    settings.keep1 = beta1
-    settings.keep2 = beta2
+    var settings = Self.settings(
+      learningRate, gradientScale, weightDecay, epsilon, keeping: beta1, beta2)
     settings.first_factor = Float(now)
     settings.second_factor = Float(1 / Self.correction(beta2, step: step).squareRoot())
     settings.third_factor = Float(next)

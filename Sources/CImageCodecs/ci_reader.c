@@ -61,17 +61,12 @@ static void png_warned(png_structp png, png_const_charp text) {
 
 static void png_pull(png_structp png, png_bytep into, size_t count) {
   ci_reader *reader = png_get_io_ptr(png);
-  if (reader->file) {
-    if (fread(into, 1, count, reader->file) != count) {
-      png_error(png, "the data ends too early");
-    }
-  } else {
-    if (count > reader->header.file_bytes - reader->position) {
-      png_error(png, "the data ends too early");
-    }
-    memcpy(into, reader->bytes + reader->position, count);
-    reader->position += count;
-  }
+  int is_there = reader->file ? fread(into, 1, count, reader->file) == count
+                              : count <= reader->header.file_bytes - reader->position;
+  if (!is_there) png_error(png, "the data ends too early");
+  if (reader->file) return;
+  memcpy(into, reader->bytes + reader->position, count);
+  reader->position += count;
 }
 
 // ---- libjpeg's callbacks ----

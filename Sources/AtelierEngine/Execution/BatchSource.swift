@@ -16,7 +16,6 @@ public protocol BatchSource: Sendable {
 }
 
 extension BatchSource {
-  /// No epochs.
   public var stepsPerEpoch: Int? { nil }
 }
 
@@ -34,6 +33,5 @@ public struct ClosureBatchSource: BatchSource {
     self.make = make
   }
 
-  /// Calls the closure.
   public func batch(step: Int) throws -> [String: Tensor] { try make(step) }
 }

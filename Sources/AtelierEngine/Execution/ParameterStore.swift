@@ -120,11 +120,7 @@ public final class ParameterStore: @unchecked Sendable {
     guard entry.shape == tensor.shape else {
       throw ShapeError("parameter \(name) has shape \(entry.shape); received \(tensor.shape)")
     }
-    tensor.elements.withUnsafeBufferPointer { source in
-      if let base = source.baseAddress {
-        (memory + entry.offset).update(from: base, count: source.count)
-      }
-    }
+    (memory + entry.offset).update(from: tensor.elements, count: tensor.count)
     versions[index] += 1
   }
 
@@ -137,9 +133,7 @@ public final class ParameterStore: @unchecked Sendable {
   public func restore(_ snapshot: [Float]) {
     precondition(
       snapshot.count == count, "a snapshot has \(count) floats; received \(snapshot.count)")
-    snapshot.withUnsafeBufferPointer { source in
-      if let base = source.baseAddress { memory.update(from: base, count: count) }
-    }
+    memory.update(from: snapshot, count: count)
     touch()
   }
 

@@ -100,9 +100,7 @@ public final class Program: @unchecked Sendable {
       throw ShapeError("input \(name) has shape \(shape); received \(tensor.shape)")
     }
     guard case .arena(let offset) = plan.locations[value] else { return }
-    tensor.elements.withUnsafeBufferPointer { source in
-      if let base = source.baseAddress { (arena + offset).update(from: base, count: source.count) }
-    }
+    (arena + offset).update(from: tensor.elements, count: shape.count)
   }
 
   /// Lets the caller write an input in place; the buffer is as long as the input's shape.

@@ -159,7 +159,6 @@ extension Graph.Node: Hashable {
       && left.outputs == right.outputs && left.operation.equals(right.operation)
   }
 
-  /// Feeds all parts.
   public func hash(into hasher: inout Hasher) {
     hasher.combine(name)
     hasher.combine(AnyHashable(operation))

@@ -221,7 +221,6 @@ extension ParameterlessLayer<PadOperation> {
 public typealias Crop2D = ParameterlessLayer<CropOperation>
 
 extension ParameterlessLayer<CropOperation> {
-  /// Describes what is taken away.
   public init(_ border: Border, name: String? = nil) {
     self.init("Cropping2D", name, CropOperation(border: border))
   }
@@ -231,7 +230,6 @@ extension ParameterlessLayer<CropOperation> {
 public typealias Activate = ParameterlessLayer<ActivationOperation>
 
 extension ParameterlessLayer<ActivationOperation> {
-  /// Describes the function.
   public init(_ activation: Activation, name: String? = nil) {
     self.init("Activation", name, ActivationOperation(activation: activation))
   }

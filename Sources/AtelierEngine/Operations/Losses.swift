@@ -24,18 +24,15 @@ public struct PointwiseLossOperation: Operation {
   }
 
   public func differentiate(_ context: inout Derivation) throws(ShapeError) -> [ValueID?] {
-    let inputs = context.inputs
+    let (inputs, operation) = (context.inputs, PointwiseLossGradient(loss: loss))
     let gradient =
-      context.isNeeded[0]
-      ? try context.one(PointwiseLossGradient(loss: loss), inputs + [context.upstream]) : nil
+      context.isNeeded[0] ? try context.one(operation, inputs + [context.upstream]) : nil
     guard context.isNeeded[1] else { return [gradient, nil] }
     // All but binary cross-entropy depend on the difference alone, so the target's gradient is the negative.
     guard loss != .binaryCrossEntropy else {
       throw ShapeError("binary cross-entropy has no gradient to its target")
     }
-    let swapped = try context.one(
-      PointwiseLossGradient(loss: loss), [inputs[1], inputs[0], context.upstream])
-    return [gradient, swapped]
+    return [gradient, try context.one(operation, [inputs[1], inputs[0], context.upstream])]
   }
 }
 

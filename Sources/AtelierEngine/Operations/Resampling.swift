@@ -6,7 +6,7 @@ import AtelierKernels
 public struct BilinearResizeOperation: Operation {
   public static let kind = "bilinear-resize-2d"
   public var treatsSamplesAlone: Bool { true }
-  /// How the output size follows from the input.
+  /// The sizes of an output.
   public enum Target: Sendable, Hashable, Codable {
     /// The input's sizes times these.
     case factor(Extent)

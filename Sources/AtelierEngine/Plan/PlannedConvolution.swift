@@ -190,7 +190,6 @@ public struct PlannedWeightGradient: LoadingOperation {
 
   func canLoad(restStart: Int) -> Bool { loading == nil && plan.canLoad(restStart: restStart) }
 
-  /// The operation's.
   public func outputShapes(_ inputs: [Shape]) throws(ShapeError) -> [Shape] {
     try expectInputs(inputs, self.inputs.roles.count)
     let image = try loading?.shape(of: inputs[0], inputs[2...]) ?? inputs[0]

@@ -13,7 +13,6 @@ public struct NormalizationByMoments: PlannedOperation {
   public let operation: BatchNormalizationOperation
   public var movedInputs: [Int] { operation.movedInputs }
 
-  /// The operation's.
   public func outputShapes(_ inputs: [Shape]) throws(ShapeError) -> [Shape] {
     let shapes = try operation.outputShapes(inputs.dropLast())
     if let moments = inputs.last { try expectMoments(moments, of: inputs[0]) }
