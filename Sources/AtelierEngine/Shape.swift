@@ -38,6 +38,8 @@ public struct Shape: Hashable, Sendable {
   public var batch: Int { dimensions.first ?? 1 }
   /// The last axis, 1 for a scalar.
   public var channels: Int { dimensions.last ?? 1 }
+  /// All axes but the last together, such as pixels, and the last.
+  var matrix: (rows: Int, channels: Int) { (count / channels, channels) }
   /// The rows of an image batch (axis 1 of 4), 1 for other ranks.
   public var height: Int { rank == 4 ? dimensions[1] : 1 }
   /// The columns of an image batch (axis 2 of 4), 1 for other ranks.
@@ -54,9 +56,7 @@ public struct Shape: Hashable, Sendable {
 
 extension Shape: CustomStringConvertible {
   /// The sizes in brackets, as in `[16, 96, 96, 3]`.
-  public var description: String {
-    "[" + dimensions.map(String.init).joined(separator: ", ") + "]"
-  }
+  public var description: String { "[" + dimensions.map(String.init).joined(separator: ", ") + "]" }
 }
 
 extension Shape: ExpressibleByArrayLiteral {
@@ -65,7 +65,6 @@ extension Shape: ExpressibleByArrayLiteral {
 }
 
 extension Shape: Codable {
-  /// Reads the array of sizes.
   public init(from decoder: any Decoder) throws {
     let sizes = try decoder.singleValueContainer().decode([Int].self)
     guard sizes.allSatisfy({ $0 >= 0 }) else {
@@ -74,7 +73,6 @@ extension Shape: Codable {
     self.init(sizes)
   }
 
-  /// Writes the array of sizes.
   public func encode(to encoder: any Encoder) throws {
     var container = encoder.singleValueContainer()
     try container.encode(dimensions)

@@ -43,26 +43,22 @@ extension Kernels {
       destination_pixel: destinationStrides.2)
     let from = source + sourceStart
     let to = destination + destinationStart
-    forRowBlocks(batch * height, elementsPerRow: width * channels) { first, last in
-      withUnsafePointer(to: g) {
-        ck_spatial_copy(spatialLevel, $0, first, last, from, to, accumulate ? 1 : 0)
-      }
+    forRowBlocks(g, batch * height, elementsPerRow: width * channels) {
+      spatial.pointee.copy($0, $1, $2, from, to, accumulate ? 1 : 0)
     }
   }
 
   /// Pads: x [N, H, W, C] → y [N, top + H + bottom, left + W + right, C].
   public func pad(
     _ x: UnsafePointer<Float>, _ y: UnsafeMutablePointer<Float>, batch: Int, inputHeight: Int,
-    inputWidth: Int, channels: Int, top: Int, bottom: Int, left: Int, right: Int,
-    mode: PaddingMode
+    inputWidth: Int, channels: Int, top: Int, bottom: Int, left: Int, right: Int, mode: PaddingMode
   ) {
     let g = padGeometry(
       batch, inputHeight, inputWidth, channels, (top, bottom), (left, right), mode)
     forRowBlocks(
-      batch * (top + inputHeight + bottom), elementsPerRow: (left + inputWidth + right) * channels
-    ) { first, last in
-      withUnsafePointer(to: g) { ck_spatial_pad(spatialLevel, $0, first, last, x, y) }
-    }
+      g, batch * (top + inputHeight + bottom),
+      elementsPerRow: (left + inputWidth + right) * channels
+    ) { spatial.pointee.pad($0, $1, $2, x, y) }
   }
 
   /// The gradient (and adjoint) of padding: dy [N, top + H + bottom, left + W + right, C] → dx [N,
@@ -71,13 +67,12 @@ extension Kernels {
   /// Contributions add up in row-major order of the padded image.
   public func padGradient(
     _ dy: UnsafePointer<Float>, _ dx: UnsafeMutablePointer<Float>, batch: Int, inputHeight: Int,
-    inputWidth: Int, channels: Int, top: Int, bottom: Int, left: Int, right: Int,
-    mode: PaddingMode
+    inputWidth: Int, channels: Int, top: Int, bottom: Int, left: Int, right: Int, mode: PaddingMode
   ) {
     let g = padGeometry(
       batch, inputHeight, inputWidth, channels, (top, bottom), (left, right), mode)
-    forRowBlocks(batch * inputHeight, elementsPerRow: inputWidth * channels) { first, last in
-      withUnsafePointer(to: g) { ck_spatial_pad_gradient(spatialLevel, $0, first, last, dy, dx) }
+    forRowBlocks(g, batch * inputHeight, elementsPerRow: inputWidth * channels) {
+      spatial.pointee.pad_gradient($0, $1, $2, dy, dx)
     }
   }
 
@@ -86,14 +81,12 @@ extension Kernels {
     _ vertical: (Int, Int), _ horizontal: (Int, Int), _ mode: PaddingMode
   ) -> ck_pad_geometry {
     precondition(
-      min(batch, channels) >= 0
-        && min(vertical.0, vertical.1, horizontal.0, horizontal.1) >= 0
+      min(batch, channels) >= 0 && min(vertical.0, vertical.1, horizontal.0, horizontal.1) >= 0
         && (mode == .zero ? min(inputHeight, inputWidth) >= 0 : min(inputHeight, inputWidth) >= 1),
       "padding is at least 0 and needs pixels to repeat: \(batch) × \(inputHeight) × "
         + "\(inputWidth) × \(channels), \(vertical), \(horizontal), \(mode.rawValue)")
     return ck_pad_geometry(
       batch: batch, input_height: inputHeight, input_width: inputWidth, channels: channels,
-      top: vertical.0, bottom: vertical.1, left: horizontal.0, right: horizontal.1,
-      mode: mode.code)
+      top: vertical.0, bottom: vertical.1, left: horizontal.0, right: horizontal.1, mode: mode.code)
   }
 }

@@ -6,13 +6,8 @@ import CKernels
 extension Kernels {
   /// The convolution family of this instruction set and precision.
   var convolutionTable: UnsafePointer<ck_convolution_table> {
-    let code: Int32 =
-      switch instructionSet {
-      case .baseline: 0
-      case .avx2: 1
-      case .avx512: precision == .bfloat16 ? 3 : 2
-      }
-    return ck_convolution_kernels(code)
+    // Only AVX-512 has bfloat16.
+    ck_convolution_kernels(precision == .bfloat16 ? 3 : instructionSet.code)
   }
 
   /// Packs the weights of a pass for the direct algorithm.
@@ -51,18 +46,14 @@ extension Kernels {
         } else if set.form == .depthwise {
           table.depthwise(&stencil, &ending, &part, call.source, call.weights, call.result)
         } else {
-          table.rows(
-            &stencil, &ending, &part, call.source, call.weights, call.result,
-            buffer)
+          table.rows(&stencil, &ending, &part, call.source, call.weights, call.result, buffer)
         }
       }
     }
   }
 
   /// A lane's scratch size, rounded up so that two threads never write to one cache line.
-  static func paddedScratch(_ count: Int) -> Int {
-    count == 0 ? 0 : (count + 63) / 32 * 32
-  }
+  static func paddedScratch(_ count: Int) -> Int { count == 0 ? 0 : (count + 63) / 32 * 32 }
 }
 
 extension ck_conv_epilogue {

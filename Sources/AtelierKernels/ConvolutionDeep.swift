@@ -43,16 +43,12 @@ struct DeepPlan {
       && g.paddingTop == 0 && g.paddingLeft == 0 && g.inputHeight == g.outputHeight
       && g.inputWidth == g.outputWidth
     let forward = pass == .forward
-    let height =
-      forward ? g.outputHeight : (g.inputHeight + g.strideHeight - 1) / g.strideHeight
+    let height = forward ? g.outputHeight : (g.inputHeight + g.strideHeight - 1) / g.strideHeight
     let width = forward ? g.outputWidth : (g.inputWidth + g.strideWidth - 1) / g.strideWidth
     pixels = g.batch * height * width
     guard pixels > 0, pixels <= Self.mostPixels else { return nil }
-    if !isPointwise {
-      guard width < Self.leastRowWidth, g.weightCount >= Self.fewestGatheredWeights else {
-        return nil
-      }
-    }
+    let isSmall = width < Self.leastRowWidth && g.weightCount >= Self.fewestGatheredWeights
+    guard isPointwise || isSmall else { return nil }
     family = ConvolutionStencils(g, pass: pass, table: table).inSingles(.blocks)
     blocks = family.channelBlocks
     pixelParts = (pixels + Self.pixelsHeld - 1) / Self.pixelsHeld
@@ -130,27 +126,24 @@ extension Kernels {
   }
 
   /// The weight and bias gradients; each part owns whole rows, so nothing is summed twice.
-  func runDeepGradient(
-    _ deep: DeepGradientPlan, input: UnsafePointer<Float>, outputGradient: UnsafePointer<Float>,
-    weightGradient: UnsafeMutablePointer<Float>, biasGradient: UnsafeMutablePointer<Float>?,
-    workspace: UnsafeMutablePointer<Float>
-  ) {
+  func runDeepGradient(_ deep: DeepGradientPlan, _ call: WeightGradientCall) {
     let table = convolutionTable.pointee
     let plan = deep.plan
     pool.parallelFor(plan.blocks) { block in
       table.deep_pack_gradient(
-        outputGradient, plan.pixels, deep.results, block,
-        workspace + block * plan.family.block * plan.pixels, biasGradient)
+        call.outputGradient, plan.pixels, deep.results, block,
+        call.workspace + block * plan.family.block * plan.pixels, call.biasGradient)
     }
-    let buffers = workspace + deep.packedCount
+    let buffers = call.workspace + deep.packedCount
     pool.parallelFor(lanes: deep.taps * deep.channelParts) { index, lane in
       var stencil = plan.family.stencils[0]
       let tap = index / deep.channelParts
       let channel = index % deep.channelParts * deep.channelsPerPart
       table.deep_weight(
         &stencil, tap / deep.tapsWide, tap % deep.tapsWide, channel,
-        min(channel + deep.channelsPerPart, deep.channels), deep.rowsHeld, input, workspace,
-        weightGradient + tap * deep.channels * deep.results, buffers + lane * deep.scratch)
+        min(channel + deep.channelsPerPart, deep.channels), deep.rowsHeld, call.input,
+        call.workspace, call.weightGradient + tap * deep.channels * deep.results,
+        buffers + lane * deep.scratch)
     }
   }
 }

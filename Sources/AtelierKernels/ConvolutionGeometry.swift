@@ -58,11 +58,7 @@ public struct ConvolutionGeometry: Hashable, Sendable {
     kernelHeight * kernelWidth * (inputChannels / max(groups, 1)) * outputChannels
   }
   /// Multiply-adds of the direct algorithm, padding included.
-  public var multiplyAdds: Int {
-    batch * outputHeight * outputWidth * kernelHeight * kernelWidth
-      * (inputChannels / max(groups, 1))
-      * outputChannels
-  }
+  public var multiplyAdds: Int { batch * outputHeight * outputWidth * weightCount }
 }
 
 /// Which of a convolution's two linear maps of images is meant; packed weights differ between them.

@@ -86,9 +86,7 @@ struct ConvolutionPartition {
       return
     }
     func window() -> Int {
-      stencils.map {
-        Self.windowCount($0, rows: rowsPerPart, columns: columnsPerPart)
-      }.max() ?? 0
+      stencils.map { Self.windowCount($0, rows: rowsPerPart, columns: columnsPerPart) }.max() ?? 0
     }
     while rowsPerPart > 1 && window() > Self.windowFloats { rowsPerPart -= 1 }
     while columnsPerPart > 4 * tile && window() > Self.windowFloats {

@@ -22,12 +22,12 @@ public struct ConvolutionPlan: @unchecked Sendable {
   /// Which of its two linear maps this is.
   public let pass: ConvolutionPass
   let kernels: Kernels
-  let algorithm: Algorithm
+  private(set) var algorithm: Algorithm
 
   /// Chooses the algorithm of a pass on these kernels.
   public init(_ geometry: ConvolutionGeometry, _ pass: ConvolutionPass, _ kernels: Kernels) {
+    (self.geometry, self.pass, self.kernels) = (geometry, pass, kernels)
     let table = kernels.convolutionTable.pointee
-    let algorithm: Algorithm
     if let plan = WinogradPlan(geometry, pass: pass, table: table) {
       algorithm = .winograd(plan)
     } else if let plan = DeepPlan(geometry, pass: pass, table: table) {
@@ -36,17 +36,6 @@ public struct ConvolutionPlan: @unchecked Sendable {
       let set = ConvolutionStencils(geometry, pass: pass, table: table)
       algorithm = .direct(set, ConvolutionPartition(set, tile: table.tile))
     }
-    self.init(geometry, pass, kernels, algorithm)
-  }
-
-  private init(
-    _ geometry: ConvolutionGeometry, _ pass: ConvolutionPass, _ kernels: Kernels,
-    _ algorithm: Algorithm
-  ) {
-    self.geometry = geometry
-    self.pass = pass
-    self.kernels = kernels
-    self.algorithm = algorithm
   }
 
   /// The same pass with its weights packed block by block while it runs; nil where it cannot.
@@ -55,7 +44,9 @@ public struct ConvolutionPlan: @unchecked Sendable {
   public var packingInRun: ConvolutionPlan? {
     guard case .winograd(let plan) = algorithm, let blocks = WinogradBlocks(plan, byTile: false)
     else { return nil }
-    return ConvolutionPlan(geometry, pass, kernels, .blocks(blocks))
+    var result = self
+    result.algorithm = .blocks(blocks)
+    return result
   }
 
   /// The algorithm in a word or two, as plans are drawn.
@@ -218,10 +209,8 @@ struct ConvolutionCall {
 extension ConvolutionPlan: Hashable {
   private var key: [AnyHashable] { [geometry, pass, name] + kernels.key }
 
-  /// Whether both run the same.
   public static func == (left: Self, right: Self) -> Bool { left.key == right.key }
 
-  /// Feeds what fixes it.
   public func hash(into hasher: inout Hasher) { hasher.combine(key) }
 }
 

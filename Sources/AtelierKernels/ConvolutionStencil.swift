@@ -19,18 +19,15 @@ private struct StencilAxis {
   var kernel = 0
   var kernelStep = 1
 
-  /// The axis of a forward pass.
-  static func forward(
-    output: Int, kernel: Int, stride: Int, padding: Int, dilation: Int
+  /// The axis of a pass; of an input gradient that of phase `phase`: every stride-th input position.
+  static func of(
+    _ pass: ConvolutionPass, input: Int, output: Int, kernel: Int, stride: Int, padding: Int,
+    dilation: Int, phase: Int
   ) -> StencilAxis {
-    StencilAxis(
-      count: output, sourceStep: stride, taps: kernel, offset: -padding, offsetStep: dilation)
-  }
-
-  /// The axis of phase `phase` of an input gradient: every stride-th input position.
-  static func backward(
-    input: Int, kernel: Int, stride: Int, padding: Int, dilation: Int, phase: Int
-  ) -> StencilAxis {
+    if pass == .forward {
+      return StencilAxis(
+        count: output, sourceStep: stride, taps: kernel, offset: -padding, offsetStep: dilation)
+    }
     var axis = StencilAxis(
       count: max(0, (input - phase + stride - 1) / stride), origin: phase, resultStep: stride)
     var last = 0
@@ -113,24 +110,14 @@ struct ConvolutionStencils {
   private func bare(_ phase: Int) -> ck_conv_stencil {
     let g = geometry
     let forward = pass == .forward
-    let phaseY = phase / g.strideWidth
-    let phaseX = phase % g.strideWidth
-    let y =
-      forward
-      ? StencilAxis.forward(
-        output: g.outputHeight, kernel: g.kernelHeight, stride: g.strideHeight,
-        padding: g.paddingTop, dilation: g.dilationHeight)
-      : StencilAxis.backward(
-        input: g.inputHeight, kernel: g.kernelHeight, stride: g.strideHeight,
-        padding: g.paddingTop, dilation: g.dilationHeight, phase: phaseY)
-    let x =
-      forward
-      ? StencilAxis.forward(
-        output: g.outputWidth, kernel: g.kernelWidth, stride: g.strideWidth,
-        padding: g.paddingLeft, dilation: g.dilationWidth)
-      : StencilAxis.backward(
-        input: g.inputWidth, kernel: g.kernelWidth, stride: g.strideWidth,
-        padding: g.paddingLeft, dilation: g.dilationWidth, phase: phaseX)
+    let y = StencilAxis.of(
+      pass, input: g.inputHeight, output: g.outputHeight, kernel: g.kernelHeight,
+      stride: g.strideHeight, padding: g.paddingTop, dilation: g.dilationHeight,
+      phase: phase / g.strideWidth)
+    let x = StencilAxis.of(
+      pass, input: g.inputWidth, output: g.outputWidth, kernel: g.kernelWidth,
+      stride: g.strideWidth, padding: g.paddingLeft, dilation: g.dilationWidth,
+      phase: phase % g.strideWidth)
     return ck_conv_stencil(
       batch: g.batch, groups: g.groups,
       src_h: forward ? g.inputHeight : g.outputHeight,

@@ -36,8 +36,7 @@ struct WeightGradientPartition {
   init(_ g: ConvolutionGeometry, table: ck_convolution_table) {
     isPaired = table.per_float == 2 && g.kernelHeight * g.kernelWidth >= 4
     let full = ConvolutionStencils(g, pass: .forward, table: table)
-    exchanged =
-      full.form == .dots && g.groups == 1 && g.strideHeight == 1 && g.strideWidth == 1
+    exchanged = full.form == .dots && g.groups == 1 && g.strideHeight == 1 && g.strideWidth == 1
     // Dot products do not apply here: every result channel belongs to a block.
     let set =
       exchanged
@@ -46,8 +45,7 @@ struct WeightGradientPartition {
     family = set
     var stencil = set.stencils[0]
     self.stencil = stencil
-    partialCount = Kernels.paddedScratch(
-      ck_conv_packed_count(&stencil, table.vector, table.block))
+    partialCount = Kernels.paddedScratch(ck_conv_packed_count(&stencil, table.vector, table.block))
     biasCount = Kernels.paddedScratch(g.outputChannels)
     let rows = stencil.batch * stencil.q_h
     let wanted = max(1, min(Self.mostPixelParts, rows, Self.partialFloats / max(partialCount, 1)))
@@ -165,35 +163,34 @@ public struct WeightGradientPlan: @unchecked Sendable {
     precondition(
       loading.isPlain || canLoad(restStart: loading.restStart),
       "this weight gradient reads whole tensors")
+    let call = WeightGradientCall(
+      input: input, loading: loading, outputGradient: outputGradient,
+      weightGradient: weightGradient, biasGradient: biasGradient, workspace: workspace)
     switch algorithm {
-    case .deep(let plan):
-      kernels.runDeepGradient(
-        plan, input: input, outputGradient: outputGradient, weightGradient: weightGradient,
-        biasGradient: biasGradient, workspace: workspace)
-    case .blocks(let plan):
-      kernels.runWinogradGradientBlocks(
-        plan, input: input, loading: loading, outputGradient: outputGradient,
-        weightGradient: weightGradient, biasGradient: biasGradient, workspace: workspace)
-    case .winograd(let plan):
-      kernels.runWinogradGradient(
-        plan, input: input, loading: loading, outputGradient: outputGradient,
-        weightGradient: weightGradient, biasGradient: biasGradient, workspace: workspace)
-    case .direct(let partition):
-      kernels.runDirectGradient(
-        partition, geometry, input: input, outputGradient: outputGradient,
-        weightGradient: weightGradient, biasGradient: biasGradient, workspace: workspace)
+    case .deep(let plan): kernels.runDeepGradient(plan, call)
+    case .blocks(let plan): kernels.runWinogradGradientBlocks(plan, call)
+    case .winograd(let plan): kernels.runWinogradGradient(plan, call)
+    case .direct(let partition): kernels.runDirectGradient(partition, geometry, call)
     }
   }
 }
 
+/// The tensors of one run, as `WeightGradientPlan.run` takes them.
+struct WeightGradientCall {
+  let input: UnsafePointer<Float>
+  let loading: ConvolutionLoading
+  let outputGradient: UnsafePointer<Float>
+  let weightGradient: UnsafeMutablePointer<Float>
+  let biasGradient: UnsafeMutablePointer<Float>?
+  let workspace: UnsafeMutablePointer<Float>
+}
+
 /// What fixes a plan: its sizes and the kernels that it was made for.
 extension WeightGradientPlan: Hashable {
-  /// Whether both run the same.
   public static func == (left: Self, right: Self) -> Bool {
     left.geometry == right.geometry && left.kernels.key == right.kernels.key
   }
 
-  /// Feeds what fixes it.
   public func hash(into hasher: inout Hasher) {
     hasher.combine(geometry)
     hasher.combine(kernels.key)
@@ -203,12 +200,11 @@ extension WeightGradientPlan: Hashable {
 extension Kernels {
   /// Runs the weight gradient with the direct algorithm.
   fileprivate func runDirectGradient(
-    _ partition: WeightGradientPartition, _ g: ConvolutionGeometry, input: UnsafePointer<Float>,
-    outputGradient: UnsafePointer<Float>, weightGradient: UnsafeMutablePointer<Float>,
-    biasGradient: UnsafeMutablePointer<Float>?, workspace: UnsafeMutablePointer<Float>
+    _ partition: WeightGradientPartition, _ g: ConvolutionGeometry, _ call: WeightGradientCall
   ) {
     let table = convolutionTable.pointee
-    let partials = workspace
+    let (input, outputGradient) = (call.input, call.outputGradient)
+    let partials = call.workspace
     let biases = partials + partition.pixelParts * partition.partialCount
     let buffers = biases + partition.pixelParts * partition.biasCount
     let scratch = Self.paddedScratch(partition.scratch)
@@ -216,7 +212,7 @@ extension Kernels {
       var stencil = partition.stencil
       var (pixels, part) = partition.part(index)
       let partial = partials + pixels * partition.partialCount
-      let bias = biasGradient == nil ? nil : biases + pixels * partition.biasCount
+      let bias = call.biasGradient == nil ? nil : biases + pixels * partition.biasCount
       if partition.exchanged {
         table.weight_rows(
           &stencil, &part, outputGradient, input, partial, nil, buffers + lane * scratch)
@@ -231,18 +227,26 @@ extension Kernels {
       }
     }
     if partition.exchanged {
-      finishExchanged(g, partition, partials, weightGradient)
+      finishExchanged(g, partition, partials, call.weightGradient)
     } else {
-      finish(g, partition, table, partials, weightGradient)
+      finish(g, partition, table, partials, call.weightGradient)
     }
-    if let biasGradient {
-      for k in 0..<g.outputChannels {
-        var sum = biases[k]
-        for part in 1..<max(partition.pixelParts, 1) {
-          sum += biases[part * partition.biasCount + k]
-        }
-        biasGradient[k] = sum
-      }
+    if let sums = call.biasGradient {
+      Self.addParts(
+        biases, partition.pixelParts, pitch: partition.biasCount, count: g.outputChannels, to: sums)
+    }
+  }
+
+  /// Adds the partial sums of each of `count` elements up in the order of the parts, `pitch` floats
+  /// apart.
+  static func addParts(
+    _ partials: UnsafePointer<Float>, _ parts: Int, pitch: Int, count: Int,
+    to sums: UnsafeMutablePointer<Float>
+  ) {
+    for at in 0..<count {
+      var sum = partials[at]
+      for part in 1..<max(parts, 1) { sum += partials[part * pitch + at] }
+      sums[at] = sum
     }
   }
 
@@ -252,14 +256,9 @@ extension Kernels {
     _ partials: UnsafePointer<Float>, _ weightGradient: UnsafeMutablePointer<Float>
   ) {
     if partition.family.form == .depthwise {
-      for at in 0..<g.weightCount {
-        var sum = partials[at]
-        for part in 1..<max(partition.pixelParts, 1) {
-          sum += partials[part * partition.partialCount + at]
-        }
-        weightGradient[at] = sum
-      }
-      return
+      return Self.addParts(
+        partials, partition.pixelParts, pitch: partition.partialCount, count: g.weightCount,
+        to: weightGradient)
     }
     let rows = g.kernelHeight * g.kernelWidth * g.inputChannels / g.groups
     let step = 32

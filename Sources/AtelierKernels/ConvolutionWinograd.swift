@@ -61,10 +61,9 @@ struct WinogradPlan {
     _ g: ConvolutionGeometry, pass: ConvolutionPass, block: Int
   ) -> ck_winograd? {
     let stride = g.strideHeight
-    guard
-      stride == 1 && g.kernelHeight == 3 || stride == 2 && [5, 6].contains(g.kernelHeight),
-      g.kernelHeight == g.kernelWidth && g.strideWidth == stride
-        && g.dilationHeight == 1 && g.dilationWidth == 1 && g.groups == 1
+    guard stride == 1 && g.kernelHeight == 3 || stride == 2 && [5, 6].contains(g.kernelHeight),
+      g.kernelHeight == g.kernelWidth && g.strideWidth == stride && g.dilationHeight == 1
+        && g.dilationWidth == 1 && g.groups == 1
         && min(g.inputChannels, g.outputChannels) >= fewestChannels
     else { return nil }
     let forward = pass == .forward
@@ -87,17 +86,15 @@ struct WinogradPlan {
       (forward || stride == 1) && (height % 4 != 0 || width % 4 != 0)
       && tilesHigh * tilesWide <= mostOrdered
     return ck_winograd(
-      batch: g.batch,
-      src_h: forward ? g.inputHeight : g.outputHeight,
+      batch: g.batch, src_h: forward ? g.inputHeight : g.outputHeight,
       src_w: forward ? g.inputWidth : g.outputWidth,
       src_c: forward ? g.inputChannels : g.outputChannels,
       dst_h: forward ? g.outputHeight : g.inputHeight,
       dst_w: forward ? g.outputWidth : g.inputWidth,
       dst_c: forward ? g.outputChannels : g.inputChannels,
       pad_y: forward ? g.paddingTop : 2 - g.paddingTop / stride,
-      pad_x: forward ? g.paddingLeft : 2 - g.paddingLeft / stride,
-      tiles_y: tilesHigh, tiles_x: tilesWide, tile_batch: 0,
-      ordered: ordered ? 1 : 0, stride: stride,
+      pad_x: forward ? g.paddingLeft : 2 - g.paddingLeft / stride, tiles_y: tilesHigh,
+      tiles_x: tilesWide, tile_batch: 0, ordered: ordered ? 1 : 0, stride: stride,
       kernel: g.kernelHeight, src_step: forward ? stride : 1, dst_step: forward ? 1 : stride,
       dst_y0: forward ? 0 : padY, dst_x0: forward ? 0 : padX, split: 0, src_rest: nil,
       dst_rest: nil, pooled: nil, scale: nil, shift: nil, slope: 1)
@@ -128,8 +125,7 @@ struct WinogradPlan {
 
   /// Result channels of all phases, padded.
   var resultFloats: Int {
-    sizes.dst_step * sizes.dst_step
-      * Self.paddedResults(sizes.dst_c, vector: vector, block: block)
+    sizes.dst_step * sizes.dst_step * Self.paddedResults(sizes.dst_c, vector: vector, block: block)
   }
 
   var packedCount: Int { 36 * sourceFloats * resultFloats }
@@ -182,9 +178,8 @@ extension Kernels {
       let block = index % plan.blockParts * plan.blocksPerPart
       table.winograd_tiles(
         &sizes, &ending, first, min(first + sizes.tile_batch, tiles), block,
-        min(block + plan.blocksPerPart, plan.blocks), call.source, call.weights,
-        call.result, call.scratch + lane * scratch,
-        call.moments.map { $0 + batch * (2 * sizes.dst_c + 1) })
+        min(block + plan.blocksPerPart, plan.blocks), call.source, call.weights, call.result,
+        call.scratch + lane * scratch, call.moments.map { $0 + batch * (2 * sizes.dst_c + 1) })
     }
   }
 }
@@ -264,17 +259,13 @@ struct WinogradGradientPlan {
 
 extension Kernels {
   /// Runs the weight gradient in Winograd's form.
-  func runWinogradGradient(
-    _ plan: WinogradGradientPlan, input: UnsafePointer<Float>, loading: ConvolutionLoading,
-    outputGradient: UnsafePointer<Float>, weightGradient: UnsafeMutablePointer<Float>,
-    biasGradient: UnsafeMutablePointer<Float>?, workspace: UnsafeMutablePointer<Float>
-  ) {
+  func runWinogradGradient(_ plan: WinogradGradientPlan, _ call: WeightGradientCall) {
     let table = convolutionTable.pointee
-    let biases = workspace + plan.tileParts * plan.partialCount
+    let biases = call.workspace + plan.tileParts * plan.partialCount
     let buffers = biases + plan.tileParts * plan.biasCount
     let tiles = plan.sizes.batch * plan.sizes.tiles_y * plan.sizes.tiles_x
     var bound = plan.sizes
-    loading.bind(&bound)
+    call.loading.bind(&bound)
     pool.parallelFor(lanes: plan.parts) { [bound] index, lane in
       var sizes = bound
       let channel = index % plan.channelParts * plan.channelsPerPart
@@ -282,25 +273,23 @@ extension Kernels {
       let part = index / plan.channelParts / plan.blockParts
       let first = part * plan.tilesPerPart
       // Each bias sum belongs to the part that also has the first input channels.
-      let bias = biasGradient == nil || channel > 0 ? nil : biases + part * plan.biasCount
+      let bias = call.biasGradient == nil || channel > 0 ? nil : biases + part * plan.biasCount
       table.winograd_gradient_tiles(
         &sizes, first, min(first + plan.tilesPerPart, tiles), channel,
         min(channel + plan.channelsPerPart, plan.channels), block,
-        min(block + plan.blocksPerPart, plan.blocks), input, outputGradient,
-        workspace + part * plan.partialCount, bias, buffers + lane * plan.scratch)
+        min(block + plan.blocksPerPart, plan.blocks), call.input, call.outputGradient,
+        call.workspace + part * plan.partialCount, bias, buffers + lane * plan.scratch)
     }
     let step = 8
     pool.parallelFor((plan.channels + step - 1) / step) { index in
       var sizes = plan.sizes
       table.winograd_gradient_finish(
-        &sizes, index * step, min(index * step + step, plan.channels), 0, plan.blocks, workspace,
-        plan.tileParts, plan.partialCount, weightGradient)
+        &sizes, index * step, min(index * step + step, plan.channels), 0, plan.blocks,
+        call.workspace, plan.tileParts, plan.partialCount, call.weightGradient)
     }
-    guard let biasGradient else { return }
-    for k in 0..<plan.sizes.dst_c {
-      var sum = biases[k]
-      for part in 1..<max(plan.tileParts, 1) { sum += biases[part * plan.biasCount + k] }
-      biasGradient[k] = sum
+    if let sums = call.biasGradient {
+      Self.addParts(
+        biases, plan.tileParts, pitch: plan.biasCount, count: plan.sizes.dst_c, to: sums)
     }
   }
 }

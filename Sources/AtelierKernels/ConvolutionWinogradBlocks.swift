@@ -102,24 +102,20 @@ extension Kernels {
   }
 
   /// Runs the weight gradient block by block.
-  func runWinogradGradientBlocks(
-    _ plan: WinogradBlocks, input: UnsafePointer<Float>, loading: ConvolutionLoading,
-    outputGradient: UnsafePointer<Float>, weightGradient: UnsafeMutablePointer<Float>,
-    biasGradient: UnsafeMutablePointer<Float>?, workspace: UnsafeMutablePointer<Float>
-  ) {
+  func runWinogradGradientBlocks(_ plan: WinogradBlocks, _ call: WeightGradientCall) {
     let table = convolutionTable.pointee
     var bound = plan.sizes
-    loading.bind(&bound)
-    let lanes = transformSource(plan, bound, source: input, workspace: workspace)
+    call.loading.bind(&bound)
+    let lanes = transformSource(plan, bound, source: call.input, workspace: call.workspace)
     let channels = WinogradPlan.sourceChannels(bound)
     pool.parallelFor(lanes: plan.blocks) { [bound] kb, lane in
       var sizes = bound
       let sums = lanes + lane * (plan.zeros + plan.weights + plan.results) + plan.zeros
       table.winograd_gradient_block(
-        &sizes, kb, workspace, plan.batchPitch, outputGradient, sums, biasGradient,
+        &sizes, kb, call.workspace, plan.batchPitch, call.outputGradient, sums, call.biasGradient,
         sums + plan.weights)
       table.winograd_gradient_finish(
-        &sizes, 0, channels, kb, kb + 1, sums, 1, 0, weightGradient)
+        &sizes, 0, channels, kb, kb + 1, sums, 1, 0, call.weightGradient)
     }
   }
 

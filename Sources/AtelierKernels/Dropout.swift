@@ -49,14 +49,13 @@ extension Kernels {
     _ x: UnsafePointer<Float>, rate: Float, seed: UInt64, _ y: UnsafeMutablePointer<Float>,
     count: Int
   ) {
-    let kernel = elementwise.pointee.dropout
     let key = DropoutKey(seed: seed)
     let threshold = DropoutKey.threshold(rate: rate)
     let scale = rate < 1 ? 1 / (1 - rate) : 0
     forEachChunk(of: count) { start, count in
       // Chunks are far smaller than 2³², so the high half of the index changes between chunks only.
       let high = UInt32(truncatingIfNeeded: start >> 32)
-      kernel(
+      elementwise.pointee.dropout(
         x + start, UInt32(truncatingIfNeeded: start), key.first, key.second &+ high, threshold,
         scale, y + start, count)
     }

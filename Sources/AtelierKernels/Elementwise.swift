@@ -51,9 +51,8 @@ extension Kernels {
     _ activation: Activation, _ x: UnsafePointer<Float>, _ y: UnsafeMutablePointer<Float>,
     count: Int
   ) {
-    let kernel = elementwise.pointee.activation
     let (kind, parameter) = activation.code
-    forEachChunk(of: count) { kernel(kind, parameter, x + $0, y + $0, $1) }
+    forEachChunk(of: count) { elementwise.pointee.activation(kind, parameter, x + $0, y + $0, $1) }
   }
 
   /// Multiplies `dy` by the derivative of `activation`; `dx` may be `dy` or `saved`.
@@ -73,9 +72,8 @@ extension Kernels {
     _ operation: BinaryOperator, _ x: UnsafePointer<Float>, _ y: UnsafePointer<Float>,
     _ out: UnsafeMutablePointer<Float>, count: Int
   ) {
-    let kernel = elementwise.pointee.binary
     let code = operation.code
-    forEachChunk(of: count) { kernel(code, x + $0, y + $0, out + $0, $1) }
+    forEachChunk(of: count) { elementwise.pointee.binary(code, x + $0, y + $0, out + $0, $1) }
   }
 
   /// y = scale · x + shift; `y` may be `x`.
@@ -83,16 +81,14 @@ extension Kernels {
     _ x: UnsafePointer<Float>, scale: Float, shift: Float, _ y: UnsafeMutablePointer<Float>,
     count: Int
   ) {
-    let kernel = elementwise.pointee.affine
-    forEachChunk(of: count) { kernel(x + $0, scale, shift, y + $0, $1) }
+    forEachChunk(of: count) { elementwise.pointee.affine(x + $0, scale, shift, y + $0, $1) }
   }
 
   /// y += scale · x.
   public func accumulate(
     _ x: UnsafePointer<Float>, scale: Float, into y: UnsafeMutablePointer<Float>, count: Int
   ) {
-    let kernel = elementwise.pointee.blend
-    forEachChunk(of: count) { kernel(x + $0, scale, 1, y + $0, $1) }
+    forEachChunk(of: count) { elementwise.pointee.blend(x + $0, scale, 1, y + $0, $1) }
   }
 
   /// Limits every value to `lower...upper`; not-a-number passes and `y` may be `x`.
@@ -100,8 +96,7 @@ extension Kernels {
     _ x: UnsafePointer<Float>, lower: Float, upper: Float, _ y: UnsafeMutablePointer<Float>,
     count: Int
   ) {
-    let kernel = elementwise.pointee.clamp
-    forEachChunk(of: count) { kernel(x + $0, lower, upper, y + $0, $1) }
+    forEachChunk(of: count) { elementwise.pointee.clamp(x + $0, lower, upper, y + $0, $1) }
   }
 
   /// Passes the gradient where the clamp's input lies in `lower...upper`, zero elsewhere; `dx` may
@@ -119,21 +114,19 @@ extension Kernels {
     _ x: UnsafePointer<Float>, bias: UnsafePointer<Float>, _ y: UnsafeMutablePointer<Float>,
     pixels: Int, channels: Int
   ) {
-    let kernel = elementwise.pointee.row_add
     let rows = ChannelRows(channels: channels)
     withUnsafeTemporaryAllocation(of: Float.self, capacity: rows.width) { table in
       rows.fill(table) { bias[$0] }
       let widened = table.read
       forEachPart(rows.parts(of: pixels * channels)) { _, start, count in
-        kernel(x + start, widened, y + start, count, rows.width)
+        elementwise.pointee.row_add(x + start, widened, y + start, count, rows.width)
       }
     }
   }
 
   /// Sets `count` values.
   public func fill(_ value: Float, _ y: UnsafeMutablePointer<Float>, count: Int) {
-    let kernel = elementwise.pointee.fill
-    forEachChunk(of: count) { kernel(value, y + $0, $1) }
+    forEachChunk(of: count) { elementwise.pointee.fill(value, y + $0, $1) }
   }
 
   /// Copies `count` values; the two must not overlap unless they are the same.

@@ -83,13 +83,7 @@ extension UnsafeMutableBufferPointer<Float> {
 
 extension Kernels {
   /// The C kernels of this instruction set.
-  var elementwise: UnsafePointer<ck_elementwise_kernels> {
-    switch instructionSet {
-    case .baseline: ck_elementwise(0)
-    case .avx2: ck_elementwise(1)
-    case .avx512: ck_elementwise(2)
-    }
-  }
+  var elementwise: UnsafePointer<ck_elementwise_kernels> { ck_elementwise(instructionSet.code) }
 
   /// Runs `body` with the start and the size of every chunk of `count` elements.
   func forEachChunk(of count: Int, _ body: (_ start: Int, _ count: Int) -> Void) {

@@ -41,10 +41,8 @@ extension Kernels {
   /// 2018).
   ///
   /// `x` and `y` (which may be `x`) are [batch, pixels, channels]; `groups` divides `channels` and
-  /// equals it for
-  /// instance normalization (Ulyanov et al. 2016). `mean` and `inverseDeviation` [batch, groups]
-  /// are results
-  /// that the gradient needs.
+  /// equals it for instance normalization (Ulyanov et al. 2016). `mean` and `inverseDeviation`
+  /// [batch, groups] are results that the gradient needs.
   public func groupNormalizationForward(
     _ x: UnsafePointer<Float>, gamma: UnsafePointer<Float>, beta: UnsafePointer<Float>,
     epsilon: Float, groups: Int, mean: UnsafeMutablePointer<Float>,
@@ -54,7 +52,6 @@ extension Kernels {
     let sizes = GroupSizes(batch: batch, pixels: pixels, channels: channels, groups: groups)
     guard batch > 0, pixels > 0 else { return }
     groupStatistics(x, sizes, epsilon: epsilon, mean: mean, inverseDeviation: inverseDeviation)
-    let kernel = elementwise.pointee.row_affine
     let width = sizes.rows.width
     withUnsafeTemporaryAllocation(of: Float.self, capacity: 2 * batch * width) { tables in
       for sample in 0..<batch {
@@ -70,7 +67,7 @@ extension Kernels {
       pool.parallelFor(batch * sizes.parts.number) { index in
         let (sample, start, count) = sizes.place(index)
         let table = base + 2 * sample * width
-        kernel(x + start, table, table + width, 1, y + start, count, width)
+        elementwise.pointee.row_affine(x + start, table, table + width, 1, y + start, count, width)
       }
     }
   }
@@ -171,7 +168,6 @@ extension Kernels {
     tables: UnsafeMutablePointer<Float>, _ inverseDeviation: UnsafePointer<Float>,
     _ products: UnsafeMutablePointer<Float>
   ) {
-    let kernel = elementwise.pointee.channel_products
     let number = sizes.parts.number
     let channels = sizes.channels
     let stride = 2 * channels
@@ -180,7 +176,7 @@ extension Kernels {
       guard let base = partial.baseAddress else { return }
       pool.parallelFor(sizes.batch * number) { index in
         let (sample, start, count) = sizes.place(index)
-        kernel(
+        elementwise.pointee.channel_products(
           x + start, dy + start, tables + 4 * sample * sizes.rows.width, nil, nil, 1, count,
           sizes.rows.width, channels, base + index * stride)
       }

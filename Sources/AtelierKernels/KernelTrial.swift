@@ -201,8 +201,7 @@ extension KernelTrial {
     // The variance stands for the inverse deviation, which neither twin works out.
     call(
       (
-        kernels.batchStatistics(_:mean:variance:pixels:channels:),
-        kernels.batchNormalizationForward
+        kernels.batchStatistics(_:mean:variance:pixels:channels:), kernels.batchNormalizationForward
       ), (Reference.batchStatistics, Reference.batchNormalizationForward)
     ) { statistics, forward in
       statistics(x, mean, variance, pixels, channels)

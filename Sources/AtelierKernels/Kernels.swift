@@ -35,10 +35,11 @@ public enum InstructionSet: String, CaseIterable, Sendable, Codable, Comparable 
 
   /// Order of speed, not of inclusion.
   public static func < (left: InstructionSet, right: InstructionSet) -> Bool {
-    left.rank < right.rank
+    left.code < right.code
   }
 
-  private var rank: Int {
+  /// The number of the instruction set in the C interface.
+  var code: Int32 {
     switch self {
     case .baseline: 0
     case .avx2: 1

@@ -35,12 +35,12 @@ extension Kernels {
     return ElementParts(count: rows * channels, unit: 16 * channels, limit: 256)
   }
 
-  /// Runs `body` with the first row and the number of rows of every part.
+  /// Runs `body` with the first row, its first element and the number of rows of every part.
   private func forEachBlockOfRows(
-    _ rows: Int, channels: Int, _ body: (_ first: Int, _ count: Int) -> Void
+    _ rows: Int, channels: Int, _ body: (_ first: Int, _ start: Int, _ count: Int) -> Void
   ) {
     forEachPart(Self.rowParts(rows, channels: channels)) { _, start, count in
-      body(start / channels, count / channels)
+      body(start / channels, start, count / channels)
     }
   }
 
@@ -61,9 +61,8 @@ extension Kernels {
   public func softmaxForward(
     _ x: UnsafePointer<Float>, _ y: UnsafeMutablePointer<Float>, rows: Int, channels: Int
   ) {
-    let kernel = elementwise.pointee.softmax
-    forEachBlockOfRows(rows, channels: channels) { first, count in
-      kernel(x + first * channels, y + first * channels, count, channels)
+    forEachBlockOfRows(rows, channels: channels) { _, start, count in
+      elementwise.pointee.softmax(x + start, y + start, count, channels)
     }
   }
 
@@ -72,10 +71,8 @@ extension Kernels {
     y: UnsafePointer<Float>, dy: UnsafePointer<Float>, dx: UnsafeMutablePointer<Float>, rows: Int,
     channels: Int
   ) {
-    let kernel = elementwise.pointee.softmax_gradient
-    forEachBlockOfRows(rows, channels: channels) { first, count in
-      let start = first * channels
-      kernel(y + start, dy + start, dx + start, count, channels)
+    forEachBlockOfRows(rows, channels: channels) { _, start, count in
+      elementwise.pointee.softmax_gradient(y + start, dy + start, dx + start, count, channels)
     }
   }
 
@@ -84,10 +81,9 @@ extension Kernels {
     _ loss: PointwiseLoss, prediction: UnsafePointer<Float>, target: UnsafePointer<Float>,
     count: Int
   ) -> Double {
-    let kernel = elementwise.pointee.loss
     let (kind, parameter) = loss.code
     return sumOfParts(ElementParts(count: count, limit: 64)) {
-      kernel(kind, parameter, prediction + $0, target + $0, $1)
+      elementwise.pointee.loss(kind, parameter, prediction + $0, target + $0, $1)
     }
   }
 
@@ -106,16 +102,13 @@ extension Kernels {
   /// Softmax cross-entropy of logits [rows, channels] with sparse labels [rows], class indices
   /// stored as `Float`.
   ///
-  /// Each row's loss −log p is multiplied by the weight of its class and by (1 − p)^focalGamma
-  /// (Lin and others 2017).
-  /// Rows with `ignoreLabel` count nothing. `loss` is the weighted sum, `weight` the sum of the
-  /// weights of the rows
-  /// that count, `invalid` the number of labels that name no class and are not the ignored one;
-  /// those rows count nothing.
+  /// Each row's loss −log p is multiplied by the weight of its class and by (1 − p)^focalGamma (Lin
+  /// and others 2017). Rows with `ignoreLabel` count nothing. `loss` is the weighted sum, `weight`
+  /// the sum of the weights of the rows that count, `invalid` the number of labels that name no
+  /// class and are not the ignored one; those rows count nothing.
   public func softmaxCrossEntropy(
-    logits: UnsafePointer<Float>, labels: UnsafePointer<Float>,
-    classWeights: UnsafePointer<Float>?, ignoreLabel: Int?, focalGamma: Float, rows: Int,
-    channels: Int
+    logits: UnsafePointer<Float>, labels: UnsafePointer<Float>, classWeights: UnsafePointer<Float>?,
+    ignoreLabel: Int?, focalGamma: Float, rows: Int, channels: Int
   ) -> (loss: Double, weight: Double, invalid: Int) {
     let kernel = elementwise.pointee.cross_entropy
     let parts = Self.rowParts(rows, channels: channels)
@@ -147,10 +140,9 @@ extension Kernels {
     channels: Int, scale: Float, gradient: UnsafeMutablePointer<Float>
   ) {
     let kernel = elementwise.pointee.cross_entropy_gradient
-    forEachBlockOfRows(rows, channels: channels) { first, count in
+    forEachBlockOfRows(rows, channels: channels) { first, start, count in
       var task = Self.task(classWeights, ignoreLabel, focalGamma, channels: channels)
       task.rows = count
-      let start = first * channels
       withUnsafePointer(to: task) {
         kernel($0, logits + start, labels + first, scale, gradient + start)
       }
@@ -161,9 +153,8 @@ extension Kernels {
   public func categoricalCrossEntropy(
     logits: UnsafePointer<Float>, targets: UnsafePointer<Float>, rows: Int, channels: Int
   ) -> Double {
-    let kernel = elementwise.pointee.categorical
-    return sumOfParts(Self.rowParts(rows, channels: channels)) { start, count in
-      kernel(logits + start, targets + start, count / channels, channels)
+    sumOfParts(Self.rowParts(rows, channels: channels)) { start, count in
+      elementwise.pointee.categorical(logits + start, targets + start, count / channels, channels)
     }
   }
 
@@ -173,8 +164,7 @@ extension Kernels {
     gradient: UnsafeMutablePointer<Float>, rows: Int, channels: Int
   ) {
     let kernel = elementwise.pointee.categorical_gradient
-    forEachBlockOfRows(rows, channels: channels) { first, count in
-      let start = first * channels
+    forEachBlockOfRows(rows, channels: channels) { _, start, count in
       kernel(logits + start, targets + start, scale, gradient + start, count, channels)
     }
   }
@@ -182,15 +172,13 @@ extension Kernels {
   /// The margin loss of Carlini and Wagner (2017) on logits z [rows, channels], summed over rows.
   ///
   /// Untargeted: max(z_y − max over i ≠ y of z_i + kappa, 0); targeted: the label y is the wanted
-  /// class and the
-  /// difference is turned round. Rows whose label names no class count nothing.
+  /// class and the difference is turned round. Rows whose label names no class count nothing.
   public func marginLoss(
     logits: UnsafePointer<Float>, labels: UnsafePointer<Float>, targeted: Bool, kappa: Float,
     rows: Int, channels: Int
   ) -> Double {
-    let kernel = elementwise.pointee.margin
-    return sumOfParts(Self.rowParts(rows, channels: channels)) { start, count in
-      kernel(
+    sumOfParts(Self.rowParts(rows, channels: channels)) { start, count in
+      elementwise.pointee.margin(
         logits + start, labels + start / channels, targeted ? 1 : 0, kappa, count / channels,
         channels)
     }
@@ -201,10 +189,8 @@ extension Kernels {
     logits: UnsafePointer<Float>, labels: UnsafePointer<Float>, targeted: Bool, kappa: Float,
     rows: Int, channels: Int, scale: Float, gradient: UnsafeMutablePointer<Float>
   ) {
-    let kernel = elementwise.pointee.margin_gradient
-    forEachBlockOfRows(rows, channels: channels) { first, count in
-      let start = first * channels
-      kernel(
+    forEachBlockOfRows(rows, channels: channels) { first, start, count in
+      elementwise.pointee.margin_gradient(
         logits + start, labels + first, targeted ? 1 : 0, kappa, scale, gradient + start, count,
         channels)
     }
@@ -213,10 +199,9 @@ extension Kernels {
   /// The soft Dice loss 1 − mean over channels of (2 Σ p t + smooth) / (Σ p + Σ t + smooth)
   /// (Milletari and others 2016).
   ///
-  /// `prediction` (probabilities) and `target` are [rows, channels]. `sums` receives Σ p t, Σ p
-  /// and Σ t,
-  /// [3, channels], which the gradient needs. A channel that is empty on both sides, with `smooth`
-  /// 0, counts as perfect.
+  /// `prediction` (probabilities) and `target` are [rows, channels]. `sums` receives Σ p t, Σ p and
+  /// Σ t, [3, channels], which the gradient needs. A channel that is empty on both sides, with
+  /// `smooth` 0, counts as perfect.
   public func diceLoss(
     prediction: UnsafePointer<Float>, target: UnsafePointer<Float>, smooth: Float, rows: Int,
     channels: Int, sums: UnsafeMutablePointer<Float>

@@ -61,7 +61,6 @@ extension Kernels {
     _ y: UnsafeMutablePointer<Float>, pixels: Int, channels: Int
   ) {
     let slope = Self.slope(activation)
-    let kernel = elementwise.pointee.row_affine
     let rows = ChannelRows(channels: channels)
     let width = rows.width
     withUnsafeTemporaryAllocation(of: Float.self, capacity: 2 * width) { tables in
@@ -73,7 +72,7 @@ extension Kernels {
       let scales = scale.read
       let shifts = shift.read
       forEachPart(rows.parts(of: pixels * channels)) { _, start, count in
-        kernel(x + start, scales, shifts, slope, y + start, count, width)
+        elementwise.pointee.row_affine(x + start, scales, shifts, slope, y + start, count, width)
       }
     }
   }
@@ -94,10 +93,9 @@ extension Kernels {
   /// `beta` is the forward pass's, needed when `activation` is not the identity: the sign of the
   /// activation's input is worked out anew.
   public func batchNormalizationGradient(
-    _ x: UnsafePointer<Float>, dy: UnsafePointer<Float>,
-    mean: UnsafePointer<Float>, inverseDeviation: UnsafePointer<Float>,
-    gamma: UnsafePointer<Float>, beta: UnsafePointer<Float>?, activation: Activation,
-    dx: UnsafeMutablePointer<Float>,
+    _ x: UnsafePointer<Float>, dy: UnsafePointer<Float>, mean: UnsafePointer<Float>,
+    inverseDeviation: UnsafePointer<Float>, gamma: UnsafePointer<Float>,
+    beta: UnsafePointer<Float>?, activation: Activation, dx: UnsafeMutablePointer<Float>,
     dGamma: UnsafeMutablePointer<Float>, dBeta: UnsafeMutablePointer<Float>, pixels: Int,
     channels: Int
   ) {
@@ -122,8 +120,7 @@ extension Kernels {
       let scale = beta == nil ? nil : base + 4 * width
       let shift = beta == nil ? nil : base + 5 * width
       sumOfChannels(rows, pixels: pixels, kinds: 2) { start, count, sums in
-        reduce(
-          x + start, dy + start, base, scale, shift, slope, count, width, channels, sums)
+        reduce(x + start, dy + start, base, scale, shift, slope, count, width, channels, sums)
       } finish: { sums in
         let size = Double(max(pixels, 1))
         rows.fill(buffers[1]) { gamma[$0] * inverseDeviation[$0] }

@@ -9,27 +9,29 @@ import Glibc
 import Darwin
 #endif
 
-/// What Adam's moments are divided by, because they start at zero.
-private struct Corrections {
-  let first: Double
-  let second: Double
-
-  init(beta1: Float, beta2: Float, step: Int) {
-    precondition(step >= 1, "an optimizer's steps count from 1, received \(step)")
-    first = 1 - pow(Double(beta1), Double(step))
-    second = 1 - pow(Double(beta2), Double(step))
-  }
-}
-
 extension Kernels {
+  /// A sweep over parameters, gradients and two states.
+  private typealias Sweep = (
+    UnsafePointer<ck_optimizer>, UnsafeMutablePointer<Float>, UnsafePointer<Float>,
+    UnsafeMutablePointer<Float>, UnsafeMutablePointer<Float>, Int
+  ) -> Void
+
   /// What nearly all optimizers are told.
   private static func settings(
-    _ rate: Float, _ gradientScale: Float, _ decay: Float = 0, _ epsilon: Float = 0
+    _ rate: Float, _ gradientScale: Float, _ decay: Float = 0, _ epsilon: Float = 0,
+    keeping keep1: Float = 0, _ keep2: Float = 0
   ) -> ck_optimizer {
     var settings = ck_optimizer()
     (settings.rate, settings.scale) = (rate, gradientScale)
     (settings.decay, settings.epsilon) = (decay, epsilon)
+    (settings.keep1, settings.keep2) = (keep1, keep2)
     return settings
+  }
+
+  /// What a moment is divided by, because it starts at zero.
+  private static func correction(_ beta: Float, step: Int) -> Double {
+    precondition(step >= 1, "an optimizer's steps count from 1, received \(step)")
+    return 1 - pow(Double(beta), Double(step))
   }
 
   /// Runs `body` on every chunk of the parameters.
@@ -42,14 +44,25 @@ extension Kernels {
     }
   }
 
+  /// Runs a kernel of two states on every chunk of the parameters.
+  private func sweep(
+    _ settings: ck_optimizer, _ kernel: Sweep, _ parameters: UnsafeMutablePointer<Float>,
+    _ gradients: UnsafePointer<Float>, _ first: UnsafeMutablePointer<Float>,
+    _ second: UnsafeMutablePointer<Float>, _ count: Int
+  ) {
+    sweep(settings, count) { settings, start, count in
+      kernel(
+        settings, parameters + start, gradients + start, first + start, second + start, count)
+    }
+  }
+
   /// Stochastic gradient descent with momentum, as PyTorch has it: no velocity, no momentum.
   ///
   /// On the first step the velocity becomes the gradient, without dampening.
   public func sgd(
     parameters: UnsafeMutablePointer<Float>, gradients: UnsafePointer<Float>,
-    velocity: UnsafeMutablePointer<Float>?, learningRate: Float, momentum: Float,
-    dampening: Float, nesterov: Bool, weightDecay: Float, firstStep: Bool, gradientScale: Float,
-    count: Int
+    velocity: UnsafeMutablePointer<Float>?, learningRate: Float, momentum: Float, dampening: Float,
+    nesterov: Bool, weightDecay: Float, firstStep: Bool, gradientScale: Float, count: Int
   ) {
     var settings = Self.settings(learningRate, gradientScale, weightDecay)
     settings.momentum = momentum
@@ -84,14 +97,10 @@ extension Kernels {
     learningRate: Float, rho: Float, epsilon: Float, weightDecay: Float, gradientScale: Float,
     count: Int
   ) {
-    var settings = Self.settings(learningRate, gradientScale, weightDecay, epsilon)
-    settings.keep1 = rho
-    let kernel = elementwise.pointee.adadelta
-    sweep(settings, count) { settings, start, count in
-      kernel(
-        settings, parameters + start, gradients + start, squareAverage + start,
-        deltaAverage + start, count)
-    }
+    let settings = Self.settings(learningRate, gradientScale, weightDecay, epsilon, keeping: rho)
+    sweep(
+      settings, elementwise.pointee.adadelta, parameters, gradients, squareAverage, deltaAverage,
+      count)
   }
 
   /// RMSprop (Tieleman and Hinton 2012), centered when `gradientAverage` is given, with momentum
@@ -102,12 +111,10 @@ extension Kernels {
     gradientAverage: UnsafeMutablePointer<Float>?, learningRate: Float, alpha: Float,
     epsilon: Float, momentum: Float, weightDecay: Float, gradientScale: Float, count: Int
   ) {
-    var settings = Self.settings(learningRate, gradientScale, weightDecay, epsilon)
-    settings.keep1 = alpha
+    var settings = Self.settings(learningRate, gradientScale, weightDecay, epsilon, keeping: alpha)
     settings.momentum = momentum
-    let kernel = elementwise.pointee.rmsprop
     sweep(settings, count) { settings, start, count in
-      kernel(
+      elementwise.pointee.rmsprop(
         settings, parameters + start, gradients + start, squareAverage + start,
         momentumBuffer.map { $0 + start }, gradientAverage.map { $0 + start }, count)
     }
@@ -121,19 +128,13 @@ extension Kernels {
     learningRate: Float, beta1: Float, beta2: Float, epsilon: Float, weightDecay: Float,
     decoupled: Bool, step: Int, gradientScale: Float, count: Int
   ) {
-    let corrections = Corrections(beta1: beta1, beta2: beta2, step: step)
-    var settings = Self.settings(learningRate, gradientScale, weightDecay, epsilon)
-    settings.keep1 = beta1
-    settings.keep2 = beta2
-    settings.first_factor = Float(Double(learningRate) / corrections.first)
-    settings.second_factor = Float(1 / corrections.second.squareRoot())
+    var settings = Self.settings(
+      learningRate, gradientScale, weightDecay, epsilon, keeping: beta1, beta2)
+    settings.first_factor = Float(Double(learningRate) / Self.correction(beta1, step: step))
+    settings.second_factor = Float(1 / Self.correction(beta2, step: step).squareRoot())
     settings.decoupled = decoupled ? 1 : 0
-    let kernel = elementwise.pointee.adam
-    sweep(settings, count) { settings, start, count in
-      kernel(
-        settings, parameters + start, gradients + start, firstMoment + start,
-        secondMoment + start, count)
-    }
+    sweep(
+      settings, elementwise.pointee.adam, parameters, gradients, firstMoment, secondMoment, count)
   }
 
   /// Nadam (Dozat 2016) as PyTorch has it; `step` counts from 1.
@@ -146,23 +147,17 @@ extension Kernels {
     learningRate: Float, beta1: Float, beta2: Float, epsilon: Float, weightDecay: Float,
     step: Int, momentumProduct: Float, mu: Float, muNext: Float, gradientScale: Float, count: Int
   ) {
-    let corrections = Corrections(beta1: beta1, beta2: beta2, step: step)
     let product = Double(momentumProduct)
     let rate = Double(learningRate)
     let now = rate * (1 - Double(mu)) / (1 - product)
     let next = rate * Double(muNext) / (1 - product * Double(muNext))
-    var settings = Self.settings(learningRate, gradientScale, weightDecay, epsilon)
-    settings.keep1 = beta1
-    settings.keep2 = beta2
+    var settings = Self.settings(
+      learningRate, gradientScale, weightDecay, epsilon, keeping: beta1, beta2)
     settings.first_factor = Float(now)
-    settings.second_factor = Float(1 / corrections.second.squareRoot())
+    settings.second_factor = Float(1 / Self.correction(beta2, step: step).squareRoot())
     settings.third_factor = Float(next)
-    let kernel = elementwise.pointee.nadam
-    sweep(settings, count) { settings, start, count in
-      kernel(
-        settings, parameters + start, gradients + start, firstMoment + start,
-        secondMoment + start, count)
-    }
+    sweep(
+      settings, elementwise.pointee.nadam, parameters, gradients, firstMoment, secondMoment, count)
   }
 
   /// Follow the regularized leader, proximal (McMahan and others 2013), as Keras has it;
@@ -177,12 +172,7 @@ extension Kernels {
     settings.power = -learningRatePower
     settings.l1 = l1
     settings.l2 = l2
-    let kernel = elementwise.pointee.ftrl
-    sweep(settings, count) { settings, start, count in
-      kernel(
-        settings, parameters + start, gradients + start, accumulator + start, linear + start,
-        count)
-    }
+    sweep(settings, elementwise.pointee.ftrl, parameters, gradients, accumulator, linear, count)
   }
 
   /// average = decay · average + (1 − decay) · parameters.

@@ -73,14 +73,8 @@ public struct PoolGeometry: Hashable, Sendable {
 }
 
 extension Kernels {
-  /// The instruction set as the C interface of the spatial kernels numbers it.
-  var spatialLevel: Int32 {
-    switch instructionSet {
-    case .baseline: 0
-    case .avx2: 1
-    case .avx512: 2
-    }
-  }
+  /// The C kernels of pooling, unpooling, resizing and copying of this instruction set.
+  var spatial: UnsafePointer<ck_spatial_kernels> { ck_spatial(instructionSet.code) }
 
   /// Runs `body(first, last)` over consecutive blocks of `rows` rows; the cut depends on the sizes
   /// alone.
@@ -91,54 +85,62 @@ extension Kernels {
     if blocks == 1 {
       body(0, rows)
     } else {
-      pool.parallelFor(blocks) { block in
-        body(block * size, min((block + 1) * size, rows))
-      }
+      pool.parallelFor(blocks) { block in body(block * size, min((block + 1) * size, rows)) }
     }
+  }
+
+  /// The same, and hands the C view of the sizes to every block.
+  func forRowBlocks<Sizes>(
+    _ sizes: Sizes, _ rows: Int, elementsPerRow: Int,
+    _ body: (UnsafePointer<Sizes>, Int, Int) -> Void
+  ) {
+    withUnsafePointer(to: sizes) { sizes in
+      forRowBlocks(rows, elementsPerRow: elementsPerRow) { body(sizes, $0, $1) }
+    }
+  }
+
+  /// Runs `body` over blocks of the output rows of a pooling.
+  private func forOutputRows(
+    _ g: PoolGeometry, _ body: (UnsafePointer<ck_pool_geometry>, Int, Int) -> Void
+  ) {
+    forRowBlocks(
+      g.checked, g.batch * g.outputHeight, elementsPerRow: g.outputWidth * g.channels * 2, body)
+  }
+
+  /// Runs `body` over blocks of the input rows of a pooling.
+  private func forInputRows(
+    _ g: PoolGeometry, _ body: (UnsafePointer<ck_pool_geometry>, Int, Int) -> Void
+  ) {
+    forRowBlocks(
+      g.checked, g.batch * g.inputHeight, elementsPerRow: g.inputWidth * g.channels, body)
   }
 
   /// Takes the maximum of each window: x [N, H, W, C] → y [N, H', W', C] and its switches of the
   /// same shape.
   ///
   /// A switch is the index row · W + column of the maximum within its input plane. Padding never
-  /// wins, the first of equals in
-  /// row-major order wins, and so does the first NaN. A window that lies wholly in the padding
-  /// gives 0 and the switch −1.
+  /// wins, the first of equals in row-major order wins, and so does the first NaN. A window that
+  /// lies wholly in the padding gives 0 and the switch −1.
   public func maxPool(
     _ geometry: PoolGeometry, _ x: UnsafePointer<Float>, _ y: UnsafeMutablePointer<Float>,
     switches: UnsafeMutablePointer<Int32>?
   ) {
-    let g = geometry.checked
-    forRowBlocks(
-      geometry.batch * geometry.outputHeight,
-      elementsPerRow: geometry.outputWidth * geometry.channels * 2
-    ) { first, last in
-      withUnsafePointer(to: g) {
-        ck_spatial_max_pool(spatialLevel, $0, first, last, x, y, switches)
-      }
-    }
+    forOutputRows(geometry) { spatial.pointee.max_pool($0, $1, $2, x, y, switches) }
   }
 
   /// Reads x [N, H, W, C] at the switches: y [N, H', W', C] (the adjoint of
   /// ``scatterSwitches(_:_:switches:_:)``).
   ///
   /// Switches are data and always checked: one that names no pixel reads 0. Returns the number of
-  /// such switches, not
-  /// counting −1, which stands for an empty window.
+  /// such switches, not counting −1, which stands for an empty window.
   public func gatherSwitches(
     _ geometry: PoolGeometry, _ x: UnsafePointer<Float>, switches: UnsafePointer<Int32>,
     _ y: UnsafeMutablePointer<Float>
   ) -> Int {
-    let g = geometry.checked
     var faults = ck_switch_faults()
     withUnsafeMutablePointer(to: &faults) { faults in
-      forRowBlocks(
-        geometry.batch * geometry.outputHeight,
-        elementsPerRow: geometry.outputWidth * geometry.channels * 2
-      ) { first, last in
-        withUnsafePointer(to: g) {
-          ck_spatial_gather_switches(spatialLevel, $0, first, last, x, switches, y, faults)
-        }
+      forOutputRows(geometry) {
+        spatial.pointee.gather_switches($0, $1, $2, x, switches, y, faults)
       }
     }
     return Int(faults.out_of_range)
@@ -148,38 +150,26 @@ extension Kernels {
   /// the gradient of max pooling.
   ///
   /// All of x is written. Values with the same switch add up in row-major order. Switches are data
-  /// and always checked: one
-  /// that names no pixel is skipped. Returns the number of such switches, not counting −1, which
-  /// stands for an empty window.
+  /// and always checked: one that names no pixel is skipped. Returns the number of such switches,
+  /// not counting −1, which stands for an empty window.
   public func scatterSwitches(
     _ geometry: PoolGeometry, _ y: UnsafePointer<Float>, switches: UnsafePointer<Int32>,
     _ x: UnsafeMutablePointer<Float>
   ) -> Int {
-    let g = geometry.checked
     var faults = ck_switch_faults()
-    withUnsafePointer(to: g) { g in
-      withUnsafeMutablePointer(to: &faults) { faults in
-        forRowBlocks(
-          geometry.batch * geometry.outputHeight,
-          elementsPerRow: geometry.outputWidth * geometry.channels * 2
-        ) { first, last in
-          if geometry.tiles {
-            ck_spatial_scatter_tiles(spatialLevel, g, first, last, y, switches, x, faults)
-          } else {
-            ck_spatial_check_switches(g, first, last, switches, faults)
-          }
+    withUnsafeMutablePointer(to: &faults) { faults in
+      forOutputRows(geometry) {
+        if geometry.tiles {
+          spatial.pointee.scatter_tiles($0, $1, $2, y, switches, x, faults)
+        } else {
+          ck_spatial_check_switches($0, $1, $2, switches, faults)
         }
       }
-      if faults.stray > 0 {
-        scatterStraySwitches(geometry, g, y, switches, x)
-      } else if !geometry.tiles {
-        forRowBlocks(
-          geometry.batch * geometry.inputHeight,
-          elementsPerRow: geometry.inputWidth * geometry.channels
-        ) { first, last in
-          ck_spatial_scatter_rows(g, first, last, y, switches, x)
-        }
-      }
+    }
+    if faults.stray > 0 {
+      scatterStraySwitches(geometry, y, switches, x)
+    } else if !geometry.tiles {
+      forInputRows(geometry) { ck_spatial_scatter_rows($0, $1, $2, y, switches, x) }
     }
     return Int(faults.out_of_range)
   }
@@ -187,35 +177,29 @@ extension Kernels {
   /// The scatter for switches that may name any pixel of their plane: parts are whole planes of a
   /// few channels.
   private func scatterStraySwitches(
-    _ geometry: PoolGeometry, _ g: UnsafePointer<ck_pool_geometry>, _ y: UnsafePointer<Float>,
-    _ switches: UnsafePointer<Int32>, _ x: UnsafeMutablePointer<Float>
+    _ geometry: PoolGeometry, _ y: UnsafePointer<Float>, _ switches: UnsafePointer<Int32>,
+    _ x: UnsafeMutablePointer<Float>
   ) {
     let blocks = (geometry.channels + 15) / 16
-    pool.parallelFor(geometry.batch * blocks) { index in
-      let first = index % blocks * 16
-      ck_spatial_scatter_plane(
-        g, index / blocks, first, min(first + 16, geometry.channels), y, switches, x)
+    withUnsafePointer(to: geometry.checked) { g in
+      pool.parallelFor(geometry.batch * blocks) { index in
+        let first = index % blocks * 16
+        ck_spatial_scatter_plane(
+          g, index / blocks, first, min(first + 16, geometry.channels), y, switches, x)
+      }
     }
   }
 
   /// Averages each window: x [N, H, W, C] → y [N, H', W', C].
   ///
   /// With `countIncludesPadding` every sum is divided by the size of the whole window, else by the
-  /// number of its pixels that lie
-  /// in the input. A window that lies wholly in the padding gives 0.
+  /// number of its pixels that lie in the input. A window that lies wholly in the padding gives 0.
   public func averagePool(
     _ geometry: PoolGeometry, _ x: UnsafePointer<Float>, _ y: UnsafeMutablePointer<Float>,
     countIncludesPadding: Bool
   ) {
-    let g = geometry.checked
-    forRowBlocks(
-      geometry.batch * geometry.outputHeight,
-      elementsPerRow: geometry.outputWidth * geometry.channels * 2
-    ) { first, last in
-      withUnsafePointer(to: g) {
-        ck_spatial_average_pool(
-          spatialLevel, $0, first, last, x, y, countIncludesPadding ? 1 : 0)
-      }
+    forOutputRows(geometry) {
+      spatial.pointee.average_pool($0, $1, $2, x, y, countIncludesPadding ? 1 : 0)
     }
   }
 
@@ -225,15 +209,8 @@ extension Kernels {
     _ geometry: PoolGeometry, _ dy: UnsafePointer<Float>, _ dx: UnsafeMutablePointer<Float>,
     countIncludesPadding: Bool
   ) {
-    let g = geometry.checked
-    forRowBlocks(
-      geometry.batch * geometry.inputHeight,
-      elementsPerRow: geometry.inputWidth * geometry.channels
-    ) { first, last in
-      withUnsafePointer(to: g) {
-        ck_spatial_average_pool_gradient(
-          spatialLevel, $0, first, last, dy, dx, countIncludesPadding ? 1 : 0)
-      }
+    forInputRows(geometry) {
+      spatial.pointee.average_pool_gradient($0, $1, $2, dy, dx, countIncludesPadding ? 1 : 0)
     }
   }
 
@@ -249,8 +226,8 @@ extension Kernels {
     pool.parallelFor(batch * blocks) { index in
       let image = index / blocks
       let first = index % blocks * 32
-      ck_spatial_global_average(
-        spatialLevel, x + image * pixels * channels, y + image * channels, pixels, channels, first,
+      spatial.pointee.global_average(
+        x + image * pixels * channels, y + image * channels, pixels, channels, first,
         min(first + 32, channels))
     }
   }
@@ -264,7 +241,7 @@ extension Kernels {
       min(batch, channels) >= 0 && pixels >= 1,
       "a global average needs pixels: \(batch) × \(pixels) × \(channels)")
     forRowBlocks(batch * pixels, elementsPerRow: channels) { first, last in
-      ck_spatial_global_average_gradient(spatialLevel, dy, dx, pixels, channels, first, last)
+      spatial.pointee.global_average_gradient(dy, dx, pixels, channels, first, last)
     }
   }
 }

@@ -8,10 +8,9 @@ extension Kernels {
   public func channelSum(
     _ x: UnsafePointer<Float>, _ sums: UnsafeMutablePointer<Float>, pixels: Int, channels: Int
   ) {
-    let kernel = elementwise.pointee.channel_sums
     let rows = ChannelRows(channels: channels)
     sumOfChannels(rows, pixels: pixels, kinds: 1) { start, count, partial in
-      kernel(x + start, count, rows.width, channels, partial)
+      elementwise.pointee.channel_sums(x + start, count, rows.width, channels, partial)
     } finish: { totals in
       for c in 0..<channels { sums[c] = Float(totals[c]) }
     }
@@ -19,8 +18,7 @@ extension Kernels {
 
   /// The sum of all values, taken in Double.
   public func sum(_ x: UnsafePointer<Float>, count: Int) -> Double {
-    let kernel = elementwise.pointee.sum
-    return sumOfParts(ElementParts(count: count, limit: 64)) { kernel(x + $0, $1) }
+    sumOfParts(ElementParts(count: count, limit: 64)) { elementwise.pointee.sum(x + $0, $1) }
   }
 
   /// The sum of the squares of all values, taken in Double.

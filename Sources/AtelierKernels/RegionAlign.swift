@@ -60,14 +60,9 @@ extension Kernels {
     _ geometry: RegionGeometry, _ x: UnsafePointer<Float>, boxes: UnsafePointer<Float>,
     regions: Int, _ y: UnsafeMutablePointer<Float>
   ) {
-    let g = geometry.checked
-    let bins = geometry.outputHeight * geometry.outputWidth
-    forRowBlocks(
-      regions, elementsPerRow: bins * geometry.channels * geometry.samples * geometry.samples
-    ) { first, last in
-      withUnsafePointer(to: g) {
-        ck_spatial_region_align(spatialLevel, $0, first, last, x, boxes, y)
-      }
+    let points = geometry.outputHeight * geometry.outputWidth * geometry.samples * geometry.samples
+    forRowBlocks(geometry.checked, regions, elementsPerRow: points * geometry.channels) {
+      spatial.pointee.region_align($0, $1, $2, x, boxes, y)
     }
   }
 
@@ -78,14 +73,12 @@ extension Kernels {
     _ geometry: RegionGeometry, _ dy: UnsafePointer<Float>, boxes: UnsafePointer<Float>,
     regions: Int, _ dx: UnsafeMutablePointer<Float>
   ) {
-    let g = geometry.checked
     let blocks = (geometry.channels + 31) / 32
-    pool.parallelFor(geometry.batch * blocks) { index in
-      let first = index % blocks * 32
-      withUnsafePointer(to: g) {
-        ck_spatial_region_align_gradient(
-          spatialLevel, $0, regions, index / blocks, first, min(first + 32, geometry.channels),
-          dy, boxes, dx)
+    withUnsafePointer(to: geometry.checked) { g in
+      pool.parallelFor(geometry.batch * blocks) { index in
+        let first = index % blocks * 32
+        spatial.pointee.region_align_gradient(
+          g, regions, index / blocks, first, min(first + 32, geometry.channels), dy, boxes, dx)
       }
     }
   }

@@ -12,8 +12,8 @@ extension Kernels {
     inputWidth: Int, outputHeight: Int, outputWidth: Int, channels: Int
   ) {
     let g = resizeGeometry(batch, inputHeight, inputWidth, outputHeight, outputWidth, channels)
-    forRowBlocks(batch * outputHeight, elementsPerRow: outputWidth * channels) { first, last in
-      withUnsafePointer(to: g) { ck_spatial_bilinear(spatialLevel, $0, first, last, x, y) }
+    forRowBlocks(g, batch * outputHeight, elementsPerRow: outputWidth * channels) {
+      spatial.pointee.bilinear($0, $1, $2, x, y)
     }
   }
 
@@ -28,11 +28,8 @@ extension Kernels {
   ) {
     let g = resizeGeometry(batch, inputHeight, inputWidth, outputHeight, outputWidth, channels)
     let scale = max(1, outputHeight * outputWidth / max(inputHeight * inputWidth, 1))
-    forRowBlocks(batch * inputHeight, elementsPerRow: inputWidth * channels * scale) {
-      first, last in
-      withUnsafePointer(to: g) {
-        ck_spatial_bilinear_gradient(spatialLevel, $0, first, last, dy, dx)
-      }
+    forRowBlocks(g, batch * inputHeight, elementsPerRow: inputWidth * channels * scale) {
+      spatial.pointee.bilinear_gradient($0, $1, $2, dy, dx)
     }
   }
 
@@ -41,8 +38,7 @@ extension Kernels {
     _ channels: Int
   ) -> ck_resize_geometry {
     precondition(
-      min(batch, channels) >= 0
-        && min(inputHeight, inputWidth, outputHeight, outputWidth) >= 1,
+      min(batch, channels) >= 0 && min(inputHeight, inputWidth, outputHeight, outputWidth) >= 1,
       "a resize needs pixels: \(batch) × \(inputHeight) × \(inputWidth) × \(channels) to "
         + "\(outputHeight) × \(outputWidth)")
     return ck_resize_geometry(

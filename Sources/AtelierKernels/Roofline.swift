@@ -87,10 +87,7 @@ extension Kernels {
     Self.fastest(measurement) { Self.multiplyAdd(instructionSet, pool, $0) } / 1e9
   }
 
-  /// The roofline of this machine.
-  ///
-  /// - Parameter measurement: How long, how often, how large.
-  /// - Returns: Arithmetic of every instruction set that the machine has, then caches and memory.
+  /// The roofline of this machine: arithmetic of every instruction set that it has, caches and memory.
   public func roofline(_ measurement: RooflineProtocol = .init()) -> [RooflineRate] {
     var rates = InstructionSet.available.map { arithmetic(.multiplyAdd, $0, measurement) }
     if RooflineLoops.bfloat16Operations != nil {
@@ -243,24 +240,17 @@ extension Kernels {
 }
 
 /// The loops whose time is the roofline, for one instruction set that the machine has.
-package struct RooflineLoops: Sendable {
-  private let code: Int32
+package struct RooflineLoops: @unchecked Sendable {
+  private let loops: UnsafePointer<ck_roofline_loops>
 
-  package init(_ instructionSet: InstructionSet) {
-    code =
-      switch instructionSet {
-      case .baseline: 0
-      case .avx2: 1
-      case .avx512: 2
-      }
-  }
+  package init(_ instructionSet: InstructionSet) { loops = ck_roofline(instructionSet.code) }
 
   /// Operations of a round of multiply-adds.
-  package var operations: Int { ck_roofline_operations(code) }
+  package var operations: Int { loops.pointee.operations }
 
   /// Rounds of multiply-adds; the sum of all sums, each of which tends to 1.
   @discardableResult
-  package func multiplyAdds(rounds: Int) -> Float { ck_roofline_multiply_adds(code, rounds) }
+  package func multiplyAdds(rounds: Int) -> Float { loops.pointee.multiply_adds(rounds) }
 
   /// Operations of a round of bfloat16 dot products; nil where the CPU has none.
   package static let bfloat16Operations: Int? =
@@ -273,19 +263,17 @@ package struct RooflineLoops: Sendable {
   /// The sum of `count` floats.
   @discardableResult
   package func read(_ x: UnsafePointer<Float>, _ count: Int) -> Float {
-    ck_roofline_read(code, x, count)
+    loops.pointee.read(x, count)
   }
 
   /// Writes y = value.
   package func write(_ value: Float, _ y: UnsafeMutablePointer<Float>, _ count: Int) {
-    ck_roofline_write(code, value, y, count)
+    loops.pointee.write(value, y, count)
   }
 
   /// Writes y = x.
-  package func copy(
-    _ x: UnsafePointer<Float>, _ y: UnsafeMutablePointer<Float>, _ count: Int
-  ) {
-    ck_roofline_copy(code, x, y, count)
+  package func copy(_ x: UnsafePointer<Float>, _ y: UnsafeMutablePointer<Float>, _ count: Int) {
+    loops.pointee.copy(x, y, count)
   }
 
   /// Writes y = x + scale * z.
@@ -293,6 +281,6 @@ package struct RooflineLoops: Sendable {
     _ x: UnsafePointer<Float>, _ scale: Float, _ z: UnsafePointer<Float>,
     _ y: UnsafeMutablePointer<Float>, _ count: Int
   ) {
-    ck_roofline_triad(code, x, scale, z, y, count)
+    loops.pointee.triad(x, scale, z, y, count)
   }
 }

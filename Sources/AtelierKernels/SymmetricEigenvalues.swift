@@ -4,25 +4,15 @@ import COpenBLAS
 
 /// Eigenvalues of symmetric matrices.
 public enum SymmetricEigenvalues {
-  /// The eigenvalues in ascending order.
+  /// The eigenvalues of a symmetric matrix [size, size], size at least 1, in ascending order.
   ///
   /// One thread does it, whatever the machine has: more would change the order of sums, and fight our own pool.
-  ///
-  /// - Parameters:
-  ///   - matrix: size × size, symmetric.
-  ///   - size: Rows and columns, at least 1.
-  /// - Returns: `size` numbers, smallest first.
   public static func of(_ matrix: [Double], size: Int) -> [Double] {
     var matrix = matrix
     return solve("N", &matrix, size)
   }
 
-  /// The eigenvalues in ascending order with their eigenvectors.
-  ///
-  /// - Parameters:
-  ///   - matrix: size × size, symmetric.
-  ///   - size: Rows and columns, at least 1.
-  /// - Returns: The eigenvalues, and size × size numbers whose rows are the eigenvectors, of length 1, in the same order.
+  /// The same with the eigenvectors, of length 1, as the rows of a matrix [size, size] in the same order.
   public static func withVectors(
     of matrix: [Double], size: Int
   ) -> (values: [Double], vectors: [Double]) {
@@ -32,9 +22,7 @@ public enum SymmetricEigenvalues {
     return (values, matrix)
   }
 
-  private static func solve(
-    _ job: String, _ matrix: inout [Double], _ size: Int
-  ) -> [Double] {
+  private static func solve(_ job: String, _ matrix: inout [Double], _ size: Int) -> [Double] {
     precondition(size > 0 && matrix.count == size * size, "expected \(size)×\(size) numbers")
     openblas_set_num_threads(1)
     var eigenvalues = [Double](repeating: 0, count: size)

@@ -37,9 +37,7 @@ public final class ThreadPool: Sendable {
     self.threads = pool.map { Int(ck_pool_threads($0)) } ?? 1
   }
 
-  deinit {
-    ck_pool_destroy(pool)
-  }
+  deinit { ck_pool_destroy(pool) }
 
   /// Calls `body` once for every index in `0..<count`, in any order, on any of the threads, and
   /// returns when all are done.
@@ -68,7 +66,5 @@ public final class ThreadPool: Sendable {
   }
 
   /// What C hands back to every part.
-  private struct Job {
-    let body: (Int, Int) -> Void
-  }
+  private struct Job { let body: (Int, Int) -> Void }
 }

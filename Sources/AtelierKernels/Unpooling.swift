@@ -1,7 +1,6 @@
 // Nearest-neighbour and bed-of-nails unpooling and the pixel shuffle, each beside its adjoint.
 //
-// Max unpooling is `scatterSwitches` in
-// Pooling.swift.
+// Max unpooling is `scatterSwitches` in Pooling.swift.
 
 import CKernels
 
@@ -44,9 +43,7 @@ extension Kernels {
   public func nearestUnpool(
     _ geometry: UnpoolGeometry, _ x: UnsafePointer<Float>, _ y: UnsafeMutablePointer<Float>
   ) {
-    forSmallRows(geometry) { g, first, last in
-      ck_spatial_nearest(spatialLevel, g, first, last, x, y)
-    }
+    forSmallRows(geometry) { spatial.pointee.nearest($0, $1, $2, x, y) }
   }
 
   /// Sums each window: y [N, h · windowHeight, w · windowWidth, C] → x [N, h, w, C] (the adjoint of
@@ -54,9 +51,7 @@ extension Kernels {
   public func sumPool(
     _ geometry: UnpoolGeometry, _ y: UnsafePointer<Float>, _ x: UnsafeMutablePointer<Float>
   ) {
-    forSmallRows(geometry) { g, first, last in
-      ck_spatial_sum_pool(spatialLevel, g, first, last, y, x)
-    }
+    forSmallRows(geometry) { spatial.pointee.sum_pool($0, $1, $2, y, x) }
   }
 
   /// Puts each value top-left in its window, zeros elsewhere: x [N, h, w, C] → y [N, h ·
@@ -64,14 +59,11 @@ extension Kernels {
   public func bedOfNailsUnpool(
     _ geometry: UnpoolGeometry, _ x: UnsafePointer<Float>, _ y: UnsafeMutablePointer<Float>
   ) {
-    forSmallRows(geometry) { g, first, last in
-      ck_spatial_bed_of_nails(spatialLevel, g, first, last, x, y)
-    }
+    forSmallRows(geometry) { spatial.pointee.bed_of_nails($0, $1, $2, x, y) }
   }
 
   /// Takes the top-left value of each window: y [N, h · windowHeight, w · windowWidth, C] → x [N,
-  /// h, w, C]
-  /// (the adjoint of bed-of-nails unpooling).
+  /// h, w, C] (the adjoint of bed-of-nails unpooling).
   public func subsample(
     _ geometry: UnpoolGeometry, _ y: UnsafePointer<Float>, _ x: UnsafeMutablePointer<Float>
   ) {
@@ -95,36 +87,15 @@ extension Kernels {
   public func pixelShuffle(
     _ geometry: UnpoolGeometry, _ x: UnsafePointer<Float>, _ y: UnsafeMutablePointer<Float>
   ) {
-    let block = geometry.windowHeight
-    let (width, channels) = (geometry.width, geometry.channels)
-    let (small, large) = shuffleStrides(geometry)
-    forShuffleRows(geometry) { g, first, last, i in
-      var g = g
-      (g.source_image, g.source_row, g.source_pixel) = small
-      (g.destination_image, g.destination_row, g.destination_pixel) = large
-      ck_spatial_copy(
-        spatialLevel, &g, first, last, x + i * block * channels, y + i * width * block * channels, 0
-      )
-    }
+    shuffle(geometry, x, y, toLarge: true)
   }
 
   /// Moves blocks of pixels to blocks of channels: y [N, h · block, w · block, C] → x [N, h, w,
-  /// block² · C]
-  /// (inverse and adjoint of the pixel shuffle, whose sizes it takes).
+  /// block² · C] (inverse and adjoint of the pixel shuffle, whose sizes it takes).
   public func spaceToDepth(
     _ geometry: UnpoolGeometry, _ y: UnsafePointer<Float>, _ x: UnsafeMutablePointer<Float>
   ) {
-    let block = geometry.windowHeight
-    let (width, channels) = (geometry.width, geometry.channels)
-    let (small, large) = shuffleStrides(geometry)
-    forShuffleRows(geometry) { g, first, last, i in
-      var g = g
-      (g.source_image, g.source_row, g.source_pixel) = large
-      (g.destination_image, g.destination_row, g.destination_pixel) = small
-      ck_spatial_copy(
-        spatialLevel, &g, first, last, y + i * width * block * channels, x + i * block * channels, 0
-      )
-    }
+    shuffle(geometry, y, x, toLarge: false)
   }
 
   /// Runs `body` over blocks of the batch · height small rows of an unpooling.
@@ -136,34 +107,34 @@ extension Kernels {
       batch: g.batch, height: g.height, width: g.width, channels: g.channels,
       window_height: g.windowHeight, window_width: g.windowWidth)
     let elements = g.width * g.channels * g.windowHeight * g.windowWidth
-    withUnsafePointer(to: sizes) { sizes in
-      forRowBlocks(g.batch * g.height, elementsPerRow: elements) { body(sizes, $0, $1) }
-    }
+    forRowBlocks(sizes, g.batch * g.height, elementsPerRow: elements, body)
   }
 
-  /// Runs `body` for each of the `block` rows that a small row becomes, over blocks of small rows.
-  private func forShuffleRows(
-    _ g: UnpoolGeometry, _ body: (ck_block_geometry, Int, Int, Int) -> Void
+  /// Moves the rows of a pixel shuffle one way or the other: each small row becomes `block` rows of
+  /// the large side, where a pixel is `block` wide.
+  private func shuffle(
+    _ g: UnpoolGeometry, _ from: UnsafePointer<Float>, _ to: UnsafeMutablePointer<Float>,
+    toLarge: Bool
   ) {
     g.check()
     let block = g.windowHeight
     precondition(block == g.windowWidth, "the blocks of a pixel shuffle are square: \(g)")
-    var sizes = ck_block_geometry()
-    (sizes.height, sizes.width, sizes.channels) = (g.height, g.width, block * g.channels)
-    let elements = g.width * block * block * g.channels
-    forRowBlocks(g.batch * g.height, elementsPerRow: elements) { first, last in
-      for i in 0..<block { body(sizes, first, last, i) }
+    let run = block * g.channels
+    let row = g.width * block * run
+    let small = (image: g.height * row, row: row, pixel: block * run)
+    let large = (image: g.height * row, row: row, pixel: run)
+    let (source, result) = toLarge ? (small, large) : (large, small)
+    let sizes = ck_block_geometry(
+      height: g.height, width: g.width, channels: run, source_image: source.image,
+      source_row: source.row, source_pixel: source.pixel, destination_image: result.image,
+      destination_row: result.row, destination_pixel: result.pixel)
+    forRowBlocks(sizes, g.batch * g.height, elementsPerRow: row) { sizes, first, last in
+      for i in 0..<block {
+        let (inSmall, inLarge) = (i * run, i * g.width * run)
+        spatial.pointee.copy(
+          sizes, first, last, from + (toLarge ? inSmall : inLarge),
+          to + (toLarge ? inLarge : inSmall), 0)
+      }
     }
-  }
-
-  /// The strides (image, row, pixel) of the two sides of a pixel shuffle, where a pixel of the
-  /// large side is `block` wide.
-  private func shuffleStrides(
-    _ g: UnpoolGeometry
-  ) -> (small: (Int, Int, Int), large: (Int, Int, Int)) {
-    let block = g.windowHeight
-    let pixel = block * block * g.channels
-    let row = g.width * pixel
-    return ((g.height * row, row, pixel), (g.height * row, row, block * g.channels))
   }
 }

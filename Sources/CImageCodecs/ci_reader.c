@@ -61,17 +61,12 @@ static void png_warned(png_structp png, png_const_charp text) {
 
 static void png_pull(png_structp png, png_bytep into, size_t count) {
   ci_reader *reader = png_get_io_ptr(png);
-  if (reader->file) {
-    if (fread(into, 1, count, reader->file) != count) {
-      png_error(png, "the data ends too early");
-    }
-  } else {
-    if (count > reader->header.file_bytes - reader->position) {
-      png_error(png, "the data ends too early");
-    }
-    memcpy(into, reader->bytes + reader->position, count);
-    reader->position += count;
-  }
+  int is_there = reader->file ? fread(into, 1, count, reader->file) == count
+                              : count <= reader->header.file_bytes - reader->position;
+  if (!is_there) png_error(png, "the data ends too early");
+  if (reader->file) return;
+  memcpy(into, reader->bytes + reader->position, count);
+  reader->position += count;
 }
 
 // ---- libjpeg's callbacks ----
@@ -93,8 +88,7 @@ static void jpeg_warned(j_common_ptr common, int level) {
 }
 
 static void jpeg_progressed(j_common_ptr common) {
-  if (common->is_decompressor &&
-      ((j_decompress_ptr)common)->input_scan_number > MAXIMUM_SCANS) {
+  if (common->is_decompressor && ((j_decompress_ptr)common)->input_scan_number > MAXIMUM_SCANS) {
     ci_reader *reader = common->client_data;
     fail(reader, CI_CORRUPT, "more than 100 scans");
     longjmp(reader->jpeg_jump, 1);
@@ -205,8 +199,7 @@ static int png_header(ci_reader *reader) {
   int status = png_check_chunks(reader);
   if (status != CI_OK) return status;
   reader->png = png_create_read_struct(PNG_LIBPNG_VER_STRING, reader, png_failed, png_warned);
-  if (!reader->png) return fail(reader, CI_NO_MEMORY, "no memory for the PNG reader");
-  reader->info = png_create_info_struct(reader->png);
+  reader->info = reader->png ? png_create_info_struct(reader->png) : NULL;
   if (!reader->info) return fail(reader, CI_NO_MEMORY, "no memory for the PNG reader");
   if (setjmp(png_jmpbuf(reader->png))) return CI_CORRUPT;
   png_set_user_limits(reader->png, 1000000, 1000000);

@@ -169,8 +169,7 @@ int ci_writer_prepare_png(ci_writer *writer, uint32_t width, uint32_t height, in
   writer->format = CI_FORMAT_PNG;
   writer->bit_depth = bit_depth;
   writer->png = png_create_write_struct(PNG_LIBPNG_VER_STRING, writer, png_failed, png_warned);
-  if (!writer->png) return fail(writer, CI_NO_MEMORY, "no memory for the PNG writer");
-  writer->info = png_create_info_struct(writer->png);
+  writer->info = writer->png ? png_create_info_struct(writer->png) : NULL;
   if (!writer->info) return fail(writer, CI_NO_MEMORY, "no memory for the PNG writer");
   if (setjmp(png_jmpbuf(writer->png))) return CI_SYSTEM;
   png_set_write_fn(writer->png, writer, png_push, png_flushed);

@@ -12,15 +12,6 @@
 // The vector forms of exp and its kin.
 extern const struct ck_elementwise_kernels ck_elementwise_avx512;
 #define ACTIVATIONS ck_elementwise_avx512
-#include "ck_conv_tile.inc"
-#include "ck_conv_operands.inc"
-#include "ck_conv_dots.inc"
-#include "ck_conv_direct.inc"
-#include "ck_conv_weight.inc"
-#include "ck_conv_deep.inc"
-#include "ck_conv_winograd.inc"
-#include "ck_conv_winograd_gradient.inc"
-
 #define CK_CONVOLUTION_TABLE ck_convolution_avx512
 #include "ck_conv_table.inc"
 

@@ -14,15 +14,6 @@
 // The vector forms of exp and its kin.
 extern const struct ck_elementwise_kernels ck_elementwise_avx512;
 #define ACTIVATIONS ck_elementwise_avx512
-#include "ck_conv_tile.inc"
-#include "ck_conv_operands.inc"
-#include "ck_conv_dots.inc"
-#include "ck_conv_direct.inc"
-#include "ck_conv_weight.inc"
-#include "ck_conv_deep.inc"
-#include "ck_conv_winograd.inc"
-#include "ck_conv_winograd_gradient.inc"
-
 #define CK_CONVOLUTION_TABLE ck_convolution_bfloat16
 #include "ck_conv_table.inc"
 

@@ -18,18 +18,18 @@
 #define KEEP(vector) ((void)0)
 #endif
 
-enum { BASELINE_SUMS = 12, AVX2_SUMS = 12, AVX512_SUMS = 24, BFLOAT16_SUMS = 24 };
+enum { BFLOAT16_SUMS = 24 };
 
 #define NAME(x) baseline_##x
 #define VL 4
-#define SUMS BASELINE_SUMS
+#define SUMS 12
 #include "ck_roofline.inc"
 
 #if defined(__x86_64__)
 #pragma clang attribute push(__attribute__((target("avx2,fma"))), apply_to = function)
 #define NAME(x) avx2_##x
 #define VL 8
-#define SUMS AVX2_SUMS
+#define SUMS 12
 #include "ck_roofline.inc"
 #pragma clang attribute pop
 
@@ -40,7 +40,7 @@ enum { BASELINE_SUMS = 12, AVX2_SUMS = 12, AVX512_SUMS = 24, BFLOAT16_SUMS = 24 
     __attribute__((target("avx512f,avx512bw,avx512dq,avx512vl,avx2,fma"))), apply_to = function)
 #define NAME(x) avx512_##x
 #define VL 16
-#define SUMS AVX512_SUMS
+#define SUMS 24
 #include "ck_roofline.inc"
 #pragma clang attribute pop
 
@@ -67,12 +67,6 @@ int ck_roofline_has_bfloat16(void) {
   __builtin_cpu_init();
   return __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bf16");
 }
-
-// Calls the function of an instruction set.
-#define CHOOSE(isa, function, ...)                             \
-  ((isa) == 2   ? avx512_##function(__VA_ARGS__)               \
-   : (isa) == 1 ? avx2_##function(__VA_ARGS__)                 \
-                : baseline_##function(__VA_ARGS__))
 #else
 static float bfloat16_dots(long rounds) {
   (void)rounds;
@@ -80,21 +74,15 @@ static float bfloat16_dots(long rounds) {
 }
 
 int ck_roofline_has_bfloat16(void) { return 0; }
-
-#define CHOOSE(isa, function, ...) ((void)(isa), baseline_##function(__VA_ARGS__))
 #endif
 
-float ck_roofline_multiply_adds(int isa, long rounds) {
-  return CHOOSE(isa, multiply_adds, rounds);
-}
-
-long ck_roofline_operations(int isa) {
+const ck_roofline_loops *ck_roofline(int isa) {
 #if defined(__x86_64__)
-  if (isa == 2) return 2 * 16 * AVX512_SUMS;
-  if (isa == 1) return 2 * 8 * AVX2_SUMS;
+  if (isa == 2) return &avx512_loops;
+  if (isa == 1) return &avx2_loops;
 #endif
   (void)isa;
-  return 2 * 4 * BASELINE_SUMS;
+  return &baseline_loops;
 }
 
 float ck_roofline_bfloat16(long rounds) {
@@ -102,21 +90,6 @@ float ck_roofline_bfloat16(long rounds) {
 }
 
 long ck_roofline_bfloat16_operations(void) { return 2 * 32 * BFLOAT16_SUMS; }
-
-float ck_roofline_read(int isa, const float *x, long count) { return CHOOSE(isa, read, x, count); }
-
-void ck_roofline_write(int isa, float value, float *y, long count) {
-  CHOOSE(isa, write, value, y, count);
-}
-
-void ck_roofline_copy(int isa, const float *x, float *y, long count) {
-  CHOOSE(isa, copy, x, y, count);
-}
-
-void ck_roofline_triad(int isa, const float *x, float scale, const float *z, float *y,
-                       long count) {
-  CHOOSE(isa, triad, x, scale, z, y, count);
-}
 
 void ck_roofline_meet(int *arrived, int threads) {
   __atomic_fetch_add(arrived, 1, __ATOMIC_ACQ_REL);

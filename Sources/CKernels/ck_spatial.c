@@ -209,16 +209,12 @@ static void ck_region_bin_at(const ck_region_geometry *g, const float *box, ptrd
 #define CK_ISA baseline
 #define CK_WIDTH 4
 #include "ck_spatial_rows.inc"
-#undef CK_ISA
-#undef CK_WIDTH
 
 #if defined(__x86_64__)
 #pragma clang attribute push(__attribute__((target("avx2,fma"))), apply_to = function)
 #define CK_ISA avx2
 #define CK_WIDTH 8
 #include "ck_spatial_rows.inc"
-#undef CK_ISA
-#undef CK_WIDTH
 #pragma clang attribute pop
 
 #pragma clang attribute push( \
@@ -226,37 +222,16 @@ static void ck_region_bin_at(const ck_region_geometry *g, const float *box, ptrd
 #define CK_ISA avx512
 #define CK_WIDTH 16
 #include "ck_spatial_rows.inc"
-#undef CK_ISA
-#undef CK_WIDTH
 #pragma clang attribute pop
-
-#define CK_CHOOSE(name, ...)                                    \
-  switch (isa) {                                                \
-    case 2: spatial_##name##_rows_avx512(__VA_ARGS__); break;   \
-    case 1: spatial_##name##_rows_avx2(__VA_ARGS__); break;     \
-    default: spatial_##name##_rows_baseline(__VA_ARGS__);       \
-  }
-#else
-#define CK_CHOOSE(name, ...) \
-  (void)isa;                 \
-  spatial_##name##_rows_baseline(__VA_ARGS__);
 #endif
 
-void ck_spatial_max_pool(int isa, const ck_pool_geometry *g, ptrdiff_t first, ptrdiff_t last,
-                         const float *x, float *y, int32_t *switches) {
-  CK_CHOOSE(max_pool, g, first, last, x, y, switches)
-}
-
-void ck_spatial_gather_switches(int isa, const ck_pool_geometry *g, ptrdiff_t first, ptrdiff_t last,
-                                const float *x, const int32_t *switches, float *y,
-                                ck_switch_faults *faults) {
-  CK_CHOOSE(gather_switches, g, first, last, x, switches, y, faults)
-}
-
-void ck_spatial_scatter_tiles(int isa, const ck_pool_geometry *g, ptrdiff_t first, ptrdiff_t last,
-                              const float *y, const int32_t *switches, float *x,
-                              ck_switch_faults *faults) {
-  CK_CHOOSE(scatter_tiles, g, first, last, y, switches, x, faults)
+const ck_spatial_kernels *ck_spatial(int isa) {
+#if defined(__x86_64__)
+  if (isa == 2) return &spatial_kernels_rows_avx512;
+  if (isa == 1) return &spatial_kernels_rows_avx2;
+#endif
+  (void)isa;
+  return &spatial_kernels_rows_baseline;
 }
 
 void ck_spatial_check_switches(const ck_pool_geometry *g, ptrdiff_t first, ptrdiff_t last,
@@ -312,76 +287,4 @@ void ck_spatial_scatter_plane(const ck_pool_geometry *g, ptrdiff_t image, ptrdif
       const ptrdiff_t s = switches[p * C + c];
       if (s >= 0 && s < pixels) plane[s * C + c] += y[p * C + c];
     }
-}
-
-void ck_spatial_average_pool(int isa, const ck_pool_geometry *g, ptrdiff_t first, ptrdiff_t last,
-                             const float *x, float *y, int counts_padding) {
-  CK_CHOOSE(average_pool, g, first, last, x, y, counts_padding)
-}
-
-void ck_spatial_average_pool_gradient(int isa, const ck_pool_geometry *g, ptrdiff_t first,
-                                      ptrdiff_t last, const float *dy, float *dx,
-                                      int counts_padding) {
-  CK_CHOOSE(average_pool_gradient, g, first, last, dy, dx, counts_padding)
-}
-
-void ck_spatial_global_average(int isa, const float *x, float *y, ptrdiff_t pixels,
-                               ptrdiff_t channels, ptrdiff_t first, ptrdiff_t last) {
-  CK_CHOOSE(global_average, x, y, pixels, channels, first, last)
-}
-
-void ck_spatial_global_average_gradient(int isa, const float *dy, float *dx, ptrdiff_t pixels,
-                                        ptrdiff_t channels, ptrdiff_t first, ptrdiff_t last) {
-  CK_CHOOSE(global_average_gradient, dy, dx, pixels, channels, first, last)
-}
-
-void ck_spatial_nearest(int isa, const ck_unpool_geometry *g, ptrdiff_t first, ptrdiff_t last,
-                        const float *x, float *y) {
-  CK_CHOOSE(nearest, g, first, last, x, y)
-}
-
-void ck_spatial_sum_pool(int isa, const ck_unpool_geometry *g, ptrdiff_t first, ptrdiff_t last,
-                         const float *y, float *x) {
-  CK_CHOOSE(sum_pool, g, first, last, y, x)
-}
-
-void ck_spatial_bed_of_nails(int isa, const ck_unpool_geometry *g, ptrdiff_t first, ptrdiff_t last,
-                             const float *x, float *y) {
-  CK_CHOOSE(bed_of_nails, g, first, last, x, y)
-}
-
-void ck_spatial_bilinear(int isa, const ck_resize_geometry *g, ptrdiff_t first, ptrdiff_t last,
-                         const float *x, float *y) {
-  CK_CHOOSE(bilinear, g, first, last, x, y)
-}
-
-void ck_spatial_bilinear_gradient(int isa, const ck_resize_geometry *g, ptrdiff_t first,
-                                  ptrdiff_t last, const float *dy, float *dx) {
-  CK_CHOOSE(bilinear_gradient, g, first, last, dy, dx)
-}
-
-void ck_spatial_region_align(int isa, const ck_region_geometry *g, ptrdiff_t first, ptrdiff_t last,
-                             const float *x, const float *boxes, float *y) {
-  CK_CHOOSE(region_align, g, first, last, x, boxes, y)
-}
-
-void ck_spatial_region_align_gradient(int isa, const ck_region_geometry *g, ptrdiff_t regions,
-                                      ptrdiff_t image, ptrdiff_t first, ptrdiff_t last,
-                                      const float *dy, const float *boxes, float *dx) {
-  CK_CHOOSE(region_align_gradient, g, regions, image, first, last, dy, boxes, dx)
-}
-
-void ck_spatial_copy(int isa, const ck_block_geometry *g, ptrdiff_t first, ptrdiff_t last,
-                     const float *source, float *destination, int accumulate) {
-  CK_CHOOSE(copy, g, first, last, source, destination, accumulate)
-}
-
-void ck_spatial_pad(int isa, const ck_pad_geometry *g, ptrdiff_t first, ptrdiff_t last,
-                    const float *x, float *y) {
-  CK_CHOOSE(pad, g, first, last, x, y)
-}
-
-void ck_spatial_pad_gradient(int isa, const ck_pad_geometry *g, ptrdiff_t first, ptrdiff_t last,
-                             const float *dy, float *dx) {
-  CK_CHOOSE(pad_gradient, g, first, last, dy, dx)
 }

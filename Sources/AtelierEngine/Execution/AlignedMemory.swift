@@ -12,13 +12,11 @@ enum AlignedMemory {
   /// A large page of the system; blocks of at least two ask for them.
   private static let largePage = 2 << 20
 
-  /// A zeroed block aligned to 64 bytes; pages that are never touched cost nothing.
+  /// A zeroed block of `count` floats, aligned to 64 bytes, to be given to `free`; pages that are never touched cost nothing.
   ///
   /// Large blocks lie on large pages where the system has them: kernels that jump between the rows
   /// of an image else spend up to half of their time looking up addresses.
   ///
-  /// - Parameter count: Floats.
-  /// - Returns: The block, to be given to `free`.
   /// - Throws: `ShapeError` when the system has no such block.
   static func allocate(_ count: Int) throws(ShapeError) -> UnsafeMutablePointer<Float> {
     guard count <= 1 << 48 else {
@@ -71,13 +69,9 @@ extension AlignedMemory {
   ) throws(ShapeError) -> UnsafeMutablePointer<Float> {
     let whole = (count * 4 + largePage - 1) / largePage * largePage
     let length = whole + largePage + header
-    guard
-      let base = mmap(
-        nil, length, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0),
+    guard let base = mmap(nil, length, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0),
       base != MAP_FAILED
-    else {
-      throw ShapeError("the system does not give \(count) floats of memory")
-    }
+    else { throw ShapeError("the system does not give \(count) floats of memory") }
     let start = place(base, length: length, alignment: largePage, count: count)
     // A wish: a system without large pages says no, and nothing else changes.
     madvise(start, whole, MADV_HUGEPAGE)

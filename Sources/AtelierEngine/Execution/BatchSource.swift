@@ -8,19 +8,14 @@ public protocol BatchSource: Sendable {
   /// The steps of an epoch; nil where there is no such thing, as for endless random patches.
   var stepsPerEpoch: Int? { get }
 
-  /// The tensors of a step by the names of the programs' inputs.
+  /// The tensors of a step, from 0, by the names of the programs' inputs; an error ends the training.
   ///
   /// Called on a background thread, one step after the other. For one of several programs a name
   /// may be `PROGRAM/INPUT`.
-  ///
-  /// - Parameter step: The step, from 0.
-  /// - Returns: The tensors by name.
-  /// - Throws: What ends the training.
   func batch(step: Int) throws -> [String: Tensor]
 }
 
 extension BatchSource {
-  /// No epochs.
   public var stepsPerEpoch: Int? { nil }
 }
 
@@ -38,6 +33,5 @@ public struct ClosureBatchSource: BatchSource {
     self.make = make
   }
 
-  /// Calls the closure.
   public func batch(step: Int) throws -> [String: Tensor] { try make(step) }
 }

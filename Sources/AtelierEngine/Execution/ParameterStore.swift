@@ -55,8 +55,7 @@ public final class ParameterStore: @unchecked Sendable {
       }
       indices[parameter.name] = entries.count
       entries.append(
-        Entry(
-          name: parameter.name, shape: parameter.shape, role: parameter.role, offset: offset))
+        Entry(name: parameter.name, shape: parameter.shape, role: parameter.role, offset: offset))
       initializers.append(parameter.initializer)
       offset += (parameter.shape.count + 15) / 16 * 16
     }
@@ -73,8 +72,7 @@ public final class ParameterStore: @unchecked Sendable {
     for (entry, initializer) in zip(entries, initializers) {
       var generator = RandomGenerator(seed: seed, Self.hash(entry.name))
       let values =
-        tensors[entry.name]?.elements
-        ?? initializer.values(shape: entry.shape, using: &generator)
+        tensors[entry.name]?.elements ?? initializer.values(shape: entry.shape, using: &generator)
       (memory + entry.offset).update(from: values, count: entry.shape.count)
     }
   }
@@ -117,19 +115,12 @@ public final class ParameterStore: @unchecked Sendable {
   ///
   /// - Throws: `ShapeError` when there is none of that name or the shape differs.
   public func set(_ name: String, _ tensor: Tensor) throws(ShapeError) {
-    guard let index = indices[name] else {
-      throw ShapeError("there is no parameter named \(name)")
-    }
+    guard let index = indices[name] else { throw ShapeError("there is no parameter named \(name)") }
     let entry = entries[index]
     guard entry.shape == tensor.shape else {
-      throw ShapeError(
-        "parameter \(name) has shape \(entry.shape); received \(tensor.shape)")
+      throw ShapeError("parameter \(name) has shape \(entry.shape); received \(tensor.shape)")
     }
-    tensor.elements.withUnsafeBufferPointer { source in
-      if let base = source.baseAddress {
-        (memory + entry.offset).update(from: base, count: source.count)
-      }
-    }
+    (memory + entry.offset).update(from: tensor.elements, count: tensor.count)
     versions[index] += 1
   }
 
@@ -142,9 +133,7 @@ public final class ParameterStore: @unchecked Sendable {
   public func restore(_ snapshot: [Float]) {
     precondition(
       snapshot.count == count, "a snapshot has \(count) floats; received \(snapshot.count)")
-    snapshot.withUnsafeBufferPointer { source in
-      if let base = source.baseAddress { memory.update(from: base, count: count) }
-    }
+    memory.update(from: snapshot, count: count)
     touch()
   }
 

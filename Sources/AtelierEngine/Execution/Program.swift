@@ -100,11 +100,7 @@ public final class Program: @unchecked Sendable {
       throw ShapeError("input \(name) has shape \(shape); received \(tensor.shape)")
     }
     guard case .arena(let offset) = plan.locations[value] else { return }
-    tensor.elements.withUnsafeBufferPointer { source in
-      if let base = source.baseAddress {
-        (arena + offset).update(from: base, count: source.count)
-      }
-    }
+    (arena + offset).update(from: tensor.elements, count: shape.count)
   }
 
   /// Lets the caller write an input in place; the buffer is as long as the input's shape.
@@ -148,9 +144,7 @@ public final class Program: @unchecked Sendable {
       operation.run(contexts[index])
       onStep?(index)
     }
-    for copy in copies {
-      (gradients + copy.to).update(from: copy.from, count: copy.count)
-    }
+    for copy in copies { (gradients + copy.to).update(from: copy.from, count: copy.count) }
     for index in movedStatistics { parameters.touch(index: index) }
     if let fault = state.fault { throw fault }
   }
@@ -191,16 +185,13 @@ public final class Program: @unchecked Sendable {
     try pointer(ofOutput: name).0[0]
   }
 
-  private func pointer(
-    ofOutput name: String
-  ) throws(ShapeError) -> (UnsafePointer<Float>, Shape) {
+  private func pointer(ofOutput name: String) throws(ShapeError) -> (UnsafePointer<Float>, Shape) {
     guard let value = plan.graph.output(named: name) else {
       throw ShapeError(
         "there is no output named \(name); there are \(plan.graph.outputs.map(\.name))")
     }
     let memory = Binding(
-      plan: plan, arena: arena, gradients: gradients, parameters: parameters,
-      indices: storeIndices)
+      plan: plan, arena: arena, gradients: gradients, parameters: parameters, indices: storeIndices)
     guard let pointer = memory.pointer(value) else {
       throw ShapeError("output \(name) was not computed")
     }
@@ -275,9 +266,7 @@ private struct Binding {
   func copies() -> [(from: UnsafeMutablePointer<Float>, to: Int, count: Int)] {
     plan.graph.parameterGradients.compactMap { gradient in
       let entry = entry(gradient.parameter)
-      guard let from = pointer(gradient.value), from != gradients + entry.offset else {
-        return nil
-      }
+      guard let from = pointer(gradient.value), from != gradients + entry.offset else { return nil }
       return (from, entry.offset, entry.shape.count)
     }
   }

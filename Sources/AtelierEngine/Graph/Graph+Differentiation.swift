@@ -6,6 +6,9 @@ import AtelierKernels
 public struct Derivation {
   /// The node to differentiate.
   public let node: Graph.Node
+  /// The values that the node reads and those that it writes.
+  public var inputs: [ValueID] { node.inputs }
+  public var outputs: [ValueID] { node.outputs }
   /// The gradient of each output; nil where the loss does not depend on it.
   public let upstreams: [ValueID?]
   /// Whether the gradient of an input is needed.
@@ -36,6 +39,13 @@ public struct Derivation {
     _ operation: any Operation, _ inputs: [ValueID]
   ) throws(ShapeError) -> ValueID {
     try append(operation, inputs)[0]
+  }
+
+  /// Appends a node whose one result is the gradient of input 0; the others have none.
+  mutating func first(
+    _ operation: any Operation, _ inputs: [ValueID]
+  ) throws(ShapeError) -> [ValueID?] {
+    [try one(operation, inputs)] + node.inputs.dropFirst().map { _ in nil }
   }
 }
 
@@ -105,8 +115,7 @@ private struct Differentiation {
         depends[$0.element] && !shapeOnly.contains($0.offset)
       }
       guard needed.contains(true) else { continue }
-      var context = Derivation(
-        node: node, upstreams: upstreams, isNeeded: needed, graph: graph)
+      var context = Derivation(node: node, upstreams: upstreams, isNeeded: needed, graph: graph)
       let gradients = try node.operation.differentiate(&context)
       graph = context.graph
       for (index, input) in node.inputs.enumerated() where needed[index] {

@@ -1,13 +1,12 @@
 // Calls of the same layers on several inputs become one call on a larger batch.
 
 extension Graph {
-  /// The graph in which layers that are called on several inputs run once, on all samples.
+  /// The graph in which layers that are called on several inputs run once, on all samples; this one where nothing is shared.
   ///
   /// A shared encoder reads its weights half as often then, and its kernels get twice the samples
   /// to share them. Only operations that treat each sample alone are joined, so results stay the
   /// same. Join before differentiating; names of inputs, outputs and parameters stay.
   ///
-  /// - Returns: The joined graph; this one where nothing is shared.
   /// - Throws: `ShapeError` when the graph itself is not valid.
   public func joiningSharedCalls() throws(ShapeError) -> Graph {
     let calls = SharedCalls(self)
@@ -127,16 +126,10 @@ private struct Emission {
     alone = graph.values.map { _ in nil }
     joined = graph.values.map { _ in nil }
     for (index, value) in graph.values.enumerated() {
-      switch value.source {
-      case .input(let name): alone[index] = new.appendInput(name, value.shape)
-      case .parameter, .node: break
-      }
+      if case .input(let name) = value.source { alone[index] = new.appendInput(name, value.shape) }
     }
     // Parameters keep their order; a value reads each.
-    var readers = [ValueID?](repeating: nil, count: graph.parameters.count)
-    for parameter in graph.parameters.indices {
-      readers[parameter] = new.appendParameter(graph.parameters[parameter])
-    }
+    let readers = graph.parameters.map { new.appendParameter($0) }
     for (index, value) in graph.values.enumerated() {
       if case .parameter(let parameter) = value.source { alone[index] = readers[parameter] }
     }
@@ -152,8 +145,7 @@ private struct Emission {
           members.map { old.nodes[$0].inputs[position] },
           name: members.count > 1 ? node.name + "/join" : node.name))
     }
-    let outputs = try new.append(
-      node.operation, inputs, name: node.name, layerType: node.layerType)
+    let outputs = try new.append(node.operation, inputs, name: node.name, layerType: node.layerType)
     for (position, output) in outputs.enumerated() {
       let values = members.map { old.nodes[$0].outputs[position] }
       if values.count == 1 {

@@ -47,17 +47,13 @@ extension Graph {
       for output in node.outputs { names[output] = node.name }
       rows.append(
         SummaryRow(
-          name: node.name, type: type,
-          outputShape: Self.batchText(values[node.outputs[0]].shape), parameterCount: count,
-          inputs: sources))
+          name: node.name, type: type, outputShape: Self.batchText(values[node.outputs[0]].shape),
+          parameterCount: count, inputs: sources))
     }
     return rows
   }
 
-  /// The summary table with total, trainable and non-trainable parameter counts.
-  ///
-  /// - Parameter title: The model's name.
-  /// - Returns: The table.
+  /// The summary table of a model of this name, with total, trainable and non-trainable parameter counts.
   public func summary(title: String = "model") -> String {
     let rows = summaryRows()
     let isSequential = rows.indices.dropFirst().allSatisfy {
@@ -66,9 +62,7 @@ extension Graph {
     var table = [["Layer (type)", "Output Shape", "Param #"]]
     if !isSequential { table[0].append("Connected to") }
     for row in rows {
-      var cells = [
-        "\(row.name) (\(row.type))", row.outputShape, Self.grouped(row.parameterCount),
-      ]
+      var cells = ["\(row.name) (\(row.type))", row.outputShape, Self.grouped(row.parameterCount)]
       if !isSequential {
         cells.append(row.inputs.isEmpty ? "-" : row.inputs.joined(separator: ", "))
       }

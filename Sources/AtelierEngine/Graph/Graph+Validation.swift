@@ -7,17 +7,11 @@ extension Graph {
   /// and every shape is the one that the operations' shape rules give.
   public func validate() throws(ShapeError) {
     for (index, value) in values.enumerated() {
-      guard value.shape.dimensions.allSatisfy({ $0 > 0 }) else {
-        throw ShapeError("value \(index) has the empty shape \(value.shape)")
-      }
-      guard value.shape.isCountable else {
-        throw ShapeError("value \(index) has the shape \(value.shape), which is too large")
-      }
+      try check(value.shape, of: "value \(index)")
       switch value.source {
       case .input: break
       case .parameter(let parameter):
-        guard parameters.indices.contains(parameter),
-          parameters[parameter].shape == value.shape
+        guard parameters.indices.contains(parameter), parameters[parameter].shape == value.shape
         else { throw ShapeError("value \(index) names parameter \(parameter) that does not fit") }
       case .node(let node, let output):
         guard nodes.indices.contains(node), nodes[node].outputs.indices.contains(output),
@@ -31,15 +25,7 @@ extension Graph {
     ] where Set(names).count != names.count {
       throw ShapeError("\(what) names are not unique")
     }
-    for parameter in parameters {
-      guard parameter.shape.dimensions.allSatisfy({ $0 > 0 }) else {
-        throw ShapeError("parameter \(parameter.name) has the empty shape \(parameter.shape)")
-      }
-      guard parameter.shape.isCountable else {
-        throw ShapeError(
-          "parameter \(parameter.name) has the shape \(parameter.shape), which is too large")
-      }
-    }
+    for parameter in parameters { try check(parameter.shape, of: "parameter \(parameter.name)") }
     try validateNodes()
     for output in outputs where !values.indices.contains(output.value) {
       throw ShapeError("output \(output.name) names value \(output.value), which does not exist")
@@ -48,9 +34,16 @@ extension Graph {
       guard values.indices.contains(gradient.value),
         parameters.indices.contains(gradient.parameter),
         values[gradient.value].shape == parameters[gradient.parameter].shape
-      else {
-        throw ShapeError("parameter \(gradient.parameter) has no gradient of its shape")
-      }
+      else { throw ShapeError("parameter \(gradient.parameter) has no gradient of its shape") }
+    }
+  }
+
+  private func check(_ shape: Shape, of what: String) throws(ShapeError) {
+    guard shape.dimensions.allSatisfy({ $0 > 0 }) else {
+      throw ShapeError("\(what) has the empty shape \(shape)")
+    }
+    guard shape.isCountable else {
+      throw ShapeError("\(what) has the shape \(shape), which is too large")
     }
   }
 
@@ -72,7 +65,8 @@ extension Graph {
           throw ShapeError("layer \(node.name) writes value \(value), which has another source")
         }
       }
-      let shapes = try shapesGiven(by: node, node.inputs.map { values[$0].shape })
+      let shapes = try node.operation.countableShapes(
+        node.inputs.map { values[$0].shape }, layer: node.name)
       guard shapes == node.outputs.map({ values[$0].shape }) else {
         throw ShapeError(
           "layer \(node.name) gives \(shapes); the graph says \(node.outputs.map { values[$0].shape })"
@@ -81,18 +75,10 @@ extension Graph {
     }
   }
 
-  private func shapesGiven(by node: Node, _ inputs: [Shape]) throws(ShapeError) -> [Shape] {
-    do throws(ShapeError) {
-      return try node.operation.countableShapes(inputs)
-    } catch {
-      throw ShapeError("layer \(node.name): \(error.description)")
-    }
-  }
-
   /// The same network for other input shapes; every other shape follows by the operations' shape rules.
   ///
-  /// - Parameter shapes: New shapes by input name; inputs that are not named keep theirs.
-  /// - Returns: A graph that shares names and parameters with this one.
+  /// Inputs that are not named keep theirs, and names and parameters stay.
+  ///
   /// - Throws: `ShapeError` with the layer's name where a layer does not take the new size.
   public func reshaped(_ shapes: [String: Shape]) throws(ShapeError) -> Graph {
     var result = self
@@ -107,16 +93,14 @@ extension Graph {
       result.values[value].shape = shape
     }
     for node in nodes {
-      let given = try shapesGiven(by: node, node.inputs.map { result.values[$0].shape })
+      let given = try node.operation.countableShapes(
+        node.inputs.map { result.values[$0].shape }, layer: node.name)
       for (value, shape) in zip(node.outputs, given) { result.values[value].shape = shape }
     }
     return result
   }
 
-  /// The same network with parameters made trainable or not.
-  ///
-  /// - Parameter isTrainable: Asked for every weight by name; statistics and constants are never trainable.
-  /// - Returns: The changed graph.
+  /// The same network with every weight, by name, made trainable or not; statistics and constants never are.
   public func settingTrainable(_ isTrainable: (String) -> Bool) -> Graph {
     var result = self
     for index in parameters.indices where parameters[index].role == .weight {

@@ -126,12 +126,7 @@ public struct Graph: Sendable, Hashable, Codable {
   mutating func append(
     _ operation: any Operation, _ inputs: [ValueID], name: String, layerType: String? = nil
   ) throws(ShapeError) -> [ValueID] {
-    let shapes: [Shape]
-    do throws(ShapeError) {
-      shapes = try operation.countableShapes(inputs.map { values[$0].shape })
-    } catch {
-      throw ShapeError("layer \(name): \(error.description)")
-    }
+    let shapes = try operation.countableShapes(inputs.map { values[$0].shape }, layer: name)
     let first = values.count
     for (index, shape) in shapes.enumerated() {
       values.append(Value(shape: shape, source: .node(nodes.count, output: index)))
@@ -164,7 +159,6 @@ extension Graph.Node: Hashable {
       && left.outputs == right.outputs && left.operation.equals(right.operation)
   }
 
-  /// Feeds all parts.
   public func hash(into hasher: inout Hasher) {
     hasher.combine(name)
     hasher.combine(AnyHashable(operation))
@@ -174,9 +168,7 @@ extension Graph.Node: Hashable {
 }
 
 extension Graph.Node {
-  private enum Key: String, CodingKey {
-    case name, layerType, kind, attributes, inputs, outputs
-  }
+  private enum Key: String, CodingKey { case name, layerType, kind, attributes, inputs, outputs }
 
   /// Reads a node; the operation's type is looked up by its kind.
   public init(from decoder: any Decoder) throws {

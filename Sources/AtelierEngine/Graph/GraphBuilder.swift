@@ -42,9 +42,7 @@ public final class GraphBuilder {
   }
 
   /// Remembers an error; the first one counts.
-  public func fail(_ text: String) {
-    if firstError == nil { firstError = ShapeError(text) }
-  }
+  public func fail(_ text: String) { if firstError == nil { firstError = ShapeError(text) } }
 
   /// A fresh number for a random stream.
   func newStream() -> UInt64 {
@@ -135,8 +133,6 @@ public final class GraphBuilder {
 
   /// Forgets all outputs, so that the continued graph names its own.
   func removeOutputs() { graph.outputs = [] }
-
-  func names(at value: ValueID) -> String? { graph.outputs.first { $0.value == value }?.name }
 }
 
 /// What a max pool leaves for the unpooling that mirrors it.
@@ -147,10 +143,7 @@ struct PoolTrace {
 }
 
 /// Tells layer values apart, so that a copy is the same layer and a new one is another.
-public final class LayerIdentity: Sendable {
-  /// Makes a new identity.
-  public init() {}
-}
+public final class LayerIdentity: Sendable {}
 
 /// A value of a graph that is being traced.
 public struct SymbolicTensor {
@@ -258,10 +251,8 @@ extension SymbolicTensor {
 }
 
 extension Graph {
-  /// Writes down the graph of the layers that `body` calls.
+  /// Writes down the graph of the inputs that `body` adds, the layers that it calls and the outputs that it names.
   ///
-  /// - Parameter body: Adds inputs, calls layers, names outputs.
-  /// - Returns: The graph.
   /// - Throws: `ShapeError`, the first one, with the layer's name.
   public static func trace(_ body: (GraphBuilder) -> Void) throws(ShapeError) -> Graph {
     let builder = GraphBuilder()
@@ -271,8 +262,8 @@ extension Graph {
 
   /// The graph with more layers after it, such as a loss.
   ///
-  /// - Parameter body: Gets the builder and this graph's outputs by name; the outputs that it names replace the old ones.
-  /// - Returns: The longer graph.
+  /// `body` gets the builder and this graph's inputs and outputs by name; the outputs that it names replace the old ones.
+  ///
   /// - Throws: `ShapeError`, the first one, with the layer's name.
   public func extended(
     _ body: (GraphBuilder, [String: SymbolicTensor]) -> Void
@@ -303,8 +294,7 @@ extension GraphBuilder {
   /// - Returns: Its outputs by name; empty after an error, which the builder keeps.
   public func call(
     _ network: Graph, _ inputs: [String: SymbolicTensor], prefix: String = "",
-    isTrainable: Bool? = nil,
-    tap: (_ layer: String, SymbolicTensor) -> SymbolicTensor = { $1 }
+    isTrainable: Bool? = nil, tap: (_ layer: String, SymbolicTensor) -> SymbolicTensor = { $1 }
   ) -> [String: SymbolicTensor] {
     var values = [ValueID?](repeating: nil, count: network.values.count)
     for (value, description) in network.values.enumerated() {

@@ -11,10 +11,8 @@ public protocol Operation: Sendable, Hashable, Codable {
   /// The name in model files, for example `convolution-2d`.
   static var kind: String { get }
 
-  /// The shapes of the outputs that inputs of these shapes give.
+  /// The shapes of the outputs, in order, that inputs of these shapes give.
   ///
-  /// - Parameter inputs: One shape per input, in order.
-  /// - Returns: One shape per output.
   /// - Throws: `ShapeError` saying what was expected and what was received.
   func outputShapes(_ inputs: [Shape]) throws(ShapeError) -> [Shape]
 
@@ -52,10 +50,8 @@ public protocol Operation: Sendable, Hashable, Codable {
   /// Computes the outputs.
   func run(_ context: borrowing ExecutionContext)
 
-  /// Appends the nodes that compute the gradients of the inputs.
+  /// Appends the nodes that compute the gradients of the inputs: a value for each, nil where there is none or nobody needs it.
   ///
-  /// - Parameter context: The node, the gradients of its outputs, and where nodes are appended.
-  /// - Returns: One value per input; nil where there is no gradient or nobody needs it.
   /// - Throws: `ShapeError` when the operation has no gradient.
   func differentiate(_ context: inout Derivation) throws(ShapeError) -> [ValueID?]
 
@@ -66,32 +62,21 @@ public protocol Operation: Sendable, Hashable, Codable {
   func multiplyAdds(_ shapes: NodeShapes) -> Int
 }
 
+/// What holds unless an operation says otherwise.
 extension Operation {
-  /// None by default.
   public var shapeOnlyInputs: [Int] { [] }
-  /// None by default.
   public var movedInputs: [Int] { [] }
-  /// None by default.
   public var inPlaceInputs: [Int] { [] }
-  /// False by default.
   public var isView: Bool { false }
-  /// False by default.
   public var differentiatesEveryOutput: Bool { false }
-  /// False by default.
   public var treatsSamplesAlone: Bool { false }
-  /// Itself by default.
   public func planned(
     _ shapes: NodeShapes, _ kernels: Kernels
   ) throws(ShapeError) -> any Operation { self }
-  /// None by default.
   public func workspaceCount(_ shapes: NodeShapes, _ kernels: Kernels) -> Int { 0 }
-  /// None by default.
   public func preparedCount(_ shapes: NodeShapes, _ kernels: Kernels) -> Int { 0 }
-  /// Nothing by default.
   public func prepare(_ context: borrowing ExecutionContext) {}
-  /// None by default.
   public func kernelCase(_ shapes: NodeShapes) -> KernelCase? { nil }
-  /// 0 by default.
   public func multiplyAdds(_ shapes: NodeShapes) -> Int { 0 }
   /// Refuses by default: gradient operations are not differentiated again.
   public func differentiate(_ context: inout Derivation) throws(ShapeError) -> [ValueID?] {
@@ -101,13 +86,17 @@ extension Operation {
   /// Whether two operations are of the same type with the same attributes.
   func equals(_ other: any Operation) -> Bool { (other as? Self) == self }
 
-  /// The output shapes, when their elements can be counted.
-  func countableShapes(_ inputs: [Shape]) throws(ShapeError) -> [Shape] {
-    let shapes = try outputShapes(inputs)
-    for shape in shapes where !shape.isCountable {
-      throw ShapeError("\(Self.kind) gives the shape \(shape), which is too large")
+  /// The output shapes, when their elements can be counted; errors name the layer.
+  func countableShapes(_ inputs: [Shape], layer: String) throws(ShapeError) -> [Shape] {
+    do throws(ShapeError) {
+      let shapes = try outputShapes(inputs)
+      for shape in shapes where !shape.isCountable {
+        throw ShapeError("\(Self.kind) gives the shape \(shape), which is too large")
+      }
+      return shapes
+    } catch {
+      throw ShapeError("layer \(layer): \(error.description)")
     }
-    return shapes
   }
 
   /// Throws unless there are as many inputs as the operation takes.
@@ -122,6 +111,21 @@ extension Operation {
     guard shape.rank == 4 else {
       throw ShapeError(
         "\(Self.kind) expects an image batch [batch, height, width, channels]; received \(shape)")
+    }
+  }
+
+  /// The only input's shape; throws unless there is one input, and it is an image batch.
+  func onlyImage(_ inputs: [Shape]) throws(ShapeError) -> Shape {
+    try expectInputs(inputs, 1)
+    try expectImage(inputs[0])
+    return inputs[0]
+  }
+
+  /// Throws unless input 1 has a label for each row of input 0, which is called `what`.
+  func expectLabels(_ inputs: [Shape], _ what: String) throws(ShapeError) {
+    let rows = inputs[0].count / max(inputs[0].channels, 1)
+    guard inputs[1].count == rows else {
+      throw ShapeError("expected \(rows) labels for \(what) \(inputs[0]); received \(inputs[1])")
     }
   }
 

@@ -1,203 +1,135 @@
-// Convolution, transposed convolution and dense layers.
+// Convolution, transposed convolution and dense layers: one operation with weights each.
 
 import AtelierKernels
 
-/// Convolution: [N, H, W, C] gives [N, H', W', filters], with bias and activation.
-public struct Convolution2D: Layer {
-  /// The number of output channels.
-  public var filters: Int
-  /// The kernel's size.
-  public var kernel: Extent
-  /// Stride, padding, dilation, groups.
-  public var attributes: ConvolutionAttributes
-  /// Whether a bias is added.
-  public var hasBias: Bool
-  /// Applied after the bias.
-  public var activation: Activation
-  /// How the weights start.
-  public var initializer: Initializer
-  /// Whether training moves the parameters.
-  public var isTrainable: Bool
+/// A layer of one operation with weights, then a bias and an activation, under a name.
+///
+/// Each layer has its initializer in an extension, and the layer's name as a type alias.
+public struct WeightedLayer<Applied: ConvolutionDescription>: Layer {
+  /// The operation for an input's shape, and the shape of its weights.
+  typealias Form = @Sendable (Shape) throws(ShapeError) -> (operation: Applied, weights: Shape)
+
   /// The layer's name; numbered by type when left out.
   public var name: String?
+  /// The layer's type in names, and as the summary shows it.
+  private let typeName: String
+  private let layerType: String
+  private let channels: Int
+  private let activation: Activation
+  private let initializer: Initializer
+  private let isTrainable: Bool
+  private let form: Form
   private let identity = LayerIdentity()
 
-  /// Describes a convolution.
-  ///
-  /// - Parameters:
-  ///   - filters: The number of output channels.
-  ///   - kernel: The kernel's size.
-  ///   - stride: The step between windows.
-  ///   - padding: The border.
-  ///   - dilation: The step between kernel elements.
-  ///   - groups: Separate channel groups; must divide input channels and filters.
-  ///   - hasBias: Whether a bias is added.
-  ///   - activation: Applied after the bias.
-  ///   - initializer: How the weights start; He's for ReLUs, Glorot's else, when left out.
-  ///   - isTrainable: Whether training moves the parameters.
-  ///   - name: The layer's name.
-  public init(
-    filters: Int, kernel: Extent, stride: Extent = 1, padding: Padding = .same,
-    dilation: Extent = 1, groups: Int = 1, hasBias: Bool = true,
-    activation: Activation = .identity, initializer: Initializer? = nil, isTrainable: Bool = true,
-    name: String? = nil
+  /// Describes a layer of a type with so many output channels.
+  init(
+    _ typeName: String, _ layerType: String, channels: Int, _ activation: Activation,
+    _ initializer: Initializer?, isTrainable: Bool, _ name: String?, form: @escaping Form
   ) {
-    self.filters = filters
-    self.kernel = kernel
-    attributes = ConvolutionAttributes(
-      stride: stride, padding: padding, dilation: dilation, groups: groups)
-    self.hasBias = hasBias
-    self.activation = activation
+    (self.typeName, self.layerType, self.name) = (typeName, layerType, name)
+    (self.channels, self.activation, self.isTrainable) = (channels, activation, isTrainable)
     self.initializer = initializer ?? .standard(for: activation)
-    self.isTrainable = isTrainable
-    self.name = name
+    self.form = form
   }
 
-  /// [N, H, W, C] gives [N, H', W', filters].
+  /// The operation's result, with bias and activation.
   public func callAsFunction(_ input: SymbolicTensor) -> SymbolicTensor {
     let builder = input.builder
-    let call = builder.uniqueName(name, type: "conv2d")
-    guard attributes.groups > 0, input.shape.channels % attributes.groups == 0 else {
-      builder.fail(
-        "layer \(call): \(input.shape.channels) input channels do not divide into \(attributes.groups) groups"
-      )
+    let call = builder.uniqueName(name, type: typeName)
+    do throws(ShapeError) {
+      let (operation, weights) = try form(input.shape)
+      let scope = builder.parameterScope(identity, call)
+      var parameters: [(String, Shape, Initializer)] = [("weight", weights, initializer)]
+      if operation.epilogue.hasBias { parameters.append(("bias", [channels], .zeros)) }
+      let values = parameters.map {
+        builder.parameter(identity, scope, $0.0, $0.1, $0.2, isTrainable: isTrainable)
+      }
+      return builder.apply(operation, [input.value] + values, name: call, layerType: layerType)[0]
+        .activated(activation, of: call)
+    } catch {
+      builder.fail("layer \(call): \(error.description)")
       return input
     }
-    let operation = ConvolutionOperation(attributes, epilogue: FusedEpilogue(hasBias: hasBias))
-    return input.weighted(
-      operation, [kernel.height, kernel.width, input.shape.channels / attributes.groups, filters],
-      of: identity, initializer, isTrainable: isTrainable, channels: filters, name: call,
-      layerType: "Conv2D"
-    ).activated(activation, of: call)
+  }
+}
+
+/// Convolution: [N, H, W, C] gives [N, H', W', filters], with bias and activation.
+public typealias Convolution2D = WeightedLayer<ConvolutionOperation>
+
+extension WeightedLayer<ConvolutionOperation> {
+  /// Describes a convolution; `groups` must divide input channels and filters.
+  ///
+  /// Without an initializer weights start as He's for ReLUs, Glorot's else.
+  public init(
+    filters: Int, kernel: Extent, stride: Extent = 1, padding: Padding = .same,
+    dilation: Extent = 1, groups: Int = 1, hasBias: Bool = true, activation: Activation = .identity,
+    initializer: Initializer? = nil, isTrainable: Bool = true, name: String? = nil
+  ) {
+    let attributes = ConvolutionAttributes(
+      stride: stride, padding: padding, dilation: dilation, groups: groups)
+    self.init(
+      "conv2d", "Conv2D", channels: filters, activation, initializer, isTrainable: isTrainable, name
+    ) { input throws(ShapeError) in
+      guard groups > 0, input.channels % groups == 0 else {
+        throw ShapeError("\(input.channels) input channels do not divide into \(groups) groups")
+      }
+      let operation = ConvolutionOperation(
+        attributes: attributes, epilogue: FusedEpilogue(hasBias: hasBias))
+      return (operation, [kernel.height, kernel.width, input.channels / groups, filters])
+    }
   }
 }
 
 /// Transposed convolution: [N, H, W, C] gives [N, H', W', filters], with bias and activation.
 ///
 /// Weights are stored as those of the convolution whose adjoint it is: [kernel height, kernel width, filters / groups, C].
-public struct TransposedConvolution2D: Layer {
-  /// The number of output channels.
-  public var filters: Int
-  /// The kernel's size.
-  public var kernel: Extent
-  /// Stride, padding, dilation, groups.
-  public var attributes: ConvolutionAttributes
-  /// Rows and columns to add below and to the right.
-  public var outputPadding: Extent
-  /// Whether a bias is added.
-  public var hasBias: Bool
-  /// Applied after the bias.
-  public var activation: Activation
-  /// How the weights start.
-  public var initializer: Initializer
-  /// Whether training moves the parameters.
-  public var isTrainable: Bool
-  /// The layer's name; numbered by type when left out.
-  public var name: String?
-  private let identity = LayerIdentity()
+public typealias TransposedConvolution2D = WeightedLayer<TransposedConvolutionOperation>
 
-  /// Describes a transposed convolution.
+extension WeightedLayer<TransposedConvolutionOperation> {
+  /// Describes a transposed convolution, whose padding is cut off the border: `same` gives input · stride.
   ///
-  /// - Parameters:
-  ///   - filters: The number of output channels.
-  ///   - kernel: The kernel's size.
-  ///   - stride: The step between painted kernels.
-  ///   - padding: What is cut off the border; `same` gives input · stride.
-  ///   - outputPadding: Rows and columns to add below and to the right.
-  ///   - dilation: The step between kernel elements.
-  ///   - groups: Separate channel groups.
-  ///   - hasBias: Whether a bias is added.
-  ///   - activation: Applied after the bias.
-  ///   - initializer: How the weights start.
-  ///   - isTrainable: Whether training moves the parameters.
-  ///   - name: The layer's name.
+  /// `outputPadding` is what to add below and to the right.
   public init(
     filters: Int, kernel: Extent, stride: Extent = 1, padding: Padding = .same,
     outputPadding: Extent = 0, dilation: Extent = 1, groups: Int = 1, hasBias: Bool = true,
     activation: Activation = .identity, initializer: Initializer? = nil, isTrainable: Bool = true,
     name: String? = nil
   ) {
-    self.filters = filters
-    self.kernel = kernel
-    attributes = ConvolutionAttributes(
+    let attributes = ConvolutionAttributes(
       stride: stride, padding: padding, dilation: dilation, groups: groups)
-    self.outputPadding = outputPadding
-    self.hasBias = hasBias
-    self.activation = activation
-    self.initializer = initializer ?? .standard(for: activation)
-    self.isTrainable = isTrainable
-    self.name = name
-  }
-
-  /// [N, H, W, C] gives [N, H', W', filters].
-  public func callAsFunction(_ input: SymbolicTensor) -> SymbolicTensor {
-    let builder = input.builder
-    let call = builder.uniqueName(name, type: "conv2d_transpose")
-    guard attributes.groups > 0, filters % attributes.groups == 0 else {
-      builder.fail(
-        "layer \(call): \(filters) filters do not divide into \(attributes.groups) groups")
-      return input
+    self.init(
+      "conv2d_transpose", "Conv2DTranspose", channels: filters, activation, initializer,
+      isTrainable: isTrainable, name
+    ) { input throws(ShapeError) in
+      guard groups > 0, filters % groups == 0 else {
+        throw ShapeError("\(filters) filters do not divide into \(groups) groups")
+      }
+      let operation = TransposedConvolutionOperation(
+        attributes: attributes, outputPadding: outputPadding,
+        epilogue: FusedEpilogue(hasBias: hasBias))
+      return (operation, [kernel.height, kernel.width, filters / groups, input.channels])
     }
-    let operation = TransposedConvolutionOperation(
-      attributes, outputPadding: outputPadding, epilogue: FusedEpilogue(hasBias: hasBias))
-    return input.weighted(
-      operation, [kernel.height, kernel.width, filters / attributes.groups, input.shape.channels],
-      of: identity, initializer, isTrainable: isTrainable, channels: filters, name: call,
-      layerType: "Conv2DTranspose"
-    ).activated(activation, of: call)
   }
 }
 
 /// Dense layer: [N, C] gives [N, units] with bias and activation.
-public struct Dense: Layer {
-  /// The number of outputs.
-  public var units: Int
-  /// Whether a bias is added.
-  public var hasBias: Bool
-  /// Applied after the bias.
-  public var activation: Activation
-  /// How the weights start.
-  public var initializer: Initializer
-  /// Whether training moves the parameters.
-  public var isTrainable: Bool
-  /// The layer's name; numbered by type when left out.
-  public var name: String?
-  private let identity = LayerIdentity()
+public typealias Dense = WeightedLayer<ConvolutionOperation>
 
-  /// Describes a dense layer.
-  ///
-  /// - Parameters:
-  ///   - units: The number of outputs.
-  ///   - hasBias: Whether a bias is added.
-  ///   - activation: Applied after the bias.
-  ///   - initializer: How the weights start.
-  ///   - isTrainable: Whether training moves the parameters.
-  ///   - name: The layer's name.
+extension WeightedLayer<ConvolutionOperation> {
+  /// Describes a dense layer; without an initializer weights start as those of a convolution.
   public init(
     units: Int, hasBias: Bool = true, activation: Activation = .identity,
     initializer: Initializer? = nil, isTrainable: Bool = true, name: String? = nil
   ) {
-    self.units = units
-    self.hasBias = hasBias
-    self.activation = activation
-    self.initializer = initializer ?? .standard(for: activation)
-    self.isTrainable = isTrainable
-    self.name = name
-  }
-
-  /// [N, C] gives [N, units].
-  public func callAsFunction(_ input: SymbolicTensor) -> SymbolicTensor {
-    let builder = input.builder
-    let call = builder.uniqueName(name, type: "dense")
-    guard input.shape.rank == 2 else {
-      builder.fail("layer \(call): expected vectors [batch, features]; received \(input.shape)")
-      return input
+    self.init(
+      "dense", "Dense", channels: units, activation, initializer, isTrainable: isTrainable, name
+    ) { input throws(ShapeError) in
+      guard input.rank == 2 else {
+        throw ShapeError("expected vectors [batch, features]; received \(input)")
+      }
+      let operation = ConvolutionOperation(epilogue: FusedEpilogue(hasBias: hasBias))
+      return (operation, [input.channels, units])
     }
-    return input.weighted(
-      ConvolutionOperation(epilogue: FusedEpilogue(hasBias: hasBias)),
-      [input.shape.channels, units], of: identity, initializer, isTrainable: isTrainable,
-      channels: units, name: call, layerType: "Dense"
-    ).activated(activation, of: call)
   }
 }
 
@@ -212,26 +144,11 @@ extension Initializer {
 }
 
 extension SymbolicTensor {
-  /// The result of an operation with weights, and a bias where its epilogue has one, that a layer owns.
-  fileprivate func weighted(
-    _ operation: some ConvolutionDescription, _ weights: Shape, of layer: LayerIdentity,
-    _ initializer: Initializer, isTrainable: Bool, channels: Int, name: String, layerType: String
-  ) -> SymbolicTensor {
-    let scope = builder.parameterScope(layer, name)
-    var inputs = [value]
-    inputs.append(
-      builder.parameter(layer, scope, "weight", weights, initializer, isTrainable: isTrainable))
-    if operation.epilogue.hasBias {
-      inputs.append(
-        builder.parameter(layer, scope, "bias", [channels], .zeros, isTrainable: isTrainable))
-    }
-    return builder.apply(operation, inputs, name: name, layerType: layerType)[0]
-  }
-
   /// The activation that belongs to a layer, named after it.
   func activated(_ activation: Activation, of layer: String) -> SymbolicTensor {
     guard activation != .identity else { return self }
     return builder.apply(
-      ActivationOperation(activation), [value], name: "\(layer)/activation", layerType: nil)[0]
+      ActivationOperation(activation: activation), [value], name: "\(layer)/activation",
+      layerType: nil)[0]
   }
 }

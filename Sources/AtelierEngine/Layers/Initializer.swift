@@ -1,11 +1,5 @@
 // How parameters start: seeded initialisers.
 
-#if canImport(Glibc)
-import Glibc
-#elseif canImport(Darwin)
-import Darwin
-#endif
-
 /// How a parameter starts.
 ///
 /// Fans are those of the shape [kernel height, kernel width, in, out], [in, out] or [out].
@@ -50,10 +44,8 @@ public enum Initializer: Sendable, Hashable, Codable {
     case .values(let values):
       precondition(values.count == count, "\(count) starting values expected for \(shape)")
       return values
-    case .glorotUniform:
-      return Self.uniform(count, (6 / (fanIn + fanOut)).squareRoot(), &generator)
-    case .glorotNormal:
-      return Self.normal(count, (2 / (fanIn + fanOut)).squareRoot(), &generator)
+    case .glorotUniform: return Self.uniform(count, (6 / (fanIn + fanOut)).squareRoot(), &generator)
+    case .glorotNormal: return Self.normal(count, (2 / (fanIn + fanOut)).squareRoot(), &generator)
     case .heUniform: return Self.uniform(count, (6 / fanIn).squareRoot(), &generator)
     case .heNormal: return Self.normal(count, (2 / fanIn).squareRoot(), &generator)
     case .lecunUniform: return Self.uniform(count, (3 / fanIn).squareRoot(), &generator)

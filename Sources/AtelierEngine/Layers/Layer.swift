@@ -33,11 +33,7 @@ public struct Sequential: Layer {
     }
   }
 
-  /// Makes a model from layers in a row.
-  ///
-  /// - Parameters:
-  ///   - input: What goes in; may be left out for a part of a larger model.
-  ///   - layers: The layers.
+  /// Makes a model from layers in a row; `input` may be left out for a part of a larger model.
   public init(input: InputShape? = nil, @LayerBuilder layers: () -> [any Layer]) {
     self.input = input
     self.layers = layers()
@@ -50,8 +46,6 @@ public struct Sequential: Layer {
 
   /// The graph with input `input` and output `output`.
   ///
-  /// - Parameter batch: The batch size to trace with.
-  /// - Returns: The graph.
   /// - Throws: `ShapeError` with the layer's name; also when the input's shape was left out.
   public func graph(batch: Int = 1) throws(ShapeError) -> Graph {
     guard let input else {

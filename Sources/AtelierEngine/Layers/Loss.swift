@@ -2,6 +2,12 @@
 
 import AtelierKernels
 
+#if canImport(Glibc)
+import Glibc
+#elseif canImport(Darwin)
+import Darwin
+#endif
+
 /// A loss: what training makes small.
 ///
 /// All are means, so that batch and image size do not change the scale.
@@ -47,12 +53,7 @@ public enum Loss: Sendable, Hashable, Codable {
     }
   }
 
-  /// Appends the loss to a graph.
-  ///
-  /// - Parameters:
-  ///   - prediction: What the network gives.
-  ///   - target: What it should give; class indices [..., 1] for sparse losses.
-  /// - Returns: A scalar.
+  /// Appends the loss, a scalar, of what a network gives and what it should give: class indices [..., 1] for sparse losses.
   public func callAsFunction(
     _ prediction: SymbolicTensor, _ target: SymbolicTensor
   ) -> SymbolicTensor {
@@ -60,12 +61,12 @@ public enum Loss: Sendable, Hashable, Codable {
       prediction.applying(operation, with: [target] + extra, name: "loss")
     }
     switch self {
-    case .squaredError: return apply(PointwiseLossOperation(.squared))
-    case .absoluteError: return apply(PointwiseLossOperation(.absolute))
-    case .huber(let delta): return apply(PointwiseLossOperation(.huber(delta: delta)))
+    case .squaredError: return apply(PointwiseLossOperation(loss: .squared))
+    case .absoluteError: return apply(PointwiseLossOperation(loss: .absolute))
+    case .huber(let delta): return apply(PointwiseLossOperation(loss: .huber(delta: delta)))
     case .charbonnier(let epsilon):
-      return apply(PointwiseLossOperation(.charbonnier(epsilon: epsilon)))
-    case .binaryCrossEntropy: return apply(PointwiseLossOperation(.binaryCrossEntropy))
+      return apply(PointwiseLossOperation(loss: .charbonnier(epsilon: epsilon)))
+    case .binaryCrossEntropy: return apply(PointwiseLossOperation(loss: .binaryCrossEntropy))
     case .structuralSimilarity: return Self.structuralSimilarity(prediction, target)
     case .crossEntropy(let ignoreLabel, let weights):
       let operation = SparseCrossEntropy(isWeighted: weights != nil, ignoreLabel: ignoreLabel)
@@ -97,18 +98,16 @@ public enum Loss: Sendable, Hashable, Codable {
     _ prediction: SymbolicTensor, _ target: SymbolicTensor
   ) -> SymbolicTensor {
     let channels = prediction.shape.channels
-    var line = (0..<11).map { index -> Float in
-      let x = Float(index - 5)
-      return gaussian(x / 1.5)
-    }
-    let sum = line.reduce(0, +)
-    line = line.map { $0 / sum }
-    let plane = line.flatMap { row in line.flatMap { [Float](repeating: row * $0, count: channels) }
+    let bell = (0..<11).map { gaussian(Float($0 - 5) / 1.5) }
+    let sum = bell.reduce(0, +)
+    let line = bell.map { $0 / sum }
+    let plane = line.flatMap { row in
+      line.flatMap { [Float](repeating: row * $0, count: channels) }
     }
     let window = prediction.constant("ssim_window", [11, 11, 1, channels], .values(plane))
     func blur(_ tensor: SymbolicTensor) -> SymbolicTensor {
       tensor.applying(
-        ConvolutionOperation(ConvolutionAttributes(groups: channels)), with: [window],
+        ConvolutionOperation(attributes: ConvolutionAttributes(groups: channels)), with: [window],
         name: "ssim_blur")
     }
     let (first, second): (Float, Float) = (0.01 * 0.01, 0.03 * 0.03)
@@ -123,7 +122,7 @@ public enum Loss: Sendable, Hashable, Codable {
     return -1 * similarity.mean() + 1
   }
 
-  private static func gaussian(_ x: Float) -> Float { exponential(-x * x / 2) }
+  private static func gaussian(_ x: Float) -> Float { exp(-x * x / 2) }
 }
 
 extension SymbolicTensor {

@@ -1,97 +1,80 @@
 // Batch, group and instance normalization layers, and standardization by known numbers.
 
-/// Batch normalization over all axes but the last, with learnt scale and shift and running statistics.
-public struct BatchNormalization: Layer {
-  /// Added to the variance.
-  public var epsilon: Float
-  /// The weight of the new batch in the running statistics.
-  public var momentum: Float
-  /// Whether training moves the parameters; a frozen one keeps to its running statistics.
-  public var isTrainable: Bool
-  /// The layer's name.
+/// A normalization that learns scale and shift and may keep statistics: the vectors [C] that its operation reads.
+public struct NormalizationLayer<Applied: Operation>: Layer {
+  /// The layer's name; numbered by type when left out.
   public var name: String?
+  private let typeName: String
+  private let layerType: String
+  private let operation: Applied
+  private let hasStatistics: Bool
+  private let isTrainable: Bool
   private let identity = LayerIdentity()
 
-  /// Describes the layer.
-  public init(
-    epsilon: Float = 1e-5, momentum: Float = 0.1, isTrainable: Bool = true, name: String? = nil
+  /// Describes a layer of a type.
+  init(
+    _ typeName: String, _ layerType: String, _ operation: Applied, hasStatistics: Bool,
+    isTrainable: Bool, _ name: String?
   ) {
-    self.epsilon = epsilon
-    self.momentum = momentum
+    (self.typeName, self.layerType, self.name) = (typeName, layerType, name)
+    (self.operation, self.hasStatistics) = (operation, hasStatistics)
     self.isTrainable = isTrainable
-    self.name = name
   }
 
   /// The normalized tensor, of the same shape.
   public func callAsFunction(_ input: SymbolicTensor) -> SymbolicTensor {
     let builder = input.builder
-    let call = builder.uniqueName(name, type: "batch_normalization")
+    let call = builder.uniqueName(name, type: typeName)
     let scope = builder.parameterScope(identity, call)
-    let shape: Shape = [input.shape.channels]
-    let vectors: [(String, Initializer, Graph.Role)] = [
-      ("gamma", .ones, .weight), ("beta", .zeros, .weight), ("running_mean", .zeros, .statistic),
-      ("running_variance", .ones, .statistic),
+    var vectors: [(String, Initializer, Graph.Role)] = [
+      ("gamma", .ones, .weight), ("beta", .zeros, .weight),
     ]
-    let parameters = vectors.map {
-      builder.parameter(identity, scope, $0.0, shape, $0.1, role: $0.2, isTrainable: isTrainable)
+    if hasStatistics {
+      vectors += [("running_mean", .zeros, .statistic), ("running_variance", .ones, .statistic)]
     }
-    return builder.apply(
-      BatchNormalizationOperation(epsilon: epsilon, momentum: momentum), [input.value] + parameters,
-      name: call, layerType: "BatchNormalization")[0]
+    let values = vectors.map {
+      builder.parameter(
+        identity, scope, $0.0, [input.shape.channels], $0.1, role: $0.2, isTrainable: isTrainable)
+    }
+    return builder.apply(operation, [input.value] + values, name: call, layerType: layerType)[0]
+  }
+}
+
+/// Batch normalization over all axes but the last, with learnt scale and shift and running statistics.
+public typealias BatchNormalization = NormalizationLayer<BatchNormalizationOperation>
+
+extension BatchNormalization {
+  /// Describes the layer; `momentum` is a new batch's weight, and a frozen one keeps to its running statistics.
+  public init(
+    epsilon: Float = 1e-5, momentum: Float = 0.1, isTrainable: Bool = true, name: String? = nil
+  ) {
+    self.init(
+      "batch_normalization", "BatchNormalization",
+      BatchNormalizationOperation(epsilon: epsilon, momentum: momentum), hasStatistics: true,
+      isTrainable: isTrainable, name)
   }
 }
 
 /// Group normalization with learnt scale and shift.
-public struct GroupNormalization: Layer {
-  /// The number of groups, or nil for one a channel: instance normalization.
-  public var groups: Int?
-  /// Added to the variance.
-  public var epsilon: Float
-  /// Whether training moves the parameters.
-  public var isTrainable: Bool
-  /// The layer's name.
-  public var name: String?
-  private let identity = LayerIdentity()
-
-  /// Describes the layer.
-  public init(
-    groups: Int?, epsilon: Float = 1e-5, isTrainable: Bool = true, name: String? = nil
-  ) {
-    self.groups = groups
-    self.epsilon = epsilon
-    self.isTrainable = isTrainable
-    self.name = name
-  }
-
-  /// The normalized tensor, of the same shape.
-  public func callAsFunction(_ input: SymbolicTensor) -> SymbolicTensor {
-    let builder = input.builder
-    let call = builder.uniqueName(
-      name, type: groups == nil ? "instance_normalization" : "group_normalization")
-    let scope = builder.parameterScope(identity, call)
-    let shape: Shape = [input.shape.channels]
-    let gamma = builder.parameter(
-      identity, scope, "gamma", shape, .ones, isTrainable: isTrainable)
-    let beta = builder.parameter(identity, scope, "beta", shape, .zeros, isTrainable: isTrainable)
-    return builder.apply(
-      GroupNormalizationOperation(groups: groups ?? 0, epsilon: epsilon),
-      [input.value, gamma, beta],
-      name: call, layerType: groups == nil ? "InstanceNormalization" : "GroupNormalization")[0]
-  }
-}
+public typealias GroupNormalization = NormalizationLayer<GroupNormalizationOperation>
 
 /// Instance normalization: group normalization with one group a channel.
-public struct InstanceNormalization: Layer {
-  private let layer: GroupNormalization
+public typealias InstanceNormalization = NormalizationLayer<GroupNormalizationOperation>
 
-  /// Describes the layer.
-  public init(epsilon: Float = 1e-5, isTrainable: Bool = true, name: String? = nil) {
-    layer = GroupNormalization(
-      groups: nil, epsilon: epsilon, isTrainable: isTrainable, name: name)
+extension NormalizationLayer<GroupNormalizationOperation> {
+  /// Describes a normalization of so many groups, or with nil of one a channel: instance normalization.
+  public init(groups: Int?, epsilon: Float = 1e-5, isTrainable: Bool = true, name: String? = nil) {
+    self.init(
+      groups == nil ? "instance_normalization" : "group_normalization",
+      groups == nil ? "InstanceNormalization" : "GroupNormalization",
+      GroupNormalizationOperation(groups: groups ?? 0, epsilon: epsilon), hasStatistics: false,
+      isTrainable: isTrainable, name)
   }
 
-  /// The normalized tensor, of the same shape.
-  public func callAsFunction(_ input: SymbolicTensor) -> SymbolicTensor { layer(input) }
+  /// Describes an instance normalization.
+  public init(epsilon: Float = 1e-5, isTrainable: Bool = true, name: String? = nil) {
+    self.init(groups: nil, epsilon: epsilon, isTrainable: isTrainable, name: name)
+  }
 }
 
 /// (x − mean) / deviation, channel by channel, with numbers that are known beforehand.
@@ -106,7 +89,6 @@ public struct Standardization: Layer {
   /// The layer's name.
   public var name: String?
 
-  /// Describes the layer.
   public init(mean: [Float], deviation: [Float], name: String? = nil) {
     self.mean = mean
     self.deviation = deviation
@@ -136,7 +118,7 @@ public struct Standardization: Layer {
     let bias = input.constant("\(call)_shift", [channels], .values(shifts))
     return input.applying(
       ConvolutionOperation(
-        ConvolutionAttributes(groups: channels), epilogue: FusedEpilogue(hasBias: true)),
+        attributes: ConvolutionAttributes(groups: channels), epilogue: FusedEpilogue(hasBias: true)),
       with: [weight, bias], name: call, layerType: "Standardization")
   }
 }

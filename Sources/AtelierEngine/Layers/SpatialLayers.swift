@@ -58,7 +58,8 @@ public struct MaxPool2D: Layer {
   public func callAsFunction(_ input: SymbolicTensor) -> SymbolicTensor {
     let call = input.builder.uniqueName(name, type: "max_pooling2d")
     let outputs = input.builder.apply(
-      MaxPoolOperation(attributes), [input.value], name: call, layerType: "MaxPooling2D")
+      MaxPoolOperation(attributes: attributes), [input.value], name: call, layerType: "MaxPooling2D"
+    )
     input.builder.pools[call] = PoolTrace(
       input: input, switches: outputs[1], attributes: attributes)
     return outputs[0]
@@ -98,20 +99,17 @@ public struct GlobalMaxPool2D: Layer {
   /// The layer's name.
   public var name: String?
 
-  /// Describes the layer.
-  public init(name: String? = nil) {
-    self.name = name
-  }
+  public init(name: String? = nil) { self.name = name }
 
-  /// The maximum over all pixels: [N, H, W, C] gives [N, C].
   public func callAsFunction(_ input: SymbolicTensor) -> SymbolicTensor {
     guard input.shape.rank == 4 else {
       return input.applying(
-        MaxPoolOperation(PoolAttributes(window: 1)), name: name ?? "global_max_pooling2d")
+        MaxPoolOperation(attributes: PoolAttributes(window: 1)),
+        name: name ?? "global_max_pooling2d")
     }
     let whole = PoolAttributes(window: Extent(input.shape.height, input.shape.width))
     let maxima = input.applying(
-      MaxPoolOperation(whole), name: name ?? "global_max_pooling2d",
+      MaxPoolOperation(attributes: whole), name: name ?? "global_max_pooling2d",
       layerType: "GlobalMaxPooling2D")
     return maxima.applying(ReshapeOperation())
   }
@@ -129,7 +127,7 @@ extension ParameterlessLayer<AveragePoolOperation> {
     self.init(
       "AveragePooling2D", name,
       AveragePoolOperation(
-        PoolAttributes(window: window, stride: stride, padding: padding),
+        attributes: PoolAttributes(window: window, stride: stride, padding: padding),
         countIncludesPadding: countIncludesPadding))
   }
 }
@@ -138,7 +136,6 @@ extension ParameterlessLayer<AveragePoolOperation> {
 public typealias GlobalAveragePool2D = ParameterlessLayer<GlobalAveragePoolOperation>
 
 extension ParameterlessLayer<GlobalAveragePoolOperation> {
-  /// Describes the layer.
   public init(name: String? = nil) {
     self.init("GlobalAveragePooling2D", name, GlobalAveragePoolOperation())
   }
@@ -202,9 +199,7 @@ public typealias Reshape = ParameterlessLayer<ReshapeOperation>
 
 extension ParameterlessLayer<ReshapeOperation> {
   /// Describes a flattening.
-  public init(name: String? = nil) {
-    self.init("Flatten", name, ReshapeOperation())
-  }
+  public init(name: String? = nil) { self.init("Flatten", name, ReshapeOperation()) }
 
   /// Describes a change of shape to these sizes after the batch axis.
   public init(_ target: [Int], name: String? = nil) {
@@ -218,7 +213,7 @@ public typealias Pad2D = ParameterlessLayer<PadOperation>
 extension ParameterlessLayer<PadOperation> {
   /// Describes what is added, and with which values.
   public init(_ border: Border, mode: PaddingMode = .zero, name: String? = nil) {
-    self.init("Padding2D", name, PadOperation(border, mode: mode))
+    self.init("Padding2D", name, PadOperation(border: border, mode: mode))
   }
 }
 
@@ -226,9 +221,8 @@ extension ParameterlessLayer<PadOperation> {
 public typealias Crop2D = ParameterlessLayer<CropOperation>
 
 extension ParameterlessLayer<CropOperation> {
-  /// Describes what is taken away.
   public init(_ border: Border, name: String? = nil) {
-    self.init("Cropping2D", name, CropOperation(border))
+    self.init("Cropping2D", name, CropOperation(border: border))
   }
 }
 
@@ -236,9 +230,8 @@ extension ParameterlessLayer<CropOperation> {
 public typealias Activate = ParameterlessLayer<ActivationOperation>
 
 extension ParameterlessLayer<ActivationOperation> {
-  /// Describes the function.
   public init(_ activation: Activation, name: String? = nil) {
-    self.init("Activation", name, ActivationOperation(activation))
+    self.init("Activation", name, ActivationOperation(activation: activation))
   }
 }
 
@@ -246,10 +239,7 @@ extension ParameterlessLayer<ActivationOperation> {
 public typealias Softmax = ParameterlessLayer<SoftmaxOperation>
 
 extension ParameterlessLayer<SoftmaxOperation> {
-  /// Describes the layer.
-  public init(name: String? = nil) {
-    self.init("Softmax", name, SoftmaxOperation())
-  }
+  public init(name: String? = nil) { self.init("Softmax", name, SoftmaxOperation()) }
 }
 
 /// Dropout: while training each value is zero with probability `rate`, else divided by 1 − rate.
@@ -258,8 +248,6 @@ public typealias Dropout = ParameterlessLayer<DropoutOperation>
 extension ParameterlessLayer<DropoutOperation> {
   /// Describes a dropout with a probability in [0, 1).
   public init(_ rate: Float, name: String? = nil) {
-    self.init("Dropout", name) {
-      DropoutOperation(rate: rate, stream: $0.builder.newStream())
-    }
+    self.init("Dropout", name) { DropoutOperation(rate: rate, stream: $0.builder.newStream()) }
   }
 }

@@ -40,18 +40,13 @@ public struct SplitBatch: Operation {
   /// The samples of each result.
   public var sizes: [Int]
 
-  /// Makes a cut into results of these numbers of samples.
-  public init(sizes: [Int]) { self.sizes = sizes }
-
   /// The runs [N1, ...], [N2, ...] and so on.
   public func outputShapes(_ inputs: [Shape]) throws(ShapeError) -> [Shape] {
     try expectInputs(inputs, 1)
     guard inputs[0].rank >= 1, !sizes.isEmpty,
       sizes.allSatisfy({ (1...inputs[0].batch).contains($0) }),
       sizes.reduce(0, &+) == inputs[0].batch
-    else {
-      throw ShapeError("a batch of \(inputs[0]) cannot be cut into \(sizes) samples")
-    }
+    else { throw ShapeError("a batch of \(inputs[0]) cannot be cut into \(sizes) samples") }
     return sizes.map { Shape([$0] + inputs[0].dimensions.dropFirst()) }
   }
 

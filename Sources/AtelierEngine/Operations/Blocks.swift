@@ -7,7 +7,6 @@ public struct ConcatenateOperation: Operation {
   public static let kind = "concatenate"
   public var treatsSamplesAlone: Bool { true }
 
-  /// [..., C1 + C2 + …].
   public func outputShapes(_ inputs: [Shape]) throws(ShapeError) -> [Shape] {
     guard let first = inputs.first, first.rank >= 1 else {
       throw ShapeError("concatenate takes at least one tensor; received \(inputs.count)")
@@ -16,9 +15,7 @@ public struct ConcatenateOperation: Operation {
     where Array(shape.dimensions.dropLast()) != Array(first.dimensions.dropLast()) {
       throw ShapeError("concatenate expects equal sizes but for the channels; received \(inputs)")
     }
-    return [
-      Shape(first.dimensions.dropLast() + [inputs.reduce(0) { $0 + $1.channels }])
-    ]
+    return [Shape(first.dimensions.dropLast() + [inputs.reduce(0) { $0 + $1.channels }])]
   }
 
   public func run(_ context: borrowing ExecutionContext) {
@@ -36,7 +33,7 @@ public struct ConcatenateOperation: Operation {
   public func differentiate(_ context: inout Derivation) throws(ShapeError) -> [ValueID?] {
     var start = 0
     var gradients: [ValueID?] = []
-    for (index, input) in context.node.inputs.enumerated() {
+    for (index, input) in context.inputs.enumerated() {
       let channels = context.shape(input).channels
       gradients.append(
         context.isNeeded[index]
@@ -62,7 +59,6 @@ public struct ChannelSlice: Operation {
     self.count = count
   }
 
-  /// [..., count].
   public func outputShapes(_ inputs: [Shape]) throws(ShapeError) -> [Shape] {
     try expectInputs(inputs, 1)
     guard inputs[0].rank >= 1, start >= 0, count > 0, start <= inputs[0].channels - count else {
@@ -81,7 +77,7 @@ public struct ChannelSlice: Operation {
   }
 
   public func differentiate(_ context: inout Derivation) throws(ShapeError) -> [ValueID?] {
-    let total = context.shape(context.node.inputs[0]).channels
+    let total = context.shape(context.inputs[0]).channels
     return [try context.one(ChannelEmbed(start: start, total: total), [context.upstream])]
   }
 }
@@ -100,7 +96,6 @@ public struct ChannelEmbed: Operation {
     self.total = total
   }
 
-  /// [..., total].
   public func outputShapes(_ inputs: [Shape]) throws(ShapeError) -> [Shape] {
     try expectInputs(inputs, 1)
     guard inputs[0].rank >= 1, start >= 0, start <= total - inputs[0].channels else {
@@ -119,7 +114,7 @@ public struct ChannelEmbed: Operation {
   }
 
   public func differentiate(_ context: inout Derivation) throws(ShapeError) -> [ValueID?] {
-    let count = context.shape(context.node.inputs[0]).channels
+    let count = context.shape(context.inputs[0]).channels
     return [try context.one(ChannelSlice(start: start, count: count), [context.upstream])]
   }
 }
@@ -176,19 +171,10 @@ public struct PadOperation: Operation {
   /// What is added.
   public var border: Border
   /// With which values.
-  public var mode: PaddingMode
+  public var mode: PaddingMode = .zero
 
-  /// Makes a padding.
-  public init(_ border: Border, mode: PaddingMode = .zero) {
-    self.border = border
-    self.mode = mode
-  }
-
-  /// The larger image batch.
   public func outputShapes(_ inputs: [Shape]) throws(ShapeError) -> [Shape] {
-    try expectInputs(inputs, 1)
-    try expectImage(inputs[0])
-    let shape = inputs[0]
+    let shape = try onlyImage(inputs)
     guard border.isNotNegative else { throw ShapeError("a border is not negative") }
     if mode == .reflect {
       guard max(border.top, border.bottom) < shape.height,
@@ -214,7 +200,7 @@ public struct PadOperation: Operation {
   }
 
   public func differentiate(_ context: inout Derivation) throws(ShapeError) -> [ValueID?] {
-    if mode == .zero { return [try context.one(CropOperation(border), [context.upstream])] }
+    if mode == .zero { return [try context.one(CropOperation(border: border), [context.upstream])] }
     return [try context.one(PadGradient(border: border, mode: mode), [context.upstream])]
   }
 }
@@ -227,11 +213,10 @@ public struct PadGradient: Operation {
   /// How it padded.
   public var mode: PaddingMode
 
-  /// The smaller image batch.
   public func outputShapes(_ inputs: [Shape]) throws(ShapeError) -> [Shape] {
-    let shapes = try CropOperation(border).outputShapes(inputs)
+    let shapes = try CropOperation(border: border).outputShapes(inputs)
     // A border that no padding could have made must not reach the kernel.
-    _ = try PadOperation(border, mode: mode).outputShapes(shapes)
+    _ = try PadOperation(border: border, mode: mode).outputShapes(shapes)
     return shapes
   }
 
@@ -251,14 +236,8 @@ public struct CropOperation: Operation {
   /// What is taken away.
   public var border: Border
 
-  /// Makes a cropping.
-  public init(_ border: Border) { self.border = border }
-
-  /// The smaller image batch.
   public func outputShapes(_ inputs: [Shape]) throws(ShapeError) -> [Shape] {
-    try expectInputs(inputs, 1)
-    try expectImage(inputs[0])
-    let shape = inputs[0]
+    let shape = try onlyImage(inputs)
     let height = shape.height - border.top - border.bottom
     let width = shape.width - border.left - border.right
     guard border.isNotNegative, height > 0, width > 0 else {
@@ -281,7 +260,7 @@ public struct CropOperation: Operation {
   }
 
   public func differentiate(_ context: inout Derivation) throws(ShapeError) -> [ValueID?] {
-    [try context.one(PadOperation(border), [context.upstream])]
+    [try context.one(PadOperation(border: border), [context.upstream])]
   }
 }
 
@@ -296,7 +275,6 @@ public struct ReshapeOperation: Operation {
   /// Makes a reshaping to these sizes after the batch axis; nil flattens.
   public init(_ target: [Int]? = nil) { self.target = target }
 
-  /// [N, target…].
   public func outputShapes(_ inputs: [Shape]) throws(ShapeError) -> [Shape] {
     try expectInputs(inputs, 1)
     let shape = inputs[0]
@@ -313,9 +291,8 @@ public struct ReshapeOperation: Operation {
   public func run(_ context: borrowing ExecutionContext) {}
 
   public func differentiate(_ context: inout Derivation) throws(ShapeError) -> [ValueID?] {
-    let shape = context.shape(context.node.inputs[0])
-    return [
-      try context.one(ReshapeOperation(Array(shape.dimensions.dropFirst())), [context.upstream])
-    ]
+    let shape = context.shape(context.inputs[0])
+    let back = ReshapeOperation(Array(shape.dimensions.dropFirst()))
+    return [try context.one(back, [context.upstream])]
   }
 }

@@ -67,31 +67,24 @@ public struct ConvolutionOperation: ConvolutionDescription {
   public static let kind = "convolution-2d"
   public static let pass = ConvolutionPass.forward
   /// Stride, padding, dilation, groups.
-  public var attributes: ConvolutionAttributes
-  public var epilogue: FusedEpilogue
+  public var attributes = ConvolutionAttributes()
+  public var epilogue = FusedEpilogue()
   public var foldedNormalization: Float?
 
-  /// Makes a convolution.
-  public init(_ attributes: ConvolutionAttributes = .init(), epilogue: FusedEpilogue = .init()) {
-    self.attributes = attributes
-    self.epilogue = epilogue
-  }
-
-  public func geometry(
-    _ input: Shape, weights: Shape
-  ) throws(ShapeError) -> ConvolutionGeometry {
+  public func geometry(_ input: Shape, weights: Shape) throws(ShapeError) -> ConvolutionGeometry {
     try attributes.geometry(input: input, weights: weights)
   }
 
   public func differentiate(_ context: inout Derivation) throws(ShapeError) -> [ValueID?] {
-    let inputs = context.node.inputs
+    let inputs = context.inputs
     let geometry = try geometry(context.shape(inputs[0]), weights: context.shape(inputs[1]))
     let (explicit, outputPadding) = ConvolutionAttributes.explicit(geometry)
     var gradients = [ValueID?](repeating: nil, count: inputs.count)
     let needsBias = epilogue.hasBias && context.isNeeded[2]
     if context.isNeeded[1] {
       let results = try context.append(
-        ConvolutionWeightGradient(explicit, weights: context.shape(inputs[1]), hasBias: needsBias),
+        ConvolutionWeightGradient(
+          attributes: explicit, weights: context.shape(inputs[1]), hasBias: needsBias),
         [inputs[0], context.upstream])
       gradients[1] = results[0]
       if needsBias { gradients[2] = results[1] }
@@ -100,7 +93,7 @@ public struct ConvolutionOperation: ConvolutionDescription {
     }
     if context.isNeeded[0] {
       gradients[0] = try context.one(
-        TransposedConvolutionOperation(explicit, outputPadding: outputPadding),
+        TransposedConvolutionOperation(attributes: explicit, outputPadding: outputPadding),
         [context.upstream, inputs[1]])
     }
     return gradients
@@ -117,28 +110,16 @@ public struct TransposedConvolutionOperation: ConvolutionDescription {
   /// Stride, padding, dilation, groups of the convolution whose adjoint this is.
   public var attributes: ConvolutionAttributes
   /// Rows below and columns to the right that the size formula would leave out.
-  public var outputPadding: Extent
-  public var epilogue: FusedEpilogue
+  public var outputPadding: Extent = 0
+  public var epilogue = FusedEpilogue()
   public var foldedNormalization: Float?
 
-  /// Makes a transposed convolution.
-  public init(
-    _ attributes: ConvolutionAttributes, outputPadding: Extent = 0,
-    epilogue: FusedEpilogue = .init()
-  ) {
-    self.attributes = attributes
-    self.outputPadding = outputPadding
-    self.epilogue = epilogue
-  }
-
-  public func geometry(
-    _ input: Shape, weights: Shape
-  ) throws(ShapeError) -> ConvolutionGeometry {
+  public func geometry(_ input: Shape, weights: Shape) throws(ShapeError) -> ConvolutionGeometry {
     try attributes.adjointGeometry(input: input, weights: weights, outputPadding: outputPadding)
   }
 
   public func differentiate(_ context: inout Derivation) throws(ShapeError) -> [ValueID?] {
-    let inputs = context.node.inputs
+    let inputs = context.inputs
     let geometry = try geometry(context.shape(inputs[0]), weights: context.shape(inputs[1]))
     let (explicit, unread) = ConvolutionAttributes.explicit(geometry)
     var gradients = [ValueID?](repeating: nil, count: inputs.count)
@@ -151,14 +132,16 @@ public struct TransposedConvolutionOperation: ConvolutionDescription {
       right: unread.width / attributes.stride.width * attributes.stride.width)
     let painted =
       surplus == Border(0)
-      ? context.upstream : try context.one(CropOperation(surplus), [context.upstream])
+      ? context.upstream : try context.one(CropOperation(border: surplus), [context.upstream])
     if context.isNeeded[1] {
       gradients[1] = try context.one(
-        ConvolutionWeightGradient(explicit, weights: context.shape(inputs[1]), hasBias: false),
+        ConvolutionWeightGradient(
+          attributes: explicit, weights: context.shape(inputs[1]), hasBias: false),
         [painted, inputs[0]])
     }
     if context.isNeeded[0] {
-      gradients[0] = try context.one(ConvolutionOperation(explicit), [painted, inputs[1]])
+      gradients[0] = try context.one(
+        ConvolutionOperation(attributes: explicit), [painted, inputs[1]])
     }
     return gradients
   }
@@ -176,12 +159,6 @@ public struct ConvolutionWeightGradient: Operation {
   public var weights: Shape
   /// Whether the bias gradient is asked for too.
   public var hasBias: Bool
-
-  init(_ attributes: ConvolutionAttributes, weights: Shape, hasBias: Bool) {
-    self.attributes = attributes
-    self.weights = weights
-    self.hasBias = hasBias
-  }
 
   /// The shapes of the weights and of the bias.
   public func outputShapes(_ inputs: [Shape]) throws(ShapeError) -> [Shape] {
@@ -218,16 +195,13 @@ public struct ConvolutionWeightGradient: Operation {
 public struct ChannelSum: Operation {
   public static let kind = "channel-sum"
 
-  /// [C].
   public func outputShapes(_ inputs: [Shape]) throws(ShapeError) -> [Shape] {
     try expectInputs(inputs, 1)
     return [[inputs[0].channels]]
   }
 
   public func run(_ context: borrowing ExecutionContext) {
-    let shape = context.shapes.inputs[0]
-    context.kernels.channelSum(
-      context.input(0), context.output, pixels: shape.count / shape.channels,
-      channels: shape.channels)
+    let (pixels, channels) = context.shapes.inputs[0].matrix
+    context.kernels.channelSum(context.input(0), context.output, pixels: pixels, channels: channels)
   }
 }

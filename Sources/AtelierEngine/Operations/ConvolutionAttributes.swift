@@ -16,6 +16,19 @@ public enum Padding: Sendable, Hashable, Codable {
     .explicit(top: amount, bottom: amount, left: amount, right: amount)
   }
 
+  /// The rows above and below and the columns left and right of an input.
+  func resolved(
+    _ input: Shape, kernel: Extent, stride: Extent, dilation: Extent = 1
+  ) -> (top: Int, bottom: Int, left: Int, right: Int) {
+    let (top, bottom) = resolved(
+      input: input.height, kernel: kernel.height, stride: stride.height, dilation: dilation.height,
+      isVertical: true)
+    let (left, right) = resolved(
+      input: input.width, kernel: kernel.width, stride: stride.width, dilation: dilation.width,
+      isVertical: false)
+    return (top, bottom, left, right)
+  }
+
   /// The padding before and after along one axis: vertical when `isVertical`.
   func resolved(
     input: Int, kernel: Int, stride: Int, dilation: Int, isVertical: Bool
@@ -63,16 +76,6 @@ public struct ConvolutionAttributes: Sendable, Hashable, Codable {
   /// How many separate channel groups there are.
   public var groups: Int = 1
 
-  /// Makes attributes.
-  public init(
-    stride: Extent = 1, padding: Padding = .valid, dilation: Extent = 1, groups: Int = 1
-  ) {
-    self.stride = stride
-    self.padding = padding
-    self.dilation = dilation
-    self.groups = groups
-  }
-
   /// The geometry of the convolution of an input [N, H, W, C] with weights [kh, kw, C / groups, K]; rank 2 is a dense layer.
   func geometry(input: Shape, weights: Shape) throws(ShapeError) -> ConvolutionGeometry {
     if input.rank == 2, weights.rank == 2 {
@@ -84,23 +87,15 @@ public struct ConvolutionAttributes: Sendable, Hashable, Codable {
         outputHeight: 1, outputWidth: input.batch, outputChannels: weights[1],
         kernelHeight: 1, kernelWidth: 1)
     }
-    try check(weights: weights)
-    guard input.rank == 4 else {
-      throw ShapeError(
-        "expected an image batch [batch, height, width, channels]; received \(input)")
-    }
+    try check(input: input, weights: weights)
     guard input.channels == weights[2] * groups else {
       throw ShapeError("expected \(weights[2] * groups) input channels; received \(input.channels)")
     }
     guard weights[3] % groups == 0 else {
       throw ShapeError("\(weights[3]) filters do not divide into \(groups) groups")
     }
-    let (top, bottom) = padding.resolved(
-      input: input.height, kernel: weights[0], stride: stride.height, dilation: dilation.height,
-      isVertical: true)
-    let (left, right) = padding.resolved(
-      input: input.width, kernel: weights[1], stride: stride.width, dilation: dilation.width,
-      isVertical: false)
+    let (top, bottom, left, right) = padding.resolved(
+      input, kernel: Extent(weights[0], weights[1]), stride: stride, dilation: dilation)
     let height = input.height + top + bottom - (weights[0] - 1) * dilation.height - 1
     let width = input.width + left + right - (weights[1] - 1) * dilation.width - 1
     guard height >= 0, width >= 0 else {
@@ -127,11 +122,7 @@ public struct ConvolutionAttributes: Sendable, Hashable, Codable {
       }
       return try geometry(input: [input.batch, weights[0]], weights: weights)
     }
-    try check(weights: weights)
-    guard input.rank == 4 else {
-      throw ShapeError(
-        "expected an image batch [batch, height, width, channels]; received \(input)")
-    }
+    try check(input: input, weights: weights)
     guard input.channels == weights[3] else {
       throw ShapeError("expected \(weights[3]) input channels; received \(input.channels)")
     }
@@ -204,14 +195,12 @@ public struct ConvolutionAttributes: Sendable, Hashable, Codable {
     return (attributes, Extent(vertical.outputPadding, horizontal.outputPadding))
   }
 
-  private func check(weights: Shape) throws(ShapeError) {
+  private func check(input: Shape, weights: Shape) throws(ShapeError) {
     guard weights.rank == 4, weights.dimensions.allSatisfy({ $0 > 0 }) else {
       throw ShapeError("weights are [height, width, in, out]; received \(weights)")
     }
     guard stride.height > 0, stride.width > 0, dilation.height > 0, dilation.width > 0, groups > 0
-    else {
-      throw ShapeError("stride, dilation and groups are positive")
-    }
+    else { throw ShapeError("stride, dilation and groups are positive") }
     // The adjoint has a kernel of its own for each phase of the stride.
     guard max(stride.height, stride.width) <= 128 else {
       throw ShapeError("a stride is at most 128; received \(stride.height)×\(stride.width)")
@@ -220,6 +209,10 @@ public struct ConvolutionAttributes: Sendable, Hashable, Codable {
       guard min(top, bottom, left, right) >= 0 else {
         throw ShapeError("padding is not negative; received \(top), \(bottom), \(left), \(right)")
       }
+    }
+    guard input.rank == 4 else {
+      throw ShapeError(
+        "expected an image batch [batch, height, width, channels]; received \(input)")
     }
   }
 }

@@ -10,10 +10,6 @@ public struct ActivationOperation: Operation {
   public var activation: Activation
   public var inPlaceInputs: [Int] { [0] }
 
-  /// Makes an activation.
-  public init(_ activation: Activation) { self.activation = activation }
-
-  /// The input's shape.
   public func outputShapes(_ inputs: [Shape]) throws(ShapeError) -> [Shape] {
     try expectInputs(inputs, 1)
     return inputs
@@ -26,9 +22,8 @@ public struct ActivationOperation: Operation {
 
   public func differentiate(_ context: inout Derivation) throws(ShapeError) -> [ValueID?] {
     if activation == .identity { return [context.upstream] }
-    let saved =
-      activation.differentiatesFromOutput ? context.node.outputs[0] : context.node.inputs[0]
-    return [try context.one(ActivationGradient(activation), [context.upstream, saved])]
+    let saved = activation.differentiatesFromOutput ? context.outputs[0] : context.inputs[0]
+    return [try context.one(ActivationGradient(activation: activation), [context.upstream, saved])]
   }
 }
 
@@ -39,10 +34,6 @@ public struct ActivationGradient: Operation {
   public var activation: Activation
   public var inPlaceInputs: [Int] { [0] }
 
-  /// Makes an activation gradient.
-  public init(_ activation: Activation) { self.activation = activation }
-
-  /// The input's shape.
   public func outputShapes(_ inputs: [Shape]) throws(ShapeError) -> [Shape] {
     try expectInputs(inputs, 2)
     try expectEqual(inputs[0], inputs[1], "a saved tensor")
@@ -66,7 +57,6 @@ public struct BinaryOperation: Operation {
   /// Makes an operation.
   public init(_ operator: BinaryOperator) { self.operator = `operator` }
 
-  /// The inputs' shape.
   public func outputShapes(_ inputs: [Shape]) throws(ShapeError) -> [Shape] {
     try expectInputs(inputs, 2)
     guard inputs[0] == inputs[1] else {
@@ -83,7 +73,7 @@ public struct BinaryOperation: Operation {
   }
 
   public func differentiate(_ context: inout Derivation) throws(ShapeError) -> [ValueID?] {
-    let inputs = context.node.inputs
+    let inputs = context.inputs
     var gradients: [ValueID?] = [nil, nil]
     switch `operator` {
     case .add: gradients = [context.upstream, context.upstream]
@@ -103,18 +93,17 @@ public struct BinaryOperation: Operation {
       }
       if context.isNeeded[1] {
         let product = try context.one(
-          BinaryOperation(.multiply), [context.upstream, context.node.outputs[0]])
+          BinaryOperation(.multiply), [context.upstream, context.outputs[0]])
         let quotient = try context.one(BinaryOperation(.divide), [product, inputs[1]])
         gradients[1] = try context.one(AffineOperation(scale: -1), [quotient])
       }
     case .maximum:
       // max(a, b) = b + relu(a − b), so the derivative is the step of a − b.
-      let difference = try context.one(BinaryOperation(.subtract), inputs)
-      if context.isNeeded[0] {
-        gradients[0] = try context.one(ActivationGradient(.relu), [context.upstream, difference])
-      }
+      let saved = [context.upstream, try context.one(BinaryOperation(.subtract), inputs)]
+      let step = ActivationGradient(activation: .relu)
+      if context.isNeeded[0] { gradients[0] = try context.one(step, saved) }
       if context.isNeeded[1] {
-        let left = try context.one(ActivationGradient(.relu), [context.upstream, difference])
+        let left = try context.one(step, saved)
         gradients[1] = try context.one(BinaryOperation(.subtract), [context.upstream, left])
       }
     }
@@ -138,7 +127,6 @@ public struct AffineOperation: Operation {
     self.shift = shift
   }
 
-  /// The input's shape.
   public func outputShapes(_ inputs: [Shape]) throws(ShapeError) -> [Shape] {
     try expectInputs(inputs, 1)
     return inputs
@@ -151,10 +139,8 @@ public struct AffineOperation: Operation {
   }
 
   public func differentiate(_ context: inout Derivation) throws(ShapeError) -> [ValueID?] {
-    [
-      scale == 1
-        ? context.upstream : try context.one(AffineOperation(scale: scale), [context.upstream])
-    ]
+    if scale == 1 { return [context.upstream] }
+    return [try context.one(AffineOperation(scale: scale), [context.upstream])]
   }
 }
 
@@ -174,7 +160,6 @@ public struct ClampOperation: Operation {
     self.upper = upper
   }
 
-  /// The input's shape.
   public func outputShapes(_ inputs: [Shape]) throws(ShapeError) -> [Shape] {
     try expectInputs(inputs, 1)
     guard lower <= upper else { throw ShapeError("clamp expects \(lower) ≤ \(upper)") }
@@ -188,10 +173,8 @@ public struct ClampOperation: Operation {
   }
 
   public func differentiate(_ context: inout Derivation) throws(ShapeError) -> [ValueID?] {
-    [
-      try context.one(
-        ClampGradient(lower: lower, upper: upper), [context.upstream, context.node.inputs[0]])
-    ]
+    try context.first(
+      ClampGradient(lower: lower, upper: upper), [context.upstream, context.inputs[0]])
   }
 }
 
@@ -204,7 +187,6 @@ public struct ClampGradient: Operation {
   public var upper: Float
   public var inPlaceInputs: [Int] { [0] }
 
-  /// The input's shape.
   public func outputShapes(_ inputs: [Shape]) throws(ShapeError) -> [Shape] {
     try expectInputs(inputs, 2)
     try expectEqual(inputs[0], inputs[1], "the clamped tensor")
@@ -226,13 +208,6 @@ public struct FillOperation: Operation {
   /// The tensor's shape.
   public var shape: Shape
 
-  /// Makes a constant tensor.
-  public init(value: Float, shape: Shape) {
-    self.value = value
-    self.shape = shape
-  }
-
-  /// The given shape.
   public func outputShapes(_ inputs: [Shape]) throws(ShapeError) -> [Shape] {
     try expectInputs(inputs, 0)
     return [shape]
@@ -247,10 +222,6 @@ public struct FillOperation: Operation {
 public struct MeanOperation: Operation {
   public static let kind = "mean"
 
-  /// Makes a mean.
-  public init() {}
-
-  /// Rank 0.
   public func outputShapes(_ inputs: [Shape]) throws(ShapeError) -> [Shape] {
     try expectInputs(inputs, 1)
     return [.scalar]
@@ -262,9 +233,7 @@ public struct MeanOperation: Operation {
   }
 
   public func differentiate(_ context: inout Derivation) throws(ShapeError) -> [ValueID?] {
-    [
-      try context.one(Broadcast(), [context.upstream, context.node.inputs[0]])
-    ]
+    [try context.one(Broadcast(), [context.upstream, context.inputs[0]])]
   }
 }
 
@@ -273,7 +242,6 @@ public struct Broadcast: Operation {
   public static let kind = "broadcast-mean"
   public var shapeOnlyInputs: [Int] { [1] }
 
-  /// The second input's shape.
   public func outputShapes(_ inputs: [Shape]) throws(ShapeError) -> [Shape] {
     try expectInputs(inputs, 2)
     guard inputs[0].count == 1 else { throw ShapeError("expected a scalar; received \(inputs[0])") }
@@ -291,24 +259,19 @@ public struct SoftmaxOperation: Operation {
   public static let kind = "softmax"
   public var inPlaceInputs: [Int] { [0] }
 
-  /// Makes a softmax.
-  public init() {}
-
-  /// The input's shape.
   public func outputShapes(_ inputs: [Shape]) throws(ShapeError) -> [Shape] {
     try expectInputs(inputs, 1)
     return inputs
   }
 
   public func run(_ context: borrowing ExecutionContext) {
-    let shape = context.shapes.inputs[0]
+    let (rows, channels) = context.shapes.inputs[0].matrix
     context.kernels.softmaxForward(
-      context.input(0), context.output, rows: shape.count / shape.channels,
-      channels: shape.channels)
+      context.input(0), context.output, rows: rows, channels: channels)
   }
 
   public func differentiate(_ context: inout Derivation) throws(ShapeError) -> [ValueID?] {
-    [try context.one(SoftmaxGradient(), [context.upstream, context.node.outputs[0]])]
+    [try context.one(SoftmaxGradient(), [context.upstream, context.outputs[0]])]
   }
 }
 
@@ -316,7 +279,6 @@ public struct SoftmaxOperation: Operation {
 public struct SoftmaxGradient: Operation {
   public static let kind = "softmax-gradient"
 
-  /// The input's shape.
   public func outputShapes(_ inputs: [Shape]) throws(ShapeError) -> [Shape] {
     try expectInputs(inputs, 2)
     try expectEqual(inputs[0], inputs[1], "the softmax")
@@ -324,9 +286,9 @@ public struct SoftmaxGradient: Operation {
   }
 
   public func run(_ context: borrowing ExecutionContext) {
-    let shape = context.shapes.inputs[0]
+    let (rows, channels) = context.shapes.inputs[0].matrix
     context.kernels.softmaxGradient(
-      y: context.input(1), dy: context.input(0), dx: context.output,
-      rows: shape.count / shape.channels, channels: shape.channels)
+      y: context.input(1), dy: context.input(0), dx: context.output, rows: rows,
+      channels: channels)
   }
 }

@@ -13,9 +13,6 @@ public struct FusedEpilogue: Sendable, Hashable, Codable {
   /// When set, the output of a (leaky) ReLU with this slope follows, and its gradient is taken.
   public var maskSlope: Float?
 
-  /// Stores the sums as they are, or with a bias.
-  public init(hasBias: Bool = false) { self.hasBias = hasBias }
-
   /// What the inputs that follow are for.
   var roles: [ConvolutionRole] {
     (hasBias ? [.bias] : []) + (hasAddend ? [.addend] : []) + (maskSlope == nil ? [] : [.mask])

@@ -10,10 +10,6 @@ public struct PointwiseLossOperation: Operation {
   /// Which loss.
   public var loss: PointwiseLoss
 
-  /// Makes a loss.
-  public init(_ loss: PointwiseLoss) { self.loss = loss }
-
-  /// Rank 0.
   public func outputShapes(_ inputs: [Shape]) throws(ShapeError) -> [Shape] {
     try expectInputs(inputs, 2)
     try expectEqual(inputs[0], inputs[1], "a target")
@@ -28,18 +24,15 @@ public struct PointwiseLossOperation: Operation {
   }
 
   public func differentiate(_ context: inout Derivation) throws(ShapeError) -> [ValueID?] {
-    let inputs = context.node.inputs
+    let (inputs, operation) = (context.inputs, PointwiseLossGradient(loss: loss))
     let gradient =
-      context.isNeeded[0]
-      ? try context.one(PointwiseLossGradient(loss: loss), inputs + [context.upstream]) : nil
+      context.isNeeded[0] ? try context.one(operation, inputs + [context.upstream]) : nil
     guard context.isNeeded[1] else { return [gradient, nil] }
     // All but binary cross-entropy depend on the difference alone, so the target's gradient is the negative.
     guard loss != .binaryCrossEntropy else {
       throw ShapeError("binary cross-entropy has no gradient to its target")
     }
-    let swapped = try context.one(
-      PointwiseLossGradient(loss: loss), [inputs[1], inputs[0], context.upstream])
-    return [gradient, swapped]
+    return [gradient, try context.one(operation, [inputs[1], inputs[0], context.upstream])]
   }
 }
 
@@ -52,7 +45,6 @@ public struct PointwiseLossGradient: Operation {
   public var loss: PointwiseLoss
   public var inPlaceInputs: [Int] { [0] }
 
-  /// The prediction's shape.
   public func outputShapes(_ inputs: [Shape]) throws(ShapeError) -> [Shape] {
     try expectInputs(inputs, 3)
     try expectEqual(inputs[0], inputs[1], "a target")
@@ -76,26 +68,15 @@ public struct PointwiseLossGradient: Operation {
 public struct SparseCrossEntropy: Operation {
   public static let kind = "sparse-cross-entropy"
   /// Whether class weights follow.
-  public var isWeighted: Bool
+  public var isWeighted = false
   /// Rows with this label do not count.
   public var ignoreLabel: Int?
   /// The focusing exponent; 0 is plain cross-entropy.
-  public var focalGamma: Float
+  public var focalGamma: Float = 0
 
-  /// Makes a loss.
-  public init(isWeighted: Bool = false, ignoreLabel: Int? = nil, focalGamma: Float = 0) {
-    self.isWeighted = isWeighted
-    self.ignoreLabel = ignoreLabel
-    self.focalGamma = focalGamma
-  }
-
-  /// Two scalars.
   public func outputShapes(_ inputs: [Shape]) throws(ShapeError) -> [Shape] {
     try expectInputs(inputs, isWeighted ? 3 : 2)
-    let rows = inputs[0].count / max(inputs[0].channels, 1)
-    guard inputs[1].count == rows else {
-      throw ShapeError("expected \(rows) labels for logits \(inputs[0]); received \(inputs[1])")
-    }
+    try expectLabels(inputs, "logits")
     if isWeighted { try expectEqual([inputs[0].channels], inputs[2], "class weights") }
     return [.scalar, .scalar]
   }
@@ -103,29 +84,27 @@ public struct SparseCrossEntropy: Operation {
   public func workspaceCount(_ shapes: NodeShapes, _ kernels: Kernels) -> Int { 1 }
 
   public func kernelCase(_ shapes: NodeShapes) -> KernelCase? {
-    let channels = shapes.inputs[0].channels
-    return .crossEntropy(rows: shapes.inputs[0].count / channels, channels: channels)
+    let (rows, channels) = shapes.inputs[0].matrix
+    return .crossEntropy(rows: rows, channels: channels)
   }
 
   public func run(_ context: borrowing ExecutionContext) {
-    let shape = context.shapes.inputs[0]
+    let (rows, channels) = context.shapes.inputs[0].matrix
     let result = context.kernels.softmaxCrossEntropy(
       logits: context.input(0), labels: context.input(1),
       classWeights: isWeighted ? context.input(2) : nil, ignoreLabel: ignoreLabel,
-      focalGamma: focalGamma, rows: shape.count / shape.channels, channels: shape.channels)
+      focalGamma: focalGamma, rows: rows, channels: channels)
     context.output[0] = result.weight > 0 ? Float(result.loss / result.weight) : 0
     context.output(1)?[0] = Float(result.weight)
     if result.invalid > 0 {
-      context.report(
-        "\(result.invalid) labels lie outside the classes 0..<\(shape.channels)")
+      context.report("\(result.invalid) labels lie outside the classes 0..<\(channels)")
     }
   }
 
   public func differentiate(_ context: inout Derivation) throws(ShapeError) -> [ValueID?] {
-    let inputs = context.node.inputs
-    let gradient = try context.one(
-      SparseCrossEntropyGradient(loss: self), inputs + [context.upstream, context.node.outputs[1]])
-    return [gradient] + inputs.dropFirst().map { _ in nil }
+    try context.first(
+      SparseCrossEntropyGradient(loss: self),
+      context.inputs + [context.upstream, context.outputs[1]])
   }
 }
 
@@ -138,7 +117,6 @@ public struct SparseCrossEntropyGradient: Operation {
   public var loss: SparseCrossEntropy
   public var inPlaceInputs: [Int] { [0] }
 
-  /// The logits' shape.
   public func outputShapes(_ inputs: [Shape]) throws(ShapeError) -> [Shape] {
     try expectInputs(inputs, loss.isWeighted ? 5 : 4)
     _ = try loss.outputShapes(Array(inputs.dropLast(2)))
@@ -147,18 +125,18 @@ public struct SparseCrossEntropyGradient: Operation {
   }
 
   public func kernelCase(_ shapes: NodeShapes) -> KernelCase? {
-    let channels = shapes.inputs[0].channels
-    return .crossEntropyGradient(rows: shapes.inputs[0].count / channels, channels: channels)
+    let (rows, channels) = shapes.inputs[0].matrix
+    return .crossEntropyGradient(rows: rows, channels: channels)
   }
 
   public func run(_ context: borrowing ExecutionContext) {
-    let shape = context.shapes.inputs[0]
+    let (rows, channels) = context.shapes.inputs[0].matrix
     let upstream = context.shapes.inputs.count - 2
     let weight = context.input(upstream + 1)[0]
     context.kernels.softmaxCrossEntropyGradient(
       logits: context.input(0), labels: context.input(1),
       classWeights: loss.isWeighted ? context.input(2) : nil, ignoreLabel: loss.ignoreLabel,
-      focalGamma: loss.focalGamma, rows: shape.count / shape.channels, channels: shape.channels,
+      focalGamma: loss.focalGamma, rows: rows, channels: channels,
       scale: weight > 0 ? context.input(upstream)[0] / weight : 0, gradient: context.output)
   }
 }
@@ -169,10 +147,6 @@ public struct SparseCrossEntropyGradient: Operation {
 public struct CategoricalCrossEntropy: Operation {
   public static let kind = "categorical-cross-entropy"
 
-  /// Makes a loss.
-  public init() {}
-
-  /// Rank 0.
   public func outputShapes(_ inputs: [Shape]) throws(ShapeError) -> [Shape] {
     try expectInputs(inputs, 2)
     try expectEqual(inputs[0], inputs[1], "target distributions")
@@ -180,10 +154,9 @@ public struct CategoricalCrossEntropy: Operation {
   }
 
   public func run(_ context: borrowing ExecutionContext) {
-    let shape = context.shapes.inputs[0]
-    let rows = shape.count / shape.channels
+    let (rows, channels) = context.shapes.inputs[0].matrix
     let sum = context.kernels.categoricalCrossEntropy(
-      logits: context.input(0), targets: context.input(1), rows: rows, channels: shape.channels)
+      logits: context.input(0), targets: context.input(1), rows: rows, channels: channels)
     context.output[0] = Float(sum / Double(rows))
   }
 
@@ -191,10 +164,8 @@ public struct CategoricalCrossEntropy: Operation {
     guard !context.isNeeded[1] else {
       throw ShapeError("categorical cross-entropy has no gradient to its targets")
     }
-    return [
-      try context.one(CategoricalCrossEntropyGradient(), context.node.inputs + [context.upstream]),
-      nil,
-    ]
+    return try context.first(
+      CategoricalCrossEntropyGradient(), context.inputs + [context.upstream])
   }
 }
 
@@ -205,7 +176,6 @@ public struct CategoricalCrossEntropyGradient: Operation {
   public static let kind = "categorical-cross-entropy-gradient"
   public var inPlaceInputs: [Int] { [0] }
 
-  /// The logits' shape.
   public func outputShapes(_ inputs: [Shape]) throws(ShapeError) -> [Shape] {
     try expectInputs(inputs, 3)
     try expectEqual(inputs[0], inputs[1], "target distributions")
@@ -214,12 +184,10 @@ public struct CategoricalCrossEntropyGradient: Operation {
   }
 
   public func run(_ context: borrowing ExecutionContext) {
-    let shape = context.shapes.inputs[0]
-    let rows = shape.count / shape.channels
+    let (rows, channels) = context.shapes.inputs[0].matrix
     context.kernels.categoricalCrossEntropyGradient(
-      logits: context.input(0), targets: context.input(1),
-      scale: context.input(2)[0] / Float(rows), gradient: context.output, rows: rows,
-      channels: shape.channels)
+      logits: context.input(0), targets: context.input(1), scale: context.input(2)[0] / Float(rows),
+      gradient: context.output, rows: rows, channels: channels)
   }
 }
 
@@ -234,45 +202,27 @@ public struct MarginLoss: Operation {
   /// The confidence κ.
   public var kappa: Float
 
-  /// Makes a loss.
-  public init(isTargeted: Bool, kappa: Float) {
-    self.isTargeted = isTargeted
-    self.kappa = kappa
-  }
-
-  /// Rank 0.
   public func outputShapes(_ inputs: [Shape]) throws(ShapeError) -> [Shape] {
     try expectInputs(inputs, 2)
-    let rows = inputs[0].count / max(inputs[0].channels, 1)
-    guard inputs[1].count == rows else {
-      throw ShapeError("expected \(rows) labels for logits \(inputs[0]); received \(inputs[1])")
-    }
+    try expectLabels(inputs, "logits")
     return [.scalar]
   }
 
   public func run(_ context: borrowing ExecutionContext) {
-    let shape = context.shapes.inputs[0]
-    let rows = shape.count / shape.channels
+    let (rows, channels) = context.shapes.inputs[0].matrix
     let labels = context.input(1)
-    if let row = (0..<rows).first(where: {
-      !(labels[$0] >= 0 && labels[$0] < Float(shape.channels))
-    }) {
+    if let row = (0..<rows).first(where: { !(labels[$0] >= 0 && labels[$0] < Float(channels)) }) {
       context.output[0] = 0
-      context.report(
-        "label \(labels[row]) lies outside the classes 0..<\(shape.channels)")
-      return
+      return context.report("label \(labels[row]) lies outside the classes 0..<\(channels)")
     }
     let sum = context.kernels.marginLoss(
       logits: context.input(0), labels: labels, targeted: isTargeted, kappa: kappa, rows: rows,
-      channels: shape.channels)
+      channels: channels)
     context.output[0] = Float(sum / Double(rows))
   }
 
   public func differentiate(_ context: inout Derivation) throws(ShapeError) -> [ValueID?] {
-    [
-      try context.one(MarginLossGradient(loss: self), context.node.inputs + [context.upstream]),
-      nil,
-    ]
+    try context.first(MarginLossGradient(loss: self), context.inputs + [context.upstream])
   }
 }
 
@@ -284,7 +234,6 @@ public struct MarginLossGradient: Operation {
   /// The loss.
   public var loss: MarginLoss
 
-  /// The logits' shape.
   public func outputShapes(_ inputs: [Shape]) throws(ShapeError) -> [Shape] {
     try expectInputs(inputs, 3)
     _ = try loss.outputShapes(Array(inputs.dropLast()))
@@ -293,11 +242,10 @@ public struct MarginLossGradient: Operation {
   }
 
   public func run(_ context: borrowing ExecutionContext) {
-    let shape = context.shapes.inputs[0]
-    let rows = shape.count / shape.channels
+    let (rows, channels) = context.shapes.inputs[0].matrix
     context.kernels.marginLossGradient(
       logits: context.input(0), labels: context.input(1), targeted: loss.isTargeted,
-      kappa: loss.kappa, rows: rows, channels: shape.channels,
+      kappa: loss.kappa, rows: rows, channels: channels,
       scale: context.input(2)[0] / Float(rows), gradient: context.output)
   }
 }
@@ -313,7 +261,6 @@ public struct DiceLoss: Operation {
   /// Makes a loss.
   public init(smooth: Float = 1) { self.smooth = smooth }
 
-  /// A scalar and [3, C].
   public func outputShapes(_ inputs: [Shape]) throws(ShapeError) -> [Shape] {
     try expectInputs(inputs, 2)
     try expectEqual(inputs[0], inputs[1], "targets")
@@ -325,23 +272,19 @@ public struct DiceLoss: Operation {
   }
 
   public func run(_ context: borrowing ExecutionContext) {
-    let shape = context.shapes.inputs[0]
+    let (rows, channels) = context.shapes.inputs[0].matrix
     context.output[0] = Float(
       context.kernels.diceLoss(
-        prediction: context.input(0), target: context.input(1), smooth: smooth,
-        rows: shape.count / shape.channels, channels: shape.channels,
-        sums: context.output(1) ?? context.scratch))
+        prediction: context.input(0), target: context.input(1), smooth: smooth, rows: rows,
+        channels: channels, sums: context.output(1) ?? context.scratch))
   }
 
   public func differentiate(_ context: inout Derivation) throws(ShapeError) -> [ValueID?] {
     guard !context.isNeeded[1] else {
       throw ShapeError("the Dice loss has no gradient to its targets")
     }
-    return [
-      try context.one(
-        DiceLossGradient(smooth: smooth),
-        context.node.inputs + [context.node.outputs[1], context.upstream]), nil,
-    ]
+    return try context.first(
+      DiceLossGradient(smooth: smooth), context.inputs + [context.outputs[1], context.upstream])
   }
 }
 
@@ -353,7 +296,6 @@ public struct DiceLossGradient: Operation {
   /// The loss's smoothing.
   public var smooth: Float
 
-  /// The prediction's shape.
   public func outputShapes(_ inputs: [Shape]) throws(ShapeError) -> [Shape] {
     try expectInputs(inputs, 4)
     try expectEqual(inputs[0], inputs[1], "targets")
@@ -363,10 +305,10 @@ public struct DiceLossGradient: Operation {
   }
 
   public func run(_ context: borrowing ExecutionContext) {
-    let shape = context.shapes.inputs[0]
+    let (rows, channels) = context.shapes.inputs[0].matrix
     context.kernels.diceLossGradient(
       prediction: context.input(0), target: context.input(1), smooth: smooth,
-      sums: context.input(2), scale: context.input(3)[0], gradient: context.output,
-      rows: shape.count / shape.channels, channels: shape.channels)
+      sums: context.input(2), scale: context.input(3)[0], gradient: context.output, rows: rows,
+      channels: channels)
   }
 }

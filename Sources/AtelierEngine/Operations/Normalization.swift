@@ -10,28 +10,20 @@ import AtelierKernels
 public struct BatchNormalizationOperation: Operation {
   public static let kind = "batch-normalization"
   /// Added to the variance.
-  public var epsilon: Float
+  public var epsilon: Float = 1e-5
   /// The weight of the new batch in the running statistics.
-  public var momentum: Float
+  public var momentum: Float = 0.1
   /// Identity, ReLU or leaky ReLU, fused.
   public var activation: Activation = .identity
   /// Whether the batch's own statistics are used; a graph of a model says false, a plan for training sets it.
   public var isTraining = false
   public var movedInputs: [Int] { isTraining ? [3, 4] : [] }
 
-  /// Makes a batch normalization in inference form.
-  public init(epsilon: Float = 1e-5, momentum: Float = 0.1) {
-    self.epsilon = epsilon
-    self.momentum = momentum
-  }
-
   /// x's shape, [C], [C].
   public func outputShapes(_ inputs: [Shape]) throws(ShapeError) -> [Shape] {
     try expectInputs(inputs, 5)
     guard inputs[0].rank >= 2 else { throw ShapeError("expected a batch; received \(inputs[0])") }
-    guard activation.negativeSlope != nil else {
-      throw ShapeError("a normalization takes in (leaky) ReLU alone; received \(activation)")
-    }
+    try expectSlope(of: activation)
     let vector: Shape = [inputs[0].channels]
     for shape in inputs[1..<5] { try expectEqual(vector, shape, "channel vectors") }
     return [inputs[0], vector, vector]
@@ -43,20 +35,16 @@ public struct BatchNormalizationOperation: Operation {
   }
 
   public func kernelCase(_ shapes: NodeShapes) -> KernelCase? {
-    let shape = shapes.inputs[0]
+    let (pixels, channels) = shapes.inputs[0].matrix
     return isTraining
-      ? .batchNormalization(
-        pixels: shape.count / shape.channels, channels: shape.channels, activation: activation)
-      : nil
+      ? .batchNormalization(pixels: pixels, channels: channels, activation: activation) : nil
   }
 
   public func run(_ context: borrowing ExecutionContext) { run(context, moments: nil) }
 
   /// Runs with the moments of x's parts, input `moments`, where a plan has them told.
   func run(_ context: borrowing ExecutionContext, moments: Int?) {
-    let shape = context.shapes.inputs[0]
-    let channels = shape.channels
-    let pixels = shape.count / channels
+    let (pixels, channels) = context.shapes.inputs[0].matrix
     let variance = context.scratch
     let mean = context.output(1) ?? context.scratch + channels
     let inverse = context.output(2) ?? context.scratch + 2 * channels
@@ -77,16 +65,12 @@ public struct BatchNormalizationOperation: Operation {
   }
 
   public func differentiate(_ context: inout Derivation) throws(ShapeError) -> [ValueID?] {
-    let (inputs, outputs) = (context.node.inputs, context.node.outputs)
-    let gradient = BatchNormalizationGradient(activation: activation, isTraining: isTraining)
+    let (inputs, outputs) = (context.inputs, context.outputs)
     let results = try context.append(
-      gradient,
+      BatchNormalizationGradient(activation: activation, isTraining: isTraining),
       [context.upstream, inputs[0], inputs[1], outputs[1], outputs[2]]
         + (activation == .identity ? [] : [inputs[2]]))
-    return [
-      context.isNeeded[0] ? results[0] : nil, context.isNeeded[1] ? results[1] : nil,
-      context.isNeeded[2] ? results[2] : nil, nil, nil,
-    ]
+    return (0..<3).map { context.isNeeded[$0] ? results[$0] : nil } + [nil, nil]
   }
 }
 
@@ -97,9 +81,7 @@ func moveStatistics(
   variance: UnsafeMutablePointer<Float>, inverse: UnsafeMutablePointer<Float>, running: Int,
   moments: Int?, momentum: Float, epsilon: Float
 ) {
-  let shape = context.shapes.inputs[0]
-  let channels = shape.channels
-  let pixels = shape.count / channels
+  let (pixels, channels) = context.shapes.inputs[0].matrix
   if let moments {
     context.kernels.batchStatistics(
       moments: context.input(moments), parts: context.shapes.inputs[moments].batch, mean: mean,
@@ -113,9 +95,15 @@ func moveStatistics(
   let unbiased = Float(pixels) / Float(max(pixels - 1, 1))
   for channel in 0..<channels {
     runningMean[channel] += momentum * (mean[channel] - runningMean[channel])
-    runningVariance[channel] +=
-      momentum * (variance[channel] * unbiased - runningVariance[channel])
+    runningVariance[channel] += momentum * (variance[channel] * unbiased - runningVariance[channel])
     inverse[channel] = 1 / (variance[channel] + epsilon).squareRoot()
+  }
+}
+
+/// Throws unless the activation is one that a normalization can carry.
+private func expectSlope(of activation: Activation) throws(ShapeError) {
+  guard activation.negativeSlope != nil else {
+    throw ShapeError("a normalization takes in (leaky) ReLU alone; received \(activation)")
   }
 }
 
@@ -134,9 +122,7 @@ public struct BatchNormalizationGradient: Operation {
   /// x's shape, [C], [C].
   public func outputShapes(_ inputs: [Shape]) throws(ShapeError) -> [Shape] {
     try expectInputs(inputs, activation == .identity ? 5 : 6)
-    guard activation.negativeSlope != nil else {
-      throw ShapeError("a normalization takes in (leaky) ReLU alone; received \(activation)")
-    }
+    try expectSlope(of: activation)
     try expectEqual(inputs[0], inputs[1], "x")
     let vector: Shape = [inputs[0].channels]
     for shape in inputs[2..<5] { try expectEqual(vector, shape, "channel vectors") }
@@ -149,17 +135,14 @@ public struct BatchNormalizationGradient: Operation {
   }
 
   public func kernelCase(_ shapes: NodeShapes) -> KernelCase? {
-    let shape = shapes.inputs[0]
+    let (pixels, channels) = shapes.inputs[0].matrix
     return isTraining
-      ? .batchNormalizationGradient(
-        pixels: shape.count / shape.channels, channels: shape.channels, activation: activation)
+      ? .batchNormalizationGradient(pixels: pixels, channels: channels, activation: activation)
       : nil
   }
 
   public func run(_ context: borrowing ExecutionContext) {
-    let shape = context.shapes.inputs[0]
-    let channels = shape.channels
-    let pixels = shape.count / channels
+    let (pixels, channels) = context.shapes.inputs[0].matrix
     let dGamma = context.output(1) ?? context.scratch
     let dBeta = context.output(2) ?? context.scratch + channels
     if isTraining {
@@ -222,13 +205,7 @@ public struct GroupNormalizationOperation: Operation {
   /// The number of groups; 0 stands for one a channel (instance normalization).
   public var groups: Int
   /// Added to the variance.
-  public var epsilon: Float
-
-  /// Makes a group normalization.
-  public init(groups: Int, epsilon: Float = 1e-5) {
-    self.groups = groups
-    self.epsilon = epsilon
-  }
+  public var epsilon: Float = 1e-5
 
   func groupCount(_ shape: Shape) -> Int { groups == 0 ? shape.channels : groups }
 
@@ -260,7 +237,7 @@ public struct GroupNormalizationOperation: Operation {
   }
 
   public func differentiate(_ context: inout Derivation) throws(ShapeError) -> [ValueID?] {
-    let (inputs, outputs) = (context.node.inputs, context.node.outputs)
+    let (inputs, outputs) = (context.inputs, context.outputs)
     let results = try context.append(
       GroupNormalizationGradient(groups: groupCount(context.shape(inputs[0]))),
       [context.upstream, inputs[0], inputs[1], outputs[1], outputs[2]])
@@ -318,13 +295,6 @@ public struct DropoutOperation: Operation {
   public var inPlaceInputs: [Int] { [0] }
   public var isView: Bool { !isTraining }
 
-  /// Makes a dropout in inference form, which does nothing.
-  public init(rate: Float, stream: UInt64) {
-    self.rate = rate
-    self.stream = stream
-  }
-
-  /// The input's shape.
   public func outputShapes(_ inputs: [Shape]) throws(ShapeError) -> [Shape] {
     try expectInputs(inputs, 1)
     guard rate >= 0, rate < 1 else {

@@ -23,12 +23,7 @@ public struct PoolAttributes: Sendable, Hashable, Codable {
     guard min(window.height, window.width, stride.height, stride.width) > 0 else {
       throw ShapeError("window and stride are positive")
     }
-    let (top, bottom) = padding.resolved(
-      input: input.height, kernel: window.height, stride: stride.height, dilation: 1,
-      isVertical: true)
-    let (left, right) = padding.resolved(
-      input: input.width, kernel: window.width, stride: stride.width, dilation: 1,
-      isVertical: false)
+    let (top, bottom, left, right) = padding.resolved(input, kernel: window, stride: stride)
     guard min(top, bottom, left, right) >= 0 else { throw ShapeError("padding is not negative") }
     // So every window holds a pixel of the input.
     guard max(top, bottom) < window.height, max(left, right) < window.width else {
@@ -46,9 +41,8 @@ public struct PoolAttributes: Sendable, Hashable, Codable {
     return PoolGeometry(
       batch: input.batch, inputHeight: input.height, inputWidth: input.width,
       channels: input.channels, outputHeight: height / stride.height + 1,
-      outputWidth: width / stride.width + 1, windowHeight: window.height,
-      windowWidth: window.width, strideHeight: stride.height, strideWidth: stride.width,
-      paddingTop: top, paddingLeft: left)
+      outputWidth: width / stride.width + 1, windowHeight: window.height, windowWidth: window.width,
+      strideHeight: stride.height, strideWidth: stride.width, paddingTop: top, paddingLeft: left)
   }
 
   /// The sizes for an input that tracing has accepted.
@@ -82,14 +76,8 @@ public struct MaxPoolOperation: Operation {
   /// Window, stride, padding.
   public var attributes: PoolAttributes
 
-  /// Makes a max pooling.
-  public init(_ attributes: PoolAttributes) { self.attributes = attributes }
-
-  /// The maxima and the switches, of equal shape.
   public func outputShapes(_ inputs: [Shape]) throws(ShapeError) -> [Shape] {
-    try expectInputs(inputs, 1)
-    try expectImage(inputs[0])
-    let pooled = try attributes.pooledShape(inputs[0])
+    let pooled = try attributes.pooledShape(try onlyImage(inputs))
     return [pooled, pooled]
   }
 
@@ -99,22 +87,15 @@ public struct MaxPoolOperation: Operation {
 
   public func run(_ context: borrowing ExecutionContext) {
     let geometry = attributes.checkedGeometry(context.shapes.inputs[0])
-    let pooled = context.shapes.outputs[0].count
-    if let switches = context.output(1) {
-      switches.withMemoryRebound(to: Int32.self, capacity: pooled) {
-        context.kernels.maxPool(geometry, context.input(0), context.output, switches: $0)
-      }
-    } else {
-      context.kernels.maxPool(geometry, context.input(0), context.output, switches: nil)
+    let switches = context.output(1).map {
+      UnsafeMutableRawPointer($0).assumingMemoryBound(to: Int32.self)
     }
+    context.kernels.maxPool(geometry, context.input(0), context.output, switches: switches)
   }
 
   public func differentiate(_ context: inout Derivation) throws(ShapeError) -> [ValueID?] {
-    [
-      try context.one(
-        MaxUnpoolOperation(attributes),
-        [context.upstream, context.node.outputs[1], context.node.inputs[0]])
-    ]
+    try context.first(
+      MaxUnpoolOperation(attributes), [context.upstream, context.outputs[1], context.inputs[0]])
   }
 }
 
@@ -132,7 +113,6 @@ public struct MaxUnpoolOperation: Operation {
   /// Makes the unpooling that mirrors a max pooling of these attributes.
   public init(_ attributes: PoolAttributes) { self.attributes = attributes }
 
-  /// The shape of the mirror pool's input.
   public func outputShapes(_ inputs: [Shape]) throws(ShapeError) -> [Shape] {
     try expectInputs(inputs, 3)
     for shape in inputs { try expectImage(shape) }
@@ -147,24 +127,26 @@ public struct MaxUnpoolOperation: Operation {
 
   public func run(_ context: borrowing ExecutionContext) {
     let geometry = attributes.checkedGeometry(context.shapes.inputs[2])
-    let faults = context.input(1).withMemoryRebound(
-      to: Int32.self, capacity: context.shapes.inputs[1].count
-    ) {
-      context.kernels.scatterSwitches(
-        geometry, context.input(0), switches: $0, context.output)
-    }
-    if faults > 0 {
-      context.report(
-        "\(faults) switches lie outside the plane of \(geometry.inputHeight)×\(geometry.inputWidth)"
-      )
+    runSwitches(context, geometry) {
+      context.kernels.scatterSwitches(geometry, context.input(0), switches: $0, context.output)
     }
   }
 
   public func differentiate(_ context: inout Derivation) throws(ShapeError) -> [ValueID?] {
-    [
-      try context.one(SwitchGather(attributes), [context.upstream, context.node.inputs[1]]), nil,
-      nil,
-    ]
+    try context.first(SwitchGather(attributes), [context.upstream, context.inputs[1]])
+  }
+}
+
+/// Runs `body`, which counts faults, with the switches that input 1 holds, and reports the faults.
+private func runSwitches(
+  _ context: borrowing ExecutionContext, _ geometry: PoolGeometry,
+  _ body: (UnsafePointer<Int32>) -> Int
+) {
+  let faults = context.input(1).withMemoryRebound(
+    to: Int32.self, capacity: context.shapes.inputs[1].count, body)
+  if faults > 0 {
+    context.report(
+      "\(faults) switches lie outside the plane of \(geometry.inputHeight)×\(geometry.inputWidth)")
   }
 }
 
@@ -177,7 +159,6 @@ public struct SwitchGather: Operation {
   /// Makes the picking that mirrors a max pooling of these attributes.
   public init(_ attributes: PoolAttributes) { self.attributes = attributes }
 
-  /// The shape of the switches.
   public func outputShapes(_ inputs: [Shape]) throws(ShapeError) -> [Shape] {
     try expectInputs(inputs, 2)
     try expectImage(inputs[0])
@@ -191,24 +172,14 @@ public struct SwitchGather: Operation {
 
   public func run(_ context: borrowing ExecutionContext) {
     let geometry = attributes.checkedGeometry(context.shapes.inputs[0])
-    let faults = context.input(1).withMemoryRebound(
-      to: Int32.self, capacity: context.shapes.inputs[1].count
-    ) {
+    runSwitches(context, geometry) {
       context.kernels.gatherSwitches(geometry, context.input(0), switches: $0, context.output)
-    }
-    if faults > 0 {
-      context.report(
-        "\(faults) switches lie outside the plane of \(geometry.inputHeight)×\(geometry.inputWidth)"
-      )
     }
   }
 
   public func differentiate(_ context: inout Derivation) throws(ShapeError) -> [ValueID?] {
-    let inputs = context.node.inputs
-    return [
-      try context.one(MaxUnpoolOperation(attributes), [context.upstream, inputs[1], inputs[0]]),
-      nil,
-    ]
+    try context.first(
+      MaxUnpoolOperation(attributes), [context.upstream, context.inputs[1], context.inputs[0]])
   }
 }
 
@@ -221,17 +192,8 @@ public struct AveragePoolOperation: Operation {
   /// Whether padding counts as zeros (PyTorch's default) or is left out (Keras).
   public var countIncludesPadding: Bool
 
-  /// Makes an average pooling.
-  public init(_ attributes: PoolAttributes, countIncludesPadding: Bool = false) {
-    self.attributes = attributes
-    self.countIncludesPadding = countIncludesPadding
-  }
-
-  /// [N, H', W', C].
   public func outputShapes(_ inputs: [Shape]) throws(ShapeError) -> [Shape] {
-    try expectInputs(inputs, 1)
-    try expectImage(inputs[0])
-    return [try attributes.pooledShape(inputs[0])]
+    [try attributes.pooledShape(try onlyImage(inputs))]
   }
 
   public func run(_ context: borrowing ExecutionContext) {
@@ -241,12 +203,9 @@ public struct AveragePoolOperation: Operation {
   }
 
   public func differentiate(_ context: inout Derivation) throws(ShapeError) -> [ValueID?] {
-    [
-      try context.one(
-        AveragePoolGradient(
-          attributes: attributes, countIncludesPadding: countIncludesPadding),
-        [context.upstream, context.node.inputs[0]])
-    ]
+    try context.first(
+      AveragePoolGradient(attributes: attributes, countIncludesPadding: countIncludesPadding),
+      [context.upstream, context.inputs[0]])
   }
 }
 
@@ -259,7 +218,6 @@ public struct AveragePoolGradient: Operation {
   public var countIncludesPadding: Bool
   public var shapeOnlyInputs: [Int] { [1] }
 
-  /// The shape of the pooling's input.
   public func outputShapes(_ inputs: [Shape]) throws(ShapeError) -> [Shape] {
     try expectInputs(inputs, 2)
     try expectImage(inputs[1])
@@ -279,11 +237,9 @@ public struct GlobalAveragePoolOperation: Operation {
   public static let kind = "global-average-pool"
   public var treatsSamplesAlone: Bool { true }
 
-  /// [N, C].
   public func outputShapes(_ inputs: [Shape]) throws(ShapeError) -> [Shape] {
-    try expectInputs(inputs, 1)
-    try expectImage(inputs[0])
-    return [[inputs[0].batch, inputs[0].channels]]
+    let image = try onlyImage(inputs)
+    return [[image.batch, image.channels]]
   }
 
   public func run(_ context: borrowing ExecutionContext) {
@@ -294,10 +250,7 @@ public struct GlobalAveragePoolOperation: Operation {
   }
 
   public func differentiate(_ context: inout Derivation) throws(ShapeError) -> [ValueID?] {
-    [
-      try context.one(
-        GlobalAveragePoolGradient(), [context.upstream, context.node.inputs[0]])
-    ]
+    [try context.one(GlobalAveragePoolGradient(), [context.upstream, context.node.inputs[0]])]
   }
 }
 
@@ -306,7 +259,6 @@ public struct GlobalAveragePoolGradient: Operation {
   public static let kind = "global-average-pool-gradient"
   public var shapeOnlyInputs: [Int] { [1] }
 
-  /// The shape of the pooling's input.
   public func outputShapes(_ inputs: [Shape]) throws(ShapeError) -> [Shape] {
     try expectInputs(inputs, 2)
     try expectImage(inputs[1])

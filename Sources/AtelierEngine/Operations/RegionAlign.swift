@@ -24,7 +24,6 @@ public struct RegionAlignOperation: Operation {
     self.samples = samples
   }
 
-  /// [R, h, w, C].
   public func outputShapes(_ inputs: [Shape]) throws(ShapeError) -> [Shape] {
     try expectInputs(inputs, 2)
     try expectImage(inputs[0])
@@ -32,7 +31,7 @@ public struct RegionAlignOperation: Operation {
     return [[inputs[1].batch, size.height, size.width, inputs[0].channels]]
   }
 
-  fileprivate func expectAttributes(boxes: Shape) throws(ShapeError) {
+  private func expectAttributes(boxes: Shape) throws(ShapeError) {
     guard boxes.rank == 2, boxes.channels == 5 else {
       throw ShapeError("\(Self.kind) expects boxes [regions, 5]; received \(boxes)")
     }
@@ -74,9 +73,8 @@ public struct RegionAlignOperation: Operation {
 
   public func differentiate(_ context: inout Derivation) throws(ShapeError) -> [ValueID?] {
     guard !context.isNeeded[1] else { throw ShapeError("ROI align has no gradient to its boxes") }
-    let inputs = context.node.inputs
-    let gradient = RegionAlignGradient(align: self)
-    return [try context.one(gradient, [context.upstream, inputs[1], inputs[0]]), nil]
+    return try context.first(
+      RegionAlignGradient(align: self), [context.upstream, context.inputs[1], context.inputs[0]])
   }
 }
 
@@ -92,15 +90,11 @@ public struct RegionAlignGradient: Operation {
   /// Makes the adjoint of a ROI align.
   public init(align: RegionAlignOperation) { self.align = align }
 
-  /// The features' shape.
   public func outputShapes(_ inputs: [Shape]) throws(ShapeError) -> [Shape] {
     try expectInputs(inputs, 3)
     try expectImage(inputs[2])
-    try align.expectAttributes(boxes: inputs[1])
-    let expected: Shape = [
-      inputs[1].batch, align.size.height, align.size.width, inputs[2].channels,
-    ]
-    try expectEqual(expected, inputs[0], "regions")
+    let regions = try align.outputShapes([inputs[2], inputs[1]])[0]
+    try expectEqual(regions, inputs[0], "regions")
     return [inputs[2]]
   }
 
@@ -112,6 +106,6 @@ public struct RegionAlignGradient: Operation {
 
   public func differentiate(_ context: inout Derivation) throws(ShapeError) -> [ValueID?] {
     guard !context.isNeeded[1] else { throw ShapeError("ROI align has no gradient to its boxes") }
-    return [try context.one(align, [context.upstream, context.node.inputs[1]]), nil, nil]
+    return try context.first(align, [context.upstream, context.inputs[1]])
   }
 }

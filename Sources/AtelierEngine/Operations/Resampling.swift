@@ -6,7 +6,7 @@ import AtelierKernels
 public struct BilinearResizeOperation: Operation {
   public static let kind = "bilinear-resize-2d"
   public var treatsSamplesAlone: Bool { true }
-  /// How the output size follows from the input.
+  /// The sizes of an output.
   public enum Target: Sendable, Hashable, Codable {
     /// The input's sizes times these.
     case factor(Extent)
@@ -20,7 +20,6 @@ public struct BilinearResizeOperation: Operation {
   /// Makes a resizing.
   public init(_ target: Target) { self.target = target }
 
-  /// The resized image batch.
   public func outputShapes(_ inputs: [Shape]) throws(ShapeError) -> [Shape] {
     try expectInputs(inputs, 1)
     switch target {
@@ -42,9 +41,7 @@ public struct BilinearResizeOperation: Operation {
   }
 
   public func differentiate(_ context: inout Derivation) throws(ShapeError) -> [ValueID?] {
-    [
-      try context.one(BilinearResizeGradient(), [context.upstream, context.node.inputs[0]])
-    ]
+    [try context.one(BilinearResizeGradient(), [context.upstream, context.inputs[0]])]
   }
 }
 
@@ -53,7 +50,6 @@ public struct BilinearResizeGradient: Operation {
   public static let kind = "bilinear-resize-gradient"
   public var shapeOnlyInputs: [Int] { [1] }
 
-  /// The shape of the resizing's input.
   public func outputShapes(_ inputs: [Shape]) throws(ShapeError) -> [Shape] {
     try expectInputs(inputs, 2)
     for shape in inputs { try expectImage(shape) }
@@ -82,10 +78,6 @@ public struct PixelShuffleOperation: Operation {
   /// The block's side b.
   public var block: Int
 
-  /// Makes a pixel shuffle.
-  public init(block: Int) { self.block = block }
-
-  /// [N, h · b, w · b, C].
   public func outputShapes(_ inputs: [Shape]) throws(ShapeError) -> [Shape] {
     try expectInputs(inputs, 1)
     let shape = inputs[0]
@@ -95,9 +87,7 @@ public struct PixelShuffleOperation: Operation {
       )
     }
     return [
-      [
-        shape.batch, shape.height * block, shape.width * block, shape.channels / (block * block),
-      ]
+      [shape.batch, shape.height * block, shape.width * block, shape.channels / (block * block)]
     ]
   }
 
@@ -118,9 +108,6 @@ public struct SpaceToDepthOperation: Operation {
   public var treatsSamplesAlone: Bool { true }
   /// The block's side b.
   public var block: Int
-
-  /// Makes a space-to-depth.
-  public init(block: Int) { self.block = block }
 
   /// [N, H / b, W / b, b · b · C].
   public func outputShapes(_ inputs: [Shape]) throws(ShapeError) -> [Shape] {

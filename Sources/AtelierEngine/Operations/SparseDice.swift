@@ -21,14 +21,9 @@ public struct SparseDiceLoss: Operation {
     self.ignoreLabel = ignoreLabel
   }
 
-  /// A scalar and [3, C].
   public func outputShapes(_ inputs: [Shape]) throws(ShapeError) -> [Shape] {
     try expectInputs(inputs, 2)
-    let rows = inputs[0].count / max(inputs[0].channels, 1)
-    guard inputs[1].count == rows else {
-      throw ShapeError(
-        "expected \(rows) labels for probabilities \(inputs[0]); received \(inputs[1])")
-    }
+    try expectLabels(inputs, "probabilities")
     return [.scalar, [3, inputs[0].channels]]
   }
 
@@ -37,15 +32,14 @@ public struct SparseDiceLoss: Operation {
   }
 
   public func run(_ context: borrowing ExecutionContext) {
-    let shape = context.shapes.inputs[0]
-    let channels = shape.channels
+    let (rows, channels) = context.shapes.inputs[0].matrix
     let (prediction, labels) = (context.input(0), context.input(1))
     let sums = context.output(1) ?? context.scratch
     var invalid = 0
     // Double sums: a class may have hundreds of thousands of small probabilities.
     withUnsafeTemporaryAllocation(of: Double.self, capacity: 3 * channels) { exact in
       exact.initialize(repeating: 0)
-      for row in 0..<shape.count / channels {
+      for row in 0..<rows {
         guard let label = counted(labels[row], channels) else {
           if labels[row] != ignoreLabel.map(Float.init) { invalid += 1 }
           continue
@@ -66,9 +60,7 @@ public struct SparseDiceLoss: Operation {
       for index in 0..<3 * channels { sums[index] = Float(exact[index]) }
       context.output[0] = Float(1 - score / Double(channels))
     }
-    if invalid > 0 {
-      context.report("\(invalid) labels lie outside the classes 0..<\(channels)")
-    }
+    if invalid > 0 { context.report("\(invalid) labels lie outside the classes 0..<\(channels)") }
   }
 
   /// The class of a row that counts.
@@ -80,11 +72,8 @@ public struct SparseDiceLoss: Operation {
   }
 
   public func differentiate(_ context: inout Derivation) throws(ShapeError) -> [ValueID?] {
-    [
-      try context.one(
-        SparseDiceLossGradient(loss: self),
-        context.node.inputs + [context.node.outputs[1], context.upstream]), nil,
-    ]
+    try context.first(
+      SparseDiceLossGradient(loss: self), context.inputs + [context.outputs[1], context.upstream])
   }
 }
 
@@ -96,7 +85,6 @@ public struct SparseDiceLossGradient: Operation {
   /// The loss.
   public var loss: SparseDiceLoss
 
-  /// The probabilities' shape.
   public func outputShapes(_ inputs: [Shape]) throws(ShapeError) -> [Shape] {
     try expectInputs(inputs, 4)
     _ = try loss.outputShapes(Array(inputs.prefix(2)))
@@ -106,8 +94,7 @@ public struct SparseDiceLossGradient: Operation {
   }
 
   public func run(_ context: borrowing ExecutionContext) {
-    let shape = context.shapes.inputs[0]
-    let channels = shape.channels
+    let (rows, channels) = context.shapes.inputs[0].matrix
     let (labels, sums) = (context.input(1), context.input(2))
     let (gradient, smooth) = (context.output, loss.smooth)
     let scale = context.input(3)[0] / Float(channels)
@@ -119,7 +106,7 @@ public struct SparseDiceLossGradient: Operation {
         factors[channel] = below > 0 ? scale * above / (below * below) : 0
         factors[channels + channel] = below > 0 ? -2 * scale / below : 0
       }
-      for row in 0..<shape.count / channels {
+      for row in 0..<rows {
         let place = row &* channels
         guard let label = loss.counted(labels[row], channels) else {
           for channel in 0..<channels { gradient[place &+ channel] = 0 }

@@ -28,7 +28,6 @@ extension WindowMap {
     return [Self.enlarges ? try window.enlarged(inputs[0]) : try window.reduced(inputs[0])]
   }
 
-  /// Runs the kernel.
   public func run(_ context: borrowing ExecutionContext) {
     let small = Self.enlarges ? context.shapes.inputs[0] : context.shapes.outputs[0]
     Self.kernel(context.kernels)(window.unpooling(small), context.input(0), context.output)

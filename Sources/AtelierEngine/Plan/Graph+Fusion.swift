@@ -118,8 +118,7 @@ private struct Fusion {
       for (role, value) in zip(ConvolutionRole.normalization, follower.inputs.dropFirst()) {
         inputs[role] = value
       }
-    case let activation as ActivationOperation:
-      fused.epilogue.activation = activation.activation
+    case let activation as ActivationOperation: fused.epilogue.activation = activation.activation
     case let binary as BinaryOperation where binary.operator == .add && !epilogue.hasAddend:
       let other = follower.inputs[0] == output ? follower.inputs[1] : follower.inputs[0]
       guard other != output, isComputed(other, before: index) else { return false }
@@ -134,8 +133,7 @@ private struct Fusion {
       inputs[.mask] = follower.inputs[1]
     default: return false
     }
-    return replace(
-      index, by: fused, inputs: fused.roles.compactMap { inputs[$0] }, removing: next)
+    return replace(index, by: fused, inputs: fused.roles.compactMap { inputs[$0] }, removing: next)
   }
 
   /// Whether a value exists when node `index` runs.

@@ -73,9 +73,7 @@ private struct LoadingFusion {
     graph.nodes[index].operation = BatchStatistics(operation: normalization)
     graph.nodes[index].inputs = [node.inputs[0], node.inputs[3], node.inputs[4]]
     graph.nodes[index].outputs = [node.outputs[1], node.outputs[2]]
-    for (output, value) in graph.nodes[index].outputs.enumerated() {
-      graph.values[value].source = .node(index, output: output)
-    }
+    graph.connectOutputs(of: index)
   }
 
   /// Lets the convolution before a max pooling of 2×2 windows, whose switches nobody reads, store the maxima too.
@@ -144,9 +142,7 @@ private struct LoadingFusion {
     cut.second = .rest(start: parts[1].slice.start)
     graph.nodes[index].operation = cut
     graph.nodes[index].outputs = parts.map { graph.nodes[$0.node].outputs[0] }
-    for (output, value) in graph.nodes[index].outputs.enumerated() {
-      graph.values[value].source = .node(index, output: output)
-    }
+    graph.connectOutputs(of: index)
     for part in parts { isRemoved[part.node] = true }
   }
 

@@ -64,11 +64,14 @@ extension Graph {
   func reordered(_ order: [Int]) -> Graph {
     var result = self
     result.nodes = order.map { nodes[$0] }
-    for (index, node) in result.nodes.enumerated() {
-      for (output, value) in node.outputs.enumerated() {
-        result.values[value].source = .node(index, output: output)
-      }
-    }
+    for index in result.nodes.indices { result.connectOutputs(of: index) }
     return result
+  }
+
+  /// Says of the values that a node writes that it does.
+  mutating func connectOutputs(of index: Int) {
+    for (output, value) in nodes[index].outputs.enumerated() {
+      values[value].source = .node(index, output: output)
+    }
   }
 }

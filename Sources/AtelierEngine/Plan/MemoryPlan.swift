@@ -39,9 +39,7 @@ public struct MemoryPlan: Sendable, Hashable {
     var offsets = [Int](repeating: 0, count: buffers.count)
     var placed: [Int] = []
     var total = 0
-    let order = buffers.indices.sorted {
-      (buffers[$1].count, $0) < (buffers[$0].count, $1)
-    }
+    let order = buffers.indices.sorted { (buffers[$1].count, $0) < (buffers[$0].count, $1) }
     for index in order where buffers[index].count > 0 {
       let size = Self.rounded(buffers[index].count)
       let neighbours = placed.filter { buffers[$0].overlaps(buffers[index]) }

@@ -33,12 +33,9 @@ public struct Plan: Sendable {
   /// Where each of `buffers` lies.
   public let memory: MemoryPlan
 
-  /// Plans a graph, which must be specialized (and differentiated, for training) already.
+  /// Plans a graph, which must be specialized (and differentiated, for training) already, for these kernels.
   ///
-  /// - Parameters:
-  ///   - graph: The graph.
-  ///   - kernels: What will run: algorithms are chosen for them.
-  ///   - isFused: Whether neighbours are fused; tests compare both.
+  /// `isFused` says whether neighbours are fused; tests compare both.
   public init(_ graph: Graph, kernels: Kernels = Kernels(), isFused: Bool = true) {
     let graph =
       isFused

@@ -6,11 +6,20 @@ import AtelierKernels
 /// A planned form that can put its image together while it loads it.
 protocol LoadingOperation: PlannedOperation {
   /// What is done to the image while it is loaded; its inputs follow all others.
-  var loading: InputLoading? { get }
+  var loading: InputLoading? { get set }
+  var inputs: ConvolutionInputs { get set }
   /// Whether the image can be normalized and, unless `restStart` is 0, read from two tensors.
   func canLoad(restStart: Int) -> Bool
+}
+
+extension LoadingOperation {
   /// The same with a loading.
-  func withLoading(_ loading: InputLoading) -> Self
+  func withLoading(_ loading: InputLoading) -> Self {
+    var result = self
+    result.loading = loading
+    result.inputs.roles += loading.roles
+    return result
+  }
 }
 
 /// A convolution, or its adjoint, as a plan runs it.
@@ -32,10 +41,10 @@ public struct PlannedConvolution<Described: ConvolutionDescription>: LoadingOper
   public let operation: Described
   /// How it does.
   public private(set) var plan: ConvolutionPlan
-  public private(set) var loading: InputLoading?
+  public internal(set) var loading: InputLoading?
   /// What is stored beside the result; nil where nothing is.
   public internal(set) var second: Second?
-  private var inputs: ConvolutionInputs
+  var inputs: ConvolutionInputs
 
   init(_ operation: Described, _ geometry: ConvolutionGeometry, _ kernels: Kernels) {
     self.operation = operation
@@ -47,19 +56,10 @@ public struct PlannedConvolution<Described: ConvolutionDescription>: LoadingOper
 
   func canLoad(restStart: Int) -> Bool { loading == nil && plan.canLoad(restStart: restStart) }
 
-  func withLoading(_ loading: InputLoading) -> Self {
-    var result = self
-    result.loading = loading
-    result.inputs.roles += loading.roles
-    return result
-  }
-
   /// The same with its weights packed block by block while it runs; nil where it cannot, or where it does more than convolve.
   var packingInRun: Self? {
     guard operation.foldedNormalization == nil, loading == nil, let blocks = plan.packingInRun
-    else {
-      return nil
-    }
+    else { return nil }
     if case .rest? = second {} else if second != nil { return nil }
     var result = self
     result.plan = blocks
@@ -162,8 +162,7 @@ extension PlannedConvolution {
       let filter = index % filters
       let channel =
         Described.pass == .forward
-        ? filter
-        : index / filters % perGroup + filter / (filters / geometry.groups) * perGroup
+        ? filter : index / filters % perGroup + filter / (filters / geometry.groups) * perGroup
       scaled[index] = weights[index] * scales[channel]
     }
     if shift != packed { plan.pack(weights: UnsafePointer(scaled), into: packed) }
@@ -177,8 +176,8 @@ public struct PlannedWeightGradient: LoadingOperation {
   public let operation: ConvolutionWeightGradient
   /// How it does.
   public let plan: WeightGradientPlan
-  public private(set) var loading: InputLoading?
-  private var inputs = ConvolutionInputs(roles: [.image, .upstream])
+  public internal(set) var loading: InputLoading?
+  var inputs = ConvolutionInputs(roles: [.image, .upstream])
 
   init(
     _ operation: ConvolutionWeightGradient, _ geometry: ConvolutionGeometry, _ kernels: Kernels
@@ -191,14 +190,6 @@ public struct PlannedWeightGradient: LoadingOperation {
 
   func canLoad(restStart: Int) -> Bool { loading == nil && plan.canLoad(restStart: restStart) }
 
-  func withLoading(_ loading: InputLoading) -> Self {
-    var result = self
-    result.loading = loading
-    result.inputs.roles += loading.roles
-    return result
-  }
-
-  /// The operation's.
   public func outputShapes(_ inputs: [Shape]) throws(ShapeError) -> [Shape] {
     try expectInputs(inputs, self.inputs.roles.count)
     let image = try loading?.shape(of: inputs[0], inputs[2...]) ?? inputs[0]

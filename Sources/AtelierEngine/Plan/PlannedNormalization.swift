@@ -13,7 +13,6 @@ public struct NormalizationByMoments: PlannedOperation {
   public let operation: BatchNormalizationOperation
   public var movedInputs: [Int] { operation.movedInputs }
 
-  /// The operation's.
   public func outputShapes(_ inputs: [Shape]) throws(ShapeError) -> [Shape] {
     let shapes = try operation.outputShapes(inputs.dropLast())
     if let moments = inputs.last { try expectMoments(moments, of: inputs[0]) }
@@ -65,8 +64,7 @@ public struct BatchStatistics: PlannedOperation {
     moveStatistics(
       context, mean: context.output, variance: context.scratch,
       inverse: context.output(1) ?? context.scratch + channels, running: 1,
-      moments: hasMoments ? 3 : nil, momentum: operation.momentum,
-      epsilon: operation.epsilon)
+      moments: hasMoments ? 3 : nil, momentum: operation.momentum, epsilon: operation.epsilon)
   }
 }
 

@@ -10,7 +10,6 @@ public protocol PlannedOperation: Operation {
 }
 
 extension PlannedOperation {
-  /// Nothing to choose by default.
   public var algorithm: String? { nil }
 
   /// Refuses: files hold the operations that plans are made of.
@@ -18,7 +17,6 @@ extension PlannedOperation {
     throw ShapeError("a planned \(Self.kind) is not read from files")
   }
 
-  /// Refuses: files hold the operations that plans are made of.
   public func encode(to encoder: any Encoder) throws {
     throw ShapeError("a planned \(Self.kind) is not written to files")
   }

@@ -4,12 +4,6 @@
 // Letters: n batch · y, x output pixel · i, j kernel tap · c input channel · k output channel · g
 // group.
 
-#if canImport(Glibc)
-import Glibc
-#elseif canImport(Darwin)
-import Darwin
-#endif
-
 /// Convolution by plain loops that sum in `Double`; serial and slow, for tests and for reading.
 public enum ReferenceConvolution {
   /// The convolution of `input` [N, H, W, C] with `weights` [kh, kw, C / groups, K], times
@@ -19,19 +13,11 @@ public enum ReferenceConvolution {
     outputScale: UnsafePointer<Float>?, epilogue: ConvolutionEpilogue,
     output: UnsafeMutablePointer<Float>
   ) {
-    let groupInputs = g.inputChannels / g.groups
-    let groupOutputs = g.outputChannels / g.groups
     var sums = [Double](repeating: 0, count: g.outputChannels)
     for pixel in 0..<g.batch * g.outputHeight * g.outputWidth {
       for k in 0..<g.outputChannels { sums[k] = 0 }
-      forEachTap(g, outputPixel: pixel) { tap, inputPixel in
-        for k in 0..<g.outputChannels {
-          let first = inputPixel * g.inputChannels + k / groupOutputs * groupInputs
-          for c in 0..<groupInputs {
-            let weight = weights[(tap * groupInputs + c) * g.outputChannels + k]
-            sums[k] += Double(input[first + c]) * Double(weight)
-          }
-        }
+      forEachProduct(g, outputPixel: pixel) { from, weight, k in
+        sums[k] += Double(input[from]) * Double(weights[weight])
       }
       for k in 0..<g.outputChannels {
         let sum = sums[k] * Double(outputScale?[k] ?? 1)
@@ -47,19 +33,10 @@ public enum ReferenceConvolution {
     _ g: ConvolutionGeometry, outputGradient: UnsafePointer<Float>, weights: UnsafePointer<Float>,
     epilogue: ConvolutionEpilogue, inputGradient: UnsafeMutablePointer<Float>
   ) {
-    let groupInputs = g.inputChannels / g.groups
-    let groupOutputs = g.outputChannels / g.groups
     var sums = [Double](repeating: 0, count: g.inputCount)
     for pixel in 0..<g.batch * g.outputHeight * g.outputWidth {
-      forEachTap(g, outputPixel: pixel) { tap, inputPixel in
-        for k in 0..<g.outputChannels {
-          let first = inputPixel * g.inputChannels + k / groupOutputs * groupInputs
-          let gradient = Double(outputGradient[pixel * g.outputChannels + k])
-          for c in 0..<groupInputs {
-            let weight = weights[(tap * groupInputs + c) * g.outputChannels + k]
-            sums[first + c] += gradient * Double(weight)
-          }
-        }
+      forEachProduct(g, outputPixel: pixel) { to, weight, k in
+        sums[to] += Double(outputGradient[pixel * g.outputChannels + k]) * Double(weights[weight])
       }
     }
     for at in 0..<g.inputCount {
@@ -72,23 +49,14 @@ public enum ReferenceConvolution {
     _ g: ConvolutionGeometry, input: UnsafePointer<Float>, outputGradient: UnsafePointer<Float>,
     weightGradient: UnsafeMutablePointer<Float>, biasGradient: UnsafeMutablePointer<Float>?
   ) {
-    let groupInputs = g.inputChannels / g.groups
-    let groupOutputs = g.outputChannels / g.groups
     var sums = [Double](repeating: 0, count: g.weightCount)
     var biasSums = [Double](repeating: 0, count: g.outputChannels)
     for pixel in 0..<g.batch * g.outputHeight * g.outputWidth {
       for k in 0..<g.outputChannels {
         biasSums[k] += Double(outputGradient[pixel * g.outputChannels + k])
       }
-      forEachTap(g, outputPixel: pixel) { tap, inputPixel in
-        for k in 0..<g.outputChannels {
-          let first = inputPixel * g.inputChannels + k / groupOutputs * groupInputs
-          let gradient = Double(outputGradient[pixel * g.outputChannels + k])
-          for c in 0..<groupInputs {
-            sums[(tap * groupInputs + c) * g.outputChannels + k] +=
-              gradient * Double(input[first + c])
-          }
-        }
+      forEachProduct(g, outputPixel: pixel) { from, weight, k in
+        sums[weight] += Double(outputGradient[pixel * g.outputChannels + k]) * Double(input[from])
       }
     }
     for at in 0..<g.weightCount { weightGradient[at] = Float(sums[at]) }
@@ -97,31 +65,33 @@ public enum ReferenceConvolution {
     }
   }
 
-  /// The value of an activation at `x`.
-  public static func activate(_ activation: Activation, _ x: Double) -> Double {
-    switch activation {
-    case .identity: x
-    case .relu: max(0, x)
-    case .leakyReLU(let slope): x > 0 ? x : Double(slope) * x
-    case .elu(let alpha): x > 0 ? x : Double(alpha) * expm1(x)
-    case .silu: x / (1 + exp(-x))
-    case .gelu: 0.5 * x * (1 + erf(x / 2.0.squareRoot()))
-    case .sigmoid: 1 / (1 + exp(-x))
-    case .tanh: Self.hyperbolicTangent(x)
-    }
-  }
-
-  private static func hyperbolicTangent(_ x: Double) -> Double { tanh(x) }
-
   private static func finish(
     _ sum: Double, _ epilogue: ConvolutionEpilogue, channel: Int, element: Int
   ) -> Float {
     var value = sum
     if let bias = epilogue.bias { value += Double(bias[channel]) }
     if let addend = epilogue.addend { value += Double(addend[element]) }
-    value = activate(epilogue.activation, value)
+    value = Reference.value(epilogue.activation, at: value)
     if let mask = epilogue.mask, !(mask[element] > 0) { value *= Double(epilogue.maskSlope) }
     return Float(value)
+  }
+
+  /// Calls `body` with the elements of input and weights and the output channel of each product that
+  /// an output pixel sums.
+  private static func forEachProduct(
+    _ g: ConvolutionGeometry, outputPixel: Int,
+    _ body: (_ input: Int, _ weight: Int, _ channel: Int) -> Void
+  ) {
+    let groupInputs = g.inputChannels / g.groups
+    let groupOutputs = g.outputChannels / g.groups
+    forEachTap(g, outputPixel: outputPixel) { tap, inputPixel in
+      for k in 0..<g.outputChannels {
+        let first = inputPixel * g.inputChannels + k / groupOutputs * groupInputs
+        for c in 0..<groupInputs {
+          body(first + c, (tap * groupInputs + c) * g.outputChannels + k, k)
+        }
+      }
+    }
   }
 
   /// Calls `body` with each kernel tap that meets the input at an output pixel, and with the input

@@ -53,9 +53,7 @@ extension Reference {
     _ activation: Activation, saved: UnsafePointer<Float>, _ dy: UnsafePointer<Float>,
     _ dx: UnsafeMutablePointer<Float>, count: Int
   ) {
-    for i in 0..<count {
-      dx[i] = Float(Double(dy[i]) * slope(activation, saved: Double(saved[i])))
-    }
+    for i in 0..<count { dx[i] = Float(Double(dy[i]) * slope(activation, saved: Double(saved[i]))) }
   }
 
   /// Combines two tensors element by element.
@@ -128,22 +126,17 @@ extension Reference {
 
   /// The sum of all values.
   public static func sum(_ x: UnsafePointer<Float>, count: Int) -> Double {
-    var sum = 0.0
-    for i in 0..<count { sum += Double(x[i]) }
-    return sum
+    (0..<count).reduce(0.0) { $0 + Double(x[$1]) }
   }
 
   /// The sum of the squares of all values.
   public static func sumOfSquares(_ x: UnsafePointer<Float>, count: Int) -> Double {
-    var sum = 0.0
-    for i in 0..<count { sum += Double(x[i]) * Double(x[i]) }
-    return sum
+    (0..<count).reduce(0.0) { $0 + Double(x[$1]) * Double(x[$1]) }
   }
 
   /// Whether no value is infinite or not a number.
   public static func allFinite(_ x: UnsafePointer<Float>, count: Int) -> Bool {
-    for i in 0..<count where !x[i].isFinite { return false }
-    return true
+    (0..<count).allSatisfy { x[$0].isFinite }
   }
 
   /// Keeps each value with probability 1 − rate and divides it by that, by the same generator as

@@ -85,21 +85,20 @@ extension Reference {
   }
 
   /// The index that a label names, or nil for one that is ignored or names no class.
-  static func index(ofLabel label: Float, ignoreLabel: Int?, channels: Int) -> Int? {
+  static func index(ofLabel label: Float, ignoreLabel: Int? = nil, channels: Int) -> Int? {
     guard let index = Int(exactly: label), index != ignoreLabel else { return nil }
-    return index >= 0 && index < channels ? index : nil
+    return (0..<channels).contains(index) ? index : nil
   }
 
   /// Softmax cross-entropy with sparse labels.
   public static func softmaxCrossEntropy(
-    logits: UnsafePointer<Float>, labels: UnsafePointer<Float>,
-    classWeights: UnsafePointer<Float>?, ignoreLabel: Int?, focalGamma: Float, rows: Int,
-    channels: Int
+    logits: UnsafePointer<Float>, labels: UnsafePointer<Float>, classWeights: UnsafePointer<Float>?,
+    ignoreLabel: Int?, focalGamma: Float, rows: Int, channels: Int
   ) -> (loss: Double, weight: Double, invalid: Int) {
     var result = (loss: 0.0, weight: 0.0, invalid: 0)
     for row in 0..<rows {
       if let ignoreLabel, labels[row] == Float(ignoreLabel) { continue }
-      guard let label = index(ofLabel: labels[row], ignoreLabel: nil, channels: channels) else {
+      guard let label = index(ofLabel: labels[row], channels: channels) else {
         result.invalid += 1
         continue
       }
@@ -119,15 +118,14 @@ extension Reference {
     channels: Int, scale: Float, gradient: UnsafeMutablePointer<Float>
   ) {
     for row in 0..<rows {
-      let label = index(ofLabel: labels[row], ignoreLabel: ignoreLabel, channels: channels)
+      for c in 0..<channels { gradient[row * channels + c] = 0 }
+      guard
+        let label = index(ofLabel: labels[row], ignoreLabel: ignoreLabel, channels: channels)
+      else { continue }
       let logs = logSoftmax(logits + row * channels, channels: channels)
+      let weight = (classWeights.map { Double($0[label]) } ?? 1) * Double(scale)
+      let factor = focalFactor(logProbability: logs[label], gamma: Double(focalGamma))
       for c in 0..<channels {
-        guard let label else {
-          gradient[row * channels + c] = 0
-          continue
-        }
-        let weight = (classWeights.map { Double($0[label]) } ?? 1) * Double(scale)
-        let factor = focalFactor(logProbability: logs[label], gamma: Double(focalGamma))
         let slope = exp(logs[c]) - (c == label ? 1 : 0)
         gradient[row * channels + c] = Float(weight * factor * slope)
       }
@@ -140,8 +138,7 @@ extension Reference {
     if gamma == 0 { return 1 }
     let rest = -expm1(logProbability)
     if rest <= 0 { return 0 }
-    return pow(rest, gamma)
-      - gamma * pow(rest, gamma - 1) * exp(logProbability) * logProbability
+    return pow(rest, gamma) - gamma * pow(rest, gamma - 1) * exp(logProbability) * logProbability
   }
 
   /// Cross-entropy against a distribution per row.
@@ -191,7 +188,7 @@ extension Reference {
     var sum = 0.0
     for row in 0..<rows {
       let z = logits + row * channels
-      guard let label = index(ofLabel: labels[row], ignoreLabel: nil, channels: channels),
+      guard let label = index(ofLabel: labels[row], channels: channels),
         let rival = rival(of: label, z, channels: channels)
       else { continue }
       let lead = Double(z[label]) - Double(z[rival])
@@ -208,15 +205,12 @@ extension Reference {
     for row in 0..<rows {
       let z = logits + row * channels
       let out = gradient + row * channels
-      let label = index(ofLabel: labels[row], ignoreLabel: nil, channels: channels)
-      let rival = label.flatMap { Reference.rival(of: $0, z, channels: channels) }
-      var active = false
-      if let label, let rival {
-        let lead = z[label] - z[rival]
-        active = (targeted ? -lead : lead) + kappa > 0
-      }
       for c in 0..<channels { out[c] = 0 }
-      if active, let label, let rival {
+      guard let label = index(ofLabel: labels[row], channels: channels),
+        let rival = rival(of: label, z, channels: channels)
+      else { continue }
+      let lead = z[label] - z[rival]
+      if (targeted ? -lead : lead) + kappa > 0 {
         out[label] = targeted ? -scale : scale
         out[rival] = targeted ? scale : -scale
       }

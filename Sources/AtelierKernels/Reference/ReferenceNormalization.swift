@@ -36,10 +36,9 @@ extension Reference {
   /// The gradients of the forward pass with the statistics taken over the same pixels.
   public static func batchNormalizationGradient(
     _ x: UnsafePointer<Float>, y: UnsafePointer<Float>?, dy: UnsafePointer<Float>,
-    mean: UnsafePointer<Float>, inverseDeviation: UnsafePointer<Float>,
-    gamma: UnsafePointer<Float>, activation: Activation, dx: UnsafeMutablePointer<Float>,
-    dGamma: UnsafeMutablePointer<Float>, dBeta: UnsafeMutablePointer<Float>, pixels: Int,
-    channels: Int
+    mean: UnsafePointer<Float>, inverseDeviation: UnsafePointer<Float>, gamma: UnsafePointer<Float>,
+    activation: Activation, dx: UnsafeMutablePointer<Float>, dGamma: UnsafeMutablePointer<Float>,
+    dBeta: UnsafeMutablePointer<Float>, pixels: Int, channels: Int
   ) {
     for c in 0..<channels {
       let inverse = Double(inverseDeviation[c])
@@ -65,6 +64,16 @@ extension Reference {
     }
   }
 
+  /// The elements of one group of `width` channels of a sample, pixel by pixel.
+  private static func members(
+    of group: Int, _ sample: Int, width: Int, _ pixels: Int, _ channels: Int
+  ) -> [Int] {
+    (0..<pixels).flatMap { pixel in
+      let first = (sample * pixels + pixel) * channels + group * width
+      return first..<(first + width)
+    }
+  }
+
   /// Normalizes every group of channels of every sample by its own mean and deviation.
   public static func groupNormalizationForward(
     _ x: UnsafePointer<Float>, gamma: UnsafePointer<Float>, beta: UnsafePointer<Float>,
@@ -76,11 +85,7 @@ extension Reference {
     let size = Double(width * pixels)
     for sample in 0..<batch {
       for group in 0..<groups {
-        var indices: [Int] = []
-        for pixel in 0..<pixels {
-          let first = (sample * pixels + pixel) * channels + group * width
-          indices.append(contentsOf: first..<(first + width))
-        }
+        let indices = members(of: group, sample, width: width, pixels, channels)
         let center = indices.reduce(0.0) { $0 + Double(x[$1]) } / size
         let squares = indices.reduce(0.0) { sum, i in
           sum + (Double(x[i]) - center) * (Double(x[i]) - center)
@@ -110,11 +115,7 @@ extension Reference {
       for group in 0..<groups {
         let center = Double(mean[sample * groups + group])
         let inverse = Double(inverseDeviation[sample * groups + group])
-        var indices: [Int] = []
-        for pixel in 0..<pixels {
-          let first = (sample * pixels + pixel) * channels + group * width
-          indices.append(contentsOf: first..<(first + width))
-        }
+        let indices = members(of: group, sample, width: width, pixels, channels)
         var sum = 0.0
         var product = 0.0
         for i in indices {

@@ -10,9 +10,8 @@ extension Reference {
   /// Stochastic gradient descent as PyTorch has it.
   public static func sgd(
     parameters: UnsafeMutablePointer<Float>, gradients: UnsafePointer<Float>,
-    velocity: UnsafeMutablePointer<Float>?, learningRate: Float, momentum: Float,
-    dampening: Float, nesterov: Bool, weightDecay: Float, firstStep: Bool, gradientScale: Float,
-    count: Int
+    velocity: UnsafeMutablePointer<Float>?, learningRate: Float, momentum: Float, dampening: Float,
+    nesterov: Bool, weightDecay: Float, firstStep: Bool, gradientScale: Float, count: Int
   ) {
     for i in 0..<count {
       let p = Double(parameters[i])

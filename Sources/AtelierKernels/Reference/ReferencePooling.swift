@@ -59,20 +59,29 @@ extension Reference {
     return (values, switches)
   }
 
+  /// Calls `body` with the element of the input and of the output for every switch that names a
+  /// pixel; returns the number of those that name none and are not −1.
+  private static func forSwitches(
+    _ g: PoolGeometry, _ switches: [Int32], _ body: (_ input: Int, _ output: Int) -> Void
+  ) -> Int {
+    var outOfRange = 0
+    forOutputs(g) { n, _, _, c, index in
+      let pixel = Int(switches[index])
+      if (0..<g.inputHeight * g.inputWidth).contains(pixel) {
+        body(inputIndex(g, n, pixel, c), index)
+      } else if pixel != -1 {
+        outOfRange += 1
+      }
+    }
+    return outOfRange
+  }
+
   /// The twin of `Kernels.gatherSwitches`.
   public static func gatherSwitches(
     _ g: PoolGeometry, _ x: [Float], switches: [Int32]
   ) -> (values: [Float], outOfRange: Int) {
     var values = [Float](repeating: 0, count: g.outputCount)
-    var outOfRange = 0
-    forOutputs(g) { n, _, _, c, index in
-      let pixel = Int(switches[index])
-      if (0..<g.inputHeight * g.inputWidth).contains(pixel) {
-        values[index] = x[inputIndex(g, n, pixel, c)]
-      } else if pixel != -1 {
-        outOfRange += 1
-      }
-    }
+    let outOfRange = forSwitches(g, switches) { input, output in values[output] = x[input] }
     return (values, outOfRange)
   }
 
@@ -81,15 +90,7 @@ extension Reference {
     _ g: PoolGeometry, _ y: [Float], switches: [Int32]
   ) -> (values: [Float], outOfRange: Int) {
     var values = [Float](repeating: 0, count: g.inputCount)
-    var outOfRange = 0
-    forOutputs(g) { n, _, _, c, index in
-      let pixel = Int(switches[index])
-      if (0..<g.inputHeight * g.inputWidth).contains(pixel) {
-        values[inputIndex(g, n, pixel, c)] += y[index]
-      } else if pixel != -1 {
-        outOfRange += 1
-      }
-    }
+    let outOfRange = forSwitches(g, switches) { input, output in values[input] += y[output] }
     return (values, outOfRange)
   }
 

@@ -65,10 +65,8 @@ extension Reference {
   /// nil stands for zero.
   public static func paddedIndex(_ index: Int, count: Int, mode: PaddingMode) -> Int? {
     switch mode {
-    case .zero:
-      return (0..<count).contains(index) ? index : nil
-    case .replicate:
-      return min(max(index, 0), count - 1)
+    case .zero: return (0..<count).contains(index) ? index : nil
+    case .replicate: return min(max(index, 0), count - 1)
     case .reflect:
       var index = index
       while !(0..<count).contains(index) {

@@ -1,8 +1,14 @@
 // The reference twins of nearest and bed-of-nails unpooling and of the pixel shuffle.
 
 extension UnpoolGeometry {
-  fileprivate func small(_ n: Int, _ y: Int, _ x: Int, _ c: Int) -> Int {
-    ((n * height + y) * width + x) * channels + c
+  /// The place in the small side of the window that pixel (y, x) of the large side lies in.
+  fileprivate func window(_ n: Int, _ y: Int, _ x: Int, _ c: Int) -> Int {
+    ((n * height + y / windowHeight) * width + x / windowWidth) * channels + c
+  }
+
+  /// Whether a pixel of the large side is the top-left one of its window.
+  fileprivate func isCorner(_ y: Int, _ x: Int) -> Bool {
+    y % windowHeight == 0 && x % windowWidth == 0
   }
 
   fileprivate func large(_ n: Int, _ y: Int, _ x: Int, _ c: Int) -> Int {
@@ -26,8 +32,7 @@ extension Reference {
   public static func nearestUnpool(_ g: UnpoolGeometry, _ x: [Float]) -> [Float] {
     var large = [Float](repeating: 0, count: g.largeCount)
     g.forLarge { n, row, column, c in
-      large[g.large(n, row, column, c)] =
-        x[g.small(n, row / g.windowHeight, column / g.windowWidth, c)]
+      large[g.large(n, row, column, c)] = x[g.window(n, row, column, c)]
     }
     return large
   }
@@ -36,8 +41,7 @@ extension Reference {
   public static func sumPool(_ g: UnpoolGeometry, _ y: [Float]) -> [Float] {
     var small = [Float](repeating: 0, count: g.smallCount)
     g.forLarge { n, row, column, c in
-      small[g.small(n, row / g.windowHeight, column / g.windowWidth, c)] +=
-        y[g.large(n, row, column, c)]
+      small[g.window(n, row, column, c)] += y[g.large(n, row, column, c)]
     }
     return small
   }
@@ -46,9 +50,8 @@ extension Reference {
   public static func bedOfNailsUnpool(_ g: UnpoolGeometry, _ x: [Float]) -> [Float] {
     var large = [Float](repeating: 0, count: g.largeCount)
     g.forLarge { n, row, column, c in
-      if row % g.windowHeight == 0 && column % g.windowWidth == 0 {
-        large[g.large(n, row, column, c)] =
-          x[g.small(n, row / g.windowHeight, column / g.windowWidth, c)]
+      if g.isCorner(row, column) {
+        large[g.large(n, row, column, c)] = x[g.window(n, row, column, c)]
       }
     }
     return large
@@ -58,9 +61,8 @@ extension Reference {
   public static func subsample(_ g: UnpoolGeometry, _ y: [Float]) -> [Float] {
     var small = [Float](repeating: 0, count: g.smallCount)
     g.forLarge { n, row, column, c in
-      if row % g.windowHeight == 0 && column % g.windowWidth == 0 {
-        small[g.small(n, row / g.windowHeight, column / g.windowWidth, c)] =
-          y[g.large(n, row, column, c)]
+      if g.isCorner(row, column) {
+        small[g.window(n, row, column, c)] = y[g.large(n, row, column, c)]
       }
     }
     return small

@@ -4,14 +4,29 @@
 
 #if defined(__clang__)
 #pragma clang assume_nonnull begin
+#else
+#define _Nonnull
 #endif
 
-/// Runs `rounds` rounds of independent multiply-adds in the registers of one thread, with an
-/// instruction set (0 baseline, 1 AVX2, 2 AVX-512) that the machine has.
-/// Returns the sum of all sums, which tends to half of `ck_roofline_operations`: each sum to 1.
-float ck_roofline_multiply_adds(int isa, long rounds);
-/// The operations of a round, a multiply-add counted as two.
-long ck_roofline_operations(int isa);
+/// The loops of one instruction set.
+typedef struct {
+  /// The operations of a round of `multiply_adds`, a multiply-add counted as two.
+  long operations;
+  /// Runs `rounds` rounds of independent multiply-adds in the registers of one thread.
+  /// Returns the sum of all sums, which tends to half of `operations`: each sum to 1.
+  float (*_Nonnull multiply_adds)(long rounds);
+  /// The sum of `count` floats; addresses are multiples of 64 bytes here and below.
+  float (*_Nonnull read)(const float *x, long count);
+  /// y = value
+  void (*_Nonnull write)(float value, float *y, long count);
+  /// y = x
+  void (*_Nonnull copy)(const float *x, float *y, long count);
+  /// y = x + scale * z (McCalpin 1995)
+  void (*_Nonnull triad)(const float *x, float scale, const float *z, float *y, long count);
+} ck_roofline_loops;
+
+/// The loops of an instruction set (0 baseline, 1 AVX2, 2 AVX-512) that the machine has.
+const ck_roofline_loops *ck_roofline(int isa);
 
 /// 1 where the CPU has dot products of bfloat16 pairs (AVX512-BF16), else 0.
 int ck_roofline_has_bfloat16(void);
@@ -21,15 +36,6 @@ int ck_roofline_has_bfloat16(void);
 float ck_roofline_bfloat16(long rounds);
 /// The operations of a round of `ck_roofline_bfloat16`.
 long ck_roofline_bfloat16_operations(void);
-
-/// The sum of `count` floats; addresses are multiples of 64 bytes here and below.
-float ck_roofline_read(int isa, const float *x, long count);
-/// y = value
-void ck_roofline_write(int isa, float value, float *y, long count);
-/// y = x
-void ck_roofline_copy(int isa, const float *x, float *y, long count);
-/// y = x + scale * z (McCalpin 1995)
-void ck_roofline_triad(int isa, const float *x, float scale, const float *z, float *y, long count);
 
 /// Waits until `threads` callers have come, counted in `arrived`, which starts at 0; some 10
 /// milliseconds at most, so that a caller that is alone does not wait for ever.

@@ -1,7 +1,5 @@
 // Pooling, unpooling, resizing and block copies on contiguous NHWC floats. Every function works on
-// a range of rows of one
-// tensor, so that the caller cuts the work among threads; `isa` is 0 baseline, 1 AVX2, 2 AVX-512
-// (the caller has checked the CPU).
+// a range of rows of one tensor, so that the caller cuts the work among threads.
 #ifndef CK_SPATIAL_H
 #define CK_SPATIAL_H
 
@@ -57,18 +55,72 @@ typedef struct {
 /// The most samples along a side of a bin.
 #define CK_REGION_SAMPLES 8
 
-/// Output rows first..<last of batch * output_height; `switches` may be null.
-void ck_spatial_max_pool(int isa, const ck_pool_geometry *g, ptrdiff_t first, ptrdiff_t last,
-                         const float *x, float *y, int32_t *switches);
-/// Output rows; y = x at the switch.
-void ck_spatial_gather_switches(int isa, const ck_pool_geometry *g, ptrdiff_t first, ptrdiff_t last,
-                                const float *x, const int32_t *switches, float *y,
-                                ck_switch_faults *faults);
-/// Output rows of a pooling whose windows tile (stride == window, no padding): writes their whole
-/// windows.
-void ck_spatial_scatter_tiles(int isa, const ck_pool_geometry *g, ptrdiff_t first, ptrdiff_t last,
-                              const float *y, const int32_t *switches, float *x,
-                              ck_switch_faults *faults);
+/// The kernels of one instruction set.
+typedef struct {
+  /// Output rows first..<last of batch * output_height; `switches` may be null.
+  void (*max_pool)(const ck_pool_geometry *g, ptrdiff_t first, ptrdiff_t last, const float *x,
+                   float *y, int32_t *switches);
+  /// Output rows; y = x at the switch.
+  void (*gather_switches)(const ck_pool_geometry *g, ptrdiff_t first, ptrdiff_t last,
+                          const float *x, const int32_t *switches, float *y,
+                          ck_switch_faults *faults);
+  /// Output rows of a pooling whose windows tile (stride == window, no padding): writes their whole
+  /// windows.
+  void (*scatter_tiles)(const ck_pool_geometry *g, ptrdiff_t first, ptrdiff_t last, const float *y,
+                        const int32_t *switches, float *x, ck_switch_faults *faults);
+  /// Output rows.
+  void (*average_pool)(const ck_pool_geometry *g, ptrdiff_t first, ptrdiff_t last, const float *x,
+                       float *y, int counts_padding);
+  /// Input rows.
+  void (*average_pool_gradient)(const ck_pool_geometry *g, ptrdiff_t first, ptrdiff_t last,
+                                const float *dy, float *dx, int counts_padding);
+  /// Channels first..<last of one image [pixels, channels]; y is that image's [channels].
+  void (*global_average)(const float *x, float *y, ptrdiff_t pixels, ptrdiff_t channels,
+                         ptrdiff_t first, ptrdiff_t last);
+  /// Pixels first..<last of batch * pixels.
+  void (*global_average_gradient)(const float *dy, float *dx, ptrdiff_t pixels, ptrdiff_t channels,
+                                  ptrdiff_t first, ptrdiff_t last);
+
+  /// Small rows first..<last of batch * height; each value is repeated over its window.
+  void (*nearest)(const ck_unpool_geometry *g, ptrdiff_t first, ptrdiff_t last, const float *x,
+                  float *y);
+  /// Small rows; sums of windows.
+  void (*sum_pool)(const ck_unpool_geometry *g, ptrdiff_t first, ptrdiff_t last, const float *y,
+                   float *x);
+  /// Small rows; top-left value of each window, zeros elsewhere.
+  void (*bed_of_nails)(const ck_unpool_geometry *g, ptrdiff_t first, ptrdiff_t last, const float *x,
+                       float *y);
+
+  /// Output rows.
+  void (*bilinear)(const ck_resize_geometry *g, ptrdiff_t first, ptrdiff_t last, const float *x,
+                   float *y);
+  /// Input rows first..<last of batch * input_height.
+  void (*bilinear_gradient)(const ck_resize_geometry *g, ptrdiff_t first, ptrdiff_t last,
+                            const float *dy, float *dx);
+
+  /// Regions first..<last of boxes [regions, 5]: image, left, top, right, bottom; zeros where there is
+  /// no such image.
+  void (*region_align)(const ck_region_geometry *g, ptrdiff_t first, ptrdiff_t last, const float *x,
+                       const float *boxes, float *y);
+  /// Channels first..<last of one image; all of them are written.
+  void (*region_align_gradient)(const ck_region_geometry *g, ptrdiff_t regions, ptrdiff_t image,
+                                ptrdiff_t first, ptrdiff_t last, const float *dy,
+                                const float *boxes, float *dx);
+
+  /// Rows first..<last of batch * height, copied or added.
+  void (*copy)(const ck_block_geometry *g, ptrdiff_t first, ptrdiff_t last, const float *source,
+               float *destination, int accumulate);
+  /// Output rows first..<last of batch * (top + input_height + bottom).
+  void (*pad)(const ck_pad_geometry *g, ptrdiff_t first, ptrdiff_t last, const float *x, float *y);
+  /// Input rows.
+  void (*pad_gradient)(const ck_pad_geometry *g, ptrdiff_t first, ptrdiff_t last, const float *dy,
+                       float *dx);
+} ck_spatial_kernels;
+
+/// The kernels of instruction set 0 (baseline), 1 (AVX2 and FMA) or 2 (AVX-512); the machine must
+/// have it.
+const ck_spatial_kernels *ck_spatial(int isa);
+
 /// Output rows; only counts the faults of their switches.
 void ck_spatial_check_switches(const ck_pool_geometry *g, ptrdiff_t first, ptrdiff_t last,
                                const int32_t *switches, ck_switch_faults *faults);
@@ -78,54 +130,5 @@ void ck_spatial_scatter_rows(const ck_pool_geometry *g, ptrdiff_t first, ptrdiff
 /// Channels first..<last of one whole image, any switches.
 void ck_spatial_scatter_plane(const ck_pool_geometry *g, ptrdiff_t image, ptrdiff_t first,
                               ptrdiff_t last, const float *y, const int32_t *switches, float *x);
-/// Output rows.
-void ck_spatial_average_pool(int isa, const ck_pool_geometry *g, ptrdiff_t first, ptrdiff_t last,
-                             const float *x, float *y, int counts_padding);
-/// Input rows.
-void ck_spatial_average_pool_gradient(int isa, const ck_pool_geometry *g, ptrdiff_t first,
-                                      ptrdiff_t last, const float *dy, float *dx,
-                                      int counts_padding);
-/// Channels first..<last of one image [pixels, channels]; y is that image's [channels].
-void ck_spatial_global_average(int isa, const float *x, float *y, ptrdiff_t pixels,
-                               ptrdiff_t channels, ptrdiff_t first, ptrdiff_t last);
-/// Pixels first..<last of batch * pixels.
-void ck_spatial_global_average_gradient(int isa, const float *dy, float *dx, ptrdiff_t pixels,
-                                        ptrdiff_t channels, ptrdiff_t first, ptrdiff_t last);
-
-/// Small rows first..<last of batch * height; each value is repeated over its window.
-void ck_spatial_nearest(int isa, const ck_unpool_geometry *g, ptrdiff_t first, ptrdiff_t last,
-                        const float *x, float *y);
-/// Small rows; sums of windows.
-void ck_spatial_sum_pool(int isa, const ck_unpool_geometry *g, ptrdiff_t first, ptrdiff_t last,
-                         const float *y, float *x);
-/// Small rows; top-left value of each window, zeros elsewhere.
-void ck_spatial_bed_of_nails(int isa, const ck_unpool_geometry *g, ptrdiff_t first, ptrdiff_t last,
-                             const float *x, float *y);
-
-/// Output rows.
-void ck_spatial_bilinear(int isa, const ck_resize_geometry *g, ptrdiff_t first, ptrdiff_t last,
-                         const float *x, float *y);
-/// Input rows first..<last of batch * input_height.
-void ck_spatial_bilinear_gradient(int isa, const ck_resize_geometry *g, ptrdiff_t first,
-                                  ptrdiff_t last, const float *dy, float *dx);
-
-/// Regions first..<last of boxes [regions, 5]: image, left, top, right, bottom; zeros where there is
-/// no such image.
-void ck_spatial_region_align(int isa, const ck_region_geometry *g, ptrdiff_t first, ptrdiff_t last,
-                             const float *x, const float *boxes, float *y);
-/// Channels first..<last of one image; all of them are written.
-void ck_spatial_region_align_gradient(int isa, const ck_region_geometry *g, ptrdiff_t regions,
-                                      ptrdiff_t image, ptrdiff_t first, ptrdiff_t last,
-                                      const float *dy, const float *boxes, float *dx);
-
-/// Rows first..<last of batch * height, copied or added.
-void ck_spatial_copy(int isa, const ck_block_geometry *g, ptrdiff_t first, ptrdiff_t last,
-                     const float *source, float *destination, int accumulate);
-/// Output rows first..<last of batch * (top + input_height + bottom).
-void ck_spatial_pad(int isa, const ck_pad_geometry *g, ptrdiff_t first, ptrdiff_t last,
-                    const float *x, float *y);
-/// Input rows.
-void ck_spatial_pad_gradient(int isa, const ck_pad_geometry *g, ptrdiff_t first, ptrdiff_t last,
-                             const float *dy, float *dx);
 
 #endif
