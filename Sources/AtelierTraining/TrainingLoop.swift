@@ -12,10 +12,9 @@ import Foundation
 /// loop that is made with a folder that holds a state goes on from there, bit for bit as if it had
 /// never stopped. Used from one thread.
 public final class TrainingLoop {
-  /// Writes a model file: gets the store (averaged weights where there are any), the place, and
-  /// what is being saved.
-  public typealias ModelWriter = (ParameterStore, SavedFile, _ metrics: [String: Double]) throws ->
-    Void
+  /// Writes a model file: gets the store (averaged weights where there are any) and the place.
+  public typealias ModelWriter =
+    (ParameterStore, SavedFile, _ metrics: [String: Double]) throws -> Void
 
   /// The programs and their optimizers, in order.
   public let steps: [TrainingStep]
@@ -42,9 +41,7 @@ public final class TrainingLoop {
   /// Asks the loop to save and stop.
   public var interrupt = InterruptFlag()
   /// Seconds from any fixed moment.
-  public var clock: () -> Double = {
-    Double(DispatchTime.now().uptimeNanoseconds) / 1e9
-  }
+  public var clock: () -> Double = { Double(DispatchTime.now().uptimeNanoseconds) / 1e9 }
 
   /// All optimizers, each once.
   let optimizers: [OptimizerState]
@@ -57,15 +54,9 @@ public final class TrainingLoop {
   var startTime = 0.0
   private var secondsPerStep: Double?
 
-  /// Puts a training together.
+  /// Puts a training together; where the folder has a state, the training goes on from it.
   ///
-  /// - Parameters:
-  ///   - steps: The programs and their optimizers; at least one, with names of their own and the
-  ///     same store.
-  ///   - source: The data.
-  ///   - configuration: The settings.
-  ///   - folder: Where to save; its state, when it has one, is where the training goes on.
-  ///   - kernels: Instruction set and threads of what the loop itself computes.
+  /// There must be at least one step, each with a name of its own, all with the same store.
   /// - Throws: `TrainingError` when the parts do not fit together.
   public init(
     _ steps: [TrainingStep], source: any BatchSource, configuration: TrainingConfiguration,
@@ -118,7 +109,6 @@ public final class TrainingLoop {
 
   /// Trains until a limit, early stopping, an interrupt, or values that stay not finite.
   ///
-  /// - Returns: Why it ended, and what was reached.
   /// - Throws: The first error of data, programs, listeners, validation or files; after an error of
   ///   the data the state so far is saved.
   @discardableResult
@@ -205,9 +195,7 @@ public final class TrainingLoop {
     let progress = self.progress ?? 0
     counters.step += 1
     var batch = batch
-    if let derivedInputs {
-      batch.merge(try derivedInputs(index, batch)) { $1 }
-    }
+    if let derivedInputs { batch.merge(try derivedInputs(index, batch)) { $1 } }
     var values: [String: Double] = [:]
     var loss = 0.0
     var squares = 0.0
@@ -274,8 +262,7 @@ public final class TrainingLoop {
       guard let tensor = batch["\(step.name)/\(input.name)"] ?? batch[input.name] else {
         throw TrainingError(
           "training step \(step.name) needs a batch with \(input.name); "
-            + "received \(batch.keys.sorted())"
-        )
+            + "received \(batch.keys.sorted())")
       }
       do {
         try step.program.setInput(input.name, tensor)
