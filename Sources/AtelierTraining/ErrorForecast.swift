@@ -25,7 +25,8 @@ public struct ErrorForecast: Sendable, Hashable, Codable {
 
   /// The error to reach.
   public let goal: Double
-  /// The average of the last errors, 0 before the first; older ones lose 2 % of their weight a step.
+  /// The average of the last errors, 0 before the first; older ones lose 2 % of their weight a
+  /// step.
   public var smoothed: Double { weight > 0 ? sum / weight : 0 }
   /// When the smoothed error first was at the goal.
   public private(set) var reachedSeconds: Double?
@@ -83,7 +84,8 @@ public struct ErrorForecast: Sendable, Hashable, Codable {
     return .expected(seconds: max(wanted - seconds, 1))
   }
 
-  /// Least squares of log error over log time; `determination` is the share of the variance that the line explains.
+  /// Least squares of log error over log time; `determination` is the share of the variance that
+  /// the line explains.
   private static func line(
     _ points: [Point]
   ) -> (slope: Double, intercept: Double, determination: Double)? {

@@ -32,7 +32,8 @@ public final class TrainingLoop {
   public var listeners: [any TrainingListener] = []
   /// Measures the model in the store; averaged weights are in it meanwhile.
   public var validate: ((ParameterStore) throws -> [String: Double])?
-  /// Computes further inputs of a step from its batch and the weights as they are, such as pictures that the network itself drew.
+  /// Computes further inputs of a step from its batch and the weights as they are, such as pictures
+  /// that the network itself drew.
   ///
   /// It runs on the training's thread and must depend on the step, the batch and the weights alone.
   public var derivedInputs: ((_ step: Int, _ batch: [String: Tensor]) throws -> [String: Tensor])?

@@ -76,7 +76,6 @@ final class AppendingFile: Sendable {
   }
 
   /// Reads `count` bytes at `offset`.
-  /// Reads `count` bytes at `offset`.
   ///
   /// Precondition: the range lies in the file.
   func read(at offset: Int, count: Int) throws(FileError) -> [UInt8] {

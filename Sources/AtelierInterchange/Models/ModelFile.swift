@@ -66,8 +66,9 @@ public enum ModelFile {
 
   /// Reads a model and checks everything in it.
   ///
-  /// - Throws: `SafetensorsError` naming the file and what is wrong: not safetensors, not Atelier's, a
-  ///   newer version, a graph no tracing could have made, parameters missing or of another shape.
+  /// - Throws: `SafetensorsError` naming the file and what is wrong: not safetensors, not
+  ///   Atelier's, a newer version, a graph no tracing could have made, parameters missing or of
+  ///   another shape.
   public static func read(from url: URL) throws(SafetensorsError) -> Model {
     try model(in: try SafetensorsFile.read(from: url))
   }
