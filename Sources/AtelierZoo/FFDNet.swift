@@ -1,4 +1,4 @@
-// FFDNet: DnCNN's stack at half size on shuffled pixels with a noise-level map, 4.6 times cheaper.
+// FFDNet: DnCNN's stack at half size on shuffled pixels, 4.6 times cheaper at equal quality.
 //
 // Zhang, Zuo, Zhang: FFDNet: Toward a Fast and Flexible Solution for CNN based Image Denoising
 // (2018).

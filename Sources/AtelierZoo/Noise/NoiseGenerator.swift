@@ -23,10 +23,9 @@ public struct NoiseGenerator: Layer {
     }
     for index in 1...max(blocks, 1) {
       let inner = normalizedConvolution(x, 64, padding: .symmetric(1), "res\(index)a")
-      x =
-        x
-        + normalizedConvolution(
-          inner, 64, padding: .symmetric(1), "res\(index)b", isActive: false)
+      let outer = normalizedConvolution(
+        inner, 64, padding: .symmetric(1), "res\(index)b", isActive: false)
+      x = x + outer
     }
     for filters in [32, 16] {
       let grown = TransposedConvolution2D(

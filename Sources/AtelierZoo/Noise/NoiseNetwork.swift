@@ -50,13 +50,15 @@ public struct NoiseUNet: Layer {
 public struct NoiseResNet: Layer {
   /// [N, H, W, C] gives the same shape, values in [−1, 1].
   public func callAsFunction(_ image: SymbolicTensor) -> SymbolicTensor {
-    var x = normalizedConvolution(image, 32, initializer: .heNormal, "head")
+    func convolution(
+      _ x: SymbolicTensor, _ name: String, isActive: Bool = true
+    ) -> SymbolicTensor {
+      normalizedConvolution(x, 32, initializer: .heNormal, name, isActive: isActive)
+    }
+    var x = convolution(image, "head")
     for index in 1...4 {
-      let inner = normalizedConvolution(x, 32, initializer: .heNormal, "res\(index)a")
-      x =
-        x
-        + normalizedConvolution(
-          inner, 32, initializer: .heNormal, "res\(index)b", isActive: false)
+      let inner = convolution(x, "res\(index)a")
+      x = x + convolution(inner, "res\(index)b", isActive: false)
     }
     return noiseImage(x, of: image)
   }

@@ -72,7 +72,8 @@ func normalizedConvolution(
   return normalized(convolved, name, isActive: isActive)
 }
 
-/// The normalized 3×3 convolution of residual networks, padded by one pixel, started as He and others.
+/// The normalized 3×3 convolution of residual networks, padded by one pixel, started as He and
+/// others.
 func residualConvolution(
   _ input: SymbolicTensor, _ filters: Int, stride: Int = 1, _ name: String, isActive: Bool = true
 ) -> SymbolicTensor {
