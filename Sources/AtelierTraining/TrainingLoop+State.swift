@@ -23,7 +23,7 @@ extension TrainingLoop {
       if metrics["training_loss"] == nil { metrics["training_loss"] = counters.smoothedLoss }
       counters.lastMetrics = metrics
       counters.validatedStep = counters.step
-      try emit(
+      try tell(
         .validated(
           ValidationReport(
             step: counters.step, metrics: metrics, monitored: configuration.monitor?.metric,
@@ -40,7 +40,7 @@ extension TrainingLoop {
     }
     for optimizer in optimizers {
       if let rate = optimizer.observe(value, mode: monitor.mode) {
-        try emit(
+        try tell(
           .warning(
             step: counters.step,
             "\(monitor.metric) is on a plateau: learning rate reduced to \(rate)"))
@@ -55,7 +55,7 @@ extension TrainingLoop {
     counters.bestStep = counters.step
     counters.badValidations = 0
     if monitor.restoresBest { bestWeights = store.snapshot() }
-    try emit(
+    try tell(
       .improved(
         Improvement(step: counters.step, metric: monitor.metric, value: value, former: former)))
     try write(.best)
@@ -89,7 +89,7 @@ extension TrainingLoop {
       isLast
       ? "giving up after \(counters.faults) such faults, with the weights of step \(lastGood.step)"
       : "going on from the weights of step \(lastGood.step) at \(rate) of the learning rate"
-    try emit(.warning(step: counters.step, "\(cause) at step \(counters.step); \(plan)"))
+    try tell(.warning(step: counters.step, "\(cause) at step \(counters.step); \(plan)"))
   }
 
   // MARK: - Saving
@@ -103,7 +103,7 @@ extension TrainingLoop {
       layout: layout, counters: counters, plateaus: optimizers.map(\.plateau),
       current: snapshot(), lastGood: lastGood, best: bestWeights, listeners: checkpoints)
     try state.file().write(to: folder.stateURL)
-    try emit(
+    try tell(
       .saved(SavedFile(kind: .state, path: folder.stateURL.relativePath, step: counters.step)))
     try withAverage { try write(.last) }
   }
@@ -114,7 +114,7 @@ extension TrainingLoop {
     let url = kind == .best ? folder.bestModelURL : folder.lastModelURL
     let file = SavedFile(kind: kind, path: url.relativePath, step: counters.step)
     try writeModel(store, file, counters.lastMetrics ?? [:])
-    try emit(.saved(file))
+    try tell(.saved(file))
   }
 
   private var layout: TrainingState.Layout {

@@ -119,7 +119,7 @@ public final class TrainingLoop {
     if lastGood == nil { lastGood = snapshot() }
     let trained = Dictionary(
       optimizers.flatMap(\.entries).map { ($0.name, $0.shape.count) }, uniquingKeysWith: max)
-    try emit(
+    try tell(
       .started(
         StartReport(
           step: counters.step, totalSteps: totalSteps, seconds: counters.seconds,
@@ -134,7 +134,7 @@ public final class TrainingLoop {
     let report = StopReport(
       reason: reason, step: counters.step, seconds: counters.seconds, best: counters.best,
       bestStep: counters.bestStep)
-    try emit(.stopped(report))
+    try tell(.stopped(report))
     return report
   }
 
@@ -154,7 +154,7 @@ public final class TrainingLoop {
         throw error
       }
       if let report = try makeStep(batch) {
-        try emit(.step(report))
+        try tell(.step(report))
       } else if counters.faults >= configuration.faultLimit {
         return .notFinite
       }
@@ -178,7 +178,7 @@ public final class TrainingLoop {
     func isDue(_ interval: Int?) -> Bool { interval.map { counters.step % $0 == 0 } ?? false }
     if isDue(configuration.validationInterval) { try runValidation() }
     if isDue(configuration.previewInterval) {
-      try withAverage { try emit(.previewDue(step: counters.step)) }
+      try withAverage { try tell(.previewDue(step: counters.step)) }
     }
     if isDue(configuration.snapshotInterval) { lastGood = snapshot() }
     if isDue(configuration.saveInterval) {
@@ -294,14 +294,12 @@ public final class TrainingLoop {
     return [bySteps, byTime].compactMap { $0 }.max().map { min($0, 1) }
   }
 
-  func emit(_ event: TrainingEvent) throws {
-    for listener in listeners { try listener.handle(event) }
-  }
-
   /// Tells all listeners of something that one of them did, such as a preview that it drew.
   ///
   /// **Throws:** what a listener throws.
-  public func tell(_ event: TrainingEvent) throws { try emit(event) }
+  public func tell(_ event: TrainingEvent) throws {
+    for listener in listeners { try listener.handle(event) }
+  }
 
   /// Runs `body` while averaged weights, where there are any, are in the store.
   public func withAverage<Result>(_ body: () throws -> Result) rethrows -> Result {

@@ -139,21 +139,12 @@ public struct FaceSwapNetwork: Sendable, Hashable, Codable {
   /// the pictures' mean absolute errors, and those of `reconstructionGraph`. Joint mode trains
   /// both; sequential mode trains `[.a]`, then `[.b]` with a frozen encoder, on the same store.
   ///
-  /// - Parameters:
-  ///   - batch: Faces of each person at once.
-  ///   - faces: Whose autoencoders train.
-  ///   - isEncoderFrozen: Whether the encoder stays as it is.
-  ///   - loss: Of picture and target.
-  ///   - maskWeight: The factor of the mask's absolute error.
-  ///   - featurePriority: How many times absolute errors of eyes and mouth count; 1 leaves
-  ///     `features_a` and `features_b` out.
-  ///   - cycleWeight: The factor of the loss of `swapped_a` through A's autoencoder against
-  ///     `target_a`, where `swapped_a` is what B's decoder draws of A, and the same of B; 0 leaves
-  ///     these inputs out. It is back-translation: the encoder learns that the other's drawn face
-  ///     means the same pose (Lample and others: Unsupervised Machine Translation Using Monolingual
-  ///     Corpora Only, 2018).
-  ///   - joins: Whether the shared encoder runs once on all faces.
-  /// - Returns: The graph.
+  /// `maskWeight` is the factor of the mask's absolute error; absolute errors of eyes and mouth
+  /// count `featurePriority` times, 1 leaves `features_a` and `features_b` out. `cycleWeight` is
+  /// the factor of the loss of `swapped_a` through A's autoencoder against `target_a`, where
+  /// `swapped_a` is what B's decoder draws of A, and the same of B; 0 leaves these inputs out. It
+  /// is back-translation: the encoder learns that the other's drawn face means the same pose
+  /// (Lample and others: Unsupervised Machine Translation Using Monolingual Corpora Only, 2018).
   /// - Throws: `ShapeError` when the design does not take the side or `faces` is empty.
   public func trainingGraph(
     batch: Int, faces: [SwapFace] = SwapFace.allCases, isEncoderFrozen: Bool = false,
