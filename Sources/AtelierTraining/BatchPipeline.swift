@@ -3,8 +3,7 @@
 import AtelierEngine
 import Foundation
 
-/// Prepares batches in order on a thread of its own, a few ahead; every field is guarded by the
-/// condition.
+/// Prepares batches in order on a thread of its own; every field is guarded by the condition.
 final class BatchPipeline: @unchecked Sendable {
   private let condition = NSCondition()
   private var ready: [Result<[String: Tensor], any Error>] = []
@@ -12,13 +11,7 @@ final class BatchPipeline: @unchecked Sendable {
   private var isFinished = false
   private let depth: Int
 
-  /// Starts preparing.
-  ///
-  /// - Parameters:
-  ///   - source: Makes the batches.
-  ///   - first: The first step.
-  ///   - end: The step after the last one; nil for no end.
-  ///   - depth: How many batches wait at most; at least 1.
+  /// Starts preparing the steps `first..<end`, of which at most `depth` batches (at least 1) wait.
   init(_ source: any BatchSource, from first: Int, before end: Int?, depth: Int) {
     self.depth = max(depth, 1)
     let thread = Thread { [self] in produce(source, first, end) }
@@ -29,8 +22,7 @@ final class BatchPipeline: @unchecked Sendable {
   private func produce(_ source: any BatchSource, _ first: Int, _ end: Int?) {
     var step = first
     while step < end ?? Int.max, waitForRoom() {
-      let result = Result { try source.batch(step: step) }
-      guard deliver(result) else { break }
+      guard deliver(Result { try source.batch(step: step) }) else { break }
       step += 1
     }
     condition.lock()
@@ -55,9 +47,7 @@ final class BatchPipeline: @unchecked Sendable {
     return !isCancelled
   }
 
-  /// The next batch, waiting for it if it is not ready.
-  ///
-  /// **Throws:** the source's error, once the batches before it are handed out.
+  /// The next batch, or the source's error once the batches before it are handed out.
   func next() throws -> [String: Tensor] {
     condition.lock()
     defer { condition.unlock() }

@@ -4,8 +4,9 @@ import Foundation
 
 /// Follows an error over the training time and says when it will reach a goal.
 ///
-/// Errors of trainings fall about as a power of the time, so a straight line through the logarithms of time and error is drawn on.
-/// The line is fitted to the second half of the curve on the logarithmic scale, where the beginning's fast fall is over.
+/// Errors of trainings fall about as a power of the time, so a straight line through the logarithms
+/// of time and error is drawn on. It is fitted to the second half of the curve on the logarithmic
+/// scale, where the beginning's fast fall is over.
 public struct ErrorForecast: Sendable, Hashable, Codable {
   /// What can be said.
   public enum Outlook: Sendable, Hashable {
@@ -24,7 +25,8 @@ public struct ErrorForecast: Sendable, Hashable, Codable {
 
   /// The error to reach.
   public let goal: Double
-  /// The average of the last errors, 0 before the first; older ones lose 2 % of their weight a step.
+  /// The average of the last errors, 0 before the first; older ones lose 2 % of their weight a
+  /// step.
   public var smoothed: Double { weight > 0 ? sum / weight : 0 }
   /// When the smoothed error first was at the goal.
   public private(set) var reachedSeconds: Double?
@@ -46,12 +48,9 @@ public struct ErrorForecast: Sendable, Hashable, Codable {
   /// Follows an error to a goal, which is above 0.
   public init(goal: Double) { self.goal = goal }
 
-  /// Takes in the error of a step.
+  /// Takes in the error of a step after so many seconds of training.
   ///
-  /// - Parameters:
-  ///   - error: The error; what is not finite or not above 0 is left out.
-  ///   - step: The steps made so far.
-  ///   - seconds: The seconds of training so far.
+  /// What is not finite or not above 0 is left out.
   public mutating func append(_ error: Double, step: Int, seconds: Double) {
     guard error.isFinite, error > 0, seconds.isFinite else { return }
     sum = 0.98 * sum + error
@@ -85,7 +84,8 @@ public struct ErrorForecast: Sendable, Hashable, Codable {
     return .expected(seconds: max(wanted - seconds, 1))
   }
 
-  /// Least squares of log error over log time; `determination` is the share of the variance that the line explains.
+  /// Least squares of log error over log time; `determination` is the share of the variance that
+  /// the line explains.
   private static func line(
     _ points: [Point]
   ) -> (slope: Double, intercept: Double, determination: Double)? {
@@ -137,11 +137,7 @@ public final class ForecastListener: TrainingListener {
   public private(set) var forecast: ErrorForecast
   private let values: [String]
 
-  /// Makes a listener.
-  ///
-  /// - Parameters:
-  ///   - values: The names of the scalar outputs whose mean is followed.
-  ///   - goal: The error to reach.
+  /// Makes a listener that follows the mean of the named scalar outputs to a goal.
   public init(_ values: [String], goal: Double) {
     self.values = values
     forecast = ErrorForecast(goal: goal)

@@ -1,13 +1,7 @@
-// Ctrl-C and the system's request to end, turned into a flag that a training looks at after every
-// step.
+// Ctrl-C and the system's request to end, as a flag that a training looks at after every step.
 
+import Foundation
 import Synchronization
-
-#if canImport(Glibc)
-import Glibc
-#elseif canImport(Darwin)
-import Darwin
-#endif
 
 /// A flag that asks a training to save and stop; usable from any thread.
 public final class InterruptFlag: Sendable {
@@ -24,8 +18,7 @@ public final class InterruptFlag: Sendable {
 
   /// Makes a flag that Ctrl-C (SIGINT) and SIGTERM raise from now on.
   ///
-  /// The first signal raises the flag; the second one ends the process as it would have without the
-  /// flag.
+  /// The first signal raises the flag; the second ends the process as it would without the flag.
   public static func catchingSignals() -> InterruptFlag {
     // Made here, because a handler must not be the one that initializes it.
     received.store(0, ordering: .sequentiallyConsistent)
@@ -53,7 +46,5 @@ public final class InterruptFlag: Sendable {
   public func raise() { isSet.store(true, ordering: .sequentiallyConsistent) }
 
   /// Whether it was raised.
-  public var isRaised: Bool {
-    isSet.load(ordering: .sequentiallyConsistent) || signalNumber != nil
-  }
+  public var isRaised: Bool { isSet.load(ordering: .sequentiallyConsistent) || signalNumber != nil }
 }

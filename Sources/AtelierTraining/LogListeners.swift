@@ -1,5 +1,4 @@
-// Training events into files: JSON lines, a CSV table, TensorBoard; each is cut back to the saved
-// state when a run resumes.
+// Training events into files, which are cut back to the saved state when a run resumes.
 
 import AtelierInterchange
 import Foundation
@@ -10,11 +9,7 @@ public final class JSONLinesListener: TrainingListener {
   private let interval: Int
   private var writer: JSONLinesWriter?
 
-  /// Makes a listener.
-  ///
-  /// - Parameters:
-  ///   - url: The log.
-  ///   - interval: Steps between the steps that are written; other events are always written.
+  /// Makes a listener that writes every so many steps; other events are always written.
   public init(_ url: URL, every interval: Int = 1) {
     self.url = url
     self.interval = max(interval, 1)
@@ -123,20 +118,14 @@ public struct EventRecord: Sendable, Encodable {
   }
 }
 
-/// Writes loss, rate, gradient norm and speed of every step as a row; validations as rows of their
-/// metrics.
+/// Writes loss, rate, gradient norm and speed of every step as a row; validations as rows too.
 public final class CSVListener: TrainingListener {
   private let url: URL
   private let metrics: [String]
   private let interval: Int
   private var writer: CSVLogWriter?
 
-  /// Makes a listener.
-  ///
-  /// - Parameters:
-  ///   - url: The table.
-  ///   - metrics: The names of the validation metrics that get columns.
-  ///   - interval: Steps between the steps that are written.
+  /// Makes a listener that writes every so many steps; the validation metrics named get columns.
   public init(_ url: URL, metrics: [String] = [], every interval: Int = 1) {
     self.url = url
     self.metrics = metrics
@@ -185,13 +174,10 @@ public final class TensorBoardListener: TrainingListener {
   private let wallTime: () -> Double
   private var writer: TensorBoardWriter?
 
-  /// Makes a listener.
+  /// Makes a listener that writes every so many steps.
   ///
-  /// - Parameters:
-  ///   - folder: The run's own folder; it must exist, and a new training removes the event files in it.
-  ///   - interval: Steps between the steps that are written.
-  ///   - host: The machine's name in the file's name; by default the system's.
-  ///   - wallTime: Seconds since 1970.
+  /// The run's own folder must exist; a new training removes the event files in it. Without a host
+  /// it is the system's; `wallTime` gives seconds since 1970.
   public init(
     _ folder: URL, every interval: Int = 1, host: String? = nil,
     wallTime: @escaping () -> Double = { Date().timeIntervalSince1970 }

@@ -1,11 +1,10 @@
-// The moving average of weights: often better than the weights themselves, for evaluation and for
-// shipping.
+// The moving average of weights: often better than the weights themselves.
 
 import AtelierEngine
 import AtelierKernels
 
-/// An exponential moving average of the weights that a training moves (Polyak and Juditsky 1992),
-/// warmed up.
+/// A warmed-up exponential moving average of the weights that a training moves (Polyak and Juditsky
+/// 1992).
 ///
 /// The decay of update n (from 0) is min(decay, (n + 1) / (n + 10)), so that the start is soon
 /// forgotten. Statistics such as running means are averaged too; frozen weights and constants are
@@ -22,15 +21,9 @@ public final class MovingAverage {
   private let ranges: [Range<Int>]
   private let average: UnsafeMutablePointer<Float>
 
-  /// Starts an average at the present weights.
+  /// Starts an average at the present weights of the `entries` and at the store's statistics.
   ///
-  /// - Parameters:
-  ///   - store: The weights.
-  ///   - entries: Those that the training moves; statistics of the store are added.
-  ///   - decay: The decay after the warm-up, in 0..<1.
-  ///   - isWarmedUp: Whether early updates decay less.
-  ///   - kernels: Instruction set and threads.
-  /// - Throws: `TrainingError` for a decay out of range.
+  /// - Throws: `TrainingError` for a decay out of 0..<1.
   public init(
     of store: ParameterStore, entries: [ParameterStore.Entry], decay: Double,
     isWarmedUp: Bool = true, kernels: Kernels = Kernels()
@@ -111,9 +104,7 @@ public final class MovingAverage {
   public func restore(_ values: [Float], updates: Int) {
     precondition(
       values.count == store.count, "an average has \(store.count) floats; received \(values.count)")
-    values.withUnsafeBufferPointer { source in
-      if let base = source.baseAddress { average.update(from: base, count: store.count) }
-    }
+    average.update(from: values, count: store.count)
     self.updates = updates
   }
 }

@@ -1,10 +1,8 @@
-// The optimizers as values: which rule moves the parameters, at what rate, with what limits on the
-// gradient.
+// The optimizers as values: which rule moves the parameters, at what rate, within what limits.
 
 import AtelierEngine
 
-/// The rule by which an optimizer moves parameters; defaults are those of PyTorch 2, Ftrl's those
-/// of Keras 3.
+/// The rule by which an optimizer moves parameters; defaults of PyTorch 2, Ftrl's of Keras 3.
 public enum OptimizerKind: Sendable, Hashable, Codable {
   /// Stochastic gradient descent (Robbins and Monro 1951), momentum (Polyak 1964), look-ahead
   /// (Nesterov 1983).
@@ -53,9 +51,8 @@ public enum OptimizerKind: Sendable, Hashable, Codable {
 
   /// The rule of a short name with its defaults, nil when there is none.
   public init?(named name: String) {
-    guard let kind = Self.defaults.first(where: { $0.name == name.lowercased() }) else {
-      return nil
-    }
+    let name = name.lowercased()
+    guard let kind = Self.defaults.first(where: { $0.name == name }) else { return nil }
     self = kind
   }
 
@@ -108,34 +105,23 @@ public enum OptimizerKind: Sendable, Hashable, Codable {
   }
 }
 
-/// An optimizer as a value: rule, learning rate and its schedule, clipping, and what weight decay
-/// leaves alone.
+/// An optimizer as a value: rule, learning rate and schedule, clipping, what weight decay skips.
 public struct Optimizer: Sendable, Hashable, Codable {
   /// The rule.
   public var kind: OptimizerKind
-  /// The base learning rate, which the schedule changes.
+  /// The base learning rate, at least 0, which the schedule changes.
   public var learningRate: Double
   /// How the learning rate changes while training.
   public var schedule: Schedule
-  /// The largest Euclidean norm of all gradients together (Pascanu, Mikolov and Bengio 2013); nil
-  /// for no limit.
+  /// The largest Euclidean norm of all gradients together, above 0 (Pascanu, Mikolov and Bengio
+  /// 2013); nil for no limit.
   public var normLimit: Double?
-  /// The largest magnitude of each element of the gradient, applied before `normLimit`; nil for no
-  /// limit.
+  /// The largest magnitude of a gradient's element, above 0, before `normLimit`; nil for no limit.
   public var valueLimit: Double?
-  /// Whether weight decay leaves biases and the scales and shifts of normalizations (vectors)
-  /// alone.
+  /// Whether weight decay leaves biases and normalizations' scales and shifts (vectors) alone.
   public var decaysOnlyMatrices: Bool
 
-  /// Describes an optimizer.
-  ///
-  /// - Parameters:
-  ///   - kind: The rule.
-  ///   - learningRate: The base learning rate, at least 0; nil for the rule's own.
-  ///   - schedule: How the rate changes.
-  ///   - normLimit: The largest norm of the gradient, above 0, or nil.
-  ///   - valueLimit: The largest magnitude of an element of the gradient, above 0, or nil.
-  ///   - decaysOnlyMatrices: Whether weight decay leaves vectors alone.
+  /// Describes an optimizer; without a learning rate it has the rule's own.
   public init(
     _ kind: OptimizerKind, learningRate: Double? = nil, schedule: Schedule = .constant,
     normLimit: Double? = nil, valueLimit: Double? = nil, decaysOnlyMatrices: Bool = false
@@ -176,10 +162,8 @@ public struct Optimizer: Sendable, Hashable, Codable {
     func expect(
       _ isRight: Bool, _ what: String, _ range: String, _ received: Double
     ) throws(TrainingError) {
-      guard isRight else {
-        throw TrainingError(
-          "optimizer \(kind.name): expected \(what) \(range); received \(received)")
-      }
+      if isRight { return }
+      throw TrainingError("optimizer \(kind.name): expected \(what) \(range); received \(received)")
     }
     func fraction(_ what: String, _ value: Double) throws(TrainingError) {
       try expect((0..<1).contains(value), what, "in 0..<1", value)

@@ -16,10 +16,7 @@ extension OptimizerState {
         parameters: store.pointer + sweep.offset, gradients: gradients + sweep.offset,
         stateOffset: sweep.stateOffset, count: sweep.count, rate: rate,
         decay: sweep.decays ? Float(optimizer.kind.weightDecay) : 0, scale: scale)
-      switch optimizer.kind {
-      case .sgd, .adagrad, .adadelta, .rmsprop: runSimple(call, isFirst: isFirst)
-      case .adam, .adamW, .nadam, .ftrl: runMoments(call, momenta)
-      }
+      move(call, momenta, isFirst: isFirst)
     }
     if let momenta { counters.momentumProduct = momenta.product }
   }
@@ -57,44 +54,35 @@ extension OptimizerState {
       product: counters.momentumProduct * current)
   }
 
-  private func array(_ name: String, _ call: Call) -> UnsafeMutablePointer<Float>? {
-    optimizer.kind.slots.firstIndex(of: name).map { arrays[$0] + call.stateOffset }
-  }
-
-  private func runSimple(_ call: Call, isFirst: Bool) {
+  private func move(_ call: Call, _ momenta: Momenta?, isFirst: Bool) {
+    let arrays = arrays.map { $0 + call.stateOffset }
+    func array(_ name: String) -> UnsafeMutablePointer<Float>? {
+      optimizer.kind.slots.firstIndex(of: name).map { arrays[$0] }
+    }
     switch optimizer.kind {
     case .sgd(let momentum, let nesterov, _, let dampening):
       kernels.sgd(
-        parameters: call.parameters, gradients: call.gradients, velocity: array("velocity", call),
+        parameters: call.parameters, gradients: call.gradients, velocity: array("velocity"),
         learningRate: call.rate, momentum: Float(momentum), dampening: Float(dampening),
         nesterov: nesterov, weightDecay: call.decay, firstStep: isFirst,
         gradientScale: call.scale, count: call.count)
     case .adagrad(_, _, let epsilon, _):
       kernels.adagrad(
-        parameters: call.parameters, gradients: call.gradients, sum: arrays[0] + call.stateOffset,
+        parameters: call.parameters, gradients: call.gradients, sum: arrays[0],
         learningRate: call.rate, epsilon: Float(epsilon), weightDecay: call.decay,
         gradientScale: call.scale, count: call.count)
     case .adadelta(let rho, let epsilon, _):
       kernels.adadelta(
-        parameters: call.parameters, gradients: call.gradients,
-        squareAverage: arrays[0] + call.stateOffset, deltaAverage: arrays[1] + call.stateOffset,
-        learningRate: call.rate, rho: Float(rho), epsilon: Float(epsilon),
+        parameters: call.parameters, gradients: call.gradients, squareAverage: arrays[0],
+        deltaAverage: arrays[1], learningRate: call.rate, rho: Float(rho), epsilon: Float(epsilon),
         weightDecay: call.decay, gradientScale: call.scale, count: call.count)
     case .rmsprop(let alpha, let epsilon, let momentum, _, _):
       kernels.rmsprop(
-        parameters: call.parameters, gradients: call.gradients,
-        squareAverage: arrays[0] + call.stateOffset, momentumBuffer: array("momentum", call),
-        gradientAverage: array("gradient_average", call), learningRate: call.rate,
-        alpha: Float(alpha), epsilon: Float(epsilon), momentum: Float(momentum),
-        weightDecay: call.decay, gradientScale: call.scale, count: call.count)
-    case .adam, .adamW, .nadam, .ftrl: break
-    }
-  }
-
-  private func runMoments(_ call: Call, _ momenta: Momenta?) {
-    let first = arrays[0] + call.stateOffset
-    let second = arrays[1] + call.stateOffset
-    switch optimizer.kind {
+        parameters: call.parameters, gradients: call.gradients, squareAverage: arrays[0],
+        momentumBuffer: array("momentum"), gradientAverage: array("gradient_average"),
+        learningRate: call.rate, alpha: Float(alpha), epsilon: Float(epsilon),
+        momentum: Float(momentum), weightDecay: call.decay, gradientScale: call.scale,
+        count: call.count)
     case .adam(let beta1, let beta2, let epsilon, _):
       adam(call, beta1, beta2, epsilon, decoupled: false)
     case .adamW(let beta1, let beta2, let epsilon, _):
@@ -102,17 +90,16 @@ extension OptimizerState {
     case .nadam(let beta1, let beta2, let epsilon, _, _):
       guard let momenta else { return }
       kernels.nadam(
-        parameters: call.parameters, gradients: call.gradients, firstMoment: first,
-        secondMoment: second, learningRate: call.rate, beta1: Float(beta1), beta2: Float(beta2),
+        parameters: call.parameters, gradients: call.gradients, firstMoment: arrays[0],
+        secondMoment: arrays[1], learningRate: call.rate, beta1: Float(beta1), beta2: Float(beta2),
         epsilon: Float(epsilon), weightDecay: call.decay, step: counters.steps,
         momentumProduct: Float(momenta.product), mu: Float(momenta.current),
         muNext: Float(momenta.next), gradientScale: call.scale, count: call.count)
     case .ftrl(let power, _, let l1, let l2):
       kernels.ftrl(
-        parameters: call.parameters, gradients: call.gradients, accumulator: first,
-        linear: second, learningRate: call.rate, learningRatePower: Float(power), l1: Float(l1),
+        parameters: call.parameters, gradients: call.gradients, accumulator: arrays[0],
+        linear: arrays[1], learningRate: call.rate, learningRatePower: Float(power), l1: Float(l1),
         l2: Float(l2), gradientScale: call.scale, count: call.count)
-    case .sgd, .adagrad, .adadelta, .rmsprop: break
     }
   }
 

@@ -5,8 +5,7 @@ import AtelierKernels
 
 /// An optimizer bound to the parameters that it moves.
 ///
-/// Parameters that lie side by side in the store (the padding between them included) are moved in
-/// one sweep.
+/// Parameters that lie side by side in the store, padding included, are moved in one sweep.
 public final class OptimizerState {
   /// Neighbouring parameters that one kernel call moves.
   struct Sweep: Equatable {
@@ -54,13 +53,8 @@ public final class OptimizerState {
   let stateCount: Int
   private let names: [String]
 
-  /// Binds an optimizer.
+  /// Binds an optimizer to some of a store's weights.
   ///
-  /// - Parameters:
-  ///   - optimizer: The description.
-  ///   - store: Where the parameters lie.
-  ///   - entries: The parameters to move; those of other roles than weight are refused.
-  ///   - kernels: Instruction set and threads.
   /// - Throws: `TrainingError` for numbers that make no sense, no entries, or entries that are not
   ///   weights of the store.
   public init(
@@ -71,15 +65,13 @@ public final class OptimizerState {
     guard !entries.isEmpty else {
       throw TrainingError(
         "optimizer \(optimizer.kind.name) has nothing to move: "
-          + "no parameter of its group is trainable"
-      )
+          + "no parameter of its group is trainable")
     }
     for entry in entries {
       guard store.entry(named: entry.name) == entry, entry.role == .weight else {
         throw TrainingError(
           "optimizer \(optimizer.kind.name) was given \(entry.name), "
-            + "which is no weight of the store"
-        )
+            + "which is no weight of the store")
       }
     }
     self.optimizer = optimizer
@@ -92,17 +84,13 @@ public final class OptimizerState {
     let stateCount = sweeps.last.map { Self.padded($0.stateOffset + $0.count) } ?? 0
     self.stateCount = stateCount
     arrays = optimizer.kind.slots.indices.map { index in
-      let memory = UnsafeMutableRawPointer.allocate(
-        byteCount: max(stateCount, 16) * 4, alignment: 64)
-      return memory.initializeMemory(
-        as: Float.self, repeating: index == 0 ? optimizer.kind.initialValue : 0,
-        count: stateCount)
+      let start = index == 0 ? optimizer.kind.initialValue : 0
+      return UnsafeMutableRawPointer.allocate(byteCount: max(stateCount, 16) * 4, alignment: 64)
+        .initializeMemory(as: Float.self, repeating: start, count: stateCount)
     }
   }
 
-  deinit {
-    for array in arrays { UnsafeMutableRawPointer(array).deallocate() }
-  }
+  deinit { for array in arrays { UnsafeMutableRawPointer(array).deallocate() } }
 
   /// Joins neighbours; only padding may lie between two parameters of a sweep.
   static func sweeps(
@@ -129,12 +117,7 @@ public final class OptimizerState {
   /// The store starts each parameter at a multiple of 16 floats.
   private static func padded(_ count: Int) -> Int { (count + 15) / 16 * 16 }
 
-  /// The learning rate of the next step.
-  ///
-  /// - Parameters:
-  ///   - step: How many steps the training made before.
-  ///   - progress: How much of the training is done, in 0...1.
-  /// - Returns: The rate that the schedule gives.
+  /// The learning rate after `step` steps, `progress` in 0...1 through the training.
   public func learningRate(step: Int, progress: Double = 0) -> Double {
     optimizer.schedule.learningRate(
       base: optimizer.learningRate, step: step, progress: progress, plateauRate: plateau.rate)
@@ -148,14 +131,11 @@ public final class OptimizerState {
     return squares.squareRoot() * Double(abs(scale))
   }
 
-  /// Moves the parameters.
+  /// Moves the parameters and gives the norm of the scaled gradients before clipping.
   ///
-  /// - Parameters:
-  ///   - gradients: The gradient block, laid out like the store; clipping by value changes it.
-  ///   - learningRate: The rate of this step.
-  ///   - gradientScale: What the gradients are multiplied with as they are read.
-  ///   - norm: What `gradientNorm` gave for them, when the caller has it already.
-  /// - Returns: The norm of the scaled gradients before clipping.
+  /// The gradients are laid out like the store; clipping by value changes them, and they are
+  /// multiplied with `gradientScale` as they are read. `norm` is what `gradientNorm` gave for them,
+  /// when the caller has it already.
   @discardableResult
   public func step(
     gradients: UnsafeMutablePointer<Float>, learningRate: Double, gradientScale: Float = 1,
@@ -171,13 +151,9 @@ public final class OptimizerState {
           gradients + sweep.offset, lower: -bound, upper: bound, gradients + sweep.offset,
           count: sweep.count)
       }
-      if optimizer.normLimit != nil {
-        clippedNorm = gradientNorm(gradients, scale: gradientScale)
-      }
+      if optimizer.normLimit != nil { clippedNorm = gradientNorm(gradients, scale: gradientScale) }
     }
-    if let limit = optimizer.normLimit {
-      scale *= Float(min(1, limit / (clippedNorm + 1e-6)))
-    }
+    if let limit = optimizer.normLimit { scale *= Float(min(1, limit / (clippedNorm + 1e-6))) }
     update(gradients: gradients, learningRate: learningRate, scale: scale)
     store.touch(names)
     return total
@@ -198,32 +174,22 @@ public final class OptimizerState {
   }
 
   /// A copy of arrays and counters.
-  public func snapshot() -> Snapshot {
-    Snapshot(arrays: state().map(\.values), counters: counters)
-  }
+  public func snapshot() -> Snapshot { Snapshot(arrays: state().map(\.values), counters: counters) }
 
   /// Puts a copy back.
   ///
   /// Precondition: it came from an optimizer of the same rule and parameters.
   public func restore(_ snapshot: Snapshot) {
     precondition(
-      snapshot.arrays.count == arrays.count
-        && snapshot.arrays.allSatisfy { $0.count == stateCount },
+      snapshot.arrays.map(\.count) == arrays.map { _ in stateCount },
       "an optimizer's snapshot has \(arrays.count) arrays of \(stateCount) floats")
     for (array, values) in zip(arrays, snapshot.arrays) {
-      values.withUnsafeBufferPointer { source in
-        if let base = source.baseAddress { array.update(from: base, count: stateCount) }
-      }
+      array.update(from: values, count: stateCount)
     }
     counters = snapshot.counters
   }
 
-  /// Tells the plateau rule a metric.
-  ///
-  /// - Parameters:
-  ///   - metric: What was measured.
-  ///   - mode: Whether smaller or larger is better.
-  /// - Returns: The new rate when it was reduced, else nil.
+  /// Tells the plateau rule a metric and gives the new rate when it was reduced, else nil.
   @discardableResult
   public func observe(_ metric: Double, mode: Monitor.Mode) -> Double? {
     plateau.observe(

@@ -2,14 +2,7 @@
 
 import Foundation
 
-#if canImport(Glibc)
-import Glibc
-#elseif canImport(Darwin)
-import Darwin
-#endif
-
-/// Shows a training's progress: bar, step, rate, time left, loss, validation metric and a sparkline
-/// of the loss.
+/// Shows a training's progress: bar, step, rate, time left, loss, metric and a sparkline of losses.
 public final class ProgressListener: TrainingListener {
   /// How progress is shown.
   public enum Style: Sendable, Hashable {
@@ -18,8 +11,7 @@ public final class ProgressListener: TrainingListener {
     /// A line of its own every so many seconds.
     case plain(seconds: Double)
 
-    /// What suits standard error: a redrawn line on a terminal, a plain line every ten seconds
-    /// elsewhere.
+    /// What suits standard error: a redrawn line on a terminal, else plain lines ten seconds apart.
     public static var current: Style {
       var size = winsize()
       let isTerminal = isatty(STDERR_FILENO) == 1
@@ -42,20 +34,14 @@ public final class ProgressListener: TrainingListener {
   /// Whether the terminal's line is drawn and not yet ended.
   private var isLineOpen = false
 
-  /// Makes a listener of its parts, so that tests need no terminal.
-  ///
-  /// - Parameters:
-  ///   - style: How progress is shown.
-  ///   - write: Takes the text; line ends are in it.
-  ///   - clock: Seconds from any fixed moment.
+  /// Makes a listener that `write`s text with its line ends and reads a `clock` in seconds.
   public init(style: Style, write: @escaping (String) -> Void, clock: @escaping () -> Double) {
     self.style = style
     self.write = write
     self.clock = clock
   }
 
-  /// Makes a listener that writes to standard error: a redrawn line on a terminal, a plain line
-  /// every ten seconds elsewhere.
+  /// Makes a listener that writes to standard error as `Style.current` says.
   public convenience init() {
     self.init(
       style: .current,
@@ -92,13 +78,8 @@ public final class ProgressListener: TrainingListener {
     latest = report
     losses.append(report.smoothedLoss)
     let now = clock()
-    let pause: Double
-    switch style {
-    case .terminal: pause = 0.1
-    case .plain(let seconds): pause = seconds
-    }
-    let isLast = report.totalSteps == report.step
-    if let lastTime, now - lastTime < pause, !isLast { return }
+    let pause = if case .plain(let seconds) = style { seconds } else { 0.1 }
+    if let lastTime, now - lastTime < pause, report.totalSteps != report.step { return }
     lastTime = now
     switch style {
     case .terminal(let columns): redraw(report, columns)
@@ -107,11 +88,8 @@ public final class ProgressListener: TrainingListener {
   }
 
   private func show(_ report: ValidationReport) {
-    if let name = report.monitored ?? report.metrics.keys.sorted().first,
-      let value = report.metrics[name]
-    {
-      metric = (name, value)
-    }
+    let name = report.monitored ?? report.metrics.keys.sorted().first
+    if let name, let value = report.metrics[name] { metric = (name, value) }
     switch style {
     case .terminal(let columns): if let latest { redraw(latest, columns) }
     case .plain:
@@ -163,8 +141,7 @@ public final class ProgressListener: TrainingListener {
     isLineOpen = true
   }
 
-  /// Writes a line of its own; on a terminal the progress line ends before it, or is redrawn after
-  /// it.
+  /// Writes a line of its own; on a terminal the progress line ends before it.
   private func line(_ text: String) {
     guard case .terminal = style, isLineOpen else {
       write(text + "\n")

@@ -15,12 +15,6 @@
 import AtelierInterchange
 import Foundation
 
-#if canImport(Glibc)
-import Glibc
-#elseif canImport(Darwin)
-import Darwin
-#endif
-
 /// A run folder that this process holds; letting go of the value lets go of the folder.
 public final class RunFolder: Sendable {
   /// The folder.
@@ -51,45 +45,32 @@ public final class RunFolder: Sendable {
 
   deinit { close(lock) }
 
-  /// Makes a run folder.
+  /// Makes a run folder, which must not hold a run yet.
   ///
-  /// - Parameters:
-  ///   - url: The folder; it is made when it is not there, and must not hold a run yet.
-  ///   - configuration: What was asked for.
-  /// - Returns: The folder, held by this process.
   /// - Throws: `TrainingError` when there is a run already or another process holds it, `FileError`
   ///   when it cannot be written.
   public static func create(at url: URL, configuration: some Encodable) throws -> RunFolder {
     try create(at: url, json: encoded(configuration), about: nil)
   }
 
-  /// The same of a configuration that is JSON already.
-  ///
-  /// - Parameters:
-  ///   - url: The folder.
-  ///   - json: What was asked for.
-  ///   - about: Which job this is, as JSON; nil leaves that out.
-  /// - Returns: The folder, held by this process.
-  /// - Throws: As above.
+  /// The same of a configuration that is JSON already, and of the JSON that says which job it is.
   public static func create(at url: URL, json: Data, about: Data?) throws -> RunFolder {
     let path = url.relativePath
-    do {
-      try FileManager.default.createDirectory(at: url, withIntermediateDirectories: true)
-    } catch {
-      throw TrainingError("\(path): cannot make the run folder: \(reason(error))")
+    func make(_ url: URL, _ what: String) throws {
+      do {
+        try FileManager.default.createDirectory(at: url, withIntermediateDirectories: true)
+      } catch {
+        throw TrainingError("\(path): cannot make the \(what): \(reason(error))")
+      }
     }
+    try make(url, "run folder")
     let folder = RunFolder(url, lock: try hold(url))
     guard !FileManager.default.fileExists(atPath: folder.configurationURL.path) else {
       throw TrainingError(
         "\(path): expected a new folder; it holds a run already (--resume goes on)")
     }
     AtomicFile.removeAbandoned(in: url)
-    do {
-      try FileManager.default.createDirectory(
-        at: folder.previewsURL, withIntermediateDirectories: true)
-    } catch {
-      throw TrainingError("\(path): cannot make the folder of previews: \(reason(error))")
-    }
+    try make(folder.previewsURL, "folder of previews")
     if let about { try AtomicFile.write(about, to: folder.aboutURL) }
     // Last, because it is what makes the folder a run.
     try AtomicFile.write(json, to: folder.configurationURL)
@@ -98,8 +79,6 @@ public final class RunFolder: Sendable {
 
   /// Opens a run folder to go on.
   ///
-  /// - Parameter url: The folder.
-  /// - Returns: The folder, held by this process.
   /// - Throws: `TrainingError` when there is no run or another process holds it.
   public static func open(at url: URL) throws -> RunFolder {
     let path = url.relativePath
@@ -150,11 +129,9 @@ public final class RunFolder: Sendable {
     }
   }
 
-  /// Checks that a resume asks for the same as the run was made with.
+  /// Checks that a resume asks for the same as the run was made with, but for the `ignored` keys of
+  /// the outermost object, such as the number of steps.
   ///
-  /// - Parameters:
-  ///   - configuration: What is asked for now.
-  ///   - ignored: Keys of the outermost object that may differ, such as the number of steps.
   /// - Throws: `TrainingError` that names the first key that differs, with both values.
   public func expect(_ configuration: some Encodable, except ignored: Set<String> = []) throws {
     try expect(
@@ -171,9 +148,8 @@ public final class RunFolder: Sendable {
     let asked = try Self.fields(configuration, path)
     for key in Set(stored.keys).union(asked.keys).sorted() where !ignored.contains(key) {
       guard stored[key] == asked[key] else {
-        throw TrainingError(
-          "\(path): the run has \(key) \(stored[key] ?? "unset"); received \(asked[key] ?? "unset")"
-        )
+        let (has, wanted) = (stored[key] ?? "unset", asked[key] ?? "unset")
+        throw TrainingError("\(path): the run has \(key) \(has); received \(wanted)")
       }
     }
   }
@@ -193,11 +169,7 @@ public final class RunFolder: Sendable {
   }
 
   private static func encoded(_ configuration: some Encodable) throws -> Data {
-    let encoder = JSONEncoder()
-    encoder.outputFormatting = [.sortedKeys, .prettyPrinted, .withoutEscapingSlashes]
-    encoder.nonConformingFloatEncodingStrategy = .convertToString(
-      positiveInfinity: "inf", negativeInfinity: "-inf", nan: "nan")
-    return try encoder.encode(configuration) + [0x0A]
+    try JSONEncoder.ordered(.prettyPrinted).encode(configuration) + [0x0A]
   }
 
   /// The outermost fields, each as canonical JSON text.
@@ -217,7 +189,7 @@ public final class RunFolder: Sendable {
   /// Holds the folder for this process; the system lets go when the process ends, however it ends.
   private static func hold(_ url: URL) throws(TrainingError) -> Int32 {
     let file = url.appending(path: "run.lock")
-    let descriptor = Glue.open(file.path, O_RDWR | O_CREAT | O_CLOEXEC, 0o666)
+    let descriptor = systemOpen(file.path, O_RDWR | O_CREAT | O_CLOEXEC, 0o666)
     guard descriptor >= 0 else {
       throw TrainingError("\(file.relativePath): cannot open: \(String(cString: strerror(errno)))")
     }
@@ -227,8 +199,7 @@ public final class RunFolder: Sendable {
       let count = max(0, pread(descriptor, &text, text.count, 0))
       close(descriptor)
       guard code == EWOULDBLOCK else {
-        throw TrainingError(
-          "\(file.relativePath): cannot lock: \(String(cString: strerror(code)))")
+        throw TrainingError("\(file.relativePath): cannot lock: \(String(cString: strerror(code)))")
       }
       let digits = text[..<count].prefix { (0x30...0x39).contains($0) }
       let process = digits.isEmpty ? "" : " (process \(String(decoding: digits, as: UTF8.self)))"
@@ -258,12 +229,6 @@ public final class RunFolder: Sendable {
 }
 
 /// The system's `open`, under a name that the static member does not hide.
-private enum Glue {
-  static func open(_ path: String, _ flags: Int32, _ mode: mode_t) -> Int32 {
-    #if canImport(Glibc)
-    Glibc.open(path, flags, mode)
-    #else
-    Darwin.open(path, flags, mode)
-    #endif
-  }
+private func systemOpen(_ path: String, _ flags: Int32, _ mode: mode_t) -> Int32 {
+  open(path, flags, mode)
 }

@@ -1,5 +1,4 @@
-// Learning-rate schedules: pure functions of the step and of the training's progress, and the one
-// that reacts to a metric.
+// Learning-rate schedules: functions of step and progress, and the one that reacts to a metric.
 
 import Foundation
 
@@ -30,14 +29,9 @@ public indirect enum Schedule: Sendable, Hashable, Codable {
     factor: Double = 0.1, patience: Int = 10, threshold: Double = 1e-4, cooldown: Int = 0,
     minimum: Double = 0)
 
-  /// The learning rate of a step.
+  /// The learning rate after `step` steps, `progress` in 0...1 through the training.
   ///
-  /// - Parameters:
-  ///   - base: The base rate.
-  ///   - step: How many steps were made before.
-  ///   - progress: How much of the training is done, in 0...1.
-  ///   - plateauRate: What the plateau rule has come to; nil before it first reduced.
-  /// - Returns: The rate.
+  /// `plateauRate` is what the plateau rule has come to, nil before it first reduced.
   public func learningRate(
     base: Double, step: Int, progress: Double = 0, plateauRate: Double? = nil
   ) -> Double {
@@ -127,14 +121,9 @@ public struct PlateauState: Sendable, Hashable, Codable {
   /// The state before the first validation.
   public init() {}
 
-  /// Takes in a metric.
+  /// Takes in a metric and gives the new rate when it was reduced, else nil.
   ///
-  /// - Parameters:
-  ///   - metric: What was measured; a value that is not finite counts as no improvement.
-  ///   - mode: Whether smaller or larger is better.
-  ///   - schedule: The schedule with the rule; without one nothing happens.
-  ///   - base: The base learning rate.
-  /// - Returns: The new rate when it was reduced, else nil.
+  /// A metric that is not finite is no improvement; without a rule in the schedule nothing happens.
   @discardableResult
   public mutating func observe(
     _ metric: Double, mode: Monitor.Mode, schedule: Schedule, base: Double

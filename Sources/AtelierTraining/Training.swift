@@ -1,12 +1,11 @@
-// The short way to train a model: model, loss, optimizer, data, and the events as an asynchronous
-// stream.
+// The short way to train a model, with the events as an asynchronous stream.
 
 import AtelierEngine
 import AtelierKernels
 import Foundation
+import Synchronization
 
-/// A model, its loss and its optimizer, ready to be trained on data; the loop behind it is
-/// `TrainingLoop`.
+/// A model, its loss and its optimizer, ready to be trained on data by a `TrainingLoop`.
 ///
 /// ```swift
 /// let training = try Training(model, loss: .squaredError, optimizer: .adam(learningRate: 1e-3))
@@ -22,36 +21,22 @@ public final class Training: @unchecked Sendable {
   private let seed: UInt64
   private let kernels: Kernels
   private let output: String
-  /// Guards `isRunning`.
-  private let lock = NSLock()
-  private var isRunning = false
+  private let isRunning = Atomic(false)
 
-  /// Prepares a sequential model.
+  /// Prepares a sequential model; `loss` is between its output and the batches' `target`.
   ///
-  /// - Parameters:
-  ///   - model: The model, with the shape of its input.
-  ///   - loss: What to make small: between the model's output and the batches' `target`.
-  ///   - optimizer: How to move the parameters.
-  ///   - seed: The seed of initialisers and dropout.
-  ///   - kernels: Instruction set and threads.
   /// - Throws: `ShapeError` when the layers do not fit together.
   public convenience init(
     _ model: Sequential, loss: Loss, optimizer: Optimizer, seed: UInt64 = 0,
     kernels: Kernels = Kernels()
   ) throws {
     try self.init(
-      graph: try model.graph(), loss: loss, optimizer: optimizer, seed: seed, kernels: kernels)
+      graph: model.graph(), loss: loss, optimizer: optimizer, seed: seed, kernels: kernels)
   }
 
-  /// Prepares the model of a graph.
+  /// Prepares a graph traced with any batch size; `loss` is between `output` and the `target`s.
   ///
-  /// - Parameters:
-  ///   - graph: The model, traced with any batch size.
-  ///   - output: The output that the loss judges.
-  ///   - loss: What to make small: between the output and the batches' `target`.
-  ///   - optimizer: How to move the parameters.
-  ///   - seed: The seed of initialisers and dropout.
-  ///   - kernels: Instruction set and threads.
+  /// The seed is that of initialisers and dropout.
   /// - Throws: `ShapeError` when parameters do not fit together.
   public init(
     graph: Graph, output: String = "output", loss: Loss, optimizer: Optimizer, seed: UInt64 = 0,
@@ -66,40 +51,25 @@ public final class Training: @unchecked Sendable {
     parameters = try ParameterStore(for: [graph], seed: seed)
   }
 
-  /// Trains for a number of epochs.
+  /// Trains for a number of epochs on batches with the graph's inputs and `target`.
   ///
-  /// Ending the iteration early stops the training after the step that it is in.
-  ///
-  /// - Parameters:
-  ///   - source: Batches with the graph's inputs and `target`.
-  ///   - epochs: How often to go through the data.
-  /// - Returns: The events; errors end the stream.
+  /// Ending the iteration early stops the training after its step; errors end the stream.
   public func run(
     on source: any BatchSource, epochs: Int
   ) -> AsyncThrowingStream<TrainingEvent, any Error> {
     run(on: source, TrainingConfiguration(epochs: epochs, seed: seed))
   }
 
-  /// Trains for a number of steps.
-  ///
-  /// - Parameters:
-  ///   - source: Batches with the graph's inputs and `target`.
-  ///   - steps: How many steps to make.
-  /// - Returns: The events; errors end the stream.
+  /// Trains for a number of steps, as `run(on:epochs:)` does for epochs.
   public func run(
     on source: any BatchSource, steps: Int
   ) -> AsyncThrowingStream<TrainingEvent, any Error> {
     run(on: source, TrainingConfiguration(steps: steps, seed: seed))
   }
 
-  /// Trains as a configuration says.
+  /// Trains as a configuration says; `validate` measures the model in the store.
   ///
-  /// - Parameters:
-  ///   - source: Batches with the graph's inputs and `target`.
-  ///   - configuration: When to stop, what to watch.
-  ///   - folder: Where to save; its state, when it has one, is where the training goes on.
-  ///   - validate: Measures the model in the store.
-  /// - Returns: The events; errors end the stream.
+  /// Where the folder has a state, the training goes on from it; errors end the stream.
   public func run(
     on source: any BatchSource, _ configuration: TrainingConfiguration, folder: RunFolder? = nil,
     validate: (@Sendable (ParameterStore) throws -> [String: Double])? = nil
@@ -109,8 +79,10 @@ public final class Training: @unchecked Sendable {
       continuation.onTermination = { _ in interrupt.raise() }
       let thread = Thread { [self] in
         do {
-          try begin()
-          defer { end() }
+          guard !isRunning.exchange(true, ordering: .sequentiallyConsistent) else {
+            throw TrainingError("this training is running already")
+          }
+          defer { isRunning.store(false, ordering: .sequentiallyConsistent) }
           let loop = try loop(on: source, configuration, folder: folder)
           loop.validate = validate
           loop.interrupt = interrupt
@@ -130,11 +102,7 @@ public final class Training: @unchecked Sendable {
 
   /// The loop of this training, for those who want to add listeners and run it themselves.
   ///
-  /// - Parameters:
-  ///   - source: Batches with the graph's inputs and `target`; the first one says the batch size.
-  ///   - configuration: When to stop, what to watch.
-  ///   - folder: Where to save.
-  /// - Returns: A loop with one step named `train`.
+  /// It has one step named `train`; the first batch says the batch size.
   /// - Throws: When the batches lack an input or do not fit the graph.
   public func loop(
     on source: any BatchSource, _ configuration: TrainingConfiguration, folder: RunFolder? = nil
@@ -150,18 +118,5 @@ public final class Training: @unchecked Sendable {
     let step = try TrainingStep(program: program, optimizer: optimizer, kernels: kernels)
     return try TrainingLoop(
       [step], source: source, configuration: configuration, folder: folder, kernels: kernels)
-  }
-
-  private func begin() throws(TrainingError) {
-    lock.lock()
-    defer { lock.unlock() }
-    guard !isRunning else { throw TrainingError("this training is running already") }
-    isRunning = true
-  }
-
-  private func end() {
-    lock.lock()
-    isRunning = false
-    lock.unlock()
   }
 }

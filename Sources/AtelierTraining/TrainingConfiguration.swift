@@ -1,5 +1,4 @@
-// The settings of a training loop: when it ends, how often it validates and saves, and what counts
-// as best.
+// The settings of a training loop: when it ends, validates and saves, and what counts as best.
 
 /// What decides which weights are best, and when there is no more to be had.
 public struct Monitor: Sendable, Hashable, Codable {
@@ -17,8 +16,7 @@ public struct Monitor: Sendable, Hashable, Codable {
   public var mode: Mode
   /// By how much more than this a value must be better than the best to count.
   public var minimumDelta: Double
-  /// How many validations in a row may pass without an improvement before the training stops; nil
-  /// never stops it.
+  /// How many validations in a row may pass without an improvement; nil never stops the training.
   public var patience: Int?
   /// Whether the best weights are put back into the store at the end.
   public var restoresBest: Bool
@@ -60,8 +58,7 @@ public struct TrainingConfiguration: Sendable, Hashable, Codable {
   public var previewInterval: Int?
   /// Steps between saves into the run folder; nil for one at the end alone.
   public var saveInterval: Int?
-  /// Steps between the snapshots in memory that training goes back to when it meets values that are
-  /// not finite.
+  /// Steps between the snapshots in memory that it goes back to from values that are not finite.
   public var snapshotInterval: Int
   /// How many such faults, each within `snapshotInterval` steps of the last, make it give up.
   public var faultLimit: Int

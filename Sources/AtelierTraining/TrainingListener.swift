@@ -5,16 +5,12 @@
 /// A listener whose output must fit a resumed training (a log file) says where it stands in
 /// `checkpoint`, which the saved state keeps, and is taken back there by `prepare`.
 public protocol TrainingListener: AnyObject {
-  /// The name under which the saved state keeps the checkpoint; unique among the listeners of a
-  /// training.
+  /// The name under which the saved state keeps the checkpoint; unique in a training.
   var identifier: String { get }
 
-  /// Called once before the first event.
+  /// Called once before the first event, with the steps made before (0 for a new training) and what
+  /// `checkpoint` gave when the state was saved (nil for a new training or a new listener).
   ///
-  /// - Parameters:
-  ///   - step: The steps that were made before; 0 for a new training.
-  ///   - checkpoint: What `checkpoint` gave when the state was saved; nil for a new training or a
-  ///     new listener.
   /// - Throws: When the listener cannot go on; the training does not begin then.
   func prepare(step: Int, checkpoint: String?) throws
 
@@ -23,7 +19,7 @@ public protocol TrainingListener: AnyObject {
   /// **Throws:** what ends the training.
   func handle(_ event: TrainingEvent) throws
 
-  /// Called right before a state is saved: makes what was written safe and says how to find this
+  /// Called right before a state is saved: makes safe what was written and says how to find this
   /// place again.
   ///
   /// **Throws:** what ends the training; the state is not saved then.
@@ -54,8 +50,7 @@ public final class ClosureListener: TrainingListener {
 public final class PreviewListener: TrainingListener {
   private let draw: (Int) throws -> Void
 
-  /// Makes a listener; `draw` gets the number of steps made and runs while averaged weights are in
-  /// the store.
+  /// Makes a listener; `draw` gets the steps made and runs while averages are in the store.
   public init(draw: @escaping (_ step: Int) throws -> Void) { self.draw = draw }
 
   /// Draws when the event says so.

@@ -1,5 +1,4 @@
-// What keeps a training safe: validation and the best weights, recovery from values that are not
-// finite, saving, resuming.
+// What keeps a training safe: validation and the best weights, recovery, saving, resuming.
 
 import AtelierEngine
 import AtelierInterchange
@@ -24,7 +23,7 @@ extension TrainingLoop {
       if metrics["training_loss"] == nil { metrics["training_loss"] = counters.smoothedLoss }
       counters.lastMetrics = metrics
       counters.validatedStep = counters.step
-      try emit(
+      try tell(
         .validated(
           ValidationReport(
             step: counters.step, metrics: metrics, monitored: configuration.monitor?.metric,
@@ -41,7 +40,7 @@ extension TrainingLoop {
     }
     for optimizer in optimizers {
       if let rate = optimizer.observe(value, mode: monitor.mode) {
-        try emit(
+        try tell(
           .warning(
             step: counters.step,
             "\(monitor.metric) is on a plateau: learning rate reduced to \(rate)"))
@@ -56,7 +55,7 @@ extension TrainingLoop {
     counters.bestStep = counters.step
     counters.badValidations = 0
     if monitor.restoresBest { bestWeights = store.snapshot() }
-    try emit(
+    try tell(
       .improved(
         Improvement(step: counters.step, metric: monitor.metric, value: value, former: former)))
     try write(.best)
@@ -74,9 +73,7 @@ extension TrainingLoop {
   func restore(_ snapshot: TrainingSnapshot) {
     store.restore(snapshot.parameters)
     for (optimizer, state) in zip(optimizers, snapshot.optimizers) { optimizer.restore(state) }
-    if let values = snapshot.average {
-      average?.restore(values, updates: snapshot.averageUpdates)
-    }
+    if let values = snapshot.average { average?.restore(values, updates: snapshot.averageUpdates) }
   }
 
   /// Goes back to the last good state with half the learning rate; the step's batch is left out.
@@ -92,7 +89,7 @@ extension TrainingLoop {
       isLast
       ? "giving up after \(counters.faults) such faults, with the weights of step \(lastGood.step)"
       : "going on from the weights of step \(lastGood.step) at \(rate) of the learning rate"
-    try emit(.warning(step: counters.step, "\(cause) at step \(counters.step); \(plan)"))
+    try tell(.warning(step: counters.step, "\(cause) at step \(counters.step); \(plan)"))
   }
 
   // MARK: - Saving
@@ -101,18 +98,13 @@ extension TrainingLoop {
   func save() throws {
     guard let folder, let lastGood else { return }
     var checkpoints: [String: String] = [:]
-    for listener in listeners {
-      if let checkpoint = try listener.checkpoint() {
-        checkpoints[listener.identifier] = checkpoint
-      }
-    }
+    for listener in listeners { checkpoints[listener.identifier] = try listener.checkpoint() }
     let state = TrainingState(
       layout: layout, counters: counters, plateaus: optimizers.map(\.plateau),
       current: snapshot(), lastGood: lastGood, best: bestWeights, listeners: checkpoints)
     try state.file().write(to: folder.stateURL)
-    try emit(
-      .saved(
-        SavedFile(kind: .state, path: folder.stateURL.relativePath, step: counters.step)))
+    try tell(
+      .saved(SavedFile(kind: .state, path: folder.stateURL.relativePath, step: counters.step)))
     try withAverage { try write(.last) }
   }
 
@@ -122,7 +114,7 @@ extension TrainingLoop {
     let url = kind == .best ? folder.bestModelURL : folder.lastModelURL
     let file = SavedFile(kind: kind, path: url.relativePath, step: counters.step)
     try writeModel(store, file, counters.lastMetrics ?? [:])
-    try emit(.saved(file))
+    try tell(.saved(file))
   }
 
   private var layout: TrainingState.Layout {
@@ -135,24 +127,21 @@ extension TrainingLoop {
 
   /// Takes the state of the run folder over, when it has one, and prepares the listeners.
   func resume() throws {
-    guard let folder, folder.hasState else {
-      for listener in listeners {
-        try listener.prepare(step: counters.step, checkpoint: nil)
-      }
-      return
+    var checkpoints: [String: String] = [:]
+    if let folder, folder.hasState {
+      let state = try TrainingState(readingFrom: folder.stateURL)
+      try expect(state, in: folder.stateURL.relativePath)
+      counters = state.counters
+      // A run that gave up may be told to go on: the faults are history then.
+      if counters.faults >= configuration.faultLimit { counters.faults = 0 }
+      restore(state.current)
+      lastGood = state.lastGood
+      bestWeights = state.best
+      for (optimizer, plateau) in zip(optimizers, state.plateaus) { optimizer.plateau = plateau }
+      checkpoints = state.listeners
     }
-    let state = try TrainingState(readingFrom: folder.stateURL)
-    try expect(state, in: folder.stateURL.relativePath)
-    counters = state.counters
-    // A run that gave up may be told to go on: the faults are history then.
-    if counters.faults >= configuration.faultLimit { counters.faults = 0 }
-    restore(state.current)
-    lastGood = state.lastGood
-    bestWeights = state.best
-    for (optimizer, plateau) in zip(optimizers, state.plateaus) { optimizer.plateau = plateau }
     for listener in listeners {
-      try listener.prepare(
-        step: counters.step, checkpoint: state.listeners[listener.identifier])
+      try listener.prepare(step: counters.step, checkpoint: checkpoints[listener.identifier])
     }
   }
 
@@ -165,8 +154,7 @@ extension TrainingLoop {
       let what = missing.map { "no parameter \($0.name) of shape \($0.shape)" }
       throw TrainingError(
         "\(path): the state is of another network: it has "
-          + (what ?? "more parameters, or another order")
-      )
+          + (what ?? "more parameters, or another order"))
     }
     guard state.layout.optimizers == layout.optimizers else {
       throw TrainingError(
@@ -179,8 +167,8 @@ extension TrainingLoop {
     }
     guard (state.current.average != nil) == (average != nil) else {
       let has = state.current.average == nil ? "no moving average" : "a moving average"
-      throw TrainingError(
-        "\(path): the run has \(has); received \(average == nil ? "none" : "one")")
+      let wanted = average == nil ? "none" : "one"
+      throw TrainingError("\(path): the run has \(has); received \(wanted)")
     }
     for snapshot in [state.current, state.lastGood] {
       var sizes = [(snapshot.parameters.count, store.count)]
@@ -190,8 +178,7 @@ extension TrainingLoop {
       }
       if let best = state.best { sizes.append((best.count, store.count)) }
       for (received, expected) in sizes where received != expected {
-        throw TrainingError(
-          "\(path): expected arrays of \(expected) floats; received \(received)")
+        throw TrainingError("\(path): expected arrays of \(expected) floats; received \(received)")
       }
     }
   }

@@ -12,10 +12,9 @@ import Foundation
 /// loop that is made with a folder that holds a state goes on from there, bit for bit as if it had
 /// never stopped. Used from one thread.
 public final class TrainingLoop {
-  /// Writes a model file: gets the store (averaged weights where there are any), the place, and
-  /// what is being saved.
-  public typealias ModelWriter = (ParameterStore, SavedFile, _ metrics: [String: Double]) throws ->
-    Void
+  /// Writes a model file: gets the store (averaged weights where there are any) and the place.
+  public typealias ModelWriter =
+    (ParameterStore, SavedFile, _ metrics: [String: Double]) throws -> Void
 
   /// The programs and their optimizers, in order.
   public let steps: [TrainingStep]
@@ -33,7 +32,8 @@ public final class TrainingLoop {
   public var listeners: [any TrainingListener] = []
   /// Measures the model in the store; averaged weights are in it meanwhile.
   public var validate: ((ParameterStore) throws -> [String: Double])?
-  /// Computes further inputs of a step from its batch and the weights as they are, such as pictures that the network itself drew.
+  /// Computes further inputs of a step from its batch and the weights as they are, such as pictures
+  /// that the network itself drew.
   ///
   /// It runs on the training's thread and must depend on the step, the batch and the weights alone.
   public var derivedInputs: ((_ step: Int, _ batch: [String: Tensor]) throws -> [String: Tensor])?
@@ -42,9 +42,7 @@ public final class TrainingLoop {
   /// Asks the loop to save and stop.
   public var interrupt = InterruptFlag()
   /// Seconds from any fixed moment.
-  public var clock: () -> Double = {
-    Double(DispatchTime.now().uptimeNanoseconds) / 1e9
-  }
+  public var clock: () -> Double = { Double(DispatchTime.now().uptimeNanoseconds) / 1e9 }
 
   /// All optimizers, each once.
   let optimizers: [OptimizerState]
@@ -57,15 +55,9 @@ public final class TrainingLoop {
   var startTime = 0.0
   private var secondsPerStep: Double?
 
-  /// Puts a training together.
+  /// Puts a training together; where the folder has a state, the training goes on from it.
   ///
-  /// - Parameters:
-  ///   - steps: The programs and their optimizers; at least one, with names of their own and the
-  ///     same store.
-  ///   - source: The data.
-  ///   - configuration: The settings.
-  ///   - folder: Where to save; its state, when it has one, is where the training goes on.
-  ///   - kernels: Instruction set and threads of what the loop itself computes.
+  /// There must be at least one step, each with a name of its own, all with the same store.
   /// - Throws: `TrainingError` when the parts do not fit together.
   public init(
     _ steps: [TrainingStep], source: any BatchSource, configuration: TrainingConfiguration,
@@ -118,7 +110,6 @@ public final class TrainingLoop {
 
   /// Trains until a limit, early stopping, an interrupt, or values that stay not finite.
   ///
-  /// - Returns: Why it ended, and what was reached.
   /// - Throws: The first error of data, programs, listeners, validation or files; after an error of
   ///   the data the state so far is saved.
   @discardableResult
@@ -128,7 +119,7 @@ public final class TrainingLoop {
     if lastGood == nil { lastGood = snapshot() }
     let trained = Dictionary(
       optimizers.flatMap(\.entries).map { ($0.name, $0.shape.count) }, uniquingKeysWith: max)
-    try emit(
+    try tell(
       .started(
         StartReport(
           step: counters.step, totalSteps: totalSteps, seconds: counters.seconds,
@@ -143,7 +134,7 @@ public final class TrainingLoop {
     let report = StopReport(
       reason: reason, step: counters.step, seconds: counters.seconds, best: counters.best,
       bestStep: counters.bestStep)
-    try emit(.stopped(report))
+    try tell(.stopped(report))
     return report
   }
 
@@ -163,7 +154,7 @@ public final class TrainingLoop {
         throw error
       }
       if let report = try makeStep(batch) {
-        try emit(.step(report))
+        try tell(.step(report))
       } else if counters.faults >= configuration.faultLimit {
         return .notFinite
       }
@@ -187,7 +178,7 @@ public final class TrainingLoop {
     func isDue(_ interval: Int?) -> Bool { interval.map { counters.step % $0 == 0 } ?? false }
     if isDue(configuration.validationInterval) { try runValidation() }
     if isDue(configuration.previewInterval) {
-      try withAverage { try emit(.previewDue(step: counters.step)) }
+      try withAverage { try tell(.previewDue(step: counters.step)) }
     }
     if isDue(configuration.snapshotInterval) { lastGood = snapshot() }
     if isDue(configuration.saveInterval) {
@@ -205,9 +196,7 @@ public final class TrainingLoop {
     let progress = self.progress ?? 0
     counters.step += 1
     var batch = batch
-    if let derivedInputs {
-      batch.merge(try derivedInputs(index, batch)) { $1 }
-    }
+    if let derivedInputs { batch.merge(try derivedInputs(index, batch)) { $1 } }
     var values: [String: Double] = [:]
     var loss = 0.0
     var squares = 0.0
@@ -274,8 +263,7 @@ public final class TrainingLoop {
       guard let tensor = batch["\(step.name)/\(input.name)"] ?? batch[input.name] else {
         throw TrainingError(
           "training step \(step.name) needs a batch with \(input.name); "
-            + "received \(batch.keys.sorted())"
-        )
+            + "received \(batch.keys.sorted())")
       }
       do {
         try step.program.setInput(input.name, tensor)
@@ -306,14 +294,12 @@ public final class TrainingLoop {
     return [bySteps, byTime].compactMap { $0 }.max().map { min($0, 1) }
   }
 
-  func emit(_ event: TrainingEvent) throws {
-    for listener in listeners { try listener.handle(event) }
-  }
-
   /// Tells all listeners of something that one of them did, such as a preview that it drew.
   ///
   /// **Throws:** what a listener throws.
-  public func tell(_ event: TrainingEvent) throws { try emit(event) }
+  public func tell(_ event: TrainingEvent) throws {
+    for listener in listeners { try listener.handle(event) }
+  }
 
   /// Runs `body` while averaged weights, where there are any, are in the store.
   public func withAverage<Result>(_ body: () throws -> Result) rethrows -> Result {

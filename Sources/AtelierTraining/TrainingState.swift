@@ -104,9 +104,7 @@ struct TrainingState: Hashable {
     let numbers = Numbers(
       layout: layout, counters: counters, plateaus: plateaus, current: SnapshotNumbers(current),
       lastGood: SnapshotNumbers(lastGood), listeners: listeners)
-    let encoder = JSONEncoder()
-    encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
-    encoder.nonConformingFloatEncodingStrategy = Self.encodingStrategy
+    let encoder = JSONEncoder.ordered()
     let text = String(decoding: try encoder.encode(numbers), as: UTF8.self)
     var file = SafetensorsFile(metadata: ["format": Self.format, "state": text], name: "state")
     try append(current, under: "", to: &file)
@@ -129,25 +127,22 @@ struct TrainingState: Hashable {
       }
     }
   }
+}
 
+extension TrainingState {
   /// Reads a state.
   ///
-  /// - Parameter url: The file.
   /// - Throws: `SafetensorsError` or `TrainingError` that names the file.
   init(readingFrom url: URL) throws {
     let file = try SafetensorsFile.read(from: url)
     guard file.metadata["format"] == Self.format, let text = file.metadata["state"] else {
       throw TrainingError(
         "\(file.name): expected the state of a training (\(Self.format)); "
-          + "received another model file"
-      )
+          + "received another model file")
     }
-    let decoder = JSONDecoder()
-    decoder.nonConformingFloatDecodingStrategy = Self.decodingStrategy
-    let numbers: Numbers
-    do {
-      numbers = try decoder.decode(Numbers.self, from: Data(text.utf8))
-    } catch {
+    guard
+      let numbers = try? JSONDecoder.readingNonFinite.decode(Numbers.self, from: Data(text.utf8))
+    else {
       throw TrainingError("\(file.name): the numbers of the training's state cannot be read")
     }
     guard numbers.current.counters.count == numbers.layout.optimizers.count,
@@ -171,8 +166,7 @@ struct TrainingState: Hashable {
   private static func snapshot(
     _ numbers: SnapshotNumbers, _ layout: Layout, under prefix: String, in file: SafetensorsFile
   ) throws -> TrainingSnapshot {
-    let optimizers = try zip(layout.optimizers, numbers.counters).enumerated().map {
-      index, pair in
+    let optimizers = try zip(layout.optimizers, numbers.counters).enumerated().map { index, pair in
       OptimizerState.Snapshot(
         arrays: try pair.0.slots.map {
           try file.tensor(named: "\(prefix)optimizers/\(index)/\($0)").elements
@@ -185,27 +179,5 @@ struct TrainingState: Hashable {
       average: file.entry(named: average) == nil
         ? nil : try file.tensor(named: average).elements,
       averageUpdates: numbers.averageUpdates)
-  }
-
-  private static let encodingStrategy = JSONEncoder.NonConformingFloatEncodingStrategy
-    .convertToString(positiveInfinity: "inf", negativeInfinity: "-inf", nan: "nan")
-  private static let decodingStrategy = JSONDecoder.NonConformingFloatDecodingStrategy
-    .convertFromString(positiveInfinity: "inf", negativeInfinity: "-inf", nan: "nan")
-}
-
-extension TrainingState {
-  /// Makes a state of its parts.
-  init(
-    layout: Layout, counters: TrainingCounters, plateaus: [PlateauState],
-    current: TrainingSnapshot, lastGood: TrainingSnapshot, best: [Float]?,
-    listeners: [String: String]
-  ) {
-    self.layout = layout
-    self.counters = counters
-    self.plateaus = plateaus
-    self.current = current
-    self.lastGood = lastGood
-    self.best = best
-    self.listeners = listeners
   }
 }

@@ -18,10 +18,6 @@ public struct TrainingStep {
 
   /// Makes a step of optimizers that exist; two steps may share one.
   ///
-  /// - Parameters:
-  ///   - name: The name in reports.
-  ///   - program: A differentiated graph with the scalar output `loss`.
-  ///   - optimizers: What moves the parameters.
   /// - Throws: `TrainingError` when the program has no loss, lacks a gradient, or two optimizers
   ///   move one parameter.
   public init(
@@ -53,14 +49,8 @@ public struct TrainingStep {
     }
   }
 
-  /// Makes a step with one optimizer of its own.
+  /// Makes a step with one optimizer of its own, which moves the trained parameters that `isMoved`.
   ///
-  /// - Parameters:
-  ///   - name: The name in reports.
-  ///   - program: A differentiated graph with the scalar output `loss`.
-  ///   - optimizer: The description of the optimizer.
-  ///   - kernels: Instruction set and threads of the optimizer.
-  ///   - isMoved: Which of the program's trained parameters the optimizer moves.
   /// - Throws: `TrainingError` when the program has no loss or nothing is to be moved.
   public init(
     name: String = "train", program: Program, optimizer: Optimizer,
@@ -74,16 +64,10 @@ public struct TrainingStep {
 }
 
 extension Graph {
-  /// The graph that trains this one: training forms, a loss between an output and a new input, and
-  /// gradients.
+  /// The graph that trains this one: training forms, a loss against a new input, and gradients.
   ///
-  /// The batch size is the one that this graph was traced with.
-  ///
-  /// - Parameters:
-  ///   - loss: The loss.
-  ///   - output: The output that the loss judges; it stays an output.
-  ///   - target: The shape of the new input `target`; nil for the output's own.
-  /// - Returns: A differentiated graph with the outputs `loss` and `output`.
+  /// The batch size is the one that this graph was traced with. The new input `target` has the
+  /// output's own shape unless told otherwise; the outputs are `loss` and `output`.
   /// - Throws: `ShapeError` when there is no such output or the loss does not take the shapes.
   public func training(
     loss: Loss, of output: String = "output", target: Shape? = nil

@@ -1,13 +1,11 @@
 // How noisy a picture is, from the picture alone.
 //
 // Chen, Zhu, Heng: An Efficient Statistical Method for Image Noise Level Estimation (2015): the
-// covariance of small patches has
-// a few large eigenvalues from the picture's structure, and the rest scatter around the noise's
-// variance.
+// covariance of small patches has a few large eigenvalues from the picture's structure, and the
+// rest scatter around the noise's variance.
 // Liu, Tanaka, Okutomi: Single-Image Noise Level Estimation for Blind Denoising (2013): only
-// patches whose gradients noise alone
-// could explain are looked at, so that texture is not taken for noise; what noise could explain
-// follows from the estimate, in turns.
+// patches whose gradients noise alone could explain are looked at, so that texture is not taken for
+// noise; what noise could explain follows from the estimate, in turns.
 
 import AtelierImages
 import AtelierKernels
@@ -16,36 +14,10 @@ import AtelierKernels
 public enum NoiseEstimator {
   /// The noise's deviation in units of 8-bit values, from one channel of a picture.
   ///
-  /// - Parameters:
-  ///   - image: At least 16 pixels on each side, else the result is 0.
-  ///   - channel: Which channel.
-  /// - Returns: 0 for a flat picture; about 0.2 for a natural one without noise.
-  public static func sigma(of image: ByteImage, channel: Int = 0) -> Float {
-    sigma(stored: image, channel: channel)
-  }
-
-  /// The same from one channel of a picture of 16 bits a sample; also in units of 8-bit values.
-  public static func sigma(of image: WordImage, channel: Int = 0) -> Float {
-    sigma(stored: image, channel: channel)
-  }
-
-  /// The mean of what the colour channels of a picture give, or its gray one; alpha is left out.
-  ///
-  /// - Parameter image: At least 16 pixels on each side, else the result is 0.
-  /// - Returns: The noise's deviation in units of 8-bit values.
-  public static func sigma(ofColors image: ByteImage) -> Float { sigma(storedColors: image) }
-
-  /// The same of a picture of 16 bits a sample; also in units of 8-bit values.
-  public static func sigma(ofColors image: WordImage) -> Float { sigma(storedColors: image) }
-
-  package static func sigma<Sample: ImageSample>(storedColors image: Image<Sample>) -> Float {
-    let colors = image.isGray ? 1 : 3
-    let sum = (0..<colors).reduce(Float(0)) { $0 + sigma(stored: image, channel: $1) }
-    return sum / Float(colors)
-  }
-
-  private static func sigma<Sample: ImageSample>(
-    stored image: Image<Sample>, channel: Int
+  /// - Returns: 0 for a flat picture or less than 16 pixels on a side; about 0.2 for a natural one
+  ///   without noise.
+  public static func sigma<Sample: ImageSample>(
+    of image: Image<Sample>, channel: Int = 0
   ) -> Float {
     guard min(image.width, image.height) >= 2 * Patches.side else { return 0 }
     let patches = image.samples.withUnsafeBufferPointer { samples in
@@ -57,13 +29,19 @@ public enum NoiseEstimator {
     return sigma(patches, range: 0...255)
   }
 
-  /// The noise's deviation in the samples' own units.
-  ///
-  /// - Parameters:
-  ///   - samples: One channel, row-major; values outside of what can be stored are not clipped.
-  ///   - width: Columns.
-  ///   - height: Rows.
-  /// - Returns: The deviation; 0 when a side has less than 16 samples.
+  /// The mean of what the colour channels of a picture give, or its gray one; alpha is left out.
+  public static func sigma<Sample: ImageSample>(ofColors image: Image<Sample>) -> Float {
+    let colors = image.isGray ? 1 : 3
+    let sum = (0..<colors).reduce(Float(0)) { $0 + sigma(of: image, channel: $1) }
+    return sum / Float(colors)
+  }
+
+  package static func sigma<Sample: ImageSample>(storedColors image: Image<Sample>) -> Float {
+    sigma(ofColors: image)
+  }
+
+  /// The noise's deviation in the own units of one channel's row-major samples, which are not
+  /// clipped; 0 when a side has less than 16 samples.
   public static func sigma(samples: [Float], width: Int, height: Int) -> Float {
     precondition(samples.count == width * height, "the samples do not fill the picture")
     guard min(width, height) >= 2 * Patches.side else { return 0 }
@@ -116,8 +94,7 @@ private struct Patches {
   static let size = side * side
   /// No more patches than these are cut out.
   private static let most = 50_000
-  /// The gradient energy that a patch of noise of deviation 1 hardly ever exceeds: mean 48 and
-  /// three deviations of 10.
+  /// The gradient energy that noise of deviation 1 hardly exceeds: mean 48, three deviations of 10.
   static let largestEnergyOfNoise: Float = 78
 
   let count: Int
@@ -187,8 +164,7 @@ private struct Patches {
     let size = Self.size
     let mean = mean(of: chosen)
     var products = [Double](repeating: 0, count: size * size)
-    // Sums of 256 products in single precision run at vector speed; doubles take them up before
-    // they lose digits.
+    // Single precision sums 256 products at vector speed; doubles take them before digits are lost.
     var block = [Float](repeating: 0, count: size * size)
     var four = [Float](repeating: 0, count: 4 * size)
     samples.withUnsafeBufferPointer { samples in

@@ -1,15 +1,16 @@
-// The course's denoising autoencoder: convolution and max pooling down, mirrored unpooling and convolution up, no skips.
+// The course's denoising autoencoder: max pooling down, mirrored unpooling up, no skips.
 //
-// Vincent, Larochelle, Bengio, Manzagol: Extracting and Composing Robust Features with Denoising Autoencoders (2008);
-// unpooling through switches: Zeiler and Fergus, Visualizing and Understanding Convolutional Networks (2014).
+// Vincent, Larochelle, Bengio, Manzagol: Extracting and Composing Robust Features with Denoising
+// Autoencoders (2008); unpooling through switches: Zeiler and Fergus, Visualizing and Understanding
+// Convolutional Networks (2014).
 
 import AtelierEngine
 import AtelierKernels
 
 /// An encoder of convolutions and max pools and a decoder that mirrors it.
 ///
-/// All four unpoolings have exactly the same number of parameters: `transposed` replaces an unpooling and the 3×3 convolution
-/// after it by one 3×3 transposed convolution of stride 2.
+/// All four unpoolings have exactly the same number of parameters: `transposed` replaces an
+/// unpooling and the 3×3 convolution after it by one 3×3 transposed convolution of stride 2.
 public struct ConvolutionalAutoencoder: Architecture {
   public static let name = "autoencoder"
   /// Image channels: 1 gray, 3 RGB.
@@ -53,15 +54,10 @@ public struct ConvolutionalAutoencoder: Architecture {
   ) -> SymbolicTensor {
     let activation: Activation = isLast ? .identity : .relu
     let name = "decoder\(level)"
-    var x = input
-    switch unpooling {
-    case .transposed:
+    guard let x = unpooling.unpooled(input, level: level) else {
       return TransposedConvolution2D(
         filters: filters, kernel: 3, stride: 2, padding: .same, activation: activation, name: name
-      )(x)
-    case .max: x = MaxUnpool2D(mirroring: "pool\(level)", name: "unpool\(level)")(x)
-    case .nearest: x = NearestUnpool2D(window: 2, name: "unpool\(level)")(x)
-    case .nails: x = BedOfNailsUnpool2D(window: 2, name: "unpool\(level)")(x)
+      )(input)
     }
     return Convolution2D(filters: filters, kernel: 3, activation: activation, name: name)(x)
   }

@@ -15,7 +15,7 @@ public enum DenoiserArchitecture: Sendable, Hashable, Codable {
   /// FFDNet.
   case ffdnet(FFDNet)
 
-  /// The architecture of a name with its default hyper-parameters; nil when there is none of that name.
+  /// The architecture of a name with its default hyper-parameters; nil when there is none.
   public init?(name: String, channels: Int, unpooling: Unpooling = .max, widths: [Int]? = nil) {
     switch name {
     case ConvolutionalAutoencoder.name:

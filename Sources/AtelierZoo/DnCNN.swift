@@ -1,6 +1,7 @@
 // DnCNN: a plain stack of 3×3 convolutions with batch normalization that predicts the noise.
 //
-// Zhang, Zuo, Chen, Meng, Zhang: Beyond a Gaussian Denoiser: Residual Learning of Deep CNN for Image Denoising (2017).
+// Zhang, Zuo, Chen, Meng, Zhang: Beyond a Gaussian Denoiser: Residual Learning of Deep CNN for
+// Image Denoising (2017).
 
 import AtelierEngine
 import AtelierKernels
@@ -36,7 +37,8 @@ public struct DnCNN: Architecture {
         x = Convolution2D(
           filters: width, kernel: 3, hasBias: false, initializer: .heNormal, name: "conv\(layer)")(
             x)
-        // The momentum that the authors' own code uses; with PyTorch's default the validation jumps.
+        // The momentum that the authors' own code uses; with PyTorch's default the validation
+        // jumps.
         x = BatchNormalization(epsilon: 1e-4, momentum: 0.05, name: "norm\(layer)")(x)
         x = Activate(.relu, name: "relu\(layer)")(x)
       }

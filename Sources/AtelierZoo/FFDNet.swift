@@ -1,11 +1,13 @@
-// FFDNet: DnCNN's stack at half size on shuffled pixels with a noise-level map, 4.6 times cheaper at equal quality.
+// FFDNet: DnCNN's stack at half size on shuffled pixels, 4.6 times cheaper at equal quality.
 //
-// Zhang, Zuo, Zhang: FFDNet: Toward a Fast and Flexible Solution for CNN based Image Denoising (2018).
+// Zhang, Zuo, Zhang: FFDNet: Toward a Fast and Flexible Solution for CNN based Image Denoising
+// (2018).
 
 import AtelierEngine
 import AtelierKernels
 
-/// Inputs: `input` [N, H, W, channels] in [0, 1] and `noise` [N, H, W, 1], the noise's deviation on the same scale.
+/// Inputs: `input` [N, H, W, channels] in [0, 1], `noise` [N, H, W, 1], its deviation in that
+/// scale.
 public struct FFDNet: Architecture {
   public static let name = "ffdnet"
   /// Image channels: 1 gray, 3 RGB.
@@ -35,8 +37,7 @@ public struct FFDNet: Architecture {
       let halved = noise.applying(Subsample(window: 2), name: "noise_half", layerType: "Subsample")
       var x = concatenate(SpaceToDepth2D(block: 2, name: "unshuffle")(image), halved)
       for layer in 1..<depth {
-        x = Convolution2D(
-          filters: width, kernel: 3, activation: .relu, name: "conv\(layer)")(x)
+        x = Convolution2D(filters: width, kernel: 3, activation: .relu, name: "conv\(layer)")(x)
       }
       x = Convolution2D(filters: 4 * channels, kernel: 3, name: "conv\(depth)")(x)
       builder.output("output", PixelShuffle2D(block: 2, name: "shuffle")(x))

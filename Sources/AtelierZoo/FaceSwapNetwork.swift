@@ -1,7 +1,9 @@
-// Face swap: one encoder for both faces and a decoder for each; what A's decoder has learnt to draw, it draws in B's pose.
+// Face swap: one encoder for both faces and a decoder for each; what A's decoder has learnt to
+// draw, it draws in B's pose.
 //
-// The design is that of the deepfakes code of December 2017 (an autoencoder pair with a shared encoder; pixel shuffle after Shi
-// and others: Real-Time Single Image and Video Super-Resolution Using an Efficient Sub-Pixel Convolutional Neural Network, 2016).
+// The design is that of the deepfakes code of December 2017 (an autoencoder pair with a shared
+// encoder; pixel shuffle after Shi and others: Real-Time Single Image and Video Super-Resolution
+// Using an Efficient Sub-Pixel Convolutional Neural Network, 2016).
 
 import AtelierEngine
 import AtelierKernels
@@ -22,8 +24,8 @@ public enum SwapFace: String, Sendable, Hashable, Codable, CaseIterable {
 
 /// A shared encoder and two decoders, by design and size.
 ///
-/// Pictures are [N, side, side, 3] in [0, 1]. Parameters have the same names in every graph (`encoder/…`, `a/…`, `b/…`), so one
-/// `ParameterStore` for the training graph serves all others.
+/// Pictures are [N, side, side, 3] in [0, 1]. Parameters have the same names in every graph
+/// (`encoder/…`, `a/…`, `b/…`), so one `ParameterStore` for the training graph serves all others.
 public struct FaceSwapNetwork: Sendable, Hashable, Codable {
   /// The designs.
   public enum Design: String, Sendable, Hashable, Codable, CaseIterable {
@@ -55,14 +57,11 @@ public struct FaceSwapNetwork: Sendable, Hashable, Codable {
     self.hasMask = hasMask
   }
 
-  /// Makes one person out of another: inputs `input`, outputs `output` and, with a mask, `mask` [N, side, side, 1].
+  /// Makes one person out of another: inputs `input`, outputs `output` and, with a mask, `mask`
+  /// [N, side, side, 1].
   ///
-  /// - Parameters:
-  ///   - batch: Faces at once.
-  ///   - face: Whose decoder draws.
-  ///   - matchesCodes: Whether the code goes through an affine map from the other person's codes to this one's, a dense layer
-  ///     `a/match` or `b/match`.
-  /// - Returns: The graph with the encoder and this decoder alone.
+  /// With `matchesCodes` the code goes through an affine map from the other person's codes to this
+  /// one's, a dense layer `a/match` or `b/match`. The graph has the encoder and this decoder alone.
   /// - Throws: `ShapeError` when the design does not take the side.
   public func conversionGraph(
     batch: Int, to face: SwapFace, matchesCodes: Bool = false
@@ -71,30 +70,22 @@ public struct FaceSwapNetwork: Sendable, Hashable, Codable {
     return try Graph.trace { builder in
       let code = parts.narrowing(builder.input("input", shape(batch)))
       let matched = matchesCodes ? parts.matching(face, code) : code
-      let drawn = parts.decoder(face)(parts.widening(matched))
-      builder.output("output", drawn.picture)
-      if let mask = drawn.mask { builder.output("mask", mask) }
+      output(parts.decoder(face)(parts.widening(matched)), "", builder)
     }
   }
 
-  /// Draws each input by both decoders, as previews need it: input `input`, outputs `output_a`, `output_b` (and `mask_a`, `mask_b`).
+  /// Draws each input by both decoders, as previews need it: input `input`, outputs `output_a`,
+  /// `output_b` (and `mask_a`, `mask_b`), and with `matchesCodes` `swap_a` and `swap_b`, drawn of
+  /// matched codes; the encoder runs once.
   ///
-  /// - Parameters:
-  ///   - batch: Faces at once.
-  ///   - matchesCodes: Whether there are also outputs `swap_a` and `swap_b`, drawn of matched codes.
-  /// - Returns: The graph; the encoder runs once.
   /// - Throws: `ShapeError` when the design does not take the side.
-  public func previewGraph(
-    batch: Int, matchesCodes: Bool = false
-  ) throws(ShapeError) -> Graph {
+  public func previewGraph(batch: Int, matchesCodes: Bool = false) throws(ShapeError) -> Graph {
     let parts = try parts()
     return try Graph.trace { builder in
       let code = parts.narrowing(builder.input("input", shape(batch)))
       let wide = parts.widening(code)
       for face in SwapFace.allCases {
-        let drawn = parts.decoder(face)(wide)
-        builder.output("output_\(face.rawValue)", drawn.picture)
-        if let mask = drawn.mask { builder.output("mask_\(face.rawValue)", mask) }
+        output(parts.decoder(face)(wide), "_\(face.rawValue)", builder)
         guard matchesCodes else { continue }
         let matched = parts.widening(parts.matching(face, code))
         builder.output("swap_\(face.rawValue)", parts.decoder(face)(matched).picture)
@@ -102,10 +93,8 @@ public struct FaceSwapNetwork: Sendable, Hashable, Codable {
     }
   }
 
-  /// The codes of faces: input `input`, output `code` [N, units].
+  /// The codes of faces, by the narrowing half of the encoder: `input` to `code` [N, units].
   ///
-  /// - Parameter batch: Faces at once.
-  /// - Returns: The graph with the narrowing half of the encoder alone.
   /// - Throws: `ShapeError` when the design does not take the side.
   public func codeGraph(batch: Int) throws(ShapeError) -> Graph {
     let parts = try parts()
@@ -114,16 +103,12 @@ public struct FaceSwapNetwork: Sendable, Hashable, Codable {
     }
   }
 
-  /// The autoencoders of one or both people: inputs `a`, `b`, outputs `output_a`, `output_b` (and `mask_a`, `mask_b`).
+  /// The autoencoders of one or both people: inputs `a`, `b`, outputs `output_a`, `output_b` (and
+  /// `mask_a`, `mask_b`).
   ///
-  /// - Parameters:
-  ///   - batch: Faces of each person at once.
-  ///   - faces: Whose; both share one run of the encoder.
-  ///   - isEncoderFrozen: Whether training leaves the encoder as it is.
-  ///   - cycles: Whether each person's autoencoder also runs on the inputs `swapped_a` and `swapped_b`, which give the outputs
-  ///     `cycle_a` and `cycle_b`.
-  ///   - joins: Whether the shared encoder runs once on all faces; results are the same.
-  /// - Returns: The graph.
+  /// With `cycles` each person's autoencoder also runs on the inputs `swapped_a` and `swapped_b`,
+  /// which give the outputs `cycle_a` and `cycle_b`. Where it `joins`, the shared encoder runs once
+  /// on all faces; results are the same.
   /// - Throws: `ShapeError` when the design does not take the side or `faces` is empty.
   public func reconstructionGraph(
     batch: Int, faces: [SwapFace] = SwapFace.allCases, isEncoderFrozen: Bool = false,
@@ -136,9 +121,7 @@ public struct FaceSwapNetwork: Sendable, Hashable, Codable {
     let graph = try Graph.trace { builder in
       for face in faces {
         let code = parts.encoder(builder.input(face.rawValue, shape(batch)))
-        let drawn = parts.decoder(face)(code)
-        builder.output("output_\(face.rawValue)", drawn.picture)
-        if let mask = drawn.mask { builder.output("mask_\(face.rawValue)", mask) }
+        output(parts.decoder(face)(code), "_\(face.rawValue)", builder)
         guard cycles else { continue }
         let swapped = parts.encoder(builder.input("swapped_\(face.rawValue)", shape(batch)))
         builder.output("cycle_\(face.rawValue)", parts.decoder(face)(swapped).picture)
@@ -149,24 +132,19 @@ public struct FaceSwapNetwork: Sendable, Hashable, Codable {
 
   /// The differentiated graph of a training step.
   ///
-  /// Inputs: `a` and `b`, the warped faces; `target_a` and `target_b`, what they should become; with a mask `target_mask_a` and
-  /// `target_mask_b` [N, side, side, 1]; with a priority `features_a` and `features_b`, 1 where eyes and mouth are, else 0. Outputs: `loss`, the sum over the people, `loss_a` and `loss_b`, the pictures' parts
-  /// alone, `error_a` and `error_b`, the pictures' mean absolute errors, and those of `reconstructionGraph`. Joint mode trains both; sequential mode trains `[.a]`, then `[.b]` with a frozen
-  /// encoder, on the same store.
+  /// Inputs: `a` and `b`, the warped faces; `target_a` and `target_b`, what they should become;
+  /// with a mask `target_mask_a` and `target_mask_b` [N, side, side, 1]; with a priority
+  /// `features_a` and `features_b`, 1 where eyes and mouth are, else 0. Outputs: `loss`, the sum
+  /// over the people, `loss_a` and `loss_b`, the pictures' parts alone, `error_a` and `error_b`,
+  /// the pictures' mean absolute errors, and those of `reconstructionGraph`. Joint mode trains
+  /// both; sequential mode trains `[.a]`, then `[.b]` with a frozen encoder, on the same store.
   ///
-  /// - Parameters:
-  ///   - batch: Faces of each person at once.
-  ///   - faces: Whose autoencoders train.
-  ///   - isEncoderFrozen: Whether the encoder stays as it is.
-  ///   - loss: Of picture and target.
-  ///   - maskWeight: The factor of the mask's absolute error.
-  ///   - featurePriority: How many times absolute errors of eyes and mouth count; 1 leaves `features_a` and `features_b` out.
-  ///   - cycleWeight: The factor of the loss of `swapped_a` through A's autoencoder against `target_a`, where `swapped_a` is what
-  ///     B's decoder draws of A, and the same of B; 0 leaves these inputs out. It is back-translation: the encoder learns that the
-  ///     other's drawn face means the same pose (Lample and others: Unsupervised Machine Translation Using Monolingual Corpora
-  ///     Only, 2018).
-  ///   - joins: Whether the shared encoder runs once on all faces.
-  /// - Returns: The graph.
+  /// `maskWeight` is the factor of the mask's absolute error; absolute errors of eyes and mouth
+  /// count `featurePriority` times, 1 leaves `features_a` and `features_b` out. `cycleWeight` is
+  /// the factor of the loss of `swapped_a` through A's autoencoder against `target_a`, where
+  /// `swapped_a` is what B's decoder draws of A, and the same of B; 0 leaves these inputs out. It
+  /// is back-translation: the encoder learns that the other's drawn face means the same pose
+  /// (Lample and others: Unsupervised Machine Translation Using Monolingual Corpora Only, 2018).
   /// - Throws: `ShapeError` when the design does not take the side or `faces` is empty.
   public func trainingGraph(
     batch: Int, faces: [SwapFace] = SwapFace.allCases, isEncoderFrozen: Bool = false,
@@ -200,6 +178,12 @@ public struct FaceSwapNetwork: Sendable, Hashable, Codable {
       }
       if let total { builder.output("loss", total) }
     }.differentiated()
+  }
+
+  /// Makes a picture, and a mask where there is one, outputs whose names end in `suffix`.
+  private func output(_ drawn: DrawnFace, _ suffix: String, _ builder: GraphBuilder) {
+    builder.output("output\(suffix)", drawn.picture)
+    if let mask = drawn.mask { builder.output("mask\(suffix)", mask) }
   }
 
   private func shape(_ batch: Int) -> Shape {

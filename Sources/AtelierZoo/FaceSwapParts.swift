@@ -56,8 +56,8 @@ struct FaceSwapParts {
     return { PixelShuffle2D(name: "\(name)/shuffle")(convolution($0)) }
   }
 
-  /// The picture's convolution with its sigmoid, and the mask's: one more channel with weights of its own, so that models with
-  /// and without a mask name the rest alike.
+  /// The picture's convolution with its sigmoid, and the mask's: one more channel with weights of
+  /// its own, so that models with and without a mask name the rest alike.
   private static func heads(
     _ face: SwapFace, kernel: Extent, padding: Padding, hasMask: Bool
   ) -> Decoder {
@@ -73,8 +73,8 @@ struct FaceSwapParts {
 
   /// The network of 2017: `width` is the first convolution's filters, 128 in the original.
   ///
-  /// Four 5×5 convolutions of stride 2, two dense layers without activation, one upscale; the decoders three more and a 5×5
-  /// convolution.
+  /// Four 5×5 convolutions of stride 2, two dense layers without activation, one upscale; the
+  /// decoders three more and a 5×5 convolution.
   static func original(width: Int, hasMask: Bool, isFrozen: Bool) -> FaceSwapParts {
     let trains = !isFrozen
     let downs = (0..<4).map { level in
@@ -111,8 +111,9 @@ struct FaceSwapParts {
     return { $0 + second(first($0)) }
   }
 
-  /// The CPU's design: 3×3 convolutions of stride 2 down to 4×4×128, a dense bottleneck of 192, 8×8×96 for the decoders, which
-  /// double with residual blocks between; 128 pixels have one level more on each side.
+  /// The CPU's design: 3×3 convolutions of stride 2 down to 4×4×128, a dense bottleneck of 192,
+  /// 8×8×96 for the decoders, which double with residual blocks between; 128 pixels have one level
+  /// more on each side.
   static func slim(side: Int, hasMask: Bool, isFrozen: Bool) -> FaceSwapParts {
     let trains = !isFrozen
     let widths = side == 128 ? [16, 32, 64, 128, 128] : [32, 64, 128, 128]

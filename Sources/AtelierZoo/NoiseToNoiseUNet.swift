@@ -1,11 +1,12 @@
-// The U-Net of Noise2Noise: max pooling down, nearest unpooling up, skips at every level, no normalization.
+// The U-Net of Noise2Noise: max pooling down, nearest unpooling up, skips, no normalization.
 //
-// Lehtinen, Munkberg, Hasselgren, Laine, Karras, Aittala, Aila: Noise2Noise: Learning Image Restoration without Clean Data (2018).
+// Lehtinen, Munkberg, Hasselgren, Laine, Karras, Aittala, Aila: Noise2Noise: Learning Image
+// Restoration without Clean Data (2018).
 
 import AtelierEngine
 import AtelierKernels
 
-/// The Noise2Noise autoencoder: 3×3 convolutions with leaky ReLU 0.1, five levels of 48 features, decoders of 96.
+/// 3×3 convolutions with leaky ReLU 0.1, five levels of 48 features, decoders of 96.
 public struct NoiseToNoiseUNet: Architecture {
   public static let name = "unet"
   /// Image channels: 1 gray, 3 RGB.
@@ -51,8 +52,7 @@ public struct NoiseToNoiseUNet: Architecture {
         x = convolve(x, isLast ? width * 4 / 3 : width * 2, "dec_conv\(level)a")
         x = convolve(x, isLast ? width * 2 / 3 : width * 2, "dec_conv\(level)b")
       }
-      builder.output(
-        "output", Convolution2D(filters: channels, kernel: 3, name: "dec_conv0")(x))
+      builder.output("output", Convolution2D(filters: channels, kernel: 3, name: "dec_conv0")(x))
     }
   }
 }

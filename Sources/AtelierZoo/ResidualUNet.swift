@@ -1,13 +1,15 @@
-// DRUNet's form: a U-Net of residual blocks with strided convolution down, transposed convolution up and a noise-level map.
+// DRUNet's form: residual blocks, strided down, transposed up, a noise-level map.
 //
-// Zhang, Li, Zuo, Zhang, Van Gool, Timofte: Plug-and-Play Image Restoration with Deep Denoiser Prior (2021).
+// Zhang, Li, Zuo, Zhang, Van Gool, Timofte: Plug-and-Play Image Restoration with Deep Denoiser
+// Prior (2021).
 
 import AtelierEngine
 import AtelierKernels
 
-/// A residual U-Net without biases that reads the image and a map of the noise level, and adds its correction to the image.
+/// A residual U-Net without biases that adds its correction to the image.
 ///
-/// Inputs: `input` [N, H, W, channels] in [0, 1] and `noise` [N, H, W, 1], the noise's deviation on the same scale.
+/// Inputs: `input` [N, H, W, channels] in [0, 1] and `noise` [N, H, W, 1], the map of the noise's
+/// deviation on the same scale.
 public struct ResidualUNet: Architecture {
   public static let name = "residual-unet"
   /// Image channels: 1 gray, 3 RGB.
@@ -28,10 +30,9 @@ public struct ResidualUNet: Architecture {
 
   /// Two 3×3 kernels a block and side at each level's scale, plus head, tail and resampling.
   public var receptiveRadius: Int {
-    2
-      + widths.indices.reduce(0) { sum, level in
-        sum + (level == widths.count - 1 ? 1 : 2) * (2 * blocks + 1) << level
-      }
+    widths.indices.reduce(2) { sum, level in
+      sum + (level == widths.count - 1 ? 1 : 2) * (2 * blocks + 1) << level
+    }
   }
 
   public func graph(batch: Int, height: Int, width: Int) throws(ShapeError) -> Graph {
@@ -59,7 +60,8 @@ public struct ResidualUNet: Architecture {
     }
   }
 
-  /// A 3×3 convolution without bias, started small: variance 1 / (3 · in), PyTorch's default, so that residual sums stay tame.
+  /// A 3×3 convolution without bias, started small: variance 1 / (3 · in), PyTorch's default, so
+  /// that residual sums stay tame.
   private func convolution(
     _ filters: Int, _ name: String, activation: Activation = .identity
   ) -> Convolution2D {

@@ -3,12 +3,6 @@
 import Foundation
 import Synchronization
 
-#if canImport(Glibc)
-import Glibc
-#elseif canImport(Darwin)
-import Darwin
-#endif
-
 /// An open file to which whole records are appended, from any thread.
 final class AppendingFile: Sendable {
   /// How an `AppendingFile` comes to its file.
@@ -85,18 +79,7 @@ final class AppendingFile: Sendable {
   ///
   /// Precondition: the range lies in the file.
   func read(at offset: Int, count: Int) throws(FileError) -> [UInt8] {
-    var code: Int32 = 0
-    let bytes = [UInt8](unsafeUninitializedCapacity: count) { buffer, filled in
-      while filled < count {
-        let received = pread(
-          descriptor, buffer.baseAddress.map { $0 + filled }, count - filled,
-          off_t(offset + filled))
-        if received < 0, errno == EINTR { continue }
-        if received < 0 { code = errno }
-        guard received > 0 else { return }
-        filled += received
-      }
-    }
+    let (bytes, code) = AtomicFile.read(descriptor, at: offset, count: count)
     guard bytes.count == count else { throw FileError(url, "read", code: code == 0 ? EIO : code) }
     return bytes
   }
@@ -107,8 +90,7 @@ final class AppendingFile: Sendable {
     guard code == 0 else { throw FileError(url, "sync", code: code) }
   }
 
-  /// The length of the file up to and with its last newline: what remains when a torn last line is
-  /// cut.
+  /// The length up to and with the last newline: what remains when a torn last line is cut.
   func lengthOfWholeLines() throws(FileError) -> Int {
     var end = length
     while end > 0 {

@@ -3,21 +3,13 @@
 import Foundation
 import Synchronization
 
-#if canImport(Glibc)
-import Glibc
-#elseif canImport(Darwin)
-import Darwin
-#endif
-
-/// Replaces files so that at any instant, power failure included, the former or the new content is
-/// there whole.
+/// Replaces files so that at any instant, power failure included, the former or the new is whole.
 public enum AtomicFile {
   private static let counter = Atomic<UInt64>(0)
   private static let suffix = ".partial"
   private static let prefix = ".atelier-"
 
-  /// Tells this process's files from those of a dead process that had the same number (usual in
-  /// containers).
+  /// Tells this process's files from a dead one's of the same number (usual in containers).
   private static let token = String(UInt64.random(in: 0...UInt64.max), radix: 36)
 
   /// Writes `data` beside `url`, syncs it, renames it over `url` and syncs the folder.
@@ -46,8 +38,7 @@ public enum AtomicFile {
     try syncFolder(folder)
   }
 
-  /// Syncs a folder's entries, so that files made, renamed or removed in it stay so after a power
-  /// failure.
+  /// Syncs a folder's entries, so that what happened in it stays so after a power failure.
   public static func syncFolder(_ folder: URL) throws(FileError) {
     let descriptor = open(folder.path, O_RDONLY | O_CLOEXEC)
     guard descriptor >= 0 else { throw FileError(folder, "open the folder", code: errno) }
@@ -59,10 +50,8 @@ public enum AtomicFile {
     }
   }
 
-  /// Removes the unfinished files that killed processes left in `folder`; those of living processes
-  /// stay.
-  ///
-  /// - Returns: how many files were removed.
+  /// Removes the unfinished files that killed processes left in `folder` and counts them; those of
+  /// living processes stay.
   @discardableResult
   public static func removeAbandoned(in folder: URL) -> Int {
     let names = (try? FileManager.default.contentsOfDirectory(atPath: folder.path)) ?? []
@@ -98,6 +87,25 @@ public enum AtomicFile {
       }
       return 0
     }
+  }
+
+  /// Reads up to `count` bytes at `offset`, fewer at the end of the file or with an error's number.
+  static func read(
+    _ descriptor: Int32, at offset: Int, count: Int
+  ) -> (bytes: [UInt8], code: Int32) {
+    var code: Int32 = 0
+    let bytes = [UInt8](unsafeUninitializedCapacity: count) { buffer, filled in
+      while filled < count {
+        let received = pread(
+          descriptor, buffer.baseAddress.map { $0 + filled }, count - filled,
+          off_t(offset + filled))
+        if received < 0, errno == EINTR { continue }
+        if received < 0 { code = errno }
+        guard received > 0 else { return }
+        filled += received
+      }
+    }
+    return (bytes, code)
   }
 
   /// Syncs a descriptor to the medium; returns 0 or the error number.

@@ -17,16 +17,11 @@ public enum FileDigest {
     for shift in stride(from: 56, through: 0, by: -8) {
       tail.append(UInt8(truncatingIfNeeded: (UInt64(data.count) * 8) >> UInt64(shift)))
     }
-    data.withUnsafeBytes { bytes in
-      for block in 0..<data.count / 64 {
-        add(
-          UnsafeRawBufferPointer(rebasing: bytes[block * 64..<block * 64 + 64]), &state, &schedule)
-      }
-    }
-    tail.withUnsafeBytes { bytes in
-      for block in 0..<bytes.count / 64 {
-        add(
-          UnsafeRawBufferPointer(rebasing: bytes[block * 64..<block * 64 + 64]), &state, &schedule)
+    for part in [data, Data(tail)] {
+      part.withUnsafeBytes { bytes in
+        for start in stride(from: 0, through: bytes.count - 64, by: 64) {
+          add(UnsafeRawBufferPointer(rebasing: bytes[start..<start + 64]), &state, &schedule)
+        }
       }
     }
     return state.map { String(format: "%08x", $0) }.joined()

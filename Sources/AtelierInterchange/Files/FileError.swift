@@ -2,12 +2,6 @@
 
 import Foundation
 
-#if canImport(Glibc)
-import Glibc
-#elseif canImport(Darwin)
-import Darwin
-#endif
-
 /// A file that could not be read or written; the text is one line that names the file.
 public struct FileError: Error, Hashable, Sendable, CustomStringConvertible {
   /// The file, as the caller named it.
@@ -38,18 +32,21 @@ public struct FileError: Error, Hashable, Sendable, CustomStringConvertible {
 /// A name from a file made fit for an error line: quoted, control characters escaped, at most 80
 /// characters.
 func quoted(_ text: String) -> String {
-  var result = "\""
+  "\"" + fitForLine(text, limit: 80) { "\\u{" + String($0.value, radix: 16) + "}" } + "\""
+}
+
+/// The first `limit` characters of a text, those that do not show replaced.
+func fitForLine(
+  _ text: String, limit: Int, replacing replacement: (Unicode.Scalar) -> String
+) -> String {
+  var result = ""
   for (index, scalar) in text.unicodeScalars.enumerated() {
-    if index == 80 {
-      result += "…"
-      break
-    }
+    if index == limit { return result + "…" }
     switch scalar.properties.generalCategory {
     case .control, .format, .lineSeparator, .paragraphSeparator, .unassigned:
-      result += "\\u{" + String(scalar.value, radix: 16) + "}"
-    default:
-      result.unicodeScalars.append(scalar)
+      result += replacement(scalar)
+    default: result.unicodeScalars.append(scalar)
     }
   }
-  return result + "\""
+  return result
 }

@@ -10,10 +10,8 @@ public struct CSVLogWriter: Sendable {
 
   /// Starts a table: the header alone, in place of any former file.
   ///
-  /// - Parameters:
-  ///   - url: the table.
-  ///   - columns: the names after "step"; none holds a line break.
-  /// - Throws: when the system cannot write it; a former file is untouched then.
+  /// Precondition: no name holds a line break.
+  /// - Throws: When the system cannot write it; a former file is untouched then.
   public init(_ url: URL, columns: [String]) throws(FileError) {
     try self.init(url, columns: columns, content: Data(Self.header(columns).utf8))
   }
@@ -27,12 +25,7 @@ public struct CSVLogWriter: Sendable {
   /// Goes on with a table: rows beyond a step and a torn last row are dropped.
   ///
   /// Without a file, starts one.
-  ///
-  /// - Parameters:
-  ///   - url: the table.
-  ///   - columns: the names after "step", as they were when the table began.
-  ///   - step: the last step whose rows stay.
-  /// - Throws: when the header is another or a row does not start with a step.
+  /// - Throws: When the header is another or a row does not start with a step.
   public init(resuming url: URL, columns: [String], through step: Int) throws(FileError) {
     guard FileManager.default.fileExists(atPath: url.path) else {
       try self.init(url, columns: columns)
@@ -80,8 +73,7 @@ public struct CSVLogWriter: Sendable {
   /// Precondition: one value per column.
   public func append(step: Int, _ values: [Double?]) throws(FileError) {
     precondition(
-      values.count == columns.count,
-      "a row has \(columns.count) values; received \(values.count)")
+      values.count == columns.count, "a row has \(columns.count) values; received \(values.count)")
     let fields = values.map { value in value.map { "\(Float($0))" } ?? "" }
     try file.append(Data((["\(step)"] + fields).joined(separator: ",").utf8) + [0x0A])
   }

@@ -21,8 +21,7 @@ package enum CyclicRedundancyCheck {
     }
   }
 
-  /// The checksum as records store it, rotated and offset so that a checksum of checksums stays
-  /// sound.
+  /// The checksum as records store it, rotated and offset, so that one of checksums stays sound.
   package static func masked(_ bytes: some Sequence<UInt8>) -> UInt32 {
     let checksum = checksum(bytes)
     return (checksum >> 15 | checksum << 17) &+ 0xA282_EAD8

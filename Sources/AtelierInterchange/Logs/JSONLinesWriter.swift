@@ -2,21 +2,15 @@
 
 import Foundation
 
-/// Appends values as lines of JSON, one write per line; a line that a kill has torn is cut when the
-/// file is opened again.
-///
-/// Keys are sorted, so equal events give equal bytes. Numbers that JSON lacks are the strings
-/// "nan", "inf" and "-inf".
+/// Appends values as lines of `JSONEncoder.ordered`, one write per line; a line that a kill has
+/// torn is cut when the file is opened again.
 public struct JSONLinesWriter: Sendable {
   private let file: AppendingFile
 
   /// Opens a log or makes it; a torn last line is cut.
   ///
-  /// - Parameters:
-  ///   - url: the log.
-  ///   - length: the bytes to keep of an existing log, as `length` gave them; nil keeps every whole
-  ///     line.
-  /// - Throws: when the file cannot be opened, or `length` is not the end of one of its lines.
+  /// It keeps `length` bytes of an existing log, as `length` gave them; nil keeps every whole line.
+  /// - Throws: When the file cannot be opened, or `length` is not the end of one of its lines.
   public init(_ url: URL, keeping length: Int? = nil) throws(FileError) {
     file = try AppendingFile(url, .newOrExisting)
     guard let length else {
@@ -43,11 +37,7 @@ public struct JSONLinesWriter: Sendable {
   ///
   /// **Throws:** `EncodingError` of the value, or `FileError`; the log is as before then.
   public func append(_ value: some Encodable) throws {
-    let encoder = JSONEncoder()
-    encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
-    encoder.nonConformingFloatEncodingStrategy = .convertToString(
-      positiveInfinity: "inf", negativeInfinity: "-inf", nan: "nan")
-    var line = try encoder.encode(value)
+    var line = try JSONEncoder.ordered().encode(value)
     line.append(UInt8(ascii: "\n"))
     try file.append(line)
   }

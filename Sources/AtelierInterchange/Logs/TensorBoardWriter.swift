@@ -15,12 +15,6 @@
 
 import Foundation
 
-#if canImport(Glibc)
-import Glibc
-#elseif canImport(Darwin)
-import Darwin
-#endif
-
 /// Appends to one event file of a folder that TensorBoard shows; usable from any thread.
 public struct TensorBoardWriter: Sendable {
   /// A picture of an event.
@@ -48,11 +42,8 @@ public struct TensorBoardWriter: Sendable {
 
   /// Makes a new event file `events.out.tfevents.<seconds>.<host>.<process>.<number>` in a folder.
   ///
-  /// - Parameters:
-  ///   - folder: where TensorBoard looks; it must exist.
-  ///   - host: the machine's name; by default the system's.
-  ///   - wallTime: seconds since 1970; by default now.
-  /// - Throws: when the file cannot be made.
+  /// The folder must exist; `host` is by default the system's, `wallTime` in seconds since 1970.
+  /// - Throws: When the file cannot be made.
   public init(
     folder: URL, host: String? = nil, wallTime: Double = Date().timeIntervalSince1970
   ) throws(FileError) {
@@ -75,11 +66,9 @@ public struct TensorBoardWriter: Sendable {
 
   /// Goes on with an event file.
   ///
-  /// - Parameters:
-  ///   - url: the event file.
-  ///   - length: the bytes to keep, as `length` gave them when the state was saved; nil keeps
-  ///     every whole record and cuts what a kill has torn.
-  /// - Throws: when the file cannot be opened, or `length` is not the end of one of its records.
+  /// It keeps `length` bytes, as `length` gave them when the state was saved; nil keeps every whole
+  /// record and cuts what a kill has torn.
+  /// - Throws: When the file cannot be opened, or `length` is not the end of one of its records.
   public init(continuing url: URL, keeping length: Int? = nil) throws(FileError) {
     file = try AppendingFile(url, .existing)
     let end = try Self.endOfRecords(file, limit: length ?? file.length)
@@ -98,13 +87,9 @@ public struct TensorBoardWriter: Sendable {
   /// The bytes of the file; a run state that stores them can go on from here.
   public var length: Int { file.length }
 
-  /// Appends scalars of one step as one event.
+  /// Appends scalars of one step by tag; a slash in a tag groups the charts.
   ///
-  /// - Parameters:
-  ///   - scalars: values by tag; a slash in a tag groups the charts.
-  ///   - step: the step.
-  ///   - wallTime: seconds since 1970; by default now.
-  /// - Throws: when the system cannot write; the file is as before then.
+  /// - Throws: When the system cannot write; the file is as before then.
   public func append(
     _ scalars: KeyValuePairs<String, Float>, step: Int,
     wallTime: Double = Date().timeIntervalSince1970
@@ -112,13 +97,9 @@ public struct TensorBoardWriter: Sendable {
     try append(scalars.map { ($0.key, $0.value) }, step: step, wallTime: wallTime)
   }
 
-  /// Appends scalars of one step as one event.
+  /// Appends scalars of one step by tag, in order, as one event.
   ///
-  /// - Parameters:
-  ///   - scalars: values by tag in order; a slash in a tag groups the charts.
-  ///   - step: the step.
-  ///   - wallTime: seconds since 1970; by default now.
-  /// - Throws: when the system cannot write; the file is as before then.
+  /// - Throws: When the system cannot write; the file is as before then.
   public func append(
     _ scalars: [(tag: String, value: Float)], step: Int,
     wallTime: Double = Date().timeIntervalSince1970
@@ -135,17 +116,11 @@ public struct TensorBoardWriter: Sendable {
     }
   }
 
-  /// Appends a picture.
+  /// Appends a picture under its name in TensorBoard.
   ///
-  /// - Parameters:
-  ///   - picture: the picture.
-  ///   - tag: its name in TensorBoard.
-  ///   - step: the step.
-  ///   - wallTime: seconds since 1970; by default now.
-  /// - Throws: when the system cannot write; the file is as before then.
+  /// - Throws: When the system cannot write; the file is as before then.
   public func append(
-    _ picture: Picture, tag: String, step: Int,
-    wallTime: Double = Date().timeIntervalSince1970
+    _ picture: Picture, tag: String, step: Int, wallTime: Double = Date().timeIntervalSince1970
   ) throws(FileError) {
     try append(wallTime: wallTime, step: step) { event in
       event.message(5) { summary in

@@ -61,12 +61,7 @@ package struct MarkupTree {
 
   /// The first child of an element with this name.
   package func child(_ element: Int, _ name: String) -> Int? {
-    var child = elements[element].firstChild
-    while child >= 0 {
-      if isNamed(child, name) { return child }
-      child = elements[child].nextSibling
-    }
-    return nil
+    children(element).first { isNamed($0, name) }
   }
 
   /// The children of an element.
@@ -112,10 +107,6 @@ private struct Scanner {
 
   var end: Int { bytes.count - 1 }
 
-  init(bytes: [UInt8]) {
-    self.bytes = bytes
-  }
-
   func failure(_ reason: String, at place: Int? = nil) -> MarkupTree.Failure {
     let place = min(place ?? position, end)
     return MarkupTree.Failure(line: 1 + bytes[..<place].count { $0 == 0x0A }, reason: reason)
@@ -125,11 +116,7 @@ private struct Scanner {
     // A byte order mark is allowed.
     if bytes.starts(with: [0xEF, 0xBB, 0xBF]) { position = 3 }
     while position < end {
-      if bytes[position] == UInt8(ascii: "<") {
-        try tag()
-      } else {
-        try text()
-      }
+      if bytes[position] == UInt8(ascii: "<") { try tag() } else { try text() }
     }
     if let last = open.last {
       let name = String(decoding: bytes[elements[last.element].name], as: UTF8.self)

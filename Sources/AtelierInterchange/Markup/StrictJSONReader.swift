@@ -17,11 +17,9 @@ package struct JSONSyntaxError: Error, Hashable {
 /// Reads JSON (RFC 8259) from bytes; refuses what lenient parsers let through.
 ///
 /// Foundation's decoder keeps one of two equal keys in silence; a model file with two tensors of
-/// one name must be refused.
-/// Strings must be valid UTF-8 without lone surrogates, numbers follow the grammar, nesting ends at
-/// `maximumDepth`.
-/// The memory taken is that of the strings that are read, so a large hostile header stays within
-/// its own size.
+/// one name must be refused. Strings must be valid UTF-8 without lone surrogates, numbers follow
+/// the grammar, nesting ends at `maximumDepth`. The memory taken is that of the strings that are
+/// read, so a large hostile header stays within its own size.
 package struct StrictJSONReader {
   /// The deepest nesting that `skipValue` follows.
   package static let maximumDepth = 32
@@ -180,9 +178,7 @@ package struct StrictJSONReader {
     _ character: Unicode.Scalar, expecting expected: String
   ) throws(JSONSyntaxError) {
     skipWhitespace()
-    guard position < bytes.count, bytes[position] == UInt8(ascii: character) else {
-      throw unexpected(expected)
-    }
+    guard peek(character) else { throw unexpected(expected) }
     position += 1
   }
 
@@ -190,7 +186,7 @@ package struct StrictJSONReader {
     isFirst: Bool, closing: Unicode.Scalar
   ) throws(JSONSyntaxError) -> Bool {
     skipWhitespace()
-    if position < bytes.count, bytes[position] == UInt8(ascii: closing) {
+    if peek(closing) {
       position += 1
       return false
     }
@@ -199,8 +195,8 @@ package struct StrictJSONReader {
   }
 
   private mutating func skipLiteral(_ literal: String) throws(JSONSyntaxError) {
-    for byte in literal.utf8 {
-      guard position < bytes.count, bytes[position] == byte else { throw unexpected(literal) }
+    for byte in literal.unicodeScalars {
+      guard peek(byte) else { throw unexpected(literal) }
       position += 1
     }
   }
@@ -208,11 +204,7 @@ package struct StrictJSONReader {
   /// Follows the number grammar: minus?, 0 or digits without a leading 0, fraction?, exponent?.
   private mutating func skipNumber(_ expected: String) throws(JSONSyntaxError) {
     if peek("-") { position += 1 }
-    if peek("0") {
-      position += 1
-    } else {
-      try skipDigits(expected)
-    }
+    if peek("0") { position += 1 } else { try skipDigits(expected) }
     if peek(".") {
       position += 1
       try skipDigits("a digit after the decimal point")
@@ -222,16 +214,16 @@ package struct StrictJSONReader {
       if peek("+") || peek("-") { position += 1 }
       try skipDigits("a digit of the exponent")
     }
-    if position < bytes.count, Self.digits.contains(bytes[position]) {
-      throw unexpected("a number without a leading 0")
-    }
+    if isAtDigit { throw unexpected("a number without a leading 0") }
   }
 
   private mutating func skipDigits(_ expected: String) throws(JSONSyntaxError) {
-    guard position < bytes.count, Self.digits.contains(bytes[position]) else {
-      throw unexpected(expected)
-    }
-    while position < bytes.count, Self.digits.contains(bytes[position]) { position += 1 }
+    guard isAtDigit else { throw unexpected(expected) }
+    while isAtDigit { position += 1 }
+  }
+
+  private var isAtDigit: Bool {
+    position < bytes.count && Self.digits.contains(bytes[position])
   }
 
   private func peek(_ character: Unicode.Scalar) -> Bool {
@@ -275,8 +267,7 @@ package struct StrictJSONReader {
   }
 
   private func loneSurrogate(_ start: Int) -> JSONSyntaxError {
-    JSONSyntaxError(
-      message: "expected a pair of surrogates, received one alone", position: start)
+    JSONSyntaxError(message: "expected a pair of surrogates, received one alone", position: start)
   }
 
   private mutating func fourHexDigits() throws(JSONSyntaxError) -> UInt32 {
@@ -303,7 +294,7 @@ package struct StrictJSONReader {
         (0x21..<0x7F).contains(byte)
         ? "\"\(Character(Unicode.Scalar(byte)))\"" : "the byte 0x\(String(byte, radix: 16))"
     }
-    return JSONSyntaxError(
-      message: "expected \(expected), received \(received)", position: position)
+    let message = "expected \(expected), received \(received)"
+    return JSONSyntaxError(message: message, position: position)
   }
 }

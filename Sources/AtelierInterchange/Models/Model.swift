@@ -44,20 +44,17 @@ public struct ModelInformation: Sendable, Hashable, Codable {
 
 /// A trained network as a value: graph, parameters by name, and information.
 public struct Model: Sendable {
-  /// The network for inference; its input sizes are those that it was traced with and can be
-  /// changed by `Graph.reshaped`.
+  /// The network for inference; its input sizes are those of the tracing (see `Graph.reshaped`).
   public let graph: Graph
   /// One tensor per weight and statistic of the graph.
   public let parameters: [String: Tensor]
   /// What one must know to use it.
   public var information: ModelInformation
+}
 
-  /// Makes a model of a graph and the parameters of a store.
+extension Model {
+  /// Makes a model of a graph for inference and the parameters of a store.
   ///
-  /// - Parameters:
-  ///   - graph: A graph for inference.
-  ///   - store: Holds the graph's parameters.
-  ///   - information: What one must know to use it.
   /// - Throws: `ShapeError` when the store lacks a parameter or has it in another shape.
   public init(
     graph: Graph, store: ParameterStore, information: ModelInformation
@@ -69,21 +66,12 @@ public struct Model: Sendable {
       }
       parameters[parameter.name] = tensor
     }
-    self.graph = graph
-    self.parameters = parameters
-    self.information = information
-  }
-
-  init(graph: Graph, parameters: [String: Tensor], information: ModelInformation) {
-    self.graph = graph
-    self.parameters = parameters
-    self.information = information
+    self.init(graph: graph, parameters: parameters, information: information)
   }
 
   /// A store with the model's parameters, for programs.
   ///
-  /// - Throws: `ShapeError` when graph and parameters do not fit, which reading a file has
-  /// excluded.
+  /// - Throws: `ShapeError` when graph and parameters do not fit, which reading has excluded.
   public func store() throws(ShapeError) -> ParameterStore {
     try ParameterStore(for: [graph], seed: 0, startingFrom: parameters)
   }

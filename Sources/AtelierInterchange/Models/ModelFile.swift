@@ -1,14 +1,12 @@
-// Model files: safetensors with the graph and the information as JSON in the metadata. One file is
-// one model.
+// Model files: safetensors with graph and information as JSON in the metadata; one file, one model.
 
 import AtelierEngine
 import Foundation
 
 /// Reading and writing of models.
 ///
-/// Any tool that knows safetensors can read the weights. The metadata holds `format` = `atelier`,
-/// `format_version` = `1`,
-/// `graph` (JSON of `Graph`) and `information` (JSON of `ModelInformation`).
+/// Any tool that knows safetensors can read the weights. The metadata: `format` = `atelier`,
+/// `format_version` = `1`, `graph` (JSON of `Graph`), `information` (JSON of `ModelInformation`).
 public enum ModelFile {
   /// The value of `format`.
   static let format = "atelier"
@@ -25,8 +23,8 @@ public enum ModelFile {
   public enum WeightForm: Sendable {
     /// As they are, 32 bits each.
     case float32
-    /// Large tensors in 16 bits; small ones, such as biases and statistics, as they are. Also a tensor
-    /// with an element that 16 bits cannot hold stays as it is.
+    /// Large tensors in 16 bits; small ones, such as biases and statistics, as they are, and those
+    /// with an element that 16 bits cannot hold.
     case float16
   }
 
@@ -37,27 +35,20 @@ public enum ModelFile {
 
   /// Writes a model beside the path and renames it.
   ///
-  /// - Parameters:
-  ///   - model: The model.
-  ///   - url: The file.
-  ///   - form: How its weights are stored.
   /// - Throws: `FileError` when the file cannot be written; `ShapeError` when `read` would refuse
-  /// the graph.
-  public static func write(
-    _ model: Model, to url: URL, form: WeightForm = .float32
-  ) throws {
+  ///   the graph.
+  public static func write(_ model: Model, to url: URL, form: WeightForm = .float32) throws {
     try file(of: model, form: form).write(to: url)
   }
 
   /// The bytes of a model's file.
-  static func file(
-    of model: Model, form: WeightForm = .float32
-  ) throws -> SafetensorsFile {
+  static func file(of model: Model, form: WeightForm = .float32) throws -> SafetensorsFile {
     try check(model.graph)
     var file = SafetensorsFile(metadata: [
       "format": format, "format_version": String(version),
-      "graph": String(decoding: try encoder.encode(model.graph), as: UTF8.self),
-      "information": String(decoding: try encoder.encode(model.information), as: UTF8.self),
+      "graph": String(decoding: try JSONEncoder.ordered().encode(model.graph), as: UTF8.self),
+      "information": String(
+        decoding: try JSONEncoder.ordered().encode(model.information), as: UTF8.self),
     ])
     for parameter in model.graph.parameters {
       if let tensor = model.parameters[parameter.name] {
@@ -73,34 +64,16 @@ public enum ModelFile {
     return file
   }
 
-  /// JSON in one order; an infinite figure, such as the PSNR of equal pictures, is the text `inf`.
-  private static var encoder: JSONEncoder {
-    let encoder = JSONEncoder()
-    encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes]
-    encoder.nonConformingFloatEncodingStrategy = .convertToString(
-      positiveInfinity: "inf", negativeInfinity: "-inf", nan: "nan")
-    return encoder
-  }
-
-  private static var decoder: JSONDecoder {
-    let decoder = JSONDecoder()
-    decoder.nonConformingFloatDecodingStrategy = .convertFromString(
-      positiveInfinity: "inf", negativeInfinity: "-inf", nan: "nan")
-    return decoder
-  }
-
   /// Reads a model and checks everything in it.
   ///
   /// - Throws: `SafetensorsError` naming the file and what is wrong: not safetensors, not
-  /// Atelier's, a newer version, a graph that no
-  ///   tracing could have made, parameters missing or of another shape.
+  ///   Atelier's, a newer version, a graph no tracing could have made, parameters missing or of
+  ///   another shape.
   public static func read(from url: URL) throws(SafetensorsError) -> Model {
     try model(in: try SafetensorsFile.read(from: url))
   }
 
-  /// Reads a model from memory.
-  ///
-  /// - Throws: `SafetensorsError` as `read(from:)` does.
+  /// Reads a model from memory, as `read(from:)` does.
   public static func read(data: Data, name: String) throws(SafetensorsError) -> Model {
     try model(in: try SafetensorsFile(data: data, name: name))
   }
@@ -122,6 +95,7 @@ public enum ModelFile {
     else { throw fail("expected the metadata graph and information, received one of them at most") }
     let graph: Graph
     let information: ModelInformation
+    let decoder = JSONDecoder.readingNonFinite
     do {
       graph = try decoder.decode(Graph.self, from: Data(graphText.utf8))
       information = try decoder.decode(ModelInformation.self, from: Data(informationText.utf8))
@@ -145,7 +119,7 @@ public enum ModelFile {
   private static func check(_ graph: Graph) throws {
     // The decoded graph is looked at, not the text: a key that stands there twice could show one
     // number here and give another.
-    try checkNumbers(JSONSerialization.jsonObject(with: encoder.encode(graph)))
+    try checkNumbers(JSONSerialization.jsonObject(with: JSONEncoder.ordered().encode(graph)))
     try checkSizes(graph)
     try checkInitializers(graph)
     try graph.validate()
@@ -169,18 +143,7 @@ public enum ModelFile {
 
   /// A message made fit for a line: names from the file may hold anything, at any length.
   private static func oneLine(_ message: String) -> String {
-    var result = String.UnicodeScalarView()
-    for (index, scalar) in message.unicodeScalars.enumerated() {
-      if index == 400 {
-        result.append("…")
-        break
-      }
-      switch scalar.properties.generalCategory {
-      case .control, .format, .lineSeparator, .paragraphSeparator, .unassigned: result.append("?")
-      default: result.append(scalar)
-      }
-    }
-    return String(result)
+    fitForLine(message, limit: 400) { _ in "?" }
   }
 
   /// Throws when a number of the JSON is too large for the shape rules' arithmetic.

@@ -78,24 +78,16 @@ public struct SafetensorsEntry: Hashable, Sendable {
 
   /// Makes an F32 entry; every bit is kept, NaN payloads too.
   public init(name: String, _ tensor: Tensor) {
-    let bytes = [UInt8](unsafeUninitializedCapacity: tensor.count * 4) { buffer, filled in
-      let target = UnsafeMutableRawBufferPointer(buffer)
-      tensor.elements.withUnsafeBufferPointer { source in
-        for index in 0..<source.count {
-          target.storeBytes(
-            of: source[index].bitPattern.littleEndian, toByteOffset: index * 4, as: UInt32.self)
-        }
-      }
-      filled = target.count
-    }
-    self.init(name: name, type: .float32, shape: tensor.shape, bytes: bytes)
+    self.init(
+      name: name, type: .float32, shape: tensor.shape,
+      bytes: littleEndianBytes(tensor.elements.lazy.map(\.bitPattern)))
   }
 
   /// Makes an F16 entry: each element rounded to the nearest half-precision number.
   public init(name: String, halfPrecision tensor: Tensor) {
     self.init(
       name: name, type: .float16, shape: tensor.shape,
-      bytes: littleEndianBytes(tensor.elements.map(\.halfPrecisionBits)))
+      bytes: littleEndianBytes(tensor.elements.lazy.map(\.halfPrecisionBits)))
   }
 
   /// Makes a U8 entry of one axis, as run folders use for opaque state.
@@ -105,8 +97,7 @@ public struct SafetensorsEntry: Hashable, Sendable {
 
   /// Makes an I64 entry of one axis.
   public init(name: String, integers: [Int64]) {
-    self.init(
-      name: name, type: .int64, shape: [integers.count], bytes: littleEndianBytes(integers))
+    self.init(name: name, type: .int64, shape: [integers.count], bytes: littleEndianBytes(integers))
   }
 
   /// Makes a U64 entry of one axis, as for counters and the state of random generators.
@@ -174,13 +165,18 @@ public struct SafetensorsEntry: Hashable, Sendable {
 }
 
 /// The bytes of integers, least significant first.
-func littleEndianBytes<Integer: FixedWidthInteger>(_ values: [Integer]) -> [UInt8] {
-  var bytes: [UInt8] = []
-  bytes.reserveCapacity(values.count * MemoryLayout<Integer>.size)
-  for value in values {
-    withUnsafeBytes(of: value.littleEndian) { bytes.append(contentsOf: $0) }
+func littleEndianBytes<Integer: FixedWidthInteger>(_ values: some Collection<Integer>) -> [UInt8] {
+  let width = MemoryLayout<Integer>.size
+  let count = values.count * width
+  return [UInt8](unsafeUninitializedCapacity: count) { buffer, filled in
+    let target = UnsafeMutableRawBufferPointer(buffer)
+    var offset = 0
+    for value in values {
+      target.storeBytes(of: value.littleEndian, toByteOffset: offset, as: Integer.self)
+      offset += width
+    }
+    filled = count
   }
-  return bytes
 }
 
 extension Float {

@@ -21,20 +21,12 @@ public struct SafetensorsError: Error, Hashable, Sendable, CustomStringConvertib
   /// What was expected and what was received.
   public let message: String
   /// The byte of the file where the fault lies, or nil when there is no such byte.
-  public let position: Int?
+  public private(set) var position: Int?
 
   /// The file, the place and the message on one line.
   public var description: String {
     let place = position.map { " at byte \($0)" } ?? ""
     return "\(file)\(place): \(message)"
-  }
-
-  /// Makes an error with its parts.
-  public init(file: String, reason: Reason, message: String, position: Int? = nil) {
-    self.file = file
-    self.reason = reason
-    self.message = message
-    self.position = position
   }
 
   /// Makes the error of a file that breaks the format at a byte.

@@ -18,12 +18,6 @@
 import AtelierEngine
 import Foundation
 
-#if canImport(Glibc)
-import Glibc
-#elseif canImport(Darwin)
-import Darwin
-#endif
-
 /// A model file in memory: text metadata and named tensors in order.
 public struct SafetensorsFile: Sendable {
   /// Free text by key: here the model's graph, preprocessing, class names and protocol.
@@ -35,28 +29,20 @@ public struct SafetensorsFile: Sendable {
 
   private var indices: [String: Int] = [:]
 
-  /// Makes a file without tensors.
-  ///
-  /// - Parameters:
-  ///   - metadata: free text by key.
-  ///   - name: the name that errors give.
+  /// Makes a file without tensors; errors give its name.
   public init(metadata: [String: String] = [:], name: String = "model") {
     self.metadata = metadata
     self.name = name
   }
 
-  /// Reads a file from memory.
-  ///
-  /// **Throws:** when the bytes break the format; the error names the byte.
+  /// Reads a file from memory; the error of bytes that break the format names the byte.
   public init(data: Data, name: String) throws(SafetensorsError) {
     try self.init(source: .memory(data), name: name)
   }
 
-  /// Reads a file.
+  /// Reads a file, whose header is held against its size before memory is taken for either.
   ///
-  /// Its header is held against the file's size before memory is taken for either.
-  /// **Throws:** when the file cannot be read or breaks the format; the error names the file and
-  /// the byte.
+  /// **Throws:** when it cannot be read or breaks the format; the error names file and byte.
   public static func read(from url: URL) throws(SafetensorsError) -> SafetensorsFile {
     let name = url.relativePath
     func unreadable(_ code: Int32) -> SafetensorsError {
@@ -135,57 +121,41 @@ public struct SafetensorsFile: Sendable {
 
   /// A float tensor by name; F16, BF16 and F64 are converted.
   ///
-  /// - Parameters:
-  ///   - name: the tensor's name.
-  ///   - shape: the shape that it must have, or nil for any.
-  /// - Returns: the shape and the floats.
-  /// - Throws: when the tensor is not there, has another shape, or does not hold floats.
+  /// - Throws: When the tensor is not there, has not the shape asked for, or does not hold floats.
   public func tensor(named name: String, shape: Shape? = nil) throws(SafetensorsError) -> Tensor {
     let entry = try present(name)
     if let shape, shape != entry.shape {
       throw mismatch("tensor \(quoted(name)): expected the shape \(shape), received \(entry.shape)")
     }
-    guard let floats = entry.floats else {
-      throw mismatch(
-        "tensor \(quoted(name)): expected F32, F16, BF16 or F64, received \(entry.type.rawValue)")
-    }
-    return Tensor(entry.shape, floats)
+    return Tensor(entry.shape, try elements(name, "F32, F16, BF16 or F64") { $0.floats })
   }
 
   /// The raw bytes of a U8 tensor by name.
   ///
   /// **Throws:** when the tensor is not there or of another type.
   public func bytes(named name: String) throws(SafetensorsError) -> [UInt8] {
-    let entry = try present(name)
-    guard entry.type == .uint8 else {
-      throw mismatch("tensor \(quoted(name)): expected U8, received \(entry.type.rawValue)")
-    }
-    return entry.bytes
+    try elements(name, "U8") { $0.type == .uint8 ? $0.bytes : nil }
   }
 
-  /// The signed integers of an I8 … I64, U8, U16 or U32 tensor by name.
-  ///
-  /// **Throws:** when the tensor is not there or of another type.
+  /// The signed integers of an I8 … I64, U8, U16 or U32 tensor by name; throws as `bytes(named:)`.
   public func integers(named name: String) throws(SafetensorsError) -> [Int64] {
-    let entry = try present(name)
-    guard let integers = entry.integers else {
-      throw mismatch(
-        "tensor \(quoted(name)): expected I8 … I64, U8, U16 or U32, received \(entry.type.rawValue)"
-      )
-    }
-    return integers
+    try elements(name, "I8 … I64, U8, U16 or U32") { $0.integers }
   }
 
-  /// The unsigned integers of a U8 … U64 tensor by name.
-  ///
-  /// **Throws:** when the tensor is not there or of another type.
+  /// The unsigned integers of a U8 … U64 tensor by name; throws as `bytes(named:)`.
   public func unsignedIntegers(named name: String) throws(SafetensorsError) -> [UInt64] {
+    try elements(name, "U8 … U64") { $0.unsignedIntegers }
+  }
+
+  private func elements<Element>(
+    _ name: String, _ expected: String, _ read: (SafetensorsEntry) -> [Element]?
+  ) throws(SafetensorsError) -> [Element] {
     let entry = try present(name)
-    guard let integers = entry.unsignedIntegers else {
+    guard let elements = read(entry) else {
       throw mismatch(
-        "tensor \(quoted(name)): expected U8 … U64, received \(entry.type.rawValue)")
+        "tensor \(quoted(name)): expected \(expected), received \(entry.type.rawValue)")
     }
-    return integers
+    return elements
   }
 
   private func present(_ name: String) throws(SafetensorsError) -> SafetensorsEntry {
@@ -201,9 +171,7 @@ public struct SafetensorsFile: Sendable {
 
   // MARK: - Writing
 
-  /// The bytes of the file.
-  ///
-  /// The same metadata and tensors in the same order give the same bytes.
+  /// The bytes of the file; the same metadata and tensors in the same order give the same bytes.
   public func encoded() -> Data {
     let order = entries.indices.sorted { left, right in
       (-entries[left].type.width, left) < (-entries[right].type.width, right)
@@ -216,8 +184,7 @@ public struct SafetensorsFile: Sendable {
     return data
   }
 
-  /// Writes the file: beside, synced, renamed, so that a crash leaves the former or the new file
-  /// whole.
+  /// Writes the file, so that a crash leaves the former or the new file whole.
   ///
   /// **Throws:** when the system cannot write it; nothing is left behind then.
   public func write(to url: URL) throws(FileError) {
@@ -226,8 +193,7 @@ public struct SafetensorsFile: Sendable {
 }
 
 extension SafetensorsFile: Hashable {
-  /// Whether metadata and tensors are the same to the bit, in the same order; the name does not
-  /// count.
+  /// Whether metadata and tensors are the same to the bit, in the same order; the name is free.
   public static func == (left: SafetensorsFile, right: SafetensorsFile) -> Bool {
     left.metadata == right.metadata && left.entries == right.entries
   }
@@ -239,8 +205,7 @@ extension SafetensorsFile: Hashable {
   }
 }
 
-/// Where a file's bytes come from; a range is copied out only after the caller has held it against
-/// `count`.
+/// Where a file's bytes come from; the caller has held the range against `count` before it is read.
 private enum ByteSource {
   case memory(Data)
   case descriptor(Int32, size: Int)
@@ -258,18 +223,7 @@ private enum ByteSource {
       let start = data.startIndex + offset
       return [UInt8](data[start..<start + count])
     case .descriptor(let descriptor, _):
-      var code: Int32 = 0
-      let bytes = [UInt8](unsafeUninitializedCapacity: count) { buffer, filled in
-        while filled < count {
-          let received = pread(
-            descriptor, buffer.baseAddress.map { $0 + filled }, count - filled,
-            off_t(offset + filled))
-          if received < 0, errno == EINTR { continue }
-          if received < 0 { code = errno }
-          guard received > 0 else { return }
-          filled += received
-        }
-      }
+      let (bytes, code) = AtomicFile.read(descriptor, at: offset, count: count)
       guard bytes.count == count else {
         let cause = code == 0 ? "the file has shrunk" : String(cString: strerror(code))
         throw SafetensorsError(

@@ -1,6 +1,7 @@
 // The header of a safetensors file: read strictly into names, types, shapes, ranges; and written.
 
 import AtelierEngine
+import Foundation
 
 /// What the header says, checked so that the ranges tile the data exactly.
 struct SafetensorsHeader {
@@ -34,9 +35,7 @@ struct SafetensorsHeader {
   private let file: String
   private let dataLength: Int
 
-  /// Checks the length prefix against the file before anything of that size is read.
-  ///
-  /// - Returns: the header's length in bytes.
+  /// Checks the length prefix against the file before anything of that size is read, and gives it.
   static func checkedLength(
     _ declared: UInt64, fileSize: Int, file: String
   ) throws(SafetensorsError) -> Int {
@@ -142,8 +141,7 @@ struct SafetensorsHeader {
     guard let shape else { throw fault("expected \"shape\", received none") }
     guard let offsets else { throw fault("expected \"data_offsets\", received none") }
     guard offsets.count == 2, offsets[0] <= offsets[1], offsets[1] <= dataLength else {
-      throw fault(
-        "expected two rising data offsets of at most \(dataLength), received \(offsets)")
+      throw fault("expected two rising data offsets of at most \(dataLength), received \(offsets)")
     }
     guard let length = Self.byteCount(shape, type) else {
       throw fault("expected a size in bytes that fits in 64 bits, received the shape \(shape)")
@@ -187,8 +185,7 @@ struct SafetensorsHeader {
     return overflow ? nil : bytes
   }
 
-  /// Sorts the tensors by their data and checks that these follow each other without hole or
-  /// overlap to the file's end.
+  /// Sorts the tensors by their data and checks that these tile it without hole or overlap.
   private mutating func orderAndCheckTiling(headerLength: Int) throws(SafetensorsError) {
     let order = items.indices.sorted { left, right in
       let (first, second) = (items[left].range, items[right].range)
@@ -218,53 +215,39 @@ struct SafetensorsHeader {
 // MARK: - Writing
 
 extension SafetensorsHeader {
-  /// The length prefix and the header for entries whose data follow in this order, padded to the
-  /// alignment.
+  /// The length prefix and the header, padded, for entries whose data follow in this order.
   static func encoded(metadata: [String: String], entries: [SafetensorsEntry]) -> [UInt8] {
-    var text: [UInt8] = [UInt8(ascii: "{")]
+    func quoted(_ text: String) -> String { "\"\(escaped(text))\"" }
+    var members: [String] = []
     if !metadata.isEmpty {
-      appendString(metadataKey, to: &text)
-      text.append(contentsOf: ":{".utf8)
       let keys = metadata.keys.sorted { $0.utf8.lexicographicallyPrecedes($1.utf8) }
-      for (index, key) in keys.enumerated() {
-        if index > 0 { text.append(UInt8(ascii: ",")) }
-        appendString(key, to: &text)
-        text.append(UInt8(ascii: ":"))
-        appendString(metadata[key] ?? "", to: &text)
-      }
-      text.append(UInt8(ascii: "}"))
+      let pairs = keys.map { "\(quoted($0)):\(quoted(metadata[$0] ?? ""))" }
+      members.append("\(quoted(metadataKey)):{\(pairs.joined(separator: ","))}")
     }
     var offset = 0
     for entry in entries {
-      if text.count > 1 { text.append(UInt8(ascii: ",")) }
-      appendString(entry.name, to: &text)
       let sizes = entry.shape.dimensions.map(String.init).joined(separator: ",")
       let end = offset + entry.bytes.count
-      text.append(
-        contentsOf: ":{\"dtype\":\"\(entry.type.rawValue)\",\"shape\":[\(sizes)],".utf8)
-      text.append(contentsOf: "\"data_offsets\":[\(offset),\(end)]}".utf8)
+      members.append(
+        "\(quoted(entry.name)):{\"dtype\":\"\(entry.type.rawValue)\",\"shape\":[\(sizes)],"
+          + "\"data_offsets\":[\(offset),\(end)]}")
       offset = end
     }
-    text.append(UInt8(ascii: "}"))
+    var text = Array("{\(members.joined(separator: ","))}".utf8)
     while (prefixLength + text.count) % alignment != 0 { text.append(UInt8(ascii: " ")) }
     return littleEndianBytes([UInt64(text.count)]) + text
   }
 
-  private static func appendString(_ string: String, to text: inout [UInt8]) {
-    text.append(UInt8(ascii: "\""))
-    for byte in string.utf8 {
-      switch byte {
-      case UInt8(ascii: "\""), UInt8(ascii: "\\"):
-        text.append(UInt8(ascii: "\\"))
-        text.append(byte)
-      case 0..<0x20:
-        let digits = String(byte, radix: 16)
-        text.append(contentsOf: "\\u00".utf8)
-        if digits.utf8.count == 1 { text.append(UInt8(ascii: "0")) }
-        text.append(contentsOf: digits.utf8)
-      default: text.append(byte)
+  private static func escaped(_ string: String) -> String {
+    var text = String.UnicodeScalarView()
+    for scalar in string.unicodeScalars {
+      switch scalar {
+      case "\"", "\\": text.append(contentsOf: ["\\", scalar])
+      case "\0"..<" ":
+        text.append(contentsOf: String(format: "\\u%04x", scalar.value).unicodeScalars)
+      default: text.append(scalar)
       }
     }
-    text.append(UInt8(ascii: "\""))
+    return String(text)
   }
 }

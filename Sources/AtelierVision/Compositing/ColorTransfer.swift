@@ -1,6 +1,7 @@
-// Giving one picture the colours of another within a mask: by means, by means and deviations in Lab, by histograms.
+// Giving one picture the colours of another within a mask: by means, by deviations, by histograms.
 //
-// Reinhard, Ashikhmin, Gooch, Shirley: Color Transfer between Images (2001); here in CIE Lab, as the face-swap tools have it.
+// Reinhard, Ashikhmin, Gooch, Shirley: Color Transfer between Images (2001); here in CIE Lab, as
+// the face-swap tools have it.
 
 import AtelierImages
 import Foundation
@@ -21,16 +22,11 @@ public enum ColorTransfer: String, Sendable, CaseIterable, Codable {
   /// Deviations are stretched at most by this, so that a flat face does not turn to noise.
   private static let largestStretch = 4.0
 
-  /// The picture with the reference's colours.
+  /// The picture with the reference's colours; both RGB, sRGB-encoded, and of one size.
   ///
-  /// Statistics are taken within the mask, each pixel weighed by it; all pixels are changed. A mask without a pixel above 0
-  /// changes nothing. Values may leave [0, 1] with `mean`.
-  ///
-  /// - Parameters:
-  ///   - picture: RGB, sRGB-encoded.
-  ///   - reference: RGB of the same size.
-  ///   - mask: One channel of the same size with weights in [0, 1]; all pixels when left out.
-  /// - Returns: A picture of the same size.
+  /// Statistics are taken within the mask, one channel of the same size with weights in [0, 1]; all
+  /// pixels are changed. A mask without a pixel above 0 changes nothing. Values may leave [0, 1]
+  /// with `mean`.
   /// - Throws: `ImageError` when sizes or channels do not fit.
   public func apply(
     to picture: FloatImage, matching reference: FloatImage, mask: FloatImage? = nil
@@ -121,6 +117,8 @@ public enum ColorTransfer: String, Sendable, CaseIterable, Codable {
     }
   }
 
+  private static func limited(_ value: Float) -> Float { value > 0 ? (value < 1 ? value : 1) : 0 }
+
   /// The share of weight below each bin's left edge, and below the last one's right edge.
   private static func cumulative(
     _ image: FloatImage, _ channel: Int, _ weights: [Float]
@@ -128,9 +126,8 @@ public enum ColorTransfer: String, Sendable, CaseIterable, Codable {
     var counts = [Double](repeating: 0, count: bins + 1)
     image.samples.withUnsafeBufferPointer { samples in
       for pixel in 0..<weights.count {
-        let value = samples[pixel * 3 + channel]
-        let limited = value > 0 ? (value < 1 ? value : 1) : 0
-        counts[min(bins - 1, Int(limited * Float(bins))) + 1] += Double(max(0, weights[pixel]))
+        let bin = min(bins - 1, Int(limited(samples[pixel * 3 + channel]) * Float(bins)))
+        counts[bin + 1] += Double(max(0, weights[pixel]))
       }
     }
     for bin in 1...bins { counts[bin] += counts[bin - 1] }
@@ -149,22 +146,18 @@ public enum ColorTransfer: String, Sendable, CaseIterable, Codable {
       let ends = inverse(of: other, at: own, isUpper: false)
       image.samples.withUnsafeMutableBufferPointer { samples in
         for place in stride(from: channel, to: samples.count, by: 3) {
-          let value = samples[place]
-          let position = (value > 0 ? (value < 1 ? value : 1) : 0) * Float(bins)
+          let position = limited(samples[place]) * Float(bins)
           let bin = min(bins - 1, Int(position))
-          let share =
-            own[bin] + Double(position - Float(bin)) * (own[bin + 1] - own[bin])
-          samples[place] = Float(
-            Self.quantile(share, other, from: starts[bin], through: ends[bin + 1]))
+          let share = own[bin] + Double(position - Float(bin)) * (own[bin + 1] - own[bin])
+          let value = quantile(share, other, from: starts[bin], through: ends[bin + 1])
+          samples[place] = Float(value)
         }
       }
     }
   }
 
   /// The bin edges of `other` at which its share reaches each of `shares`.
-  private static func inverse(
-    of other: [Double], at shares: [Double], isUpper: Bool
-  ) -> [Int] {
+  private static func inverse(of other: [Double], at shares: [Double], isUpper: Bool) -> [Int] {
     var edge = 0
     return shares.map { share in
       while edge < bins, isUpper ? other[edge + 1] <= share : other[edge] < share { edge += 1 }

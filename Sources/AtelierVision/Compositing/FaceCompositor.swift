@@ -1,12 +1,12 @@
-// A swapped face goes back into its frame: colours, sharpness, mask, blend, and only the pixels that it touches.
+// A swapped face goes back into its frame: colours, sharpness, mask, blend.
 
 import AtelierImages
 import Foundation
 
 /// How a swapped face is laid into its frame.
 ///
-/// All mixing happens on the sRGB-encoded values of the file, as the eye judges seams there; `ColorTransfer.reinhard` alone goes
-/// through linear light. The same pictures give the same bytes.
+/// All mixing happens on the sRGB-encoded values of the file, as the eye judges seams there;
+/// `ColorTransfer.reinhard` alone goes through linear light. The same pictures give the same bytes.
 public struct FaceCompositor: Sendable, Hashable, Codable {
   /// How face and frame are joined.
   public enum Blending: String, Sendable, CaseIterable, Codable {
@@ -20,9 +20,10 @@ public struct FaceCompositor: Sendable, Hashable, Codable {
   public var colorTransfer: ColorTransfer
   /// The part of the crop that is pasted.
   public var mask: FaceMask
-  /// How far the mask is made smaller, as part of the crop's width; negative makes it larger.
+  /// How far the mask is made smaller, as part of the crop's width, in −0.5...0.5; negative makes
+  /// it larger.
   public var erosion: Float
-  /// The radius of the mask's soft edge, as part of the crop's width.
+  /// The radius of the mask's soft edge, as part of the crop's width, in 0...0.5.
   public var feather: Float
   /// How face and frame are joined.
   public var blending: Blending
@@ -32,15 +33,6 @@ public struct FaceCompositor: Sendable, Hashable, Codable {
   public var sharpeningSigma: Float
 
   /// Describes how a face is laid into its frame.
-  ///
-  /// - Parameters:
-  ///   - colorTransfer: How the face gets the frame's colours.
-  ///   - mask: The part of the crop that is pasted.
-  ///   - erosion: How far the mask is made smaller, as part of the crop's width, in −0.5...0.5.
-  ///   - feather: The radius of the mask's soft edge, as part of the crop's width, in 0...0.5.
-  ///   - blending: How face and frame are joined.
-  ///   - sharpening: The amount of the unsharp mask.
-  ///   - sharpeningSigma: The unsharp mask's deviation in pixels of the frame.
   public init(
     colorTransfer: ColorTransfer = .reinhard, mask: FaceMask = .ellipse, erosion: Float = 0,
     feather: Float = 0.06, blending: Blending = .feather, sharpening: Float = 0,
@@ -58,14 +50,8 @@ public struct FaceCompositor: Sendable, Hashable, Codable {
   /// The side below which masks are made larger than the face, so that parts of a pixel count.
   private static let smallestMask = 128
 
-  /// The mask of a crop, refined, one channel in [0, 1].
-  ///
-  /// - Parameters:
-  ///   - width: Pixels in a row.
-  ///   - height: Rows.
-  ///   - learned: The network's mask of any size, for `FaceMask.learned`.
-  /// - Returns: The mask.
-  /// - Precondition: the size is positive.
+  /// The mask of a crop of a positive size, refined, one channel in [0, 1]; `learned`, of any size,
+  /// is the network's for `FaceMask.learned`.
   public func refinedMask(width: Int, height: Int, learned: FloatImage? = nil) -> FloatImage {
     func pixels(_ part: Float) -> Int {
       Int((max(-0.5, min(0.5, part.isFinite ? part : 0)) * Float(width)).rounded())
@@ -74,13 +60,14 @@ public struct FaceCompositor: Sendable, Hashable, Codable {
       .eroded(radius: pixels(erosion)).feathered(radius: max(0, pixels(feather)))
   }
 
-  /// Lays a face into a frame.
+  /// Lays a face into a frame, where it touches it; only pixels under the mask change.
   ///
   /// - Parameters:
   ///   - face: The swapped crop, RGB in [0, 1], of any size.
   ///   - learned: The network's mask, for `FaceMask.learned`.
-  ///   - frame: The picture, RGB or RGB with alpha, of any samples; only pixels under the mask change.
-  ///   - map: From the frame's coordinates to the crop's, in pixels of `face`: the 2×3 matrix by which the crop was cut out.
+  ///   - frame: The picture, RGB or RGB with alpha, of any samples.
+  ///   - map: From the frame's coordinates to the crop's, in pixels of `face`: the 2×3 matrix by
+  ///     which the crop was cut out.
   /// - Returns: Whether the face touches the frame.
   /// - Throws: `ImageError` when channels do not fit or the matrix has no inverse.
   @discardableResult
@@ -98,8 +85,7 @@ public struct FaceCompositor: Sendable, Hashable, Codable {
         .argument, name: "alignment", expected: "a 2x3 matrix with an inverse",
         received: "\(map.elements)")
     }
-    guard
-      let touched = back.touched(width: face.width, height: face.height, within: frame.size)
+    guard let touched = back.touched(width: face.width, height: face.height, within: frame.size)
     else { return false }
     // One more pixel around, where there is one: the edge that Poisson cloning joins.
     let columns = max(0, touched.x.lowerBound - 1)..<min(frame.width, touched.x.upperBound + 1)

@@ -1,24 +1,21 @@
-// Seamless cloning: a picture keeps its own gradients inside a region and meets the background at the region's edge.
+// Seamless cloning: a picture keeps its own gradients inside a region and meets the background at
+// the region's edge.
 //
-// Pérez, Gangnet, Blake: Poisson Image Editing (2003). Solved for the correction u, which is harmonic inside (Δu = 0) and the
-// difference of the two pictures on the edge, by conjugate gradients with a multigrid cycle as preconditioner.
+// Pérez, Gangnet, Blake: Poisson Image Editing (2003). Solved for the correction u, which is
+// harmonic inside (Δu = 0) and the difference of the two pictures on the edge, by conjugate
+// gradients with a multigrid cycle as preconditioner.
 
 import AtelierImages
 
 /// Poisson cloning of pictures.
 public enum SeamlessCloning {
-  /// The source within the region, shifted smoothly so that it joins the background without a seam; outside, the background.
+  /// The source within the region, shifted smoothly so that it joins the background, which has the
+  /// same size and channels, without a seam; outside, the background.
   ///
-  /// The region is where the mask is over `threshold`; pixels on the picture's own border never belong to it. Colours are the
-  /// encoded ones of the file, each channel by itself. The result is the same on every machine and may leave [0, 1] slightly.
-  ///
-  /// - Parameters:
-  ///   - source: What is cloned.
-  ///   - background: A picture of the same size and channels.
-  ///   - mask: One channel of the same size.
-  ///   - threshold: What a mask sample must exceed.
-  ///   - tolerance: The error left, as part of the correction, in the energy norm.
-  /// - Returns: A picture of the same size.
+  /// The region is where the mask, one channel, is over `threshold`; pixels on the picture's own
+  /// border never belong to it. Colours are the encoded ones of the file, each channel by itself.
+  /// The result is the same on every machine and may leave [0, 1] slightly; `tolerance` is the
+  /// error left, as part of the correction, in the energy norm.
   /// - Throws: `ImageError` when sizes or channels do not fit.
   public static func clone(
     _ source: FloatImage, onto background: FloatImage, within mask: FloatImage,
@@ -29,9 +26,7 @@ public enum SeamlessCloning {
     try ColorTransfer.check(mask, name: "seamless cloning's mask", channels: 1, like: source)
     let (width, height) = (source.width, source.height)
     guard width > 2, height > 2 else { return background }
-    let solver = HarmonicSolver(width: width, height: height) { index in
-      mask.samples[index] > threshold
-    }
+    let solver = HarmonicSolver(width: width, height: height) { mask.samples[$0] > threshold }
     guard solver.unknowns > 0 else { return background }
     var result = background
     var difference = [Float](repeating: 0, count: width * height)
@@ -50,6 +45,13 @@ public enum SeamlessCloning {
     }
     return result
   }
+}
+
+/// Floats that are all 0.
+private func zeros(_ count: Int) -> UnsafeMutablePointer<Float> {
+  let pointer = UnsafeMutablePointer<Float>.allocate(capacity: count)
+  pointer.initialize(repeating: 0, count: count)
+  return pointer
 }
 
 /// Laplace's equation on the pixels of a region with given values around it.
@@ -83,20 +85,11 @@ final class HarmonicSolver {
       levels.append(coarse)
     }
     self.levels = levels
-    func buffer() -> UnsafeMutablePointer<Float> {
-      let pointer = UnsafeMutablePointer<Float>.allocate(capacity: width * height)
-      pointer.initialize(repeating: 0, count: width * height)
-      return pointer
-    }
-    (direction, image, solution, residual) = (buffer(), buffer(), buffer(), buffer())
+    let size = width * height
+    (direction, image, solution, residual) = (zeros(size), zeros(size), zeros(size), zeros(size))
   }
 
-  deinit {
-    direction.deallocate()
-    image.deallocate()
-    solution.deallocate()
-    residual.deallocate()
-  }
+  deinit { for buffer in [direction, image, solution, residual] { buffer.deallocate() } }
 
   func isInside(_ pixel: Int) -> Bool { fine.inside[pixel] > 0 }
 
@@ -146,9 +139,7 @@ final class HarmonicSolver {
   }
 
   /// The inner product: 16 partial sums a row, rows in double precision, always in this order.
-  private func dot(
-    _ a: UnsafeMutablePointer<Float>, _ b: UnsafeMutablePointer<Float>
-  ) -> Double {
+  private func dot(_ a: UnsafeMutablePointer<Float>, _ b: UnsafeMutablePointer<Float>) -> Double {
     var total = 0.0
     for y in 0..<fine.height {
       let start = y * fine.width
@@ -191,7 +182,7 @@ final class HarmonicSolver {
   }
 }
 
-/// One grid of the multigrid; all pointers are to [height, width] floats that are 0 outside the region.
+/// One grid of the multigrid; pointers are to [height, width] floats, 0 outside the region.
 private final class GridLevel {
   let width: Int
   let height: Int
@@ -210,12 +201,8 @@ private final class GridLevel {
   init(width: Int, height: Int) {
     self.width = width
     self.height = height
-    func buffer() -> UnsafeMutablePointer<Float> {
-      let pointer = UnsafeMutablePointer<Float>.allocate(capacity: width * height)
-      pointer.initialize(repeating: 0, count: width * height)
-      return pointer
-    }
-    (inside, right, value, spare) = (buffer(), buffer(), buffer(), buffer())
+    let size = width * height
+    (inside, right, value, spare) = (zeros(size), zeros(size), zeros(size), zeros(size))
   }
 
   /// The grid of every second pixel.
@@ -228,12 +215,7 @@ private final class GridLevel {
     }
   }
 
-  deinit {
-    inside.deallocate()
-    right.deallocate()
-    value.deallocate()
-    spare.deallocate()
-  }
+  deinit { for buffer in [inside, right, value, spare] { buffer.deallocate() } }
 
   var hasUnknowns: Bool { (0..<count).contains { inside[$0] > 0 } }
 
@@ -257,30 +239,28 @@ private final class GridLevel {
 
   /// A damped Jacobi step.
   func smooth() {
+    fillSpare { here, mask, left in here + mask * (0.25 * Self.damping) * left }
+    swap(&value, &spare)
+  }
+
+  /// Gives each inner pixel of `spare` what `body` makes of the value, of 1 inside or 0 outside,
+  /// and of what is left of the right-hand side.
+  @inline(__always)
+  private func fillSpare(_ body: (_ here: Float, _ mask: Float, _ left: Float) -> Float) {
     for y in 1..<height - 1 {
       let row = y * width
       let (here, mask, target) = (value + row, inside + row, right + row)
       let (above, below, result) = (here - width, here + width, spare + row)
       for x in 1..<width - 1 {
         let near = here[x - 1] + here[x + 1] + above[x] + below[x]
-        let left = target[x] - 4 * here[x] + near
-        result[x] = here[x] + mask[x] * (0.25 * Self.damping) * left
+        result[x] = body(here[x], mask[x], target[x] - 4 * here[x] + near)
       }
     }
-    swap(&value, &spare)
   }
 
   /// The transpose of `addCorrection` on what is left gives the coarse right-hand side.
   func restrictResidual(to coarse: GridLevel) {
-    for y in 1..<height - 1 {
-      let row = y * width
-      let (here, mask, target) = (value + row, inside + row, right + row)
-      let (above, below, result) = (here - width, here + width, spare + row)
-      for x in 1..<width - 1 {
-        let near = here[x - 1] + here[x + 1] + above[x] + below[x]
-        result[x] = mask[x] * (target[x] - 4 * here[x] + near)
-      }
-    }
+    fillSpare { _, mask, left in mask * left }
     for y in 1..<coarse.height - 1 {
       for x in 1..<coarse.width - 1 {
         let place = y * coarse.width + x

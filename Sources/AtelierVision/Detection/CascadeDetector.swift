@@ -14,13 +14,7 @@ public struct DetectionOptions: Sendable, Hashable {
   /// The largest window searched, in pixels of its width; nil for what fits the picture.
   public var largest: Double?
 
-  /// A way to search.
-  ///
-  /// - Parameters:
-  ///   - scaleFactor: The ratio of one window size to the next, above 1; 1.01 is the least used.
-  ///   - minimumNeighbors: A detection needs more accepted windows than this.
-  ///   - smallest: The smallest window's width in pixels; nil for the cascade's own.
-  ///   - largest: The largest window's width in pixels; nil for what fits the picture.
+  /// A way to search; 1.01 is the least scale factor used.
   public init(
     scaleFactor: Double = 1.1, minimumNeighbors: Int = 3, smallest: Double? = nil,
     largest: Double? = nil
@@ -37,22 +31,15 @@ public struct CascadeDetector: Sendable {
   /// The cascade.
   public let cascade: Cascade
 
-  /// Rows that one part of the work covers; the parts, and so the results' order, depend on the
-  /// picture alone.
+  /// Rows of one part of the work; the parts, and so the order of results, depend on the picture.
   private static let rowsInPart = 16
 
   /// A detector that uses `cascade`.
-  public init(_ cascade: Cascade) {
-    self.cascade = cascade
-  }
+  public init(_ cascade: Cascade) { self.cascade = cascade }
 
-  /// What is found in a picture, the same for every number of threads.
+  /// What is found in a picture, the most accepted windows first, for every number of threads.
   ///
-  /// - Parameters:
-  ///   - image: The picture; colours are turned to gray, alpha is left out.
-  ///   - options: Sizes and steps.
-  ///   - pool: The threads that share the work.
-  /// - Returns: The detections, those with the most accepted windows first.
+  /// Colours are turned to gray, alpha is left out.
   public func detections(
     in image: ByteImage, options: DetectionOptions = DetectionOptions(),
     pool: ThreadPool = .shared

@@ -1,47 +1,34 @@
-// Reads OpenCV's cascade files (the format of opencv_traincascade, also used by the converted older
-// cascades): everything is checked here, so that the detector need not.
+// Reads OpenCV's cascade files (opencv_traincascade's format) and checks everything in them.
 
 import AtelierInterchange
 import Foundation
 
 /// Reads cascades.
 public enum CascadeFile {
-  /// The largest window side.
-  ///
-  /// Its sum of squares, 256² · 255², still fits 32 bits.
+  /// The largest window side; its sum of squares, 256² · 255², still fits 32 bits.
   static let largestWindow = 256
   /// The most stages, features, or weak classifiers in all.
   static let mostParts = 200_000
 
-  /// Reads a cascade file.
+  /// Reads a cascade file; the cascade is named after it.
   ///
-  /// - Parameter path: The XML file.
-  /// - Returns: The cascade, named after the file.
   /// - Throws: `StudioError` when the file cannot be read or is no cascade.
   public static func read(_ path: String) throws -> Cascade {
-    guard let size = fileSize(path) else {
-      throw StudioError(
-        .missingInput, "\(path): expected a cascade file, received one that cannot be read")
-    }
+    let unreadable = StudioError(
+      .missingInput, "\(path): expected a cascade file, received one that cannot be read")
+    guard let size = fileSize(path) else { throw unreadable }
     guard size <= MarkupTree.largestSize else {
       throw StudioError(
         .data,
         "\(path): expected a cascade file of at most \(MarkupTree.largestSize) bytes, "
           + "received \(size)")
     }
-    guard let data = FileManager.default.contents(atPath: path) else {
-      throw StudioError(
-        .missingInput, "\(path): expected a cascade file, received one that cannot be read")
-    }
+    guard let data = FileManager.default.contents(atPath: path) else { throw unreadable }
     return try parse([UInt8](data), file: path)
   }
 
-  /// Reads a cascade from the bytes of a file.
+  /// Reads a cascade from the bytes of a file, whose name is for messages and the cascade's name.
   ///
-  /// - Parameters:
-  ///   - bytes: The XML document.
-  ///   - file: Its name, for messages and the cascade's name.
-  /// - Returns: The cascade.
   /// - Throws: `StudioError` of kind `data`, one line that names the file and the line in it.
   public static func parse(_ bytes: [UInt8], file: String) throws -> Cascade {
     do {
@@ -152,18 +139,14 @@ private struct CascadeReader {
       guard let feature = Int(exactly: field[2]), feature >= 0, feature < features else {
         throw failure(nodeElement, "feature \(field[2]) of \(features)")
       }
-      let test: Cascade.Test
-      if isPattern {
-        test = .patterns(
-          try field[3...].map { value in
-            guard let word = Int32(exactly: value) else {
-              throw failure(nodeElement, "\(value) where 32 bits are expected")
-            }
-            return UInt32(bitPattern: word)
-          })
-      } else {
-        test = .threshold(Float(field[3]))
+      func word(_ value: Double) throws -> UInt32 {
+        guard let word = Int32(exactly: value) else {
+          throw failure(nodeElement, "\(value) where 32 bits are expected")
+        }
+        return UInt32(bitPattern: word)
       }
+      let test: Cascade.Test =
+        try isPattern ? .patterns(field[3...].map(word)) : .threshold(Float(field[3]))
       return Cascade.Node(feature: feature, test: test, left: left, right: right)
     }
     return Cascade.Tree(nodes: nodes, leaves: leaves.map { Float($0) })

@@ -1,5 +1,4 @@
-// Where OpenCV's cascade files are: a folder that is given, one from the environment, or the usual
-// places of a system's packages.
+// Where OpenCV's cascade files are: a given folder, the environment's, or the usual places.
 
 import AtelierInterchange
 import Foundation
@@ -20,15 +19,9 @@ public struct CascadeLibrary: Sendable, Hashable {
   /// The folders that are searched, in order.
   public let folders: [String]
 
-  /// The files of one folder, or of the usual ones.
-  ///
-  /// - Parameters:
-  ///   - folder: The only folder to search; nil for the one of `ATELIER_CASCADES` if it is set,
-  ///     otherwise the usual ones.
-  ///   - environment: The environment's variables.
+  /// The files of one folder; without one that of `ATELIER_CASCADES`, otherwise the usual ones.
   public init(
-    folder: String? = nil,
-    environment: [String: String] = ProcessInfo.processInfo.environment
+    folder: String? = nil, environment: [String: String] = ProcessInfo.processInfo.environment
   ) {
     if let folder {
       folders = [folder]
@@ -41,9 +34,7 @@ public struct CascadeLibrary: Sendable, Hashable {
 
   /// The path of a cascade file: in a folder itself or in its haarcascades or lbpcascades.
   ///
-  /// - Parameter name: The file's name without extension, such as `haarcascade_eye`; or a path to
-  ///   a file, which is taken as it is.
-  /// - Returns: The path.
+  /// The name has no extension, such as `haarcascade_eye`; a path to a file is taken as it is.
   /// - Throws: `StudioError` of kind `missingInput` that names the package to install.
   public func path(of name: String) throws -> String {
     if name.hasSuffix(".xml") {
@@ -66,12 +57,8 @@ public struct CascadeLibrary: Sendable, Hashable {
         + Self.environmentVariable)
   }
 
-  /// Reads a cascade.
+  /// Reads the cascade of a name as in `path(of:)`.
   ///
-  /// - Parameter name: As in `path(of:)`.
-  /// - Returns: The cascade.
   /// - Throws: `StudioError` when it is missing or damaged.
-  public func cascade(_ name: String) throws -> Cascade {
-    try CascadeFile.read(path(of: name))
-  }
+  public func cascade(_ name: String) throws -> Cascade { try CascadeFile.read(path(of: name)) }
 }

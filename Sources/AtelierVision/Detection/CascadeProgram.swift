@@ -10,11 +10,7 @@ struct CascadeProgram {
     var fourth: Int32 = 0
 
     @inline(__always)
-    func sum(_ base: UnsafePointer<UInt32>) -> Float {
-      let value =
-        base[Int(first)] &- base[Int(second)] &- base[Int(third)] &+ base[Int(fourth)]
-      return Float(Int32(bitPattern: value))
-    }
+    func sum(_ base: UnsafePointer<UInt32>) -> Float { Float(Int32(bitPattern: unsigned(base))) }
 
     @inline(__always)
     func unsigned(_ base: UnsafePointer<UInt32>) -> UInt32 {
@@ -141,8 +137,8 @@ struct CascadeProgram {
     case accepted(Float)
   }
 
-  /// Evaluates windows of planes that outlive the call; all pointers, because this is where the
-  /// time goes.
+  /// Evaluates windows of planes that outlive the call; all pointers, as this is where the time
+  /// goes.
   struct Evaluator {
     fileprivate let stages: UnsafeBufferPointer<Stage>
     fileprivate let roots: UnsafePointer<Int32>

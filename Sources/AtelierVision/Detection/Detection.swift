@@ -24,11 +24,7 @@ package enum DetectionGrouping {
   /// The groups of more than `minimumNeighbors` windows, each as the mean of its windows, without
   /// those inside of a larger group that is also stronger; in the order of their first windows.
   ///
-  /// - Parameters:
-  ///   - windows: Accepted windows.
-  ///   - minimumNeighbors: Groups of at most this many are dropped.
-  ///   - tolerance: Edges may lie apart by this part of the mean of the smaller sides.
-  /// - Returns: The groups.
+  /// Edges may lie apart by the part `tolerance` of the mean of the smaller sides.
   package static func groups(
     _ windows: [Detection], minimumNeighbors: Int, tolerance: Double = 0.2
   ) -> [Detection] {
@@ -70,9 +66,7 @@ package enum DetectionGrouping {
       && (outer.neighbors > max(3, inner.neighbors) || inner.neighbors < 3)
   }
 
-  private static func areSimilar(
-    _ one: PlaneBox, _ other: PlaneBox, tolerance: Double
-  ) -> Bool {
+  private static func areSimilar(_ one: PlaneBox, _ other: PlaneBox, tolerance: Double) -> Bool {
     let sides = min(one.width, other.width) + min(one.height, other.height)
     let distance = tolerance * sides / 2
     return abs(one.x - other.x) <= distance && abs(one.y - other.y) <= distance

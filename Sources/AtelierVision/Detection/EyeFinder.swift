@@ -39,9 +39,7 @@ struct EyeFinder: Sendable {
   let detectors: [CascadeDetector]
 
   /// The most plausible pair in a face's box; nil without one.
-  func eyes(
-    gray: [UInt8], size: PixelSize, box: PlaneBox, pool: ThreadPool
-  ) -> EyePair? {
+  func eyes(gray: [UInt8], size: PixelSize, box: PlaneBox, pool: ThreadPool) -> EyePair? {
     let left = Int(max(0, box.x.rounded(.down)))
     let right = Int(min(Double(size.width), (box.x + box.width).rounded(.up)))
     let top = Int(max(0, (box.y + Self.rows.lowerBound * box.height).rounded(.down)))
@@ -59,18 +57,16 @@ struct EyeFinder: Sendable {
     let options = DetectionOptions(
       scaleFactor: 1.08, minimumNeighbors: 2, smallest: 0.14 * Self.faceWidth,
       largest: 0.4 * Self.faceWidth)
+    let across = Double(old.width) / Double(new.width)
+    let down = Double(old.height) / Double(new.height)
     for detector in detectors {
-      let found = detector.detections(gray: scaled, size: new, options: options, pool: pool)
-        .map { detection in
-          var detection = detection
-          let box = detection.box
-          let across = Double(old.width) / Double(new.width)
-          let down = Double(old.height) / Double(new.height)
-          detection.box = PlaneBox(
-            x: Double(left) + box.x * across, y: Double(top) + box.y * down,
-            width: box.width * across, height: box.height * down)
-          return detection
-        }
+      var found = detector.detections(gray: scaled, size: new, options: options, pool: pool)
+      for index in found.indices {
+        let box = found[index].box
+        found[index].box = PlaneBox(
+          x: Double(left) + box.x * across, y: Double(top) + box.y * down,
+          width: box.width * across, height: box.height * down)
+      }
       if let pair = Self.pair(of: found, in: box) { return pair }
     }
     return nil

@@ -15,9 +15,7 @@ public struct FoundFace: Sendable, Hashable {
   public var score: Float
 
   /// A face by its box, as from a file of boxes; the detector's figures are 0 then.
-  public init(
-    box: PlaneBox, eyes: EyePair? = nil, neighbors: Int = 0, score: Float = 0
-  ) {
+  public init(box: PlaneBox, eyes: EyePair? = nil, neighbors: Int = 0, score: Float = 0) {
     self.box = box
     self.eyes = eyes
     self.neighbors = neighbors
@@ -57,7 +55,6 @@ public struct FaceFinder: Sendable {
 
   /// Reads the cascades.
   ///
-  /// - Parameter library: Where they are.
   /// - Throws: `StudioError` when one is missing or damaged.
   public init(library: CascadeLibrary = CascadeLibrary()) throws {
     main = CascadeDetector(try library.cascade("haarcascade_frontalface_alt2"))
@@ -71,15 +68,9 @@ public struct FaceFinder: Sendable {
 
   /// The faces of a picture, the most certain first; the same for every number of threads.
   ///
-  /// - Parameters:
-  ///   - image: The picture.
-  ///   - smallest: The smallest face's width in pixels; nil for a tenth of the picture's shorter
-  ///     side, at least 20.
-  ///   - findsEyes: Whether eyes are searched too.
-  ///   - isThorough: Whether finer steps and another cascade follow where nothing is found, which
-  ///     takes several times as long.
-  ///   - pool: The threads that share the work.
-  /// - Returns: The faces.
+  /// The smallest face is `smallest` pixels wide, by default a tenth of the picture's shorter side,
+  /// at least 20. When `isThorough`, finer steps and another cascade follow where nothing is found,
+  /// which takes several times as long.
   public func faces(
     in image: ByteImage, smallest: Double? = nil, findsEyes: Bool = true, isThorough: Bool = true,
     pool: ThreadPool = .shared
@@ -114,10 +105,6 @@ public struct FaceFinder: Sendable {
   /// Only the surroundings of each box are searched, for sizes like its own. Of what is found there
   /// the nearest in place and size counts.
   ///
-  /// - Parameters:
-  ///   - image: The frame.
-  ///   - boxes: The faces of the frame before.
-  ///   - pool: The threads that share the work.
   /// - Returns: A confirmed face for each box; nil when one is lost, so that all of the frame must
   ///   be searched.
   public func faces(
@@ -158,25 +145,14 @@ public struct FaceFinder: Sendable {
     return FoundFace(box: box, neighbors: detection.neighbors, score: detection.score)
   }
 
-  /// The eyes in a face's box, as for boxes from a file.
-  ///
-  /// - Parameters:
-  ///   - image: The picture.
-  ///   - box: A box from brow to chin.
-  ///   - pool: The threads that share the work.
-  /// - Returns: The eyes; nil where no plausible pair is found.
-  public func eyes(
-    in image: ByteImage, box: PlaneBox, pool: ThreadPool = .shared
-  ) -> EyePair? {
+  /// The eyes in a face's box from brow to chin, as from a file; nil without a plausible pair.
+  public func eyes(in image: ByteImage, box: PlaneBox, pool: ThreadPool = .shared) -> EyePair? {
     eyes(gray: DetectionPicture.gray(image), size: image.size, box: box, pool: pool)
   }
 
-  private func eyes(
-    gray: [UInt8], size: PixelSize, box: PlaneBox, pool: ThreadPool
-  ) -> EyePair? {
+  private func eyes(gray: [UInt8], size: PixelSize, box: PlaneBox, pool: ThreadPool) -> EyePair? {
     // A box from a file can be anything; one with no area in the picture has no eyes.
-    let picture = PlaneBox(
-      x: 0, y: 0, width: Double(size.width), height: Double(size.height))
+    let picture = PlaneBox(x: 0, y: 0, width: Double(size.width), height: Double(size.height))
     guard box.width.isFinite, box.height.isFinite, box.width > 0, box.height > 0,
       box.width <= 2 * picture.width, box.height <= 2 * picture.height,
       box.intersection(picture) >= 0.25 * box.area

@@ -17,18 +17,11 @@ package struct IntegralPlanes {
   package private(set) var sums: [UInt32]
   /// Sums of their squares; empty where not asked for.
   package private(set) var squares: [UInt32] = []
-  /// Sums over cones that open upwards from (x − 1, y − 1) by 45 degrees; empty where not asked for.
+  /// Sums over cones that open upwards from (x − 1, y − 1) by 45 degrees; empty where not asked
+  /// for.
   package private(set) var tilted: [UInt32] = []
 
-  /// Sums up a picture.
-  ///
-  /// - Parameters:
-  ///   - gray: The samples, [height, width].
-  ///   - width: Columns, at least 1.
-  ///   - height: Rows, at least 1.
-  ///   - stride: Sums in a row, at least width + 1.
-  ///   - needsSquares: Whether sums of squares are made.
-  ///   - needsTilted: Whether tilted sums are made.
+  /// Sums up a picture of at least one sample [height, width]; stride is at least width + 1.
   package init(
     gray: [UInt8], width: Int, height: Int, stride: Int, needsSquares: Bool, needsTilted: Bool
   ) {
@@ -39,11 +32,13 @@ package struct IntegralPlanes {
     let count = (height + 1) * stride
     sums = [UInt32](repeating: 0, count: count)
     gray.withUnsafeBufferPointer { gray in
-      sums.withUnsafeMutableBufferPointer { Self.add(gray, into: $0, width, height, stride) }
+      sums.withUnsafeMutableBufferPointer {
+        Self.add(gray, into: $0, width, height, stride) { $0 }
+      }
       if needsSquares {
         squares = [UInt32](repeating: 0, count: count)
         squares.withUnsafeMutableBufferPointer {
-          Self.addSquares(gray, into: $0, width, height, stride)
+          Self.add(gray, into: $0, width, height, stride) { $0 &* $0 }
         }
       }
       if needsTilted {
@@ -55,30 +50,16 @@ package struct IntegralPlanes {
     }
   }
 
+  @inline(__always)
   private static func add(
     _ gray: UnsafeBufferPointer<UInt8>, into sums: UnsafeMutableBufferPointer<UInt32>,
-    _ width: Int, _ height: Int, _ stride: Int
+    _ width: Int, _ height: Int, _ stride: Int, _ value: (UInt32) -> UInt32
   ) {
     for y in 0..<height {
       var row: UInt32 = 0
       let place = (y + 1) * stride + 1
       for x in 0..<width {
-        row &+= UInt32(gray[y * width + x])
-        sums[place + x] = sums[place + x - stride] &+ row
-      }
-    }
-  }
-
-  private static func addSquares(
-    _ gray: UnsafeBufferPointer<UInt8>, into sums: UnsafeMutableBufferPointer<UInt32>,
-    _ width: Int, _ height: Int, _ stride: Int
-  ) {
-    for y in 0..<height {
-      var row: UInt32 = 0
-      let place = (y + 1) * stride + 1
-      for x in 0..<width {
-        let sample = UInt32(gray[y * width + x])
-        row &+= sample &* sample
+        row &+= value(UInt32(gray[y * width + x]))
         sums[place + x] = sums[place + x - stride] &+ row
       }
     }
@@ -133,13 +114,8 @@ enum DetectionPicture {
     }
   }
 
-  /// The picture at another size, each new sample from the four old ones around its centre.
-  ///
-  /// - Parameters:
-  ///   - gray: The samples, [height, width].
-  ///   - size: Columns and rows.
-  ///   - newSize: Columns and rows of the result, at least 1.
-  /// - Returns: The samples, [newSize.height, newSize.width].
+  /// The picture [height, width] at another size of at least 1 by 1, each new sample from the four
+  /// old ones around its centre.
   static func resized(_ gray: [UInt8], from size: PixelSize, to newSize: PixelSize) -> [UInt8] {
     if newSize == size { return gray }
     let columns = taps(from: size.width, to: newSize.width)

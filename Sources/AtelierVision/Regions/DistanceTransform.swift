@@ -6,10 +6,10 @@ import AtelierImages
 
 /// Exact Euclidean distances between the centres of pixels.
 package enum DistanceTransform {
-  /// The distance of each pixel of the mask to the nearest pixel outside; 0 outside, the picture's border counts as inside.
+  /// The distance of each pixel of the mask to the nearest pixel outside, one channel in pixels; 0
+  /// outside, the picture's border counts as inside.
   ///
-  /// - Parameter mask: The thing; without a pixel outside, all distances are the picture's diagonal.
-  /// - Returns: One channel of the mask's size, in pixels.
+  /// Without a pixel outside, all distances are the picture's diagonal.
   package static func distances(_ mask: BinaryMask) -> FloatImage {
     let (width, height) = (mask.width, mask.height)
     let far = Double(width * width + height * height)
@@ -31,8 +31,7 @@ package enum DistanceTransform {
     var limits = [-Double.infinity]
     for place in 1..<max(count, 1) {
       func meeting(_ other: Int) -> Double {
-        let rise =
-          line[place] + Double(place * place) - line[other] - Double(other * other)
+        let rise = line[place] + Double(place * place) - line[other] - Double(other * other)
         return rise / Double(2 * (place - other))
       }
       while let last = places.last, let limit = limits.last, places.count > 1,

@@ -9,14 +9,10 @@ package enum Watershed {
   /// How finely heights are told apart.
   private static let levels = 4096
 
-  /// Floods a field from seeds, lowest pixels first, within a mask.
+  /// Floods a field from seeds, lowest pixels first, within a mask; all have one size.
   ///
-  /// - Parameters:
-  ///   - heights: One channel; differences below 1/4096 of the range do not count.
-  ///   - seeds: The seed of each pixel, -1 for none, row by row.
-  ///   - mask: Where the water may go.
-  /// - Returns: The seed that each pixel belongs to, -1 outside and where no water comes.
-  /// - Precondition: all have one size.
+  /// Differences of heights below 1/4096 of the range do not count. Seeds are by pixel, row by row,
+  /// -1 for none, and so is the result: -1 outside and where no water comes.
   package static func flood(_ heights: FloatImage, seeds: [Int], mask: BinaryMask) -> [Int] {
     precondition(
       heights.size == mask.size && seeds.count == mask.pixels.count, "fields of other sizes")

@@ -1,7 +1,7 @@
 // Blobs without any learning: a threshold by Otsu, cut apart by a watershed of distances.
 //
-// Otsu 1979, "A Threshold Selection Method from Gray-Level Histograms"; the cut at the ridges of the
-// distance transform is the usual way for blobs that touch.
+// Otsu 1979, "A Threshold Selection Method from Gray-Level Histograms"; the cut at the ridges of
+// the distance transform is the usual way for blobs that touch.
 
 import AtelierImages
 
@@ -17,26 +17,21 @@ public struct WatershedBaseline: Sendable, Hashable {
   public var leastArea: Int
 
   /// Settings; those that are not given did best on the training part of the nuclei.
-  public init(
-    blur: Float = 0.5, smoothing: Float = 2, separation: Int = 5, leastArea: Int = 20
-  ) {
+  public init(blur: Float = 0.5, smoothing: Float = 2, separation: Int = 5, leastArea: Int = 20) {
     self.blur = blur
     self.smoothing = smoothing
     self.separation = separation
     self.leastArea = leastArea
   }
 
-  /// The blobs of a picture.
+  /// The blobs of a picture, whose luminance counts.
   ///
   /// The side of the threshold that covers fewer pixels is taken for the blobs, so bright ones on
   /// dark ground and dark ones on bright ground are both found. Holes are filled.
   ///
-  /// - Parameter picture: Any number of channels; its luminance counts.
-  /// - Returns: The blobs in the order of their first pixels, small ones too, and how far the mean of
-  ///   each lies beyond the threshold, in [0, 1]; nil for a picture of one colour.
-  public func regions(
-    in picture: ByteImage
-  ) -> (regions: ConnectedRegions, contrasts: [Double])? {
+  /// - Returns: The blobs in the order of their first pixels, small ones too, and how far the mean
+  ///   of each lies beyond the threshold, in [0, 1]; nil for a picture of one colour.
+  public func regions(in picture: ByteImage) -> (regions: ConnectedRegions, contrasts: [Double])? {
     let gray = picture.flattened().gray.floats.blurred(.gaussian(sigma: blur))
     guard let threshold = Self.otsu(gray.samples) else { return nil }
     let isAbove = gray.samples.map { $0 > threshold }
@@ -95,40 +90,27 @@ public struct WatershedBaseline: Sendable, Hashable {
 
   /// The peaks of the distances: the largest within `separation` of them; equal neighbours are one.
   private func seeds(_ distances: FloatImage, _ mask: BinaryMask) -> [Int] {
-    let (width, height) = (mask.width, mask.height)
     let largest = Self.largest(distances, reach: separation)
     let isPeak = mask.pixels.indices.map {
       mask.pixels[$0] && distances.samples[$0] == largest.samples[$0]
     }
-    let regions = ConnectedRegions(
-      isPeak.map { $0 ? 0 : -1 }, size: PixelSize(width: width, height: height),
-      joinsCorners: true)
-    return regions.regions
+    return ConnectedRegions(isPeak.map { $0 ? 0 : -1 }, size: mask.size, joinsCorners: true).regions
   }
 
   /// The largest value within a square around each pixel.
   private static func largest(_ field: FloatImage, reach: Int) -> FloatImage {
     let (width, height) = (field.width, field.height)
-    var rows = field
-    for y in 0..<height {
-      for x in 0..<width {
-        var value = -Float.infinity
-        for other in max(0, x - reach)...min(width - 1, x + reach) {
-          value = max(value, field.samples[y * width + other])
-        }
-        rows.samples[y * width + x] = value
+    /// The largest of `count` samples `step` apart around each of them.
+    func spread(_ field: inout FloatImage, from start: Int, step: Int, count: Int) {
+      let line = (0..<count).map { field.samples[start + $0 * step] }
+      for place in 0..<count {
+        let around = line[max(0, place - reach)...min(count - 1, place + reach)]
+        field.samples[start + place * step] = around.reduce(-.infinity) { max($0, $1) }
       }
     }
-    var result = rows
-    for y in 0..<height {
-      for x in 0..<width {
-        var value = -Float.infinity
-        for other in max(0, y - reach)...min(height - 1, y + reach) {
-          value = max(value, rows.samples[other * width + x])
-        }
-        result.samples[y * width + x] = value
-      }
-    }
+    var result = field
+    for y in 0..<height { spread(&result, from: y * width, step: 1, count: width) }
+    for x in 0..<width { spread(&result, from: x, step: width, count: height) }
     return result
   }
 }

@@ -1,4 +1,5 @@
-// What the catalogue says of a network: its name, what it is for, its hyper-parameters and its graph.
+// What the catalogue says of a network: its name, what it is for, its hyper-parameters and its
+// graph.
 
 import AtelierEngine
 
@@ -71,17 +72,7 @@ public struct CataloguedNetwork: Sendable {
   /// It throws a `ShapeError` when the hyper-parameters do not fit together.
   public let graph: @Sendable (NetworkSettings) throws -> Graph
 
-  /// Describes a network.
-  ///
-  /// - Parameters:
-  ///   - name: The name among the networks of its task.
-  ///   - fullName: The name among all networks, where it is another one.
-  ///   - task: What it is for.
-  ///   - summary: One line for help texts.
-  ///   - takes: Which hyper-parameters it has.
-  ///   - defaults: The hyper-parameters unless said otherwise.
-  ///   - granularity: The numbers of which heights and widths must be multiples.
-  ///   - graph: Builds its graph.
+  /// Describes a network; its full name is the name unless told otherwise.
   init(
     _ name: String, fullName: String? = nil, _ task: NetworkTask, _ summary: String,
     takes: Set<NetworkSetting>, defaults: NetworkSettings,

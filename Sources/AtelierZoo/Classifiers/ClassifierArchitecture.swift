@@ -51,7 +51,6 @@ public struct ClassifierArchitecture: Sendable, Hashable, Codable {
 
   /// The graph for a batch of pictures.
   ///
-  /// - Parameter batch: Pictures at once.
   /// - Returns: A graph with input `input` [batch, height, width, channels] in [0, 1] and output
   ///   `output` [batch, classes], the logits.
   /// - Throws: `ShapeError` when the pictures are too small for the network, or numbers do not fit.

@@ -4,8 +4,8 @@
 import AtelierEngine
 import AtelierKernels
 
-/// Convolutions of 16, 32 and 64 filters with two max pools, dense layers of 512, 512 and `classes`:
-/// 1,897,226 parameters for 28×28 gray images and ten classes.
+/// Convolutions of 16, 32 and 64 filters with two max pools, dense layers of 512, 512 and
+/// `classes`: 1,897,226 parameters for 28×28 gray images and ten classes.
 public struct CourseClassifier: Layer {
   /// The outputs.
   public var classes: Int

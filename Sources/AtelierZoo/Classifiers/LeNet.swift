@@ -12,9 +12,6 @@ public struct LeNet: Layer {
   /// The outputs.
   public var classes: Int
 
-  /// Describes the network.
-  public init(classes: Int) { self.classes = classes }
-
   /// The first maps that the second maps read, run by run in the order of the paper's table 1: in
   /// each half the first and the fourth read one map, the others both.
   private static let groups: [(start: Int, count: Int, maps: Int)] = [
@@ -44,16 +41,12 @@ public struct LeNet5: Layer {
   /// The outputs.
   public var classes: Int
 
-  /// Describes the network.
-  public init(classes: Int) { self.classes = classes }
-
   /// [N, H, W, C] gives logits [N, classes].
   public func callAsFunction(_ image: SymbolicTensor) -> SymbolicTensor {
     var x = Convolution2D(
       filters: 6, kernel: 5, padding: .symmetric(2), activation: .tanh, name: "c1")(image)
     x = AveragePool2D(name: "s2")(x)
-    x = Convolution2D(
-      filters: 16, kernel: 5, padding: .valid, activation: .tanh, name: "c3")(x)
+    x = Convolution2D(filters: 16, kernel: 5, padding: .valid, activation: .tanh, name: "c3")(x)
     x = Flatten()(AveragePool2D(name: "s4")(x))
     x = Dense(units: 120, activation: .tanh, name: "c5")(x)
     x = Dense(units: 84, activation: .tanh, name: "f6")(x)

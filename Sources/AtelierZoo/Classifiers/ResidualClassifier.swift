@@ -12,17 +12,11 @@ public struct ResidualClassifier: Layer {
   /// The outputs.
   public var classes: Int
   /// Residual blocks in each of the three stages; 3 is ResNet-20.
-  public var blocks: Int
-
-  /// Describes the network.
-  public init(classes: Int, blocks: Int = 3) {
-    self.classes = classes
-    self.blocks = blocks
-  }
+  public var blocks = 3
 
   /// [N, H, W, C] gives logits [N, classes].
   public func callAsFunction(_ image: SymbolicTensor) -> SymbolicTensor {
-    var x = Activate(.relu, name: "stem/relu")(normalized(image, 16, 1, "stem"))
+    var x = residualConvolution(image, 16, "stem")
     for (stage, filters) in [16, 32, 64].enumerated() {
       for block in 1...max(blocks, 1) {
         let stride = stage > 0 && block == 1 ? 2 : 1
@@ -35,9 +29,8 @@ public struct ResidualClassifier: Layer {
   private func residual(
     _ input: SymbolicTensor, _ filters: Int, _ stride: Int, _ name: String
   ) -> SymbolicTensor {
-    var x = normalized(input, filters, stride, "\(name)/first")
-    x = Activate(.relu, name: "\(name)/first/relu")(x)
-    x = normalized(x, filters, 1, "\(name)/second")
+    var x = residualConvolution(input, filters, stride: stride, "\(name)/first")
+    x = residualConvolution(x, filters, "\(name)/second", isActive: false)
     var shortcut = input
     if stride > 1 {
       // Every second pixel, and zeros for the new channels on both sides.
@@ -47,14 +40,5 @@ public struct ResidualClassifier: Layer {
         name: "\(name)/widen")
     }
     return Activate(.relu, name: "\(name)/relu")(x + shortcut)
-  }
-
-  private func normalized(
-    _ x: SymbolicTensor, _ filters: Int, _ stride: Int, _ name: String
-  ) -> SymbolicTensor {
-    let convolved = Convolution2D(
-      filters: filters, kernel: 3, stride: Extent(stride, stride), padding: .symmetric(1),
-      hasBias: false, initializer: .heNormal, name: name)(x)
-    return BatchNormalization(name: "\(name)/norm")(convolved)
   }
 }

@@ -12,22 +12,16 @@ import AtelierKernels
 /// `classes`: 166,406 parameters for 28×28 gray images and ten classes.
 ///
 /// With `thresholds`, every pixel first becomes so many ramps of its own value: a 1×1 convolution
-/// and a ReLU.
+/// and a ReLU. The paper's network has 16 filters and 100 units.
 public struct StridedClassifier: Layer {
   /// The outputs.
   public var classes: Int
   /// The first convolution's filters.
-  public var width: Int
+  public var width = 16
   /// The first dense layer's outputs.
-  public var units: Int
+  public var units = 100
   /// The ramps of each pixel; 0 for none.
-  public var thresholds: Int
-
-  /// Describes the network; the paper's has 16 filters and 100 units.
-  public init(classes: Int, width: Int = 16, units: Int = 100, thresholds: Int = 0) {
-    (self.classes, self.width, self.units) = (classes, width, units)
-    self.thresholds = thresholds
-  }
+  public var thresholds = 0
 
   /// [N, H, W, C] gives logits [N, classes].
   public func callAsFunction(_ image: SymbolicTensor) -> SymbolicTensor {

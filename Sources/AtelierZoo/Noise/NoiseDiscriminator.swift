@@ -1,16 +1,13 @@
 // The judge of AdvGAN: tells pictures with noise from pictures without.
 //
-// Xiao, Li, Zhu, He, Liu, Song: Generating Adversarial Examples with Adversarial Networks (2018), the
-// form of its public reimplementations without batch normalization.
+// Xiao, Li, Zhu, He, Liu, Song: Generating Adversarial Examples with Adversarial Networks (2018),
+// the form of its public reimplementations without batch normalization.
 
 import AtelierEngine
 import AtelierKernels
 
 /// Convolutions 4×4 with stride 2 of 8, 16 and 32 filters and one dense output.
 public struct NoiseDiscriminator: Layer {
-  /// Makes the network.
-  public init() {}
-
   /// [N, H, W, C] gives [N, 1]: near 1 for a picture that looks clean, near 0 for one with noise.
   public func callAsFunction(_ image: SymbolicTensor) -> SymbolicTensor {
     var x = image
@@ -22,10 +19,8 @@ public struct NoiseDiscriminator: Layer {
     return Dense(units: 1, name: "verdict")(Flatten()(x))
   }
 
-  /// The graph for a batch of pictures.
+  /// The graph from `input` of the shape [batch, height, width, channels] to `output` [batch, 1].
   ///
-  /// - Parameter shape: [batch, height, width, channels].
-  /// - Returns: A graph with input `input` of that shape and output `output` [batch, 1].
   /// - Throws: `ShapeError` when the pictures are too small.
   public static func graph(_ shape: Shape) throws(ShapeError) -> Graph {
     try Graph.trace { builder in

@@ -1,13 +1,12 @@
 // The generator of adversarial noise: an encoder, residual blocks and a decoder, as workload E.
 //
-// The form of AdvGAN's generator: Xiao, Li, Zhu, He, Liu, Song: Generating Adversarial Examples with
-// Adversarial Networks (2018); batch normalization in place of instance normalization.
+// The form of AdvGAN's generator: Xiao, Li, Zhu, He, Liu, Song: Generating Adversarial Examples
+// with Adversarial Networks (2018); batch normalization in place of instance normalization.
 
 import AtelierEngine
 import AtelierKernels
 
-/// Draws a pattern in [−1, 1] for each image, of the image's shape; heights and widths are multiples
-/// of 4.
+/// Draws a pattern in [−1, 1] for each image; heights and widths are multiples of 4.
 public struct NoiseGenerator: Layer {
   /// Residual blocks between encoder and decoder.
   public var blocks: Int
@@ -20,35 +19,25 @@ public struct NoiseGenerator: Layer {
     var x = image
     for (index, (filters, stride)) in [(16, 1), (32, 2), (64, 2)].enumerated() {
       let name = "head\(index + 1)"
-      x = relu(convolution(x, filters, Extent(stride, stride), name), name)
+      x = normalizedConvolution(x, filters, stride: stride, padding: .symmetric(1), name)
     }
     for index in 1...max(blocks, 1) {
-      let inner = relu(convolution(x, 64, 1, "res\(index)a"), "res\(index)a")
-      x = x + normalized(convolution(inner, 64, 1, "res\(index)b"), "res\(index)b")
+      let inner = normalizedConvolution(x, 64, padding: .symmetric(1), "res\(index)a")
+      let outer = normalizedConvolution(
+        inner, 64, padding: .symmetric(1), "res\(index)b", isActive: false)
+      x = x + outer
     }
     for filters in [32, 16] {
       let grown = TransposedConvolution2D(
         filters: filters, kernel: 3, stride: 2, padding: .symmetric(1), outputPadding: 1,
         hasBias: false, name: "tail\(filters)")(x)
-      x = relu(grown, "tail\(filters)")
+      x = normalized(grown, "tail\(filters)")
     }
-    return Convolution2D(
-      filters: image.shape.channels, kernel: 3, activation: .tanh, name: "image")(x)
+    return noiseImage(x, of: image)
   }
+}
 
-  private func normalized(_ x: SymbolicTensor, _ name: String) -> SymbolicTensor {
-    BatchNormalization(name: "\(name)/norm")(x)
-  }
-
-  private func relu(_ x: SymbolicTensor, _ name: String) -> SymbolicTensor {
-    Activate(.relu, name: "\(name)/relu")(normalized(x, name))
-  }
-
-  private func convolution(
-    _ x: SymbolicTensor, _ filters: Int, _ stride: Extent, _ name: String
-  ) -> SymbolicTensor {
-    Convolution2D(
-      filters: filters, kernel: 3, stride: stride, padding: .symmetric(1), hasBias: false,
-      name: name)(x)
-  }
+/// The last convolution of every generator: the image's channels in [−1, 1].
+func noiseImage(_ x: SymbolicTensor, of image: SymbolicTensor) -> SymbolicTensor {
+  Convolution2D(filters: image.shape.channels, kernel: 3, activation: .tanh, name: "image")(x)
 }

@@ -27,7 +27,7 @@ public struct AnchorLevel: Sendable, Hashable, Codable {
   }
 }
 
-/// All anchors of a picture of one size, level by level, row by row, in the order of the network's outputs.
+/// All anchors of a picture: level by level, row by row, in the order of the network's outputs.
 public struct AnchorGrid: Sendable {
   /// The anchors of one level within the whole.
   public struct Part: Sendable {
@@ -52,12 +52,7 @@ public struct AnchorGrid: Sendable {
   /// The anchors.
   public let boxes: [RegionBox]
 
-  /// Lays anchors over a picture.
-  ///
-  /// - Parameters:
-  ///   - levels: The levels, finest first.
-  ///   - width: Columns of the picture, a multiple of every stride.
-  ///   - height: Rows of the picture, a multiple of every stride.
+  /// Lays anchors over a picture whose sides are multiples of every stride; finest level first.
   public init(_ levels: [AnchorLevel], width: Int, height: Int) {
     self.width = width
     self.height = height
@@ -86,7 +81,7 @@ public struct AnchorGrid: Sendable {
     self.boxes = boxes
   }
 
-  /// Calls `body` with every anchor that may overlap a box, in order of their indices within a level.
+  /// Calls `body` with every anchor that may overlap a box, in order of indices within a level.
   public func forEachAnchor(near box: RegionBox, _ body: (_ index: Int) -> Void) {
     for part in parts {
       let stride = Float(part.level.stride)

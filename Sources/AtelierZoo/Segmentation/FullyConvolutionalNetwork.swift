@@ -1,27 +1,19 @@
-// FCN-Basic: SegNet-Basic's encoder, whose maps are reduced to class scores, enlarged by learnt
-// transposed convolutions and added up.
+// FCN-Basic: SegNet-Basic's encoder, whose maps become class scores, enlarged and added up.
 //
-// Long, Shelhamer, Darrell: Fully Convolutional Networks for Semantic Segmentation (2015); the small
-// form: Badrinarayanan, Kendall, Cipolla: SegNet (2015), table 1.
+// Long, Shelhamer, Darrell: Fully Convolutional Networks for Semantic Segmentation (2015); the
+// small form: Badrinarayanan, Kendall, Cipolla: SegNet (2015), table 1.
 
 import AtelierEngine
 import AtelierKernels
 
 /// An encoder of four 7×7 convolutions and a decoder of class scores with skips at every level.
-public struct FullyConvolutionalNetwork: Layer, Hashable, Codable {
+public struct FullyConvolutionalNetwork: SegmentationLayer, Hashable, Codable {
   /// Outputs a pixel.
   public var classes: Int
   /// Filters of every encoder level.
-  public var width: Int
+  public var width = 64
   /// How often the picture is halved.
-  public var levels: Int
-
-  /// Describes a network; the defaults are the paper's.
-  public init(classes: Int, width: Int = 64, levels: Int = 4) {
-    self.classes = classes
-    self.width = width
-    self.levels = levels
-  }
+  public var levels = 4
 
   /// The numbers of which heights and widths must be multiples.
   public var granularity: Int { 1 << levels }
@@ -34,8 +26,7 @@ public struct FullyConvolutionalNetwork: Layer, Hashable, Codable {
     var maps: [SymbolicTensor] = []
     var x = image
     for level in 0..<levels {
-      x = normalizedConvolution(
-        x, width, kernel: 7, "encoder\(level + 1)", activation: .relu)
+      x = normalizedConvolution(x, width, kernel: 7, "encoder\(level + 1)")
       maps.append(x)
       x = MaxPool2D(name: "pool\(level + 1)")(x)
     }
@@ -61,8 +52,8 @@ public struct FullyConvolutionalNetwork: Layer, Hashable, Codable {
     for row in 0..<8 {
       for column in 0..<8 {
         for index in 0..<classes {
-          values[((row * 8 + column) * classes + index) * classes + index] =
-            line[row] * line[column]
+          let place = ((row * 8 + column) * classes + index) * classes + index
+          values[place] = line[row] * line[column]
         }
       }
     }

@@ -4,7 +4,7 @@ import AtelierEngine
 import AtelierKernels
 import Foundation
 
-/// How many anchors and regions a training step of Mask R-CNN judges; they fix the sizes of its graph.
+/// How many anchors and regions a training step of Mask R-CNN judges, the sizes of its graph.
 public struct MaskRCNNSampling: Sendable, Hashable, Codable {
   /// Anchors that count in a picture, half of them on objects where there are so many.
   public var anchors: Int
@@ -25,42 +25,34 @@ extension MaskRCNN {
   /// The label of anchors and regions that do not count.
   public static let ignoredLabel = -1
 
-  /// The differentiated graph of a training step: approximate joint training, in which the proposals come from outside and count as
-  /// fixed.
+  /// The differentiated graph of a training step: approximate joint training, in which the
+  /// proposals come from outside and count as fixed.
   ///
   /// Inputs, with T anchors a picture, R = batch · regions and M = batch · positives rows:
-  /// `input` [batch, H, W, 3]; `rpn_labels` [batch, T] (0 ground, 1 object, −1 ignored); `rpn_targets` and `rpn_weights`
-  /// [batch, T, 4]; `boxes_L` [R, 5]; `class_labels` [R] (0 background, −1 ignored); `box_targets` and `box_weights`
-  /// [R, classes · 4]; `mask_boxes_L` [M, 5]; `mask_targets` and `mask_weights` [M, 28, 28, classes]. Weights are 0 or 1; targets
-  /// are 0 where the weight is.
+  /// `input` [batch, H, W, 3]; `rpn_labels` [batch, T] (0 ground, 1 object, −1 ignored);
+  /// `rpn_targets` and `rpn_weights` [batch, T, 4]; `boxes_L` [R, 5]; `class_labels` [R] (0
+  /// background, −1 ignored); `box_targets` and `box_weights` [R, classes · 4]; `mask_boxes_L` [M,
+  /// 5]; `mask_targets` and `mask_weights` [M, 28, 28, classes]. Weights are 0 or 1; targets are 0
+  /// where the weight is. H and W are multiples of `granularity`.
   ///
-  /// Outputs: `loss`, the sum of `rpn_class_loss`, `rpn_box_loss`, `class_loss`, `box_loss` and `mask_loss`.
-  ///
-  /// - Parameters:
-  ///   - batch: Pictures at once.
-  ///   - height: Rows, a multiple of `granularity`.
-  ///   - width: Columns, a multiple of `granularity`.
-  ///   - sampling: How many anchors and regions count.
-  /// - Returns: The graph.
+  /// Outputs: `loss`, the sum of `rpn_class_loss`, `rpn_box_loss`, `class_loss`, `box_loss` and
+  /// `mask_loss`.
   /// - Throws: `ShapeError` when the sizes do not fit together.
   public func trainingGraph(
     batch: Int, height: Int, width: Int, sampling: MaskRCNNSampling
   ) throws(ShapeError) -> Graph {
-    let parts = try MaskRCNNParts(self)
-    try expect(height: height, width: width)
+    let parts = try parts(height: height, width: width)
     guard min(sampling.anchors, sampling.regions, sampling.positives) > 0 else {
       throw ShapeError("a training step needs anchors, regions and positives; received \(sampling)")
     }
     return try Graph.trace { builder in
       let features = parts.features(builder.input("input", [batch, height, width, 3]))
       var losses = proposalLosses(builder, parts.proposals(features), sampling)
-      let rows = batch * sampling.regions
       let boxes = parts.boxes(
-        parts.regions(features, boxInputs(builder, "boxes", rows), bins: Self.boxBins))
+        boxRegions(builder, parts, features, rows: batch * sampling.regions))
       losses += boxLosses(builder, boxes)
-      let maskRows = batch * sampling.positives
       let masks = parts.masks(
-        parts.regions(features, boxInputs(builder, "mask_boxes", maskRows), bins: Self.maskBins))
+        maskRegions(builder, parts, features, rows: batch * sampling.positives))
       losses.append(("mask_loss", maskLoss(builder, masks)))
       for (name, loss) in losses { builder.output(name, loss) }
       builder.output("loss", losses.dropFirst().reduce(losses[0].1) { $0 + $1.1 })
@@ -69,7 +61,7 @@ extension MaskRCNN {
 
   private typealias NamedLoss = (String, SymbolicTensor)
 
-  /// Objects or ground, and the corrections of the anchors on objects, a sum over the anchors that count divided by their number.
+  /// Objects or ground, and the corrections of the anchors on objects, per anchor that counts.
   private func proposalLosses(
     _ builder: GraphBuilder, _ proposals: (logits: SymbolicTensor, deltas: SymbolicTensor),
     _ sampling: MaskRCNNSampling
@@ -104,7 +96,8 @@ extension MaskRCNN {
 
   /// The mean binary cross-entropy over the masks of the true classes.
   ///
-  /// Weights pick each row's class: what they hide has the logit 0 and costs log 2 without a gradient, which is taken off again.
+  /// Weights pick each row's class: what they hide has the logit 0 and costs log 2 without a
+  /// gradient, which is taken off again.
   private func maskLoss(_ builder: GraphBuilder, _ masks: SymbolicTensor) -> SymbolicTensor {
     let targets = builder.input("mask_targets", masks.shape)
     let weights = builder.input("mask_weights", masks.shape)

@@ -1,20 +1,22 @@
-// Mask R-CNN: boxes are proposed, read at a fixed size, classified, corrected, and filled with a mask.
+// Mask R-CNN: boxes are proposed, read at a fixed size, classified, corrected, filled with a mask.
 //
-// He, Gkioxari, Dollár, Girshick: Mask R-CNN (2017); the proposals are those of Ren, He, Girshick, Sun: Faster R-CNN (2015), the
-// feature pyramid that of Lin and others: Feature Pyramid Networks for Object Detection (2017).
+// He, Gkioxari, Dollár, Girshick: Mask R-CNN (2017); the proposals are those of Ren, He, Girshick,
+// Sun: Faster R-CNN (2015), the feature pyramid that of Lin and others: Feature Pyramid Networks
+// for Object Detection (2017).
 
 import AtelierEngine
 import AtelierKernels
 
 /// Mask R-CNN by its sizes.
 ///
-/// Pictures are [N, H, W, 3] in [0, 1], H and W multiples of `granularity`. Parameters have the same names in every graph, so one
-/// `ParameterStore` for the training graph serves all others. Regions come as inputs of fixed sizes: for each level L of the
-/// pyramid a tensor [rows, 5] of image, left, top, right, bottom in pixels of the picture, in which the rows of other levels (and
+/// Pictures are [N, H, W, 3] in [0, 1], H and W multiples of `granularity`. Parameters have the
+/// same names in every graph, so one `ParameterStore` for the training graph serves all others.
+/// Regions come as inputs of fixed sizes: for each level L of the pyramid a tensor [rows, 5] of
+/// image, left, top, right, bottom in pixels of the picture, in which the rows of other levels (and
 /// rows without a region) name the image −1.
 ///
-/// Written for two CPU cores and training from scratch: batch normalization in the backbone, which folds into the convolutions at
-/// inference; none in the heads, whose batches hold regions rather than pictures.
+/// Written for two CPU cores and training from scratch: batch normalization in the backbone, which
+/// folds into the convolutions at inference; none in the heads, whose batches hold regions.
 public struct MaskRCNN: Sendable, Hashable, Codable {
   /// The name on the command line and in the metadata of model files.
   public static let name = "mask-rcnn"
@@ -43,8 +45,8 @@ public struct MaskRCNN: Sendable, Hashable, Codable {
   public var boxUnits: Int
   /// Convolutions of the mask head before the transposed one.
   public var maskLayers: Int
-  /// The border of a mask's region around its box, in the box's widths and heights on each side, so that a box that is a little
-  /// too tight does not cut its mask.
+  /// The border of a mask's region around its box, in the box's widths and heights on each side, so
+  /// that a box that is a little too tight does not cut its mask.
   public var maskMargin: Float
 
   /// Bins along a side of a region for the box head.
@@ -60,11 +62,7 @@ public struct MaskRCNN: Sendable, Hashable, Codable {
   /// Where the smooth absolute loss of boxes goes from quadratic to linear.
   static let smoothness: Float = 1 / 9
 
-  /// The network of a name.
-  ///
-  /// - Parameters:
-  ///   - design: The sizes.
-  ///   - classes: The object classes, at least 1.
+  /// The network of a design for at least one object class.
   public init(_ design: Design, classes: Int) {
     self.classes = classes
     stem = 32
@@ -114,114 +112,109 @@ public struct MaskRCNN: Sendable, Hashable, Codable {
 
   // MARK: - Graphs
 
-  /// Features and proposals: input `input`; outputs `p2`, `p3`… (the pyramid), `rpn_logits` [N, anchors, 2] (no object, object) and
-  /// `rpn_deltas` [N, anchors, 4].
+  /// Features and proposals: input `input`; outputs `p2`, `p3`… (the pyramid), `rpn_logits`
+  /// [N, anchors, 2] (no object, object) and `rpn_deltas` [N, anchors, 4].
   ///
-  /// - Parameters:
-  ///   - batch: Pictures at once.
-  ///   - height: Rows, a multiple of `granularity`.
-  ///   - width: Columns, a multiple of `granularity`.
-  /// - Returns: The graph.
   /// - Throws: `ShapeError` when the sizes do not fit together.
   public func proposalGraph(batch: Int, height: Int, width: Int) throws(ShapeError) -> Graph {
-    let parts = try MaskRCNNParts(self)
-    try expect(height: height, width: width)
+    let parts = try parts(height: height, width: width)
     return try Graph.trace { builder in
       let features = parts.features(builder.input("input", [batch, height, width, 3]))
       for (level, feature) in zip(levels, features) { builder.output("p\(level)", feature) }
-      let proposals = parts.proposals(features)
-      builder.output("rpn_logits", proposals.logits)
-      builder.output("rpn_deltas", proposals.deltas)
+      outputProposals(builder, parts, features)
     }
   }
 
-  /// Classes and corrected boxes of regions: inputs `p2`… and `boxes_2`… [rows, 5]; outputs `classes` [rows, classes + 1],
-  /// probabilities with the background first, and `box_deltas` [rows, classes · 4].
+  /// Classes and corrected boxes of regions of one picture: inputs `p2`… and `boxes_2`… [rows, 5];
+  /// outputs `classes` [rows, classes + 1], probabilities with the background first, and
+  /// `box_deltas` [rows, classes · 4].
   ///
-  /// - Parameters:
-  ///   - height: Rows of the picture.
-  ///   - width: Columns of the picture.
-  ///   - rows: Regions at once.
-  /// - Returns: The graph for one picture.
   /// - Throws: `ShapeError` when the sizes do not fit together.
   public func boxGraph(height: Int, width: Int, rows: Int) throws(ShapeError) -> Graph {
-    let parts = try MaskRCNNParts(self)
-    try expect(height: height, width: width)
+    let parts = try parts(height: height, width: width)
     return try Graph.trace { builder in
-      let features = featureInputs(builder, height, width)
-      let regions = parts.regions(
-        features, boxInputs(builder, "boxes", rows), bins: Self.boxBins)
-      let boxes = parts.boxes(regions)
-      builder.output("classes", Softmax(name: "box/probabilities")(boxes.logits))
-      builder.output("box_deltas", boxes.deltas)
+      outputBoxes(builder, parts, featureInputs(builder, height, width), rows: rows)
     }
   }
 
-  /// Masks of regions: inputs `p2`… and `mask_boxes_2`… [rows, 5]; output `masks` [rows, 28, 28, classes], probabilities.
+  /// Masks of regions of one picture: inputs `p2`… and `mask_boxes_2`… [rows, 5]; output `masks`
+  /// [rows, 28, 28, classes], probabilities.
   ///
-  /// - Parameters:
-  ///   - height: Rows of the picture.
-  ///   - width: Columns of the picture.
-  ///   - rows: Regions at once.
-  /// - Returns: The graph for one picture.
   /// - Throws: `ShapeError` when the sizes do not fit together.
   public func maskGraph(height: Int, width: Int, rows: Int) throws(ShapeError) -> Graph {
-    let parts = try MaskRCNNParts(self)
-    try expect(height: height, width: width)
+    let parts = try parts(height: height, width: width)
     return try Graph.trace { builder in
-      let features = featureInputs(builder, height, width)
-      let regions = parts.regions(
-        features, boxInputs(builder, "mask_boxes", rows), bins: Self.maskBins)
-      builder.output("masks", Activate(.sigmoid, name: "mask/probabilities")(parts.masks(regions)))
+      outputMasks(builder, parts, featureInputs(builder, height, width), rows: rows)
     }
   }
 
-  /// Everything in one graph for one picture, as model files hold it: the inputs and outputs of the three graphs above, but for the
-  /// pyramid.
+  /// Everything in one graph for one picture, as model files hold it: the inputs and outputs of the
+  /// three graphs above, but for the pyramid; each head has as many rows.
   ///
-  /// - Parameters:
-  ///   - height: Rows of the picture.
-  ///   - width: Columns of the picture.
-  ///   - rows: Regions of each head at once.
-  /// - Returns: The graph.
   /// - Throws: `ShapeError` when the sizes do not fit together.
   public func graph(height: Int, width: Int, rows: Int = 16) throws(ShapeError) -> Graph {
-    let parts = try MaskRCNNParts(self)
-    try expect(height: height, width: width)
+    let parts = try parts(height: height, width: width)
     return try Graph.trace { builder in
       let features = parts.features(builder.input("input", [1, height, width, 3]))
-      let proposals = parts.proposals(features)
-      builder.output("rpn_logits", proposals.logits)
-      builder.output("rpn_deltas", proposals.deltas)
-      let boxes = parts.boxes(
-        parts.regions(features, boxInputs(builder, "boxes", rows), bins: Self.boxBins))
-      builder.output("classes", Softmax(name: "box/probabilities")(boxes.logits))
-      builder.output("box_deltas", boxes.deltas)
-      let masks = parts.masks(
-        parts.regions(features, boxInputs(builder, "mask_boxes", rows), bins: Self.maskBins))
-      builder.output("masks", Activate(.sigmoid, name: "mask/probabilities")(masks))
+      outputProposals(builder, parts, features)
+      outputBoxes(builder, parts, features, rows: rows)
+      outputMasks(builder, parts, features, rows: rows)
     }
+  }
+
+  private func outputProposals(
+    _ builder: GraphBuilder, _ parts: MaskRCNNParts, _ features: [SymbolicTensor]
+  ) {
+    let proposals = parts.proposals(features)
+    builder.output("rpn_logits", proposals.logits)
+    builder.output("rpn_deltas", proposals.deltas)
+  }
+
+  private func outputBoxes(
+    _ builder: GraphBuilder, _ parts: MaskRCNNParts, _ features: [SymbolicTensor], rows: Int
+  ) {
+    let boxes = parts.boxes(boxRegions(builder, parts, features, rows: rows))
+    builder.output("classes", Softmax(name: "box/probabilities")(boxes.logits))
+    builder.output("box_deltas", boxes.deltas)
+  }
+
+  private func outputMasks(
+    _ builder: GraphBuilder, _ parts: MaskRCNNParts, _ features: [SymbolicTensor], rows: Int
+  ) {
+    let masks = parts.masks(maskRegions(builder, parts, features, rows: rows))
+    builder.output("masks", Activate(.sigmoid, name: "mask/probabilities")(masks))
   }
 
   private func featureInputs(
     _ builder: GraphBuilder, _ height: Int, _ width: Int
   ) -> [SymbolicTensor] {
     zip(levels, anchors).map { level, anchors in
-      builder.input(
-        "p\(level)", [1, height / anchors.stride, width / anchors.stride, pyramid])
+      builder.input("p\(level)", [1, height / anchors.stride, width / anchors.stride, pyramid])
     }
   }
 
-  func boxInputs(_ builder: GraphBuilder, _ name: String, _ rows: Int) -> [SymbolicTensor] {
-    levels.map { builder.input("\(name)_\($0)", [rows, 5]) }
+  func boxRegions(
+    _ builder: GraphBuilder, _ parts: MaskRCNNParts, _ features: [SymbolicTensor], rows: Int
+  ) -> SymbolicTensor {
+    let boxes = levels.map { builder.input("boxes_\($0)", [rows, 5]) }
+    return parts.regions(features, boxes, bins: Self.boxBins)
   }
 
-  /// Throws unless the picture's size is one that the network takes.
-  func expect(height: Int, width: Int) throws(ShapeError) {
+  func maskRegions(
+    _ builder: GraphBuilder, _ parts: MaskRCNNParts, _ features: [SymbolicTensor], rows: Int
+  ) -> SymbolicTensor {
+    let boxes = levels.map { builder.input("mask_boxes_\($0)", [rows, 5]) }
+    return parts.regions(features, boxes, bins: Self.maskBins)
+  }
+
+  /// The layers; throws unless the sizes fit and the picture's size is one that the network takes.
+  func parts(height: Int, width: Int) throws(ShapeError) -> MaskRCNNParts {
+    let parts = try MaskRCNNParts(self)
     guard height > 0, width > 0, height % granularity == 0, width % granularity == 0 else {
       throw ShapeError(
         "Mask R-CNN takes pictures whose sides are multiples of \(granularity); received "
           + "\(width) × \(height)")
     }
+    return parts
   }
 }

@@ -20,8 +20,7 @@ struct MaskRCNNParts {
         "Mask R-CNN needs blocks and equally many anchors above 0 for each of its \(stages) "
           + "stages, at strides 4, 8, 16 and so on")
     }
-    let sizes =
-      [network.classes, network.stem, network.pyramid, network.boxUnits] + network.widths
+    let sizes = [network.classes, network.stem, network.pyramid, network.boxUnits] + network.widths
     guard sizes.allSatisfy({ (1...4096).contains($0) }),
       network.blocks.allSatisfy({ (1...64).contains($0) }), (0...16).contains(network.maskLayers),
       (0...1).contains(network.maskMargin)
@@ -37,8 +36,8 @@ struct MaskRCNNParts {
   func features(_ image: SymbolicTensor) -> [SymbolicTensor] {
     let scaled = Standardization(
       mean: [0.5, 0.5, 0.5], deviation: [0.25, 0.25, 0.25], name: "scale")(image)
-    var x = normalized(scaled, network.stem, stride: 2, "stem/first", isActive: true)
-    x = normalized(x, network.stem, stride: 1, "stem/second", isActive: true)
+    var x = residualConvolution(scaled, network.stem, stride: 2, "stem/first")
+    x = residualConvolution(x, network.stem, "stem/second")
     var stages: [SymbolicTensor] = []
     for (stage, filters) in network.widths.enumerated() {
       for block in 1...network.blocks[stage] {
@@ -65,41 +64,32 @@ struct MaskRCNNParts {
   private func residual(
     _ input: SymbolicTensor, _ filters: Int, stride: Int, _ name: String
   ) -> SymbolicTensor {
-    var x = normalized(input, filters, stride: stride, "\(name)/first", isActive: true)
-    x = normalized(x, filters, stride: 1, "\(name)/second", isActive: false)
+    var x = residualConvolution(input, filters, stride: stride, "\(name)/first")
+    x = residualConvolution(x, filters, "\(name)/second", isActive: false)
     var shortcut = input
     if stride > 1 || input.shape.channels != filters {
       shortcut = Convolution2D(
         filters: filters, kernel: 1, stride: Extent(stride, stride), padding: .valid,
         hasBias: false, name: "\(name)/shortcut")(input)
-      shortcut = BatchNormalization(name: "\(name)/shortcut/norm")(shortcut)
+      shortcut = normalized(shortcut, "\(name)/shortcut", isActive: false)
     }
     return Activate(.relu, name: "\(name)/relu")(x + shortcut)
   }
 
-  private func normalized(
-    _ input: SymbolicTensor, _ filters: Int, stride: Int, _ name: String, isActive: Bool
-  ) -> SymbolicTensor {
-    let convolved = Convolution2D(
-      filters: filters, kernel: 3, stride: Extent(stride, stride), padding: .symmetric(1),
-      hasBias: false, initializer: .heNormal, name: name)(input)
-    let x = BatchNormalization(name: "\(name)/norm")(convolved)
-    return isActive ? Activate(.relu, name: "\(name)/relu")(x) : x
-  }
-
   // MARK: - Proposals
 
-  /// Logits [N, anchors, 2] (no object, object) and corrections [N, anchors, 4]; one head for all levels.
+  /// Logits [N, anchors, 2] (no object, object) and corrections [N, anchors, 4], all of one head.
   func proposals(
     _ features: [SymbolicTensor]
   ) -> (logits: SymbolicTensor, deltas: SymbolicTensor) {
     let count = network.anchors[0].count
     let shared = Convolution2D(
       filters: network.pyramid, kernel: 3, activation: .relu, name: "rpn/shared")
-    let objects = Convolution2D(
-      filters: 2 * count, kernel: 1, initializer: .normal(deviation: 0.01), name: "rpn/objects")
-    let boxes = Convolution2D(
-      filters: 4 * count, kernel: 1, initializer: .normal(deviation: 0.01), name: "rpn/boxes")
+    func head(_ filters: Int, _ name: String) -> Convolution2D {
+      Convolution2D(
+        filters: filters, kernel: 1, initializer: .normal(deviation: 0.01), name: "rpn/\(name)")
+    }
+    let (objects, boxes) = (head(2 * count, "objects"), head(4 * count, "boxes"))
     var logits: [SymbolicTensor] = []
     var deltas: [SymbolicTensor] = []
     for feature in features {

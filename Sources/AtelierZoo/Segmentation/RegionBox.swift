@@ -76,8 +76,8 @@ public struct RegionBox: Sendable, Hashable {
   }
 }
 
-/// How a box is written as a change of another (Girshick and others 2014): the shift of the centre in
-/// its widths and heights, and the logarithms of the size's ratios, each times a weight.
+/// How a box is written as a change of another (Girshick and others 2014): the shift of the centre
+/// in its widths and heights, and the logarithms of the size's ratios, each times a weight.
 public struct BoxCoding: Sendable, Hashable, Codable {
   /// The factor of the two shifts.
   public var shiftWeight: Float

@@ -1,5 +1,4 @@
-// SegNet: VGG-16's convolutions down, max unpooling through the encoder's switches up, no skips;
-// and SegNet-Basic, its small form of 7×7 convolutions.
+// SegNet: VGG-16's convolutions down, max unpooling up, no skips; and its small form of 7×7 ones.
 //
 // Badrinarayanan, Kendall, Cipolla: SegNet: A Deep Convolutional Encoder-Decoder Architecture for
 // Image Segmentation (2015).
@@ -11,7 +10,7 @@ import AtelierKernels
 ///
 /// All four unpoolings have exactly the same number of weights: `transposed` replaces an unpooling
 /// and the convolution after it by one transposed convolution of stride 2.
-public struct SegNet: Layer, Hashable, Codable {
+public struct SegNet: SegmentationLayer, Hashable, Codable {
   /// Outputs a pixel.
   public var classes: Int
   /// Filters of each convolution of each stage, outermost first.
@@ -56,7 +55,7 @@ public struct SegNet: Layer, Hashable, Codable {
     for (stage, filters) in stages.enumerated() {
       for (index, count) in filters.enumerated() {
         x = normalizedConvolution(
-          x, count, kernel: Extent(kernel), "encoder\(stage + 1)/\(index + 1)", activation: .relu)
+          x, count, kernel: kernel, "encoder\(stage + 1)/\(index + 1)")
       }
       x = MaxPool2D(name: "pool\(stage + 1)")(x)
     }
@@ -64,29 +63,25 @@ public struct SegNet: Layer, Hashable, Codable {
     return Convolution2D(filters: classes, kernel: 1, name: "head")(x)
   }
 
-  /// Enlarges, then as many convolutions as the encoder's stage has; the last one gives what the
-  /// stage before takes.
+  /// Enlarges, then as many convolutions as the encoder's stage; the last feeds the stage before.
   private func decoderStage(_ input: SymbolicTensor, _ stage: Int) -> SymbolicTensor {
-    let activation: Activation = hasDecoderActivation ? .relu : .identity
     var filters = Array(stages[stage].dropFirst())
     filters.append(stage == 0 ? stages[0][0] : stages[stage - 1].last ?? classes)
     let name = "decoder\(stage + 1)"
     var x = input
-    switch unpooling {
-    case .transposed:
-      let first = filters.removeFirst()
+    var made = 0
+    if let unpooled = unpooling.unpooled(x, level: stage + 1) {
+      x = unpooled
+    } else {
+      made = 1
       x = TransposedConvolution2D(
-        filters: first, kernel: Extent(kernel), stride: 2, hasBias: false, name: "\(name)/1")(x)
-      x = BatchNormalization(name: "\(name)/1/norm")(x)
-      if hasDecoderActivation { x = Activate(.relu, name: "\(name)/1/relu")(x) }
-    case .max: x = MaxUnpool2D(mirroring: "pool\(stage + 1)", name: "unpool\(stage + 1)")(x)
-    case .nearest: x = NearestUnpool2D(window: 2, name: "unpool\(stage + 1)")(x)
-    case .nails: x = BedOfNailsUnpool2D(window: 2, name: "unpool\(stage + 1)")(x)
+        filters: filters.removeFirst(), kernel: Extent(kernel), stride: 2, hasBias: false,
+        name: "\(name)/1")(x)
+      x = normalized(x, "\(name)/1", isActive: hasDecoderActivation)
     }
-    let made = unpooling == .transposed ? 1 : 0
     for (index, count) in filters.enumerated() {
       x = normalizedConvolution(
-        x, count, kernel: Extent(kernel), "\(name)/\(made + index + 1)", activation: activation)
+        x, count, kernel: kernel, "\(name)/\(made + index + 1)", isActive: hasDecoderActivation)
     }
     return x
   }

@@ -15,15 +15,18 @@ public enum SegmentationNetwork: String, Sendable, Hashable, Codable, CaseIterab
   case fcn
 
   /// The filters of the first level unless said otherwise.
-  public var standardWidth: Int {
-    switch self {
-    case .unet: 16
-    case .segnetBasic, .segnet, .fcn: 64
-    }
-  }
+  public var standardWidth: Int { self == .unet ? 16 : 64 }
 
   /// Whether the decoder enlarges by an unpooling that can be chosen.
   public var hasUnpooling: Bool { self == .segnetBasic || self == .segnet }
+}
+
+/// A network whose receptive field and granularity are known.
+protocol SegmentationLayer: Layer {
+  /// The numbers of which heights and widths must be multiples.
+  var granularity: Int { get }
+  /// How many pixels away from an output pixel the input still matters.
+  var receptiveRadius: Int { get }
 }
 
 /// A network that gives every pixel a class, with the pictures' normalization in front of it.
@@ -60,29 +63,13 @@ public struct SegmentationArchitecture: Sendable, Hashable, Codable {
   }
 
   /// The numbers of which heights and widths must be multiples.
-  public var granularity: Int {
-    switch network {
-    case .unet: unet.granularity
-    case .segnetBasic, .segnet: segNet.granularity
-    case .fcn: fullyConvolutional.granularity
-    }
-  }
+  public var granularity: Int { layer.granularity }
 
   /// How many pixels away from an output pixel the input still matters.
-  public var receptiveRadius: Int {
-    switch network {
-    case .unet: unet.receptiveRadius
-    case .segnetBasic, .segnet: segNet.receptiveRadius
-    case .fcn: fullyConvolutional.receptiveRadius
-    }
-  }
+  public var receptiveRadius: Int { layer.receptiveRadius }
 
-  /// The graph for a batch of pictures.
+  /// The graph for a batch of pictures with sides that are multiples of `granularity`.
   ///
-  /// - Parameters:
-  ///   - batch: Pictures at once.
-  ///   - height: Rows; a multiple of `granularity`.
-  ///   - columns: Columns; a multiple of `granularity`.
   /// - Returns: A graph with input `input` [batch, height, width, channels] in [0, 1] and output
   ///   `output` [batch, height, width, classes], the logits.
   /// - Throws: `ShapeError` when the numbers do not fit together.
@@ -101,25 +88,12 @@ public struct SegmentationArchitecture: Sendable, Hashable, Codable {
     }
   }
 
-  private var layer: any Layer {
+  private var layer: any SegmentationLayer {
     switch network {
-    case .unet: unet
-    case .segnetBasic, .segnet: segNet
-    case .fcn: fullyConvolutional
+    case .unet: SegmentationUNet(classes: classes, widths: (0..<levels).map { width << $0 })
+    case .segnetBasic: SegNet.basic(classes: classes, width: width, unpooling: unpooling)
+    case .segnet: SegNet.vgg16(classes: classes, width: width, unpooling: unpooling)
+    case .fcn: FullyConvolutionalNetwork(classes: classes, width: width)
     }
-  }
-
-  private var unet: SegmentationUNet {
-    SegmentationUNet(classes: classes, widths: (0..<levels).map { width << $0 })
-  }
-
-  private var segNet: SegNet {
-    network == .segnet
-      ? .vgg16(classes: classes, width: width, unpooling: unpooling)
-      : .basic(classes: classes, width: width, unpooling: unpooling)
-  }
-
-  private var fullyConvolutional: FullyConvolutionalNetwork {
-    FullyConvolutionalNetwork(classes: classes, width: width)
   }
 }
