@@ -148,10 +148,11 @@ private final class Screen {
       #expect(
         text == """
           {"event":"started","seconds":0,"step":0,"totalSteps":200}
-          {"event":"step","gradientNorm":2.25,"imagesPerSecond":34.56,"learningRate":0.001,"loss":0.5,"seconds":2,"smoothedLoss":1,"step":2}
+          {"event":"step","gradientNorm":2.25,"imagesPerSecond":34.56,"learningRate":0.001,"loss":0.5,"remainingSeconds":5940,"seconds":2,"smoothedLoss":1,"step":2}
           {"event":"step","gradientNorm":"inf","imagesPerSecond":5,"learningRate":0.0001,"loss":3,"seconds":7,"smoothedLoss":2,"step":4,"values":{"a/loss":1,"b/loss":2}}
           {"event":"validated","metrics":{"psnr":28.871234,"ssim":0.81},"seconds":2,"step":100}
           {"event":"improved","former":28,"metric":"psnr","step":100,"value":28.5}
+          {"event":"saved","file":"best","kind":"best","step":100}
           {"event":"warning","step":101,"text":"the loss is nan"}
           {"best":28.871234,"bestStep":100,"event":"stopped","reason":"interrupted","seconds":3725,"step":101}
 

@@ -9,6 +9,8 @@ public protocol JobRequest: Codable, Sendable {
   init()
   /// The fields.
   static var form: Form<Self> { get }
+  /// Puts what an older version stored into today's entries, before it is read.
+  static func migrate(_ stored: inout [String: Any])
   /// Refuses words that contradict each other, before anything else is looked at.
   ///
   /// **Throws:** `FieldError` with one line.
@@ -22,6 +24,8 @@ public protocol JobRequest: Codable, Sendable {
 }
 
 extension JobRequest {
+  /// Nothing was stored in another way.
+  public static func migrate(_ stored: inout [String: Any]) {}
   /// Nothing contradicts.
   public static func check(_ words: FieldWords) throws {}
   /// No default depends on words.
@@ -119,9 +123,10 @@ public enum StoredRequest {
   public static func read<Request: JobRequest>(
     _ data: Data, isComplete: Bool, as type: Request.Type = Request.self
   ) throws -> Request {
-    guard let stored = try JSONSerialization.jsonObject(with: data) as? [String: Any] else {
+    guard var stored = try JSONSerialization.jsonObject(with: data) as? [String: Any] else {
       throw StudioError(.data, "expected a JSON object")
     }
+    Request.migrate(&stored)
     let defaults = Request()
     var whole = try object(defaults)
     let optionals = Set(whole.filter { $0.value is NSNull }.map(\.key))

@@ -72,6 +72,13 @@ public struct MaskRCNNTrainingRequest: TrainingRequest, Hashable {
 
   public static let changeable: Set = ["validationCount"]
 
+  public static func migrate(_ stored: inout [String: Any]) {
+    // Version 0.1 had AdamW alone, and its decay by itself.
+    if let decay = stored.removeValue(forKey: "weightDecay") {
+      stored["optimizer"] = ["adamW": ["weightDecay": decay]]
+    }
+  }
+
   public mutating func prepare(for words: FieldWords) throws {
     let data = InstanceTrainingPictures(word: words["data"]?.last ?? "")
     let design = try words["design"]?.last.map { try MaskRCNN.Design(word: $0) }
