@@ -155,9 +155,8 @@ private struct AttackTask {
   /// The attacked picture, the noise, the heat and the sheet.
   var files: [String] { ["", "-noise", "-heat", "-sheet"].map { output + $0 + ".png" } }
 
-  /// Expands inputs; what is not there becomes a failure.
-  ///
-  /// **Throws:** `StudioError` when a result would overwrite an input or another result.
+  /// Expands inputs; what is not there becomes a failure; throws `StudioError` when a result would
+  /// overwrite an input or another result.
   static func list(
     _ request: AttackRunRequest, _ classifier: Classifier, _ failures: inout [InputFailure]
   ) throws -> [AttackTask] {

@@ -33,15 +33,8 @@ public struct BiasReport: Sendable, Hashable, Codable {
 
 /// Trains and explains both networks.
 public enum BiasStory {
-  /// Tells the story.
-  ///
-  /// - Parameters:
-  ///   - seed: The seed of pictures and weights.
-  ///   - steps: Steps of each training, batches of 32.
-  ///   - kernels: Instruction set and threads.
-  ///   - progress: Called before each training with what comes.
-  /// - Returns: The biased network's report, the unbiased one's, and a sheet of both.
-  /// - Throws: Never in practice; the pictures are drawn and fit.
+  /// Tells the story by trainings of `steps` batches of 32: the biased network's report, the
+  /// unbiased one's, and a sheet of both.
   public static func tell(
     seed: UInt64 = 1, steps: Int = 240, kernels: Kernels = Kernels(),
     progress: (String) -> Void = { _ in }

@@ -59,15 +59,9 @@ public struct ClassificationReport: Sendable, Hashable, Codable {
 
 /// Measures classifiers.
 public enum ClassificationEvaluation {
-  /// Measures a classifier on a set.
-  ///
-  /// - Parameters:
-  ///   - classifier: The models at work.
-  ///   - images: Pictures of the models' size and channels.
-  ///   - top: How many of the likeliest classes count for the top-k figure.
-  ///   - progress: Called with the share that is done.
-  /// - Returns: The figures with their protocol.
-  /// - Throws: `StudioError` when size, channels or classes differ; `DatasetError` for names.
+  /// Measures a classifier on pictures of its size and channels, with the share that is done as
+  /// progress; throws `StudioError` when size, channels or classes differ, `DatasetError` for
+  /// names.
   public static func run(
     _ classifier: Classifier, on images: LabeledImages, top: Int = 5,
     progress: (Double) -> Void = { _ in }

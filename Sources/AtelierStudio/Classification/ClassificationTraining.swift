@@ -41,8 +41,10 @@ public struct ClassificationTrainingRequest: TrainingRequest, Hashable {
       .section(
         "TRAINING OPTIONS",
         [
-          Field("data", \.data, "The folder or file of the training set", value: "dir", kind: .source)
-            .demanded("a training needs pictures with classes: give --data"),
+          Field(
+            "data", \.data, "The folder or file of the training set", value: "dir", kind: .source
+          )
+          .demanded("a training needs pictures with classes: give --data"),
           Field("validation", \.validation, "A set to validate on", value: "dir", kind: .source)
             .byDefault("pictures held out of the training set"),
           Field(
@@ -55,8 +57,10 @@ public struct ClassificationTrainingRequest: TrainingRequest, Hashable {
                 + Catalogue.names(for: .classify)),
           Field("size", \.form.pixels, "The size of pictures from class folders", value: "HxW"),
           Field(flag: "gray", \.form.isGray, "Take pictures from class folders in gray"),
-          Field(commas: "class-names", \.classNames, "Names for the classes, with commas", value: "list")
-            .byDefault("the data's own"),
+          Field(
+            commas: "class-names", \.classNames, "Names for the classes, with commas", value: "list"
+          )
+          .byDefault("the data's own"),
         ]
           + Field.movements.map { $0.within(\.augmentation) }
           + Field.coverings.map { $0.within(\.augmentation) }
@@ -142,10 +146,8 @@ public final class ClassificationTask: TrainingTask {
   /// The store's present weights at work.
   private let classifier: Classifier
 
-  /// Prepares a training.
-  ///
-  /// - Throws: `StudioError`, `ShapeError` or `DatasetError`, one line each, before anything is
-  ///   written.
+  /// Prepares a training; throws one line of `StudioError`, `ShapeError` or `DatasetError` before
+  /// anything is written.
   init(_ request: ClassificationTrainingRequest, isResuming: Bool, kernels: Kernels) throws {
     self.request = request
     let smoothing = request.smoothing

@@ -21,9 +21,8 @@ public struct Prediction: Sendable, Hashable, Codable {
   }
 }
 
-/// One or several classifying models, ready for pictures.
-///
-/// Used by one thread at a time. Several models are an ensemble: their probabilities are averaged.
+/// One or several classifying models, ready for pictures; the probabilities of several are
+/// averaged; used by one thread at a time.
 public final class Classifier {
   /// The task that models of this kind name.
   public static let task = "classify"
@@ -39,12 +38,8 @@ public final class Classifier {
   /// Pictures that a program takes at once.
   private static let batch = 250
 
-  /// Takes models of the task `classify` with the same classes and the same pictures.
-  ///
-  /// - Parameters:
-  ///   - models: What `ModelFile.read` gave, at least one.
-  ///   - kernels: Instruction set and threads.
-  /// - Throws: `StudioError` when a model does something else or they do not fit together.
+  /// Takes at least one model of the task `classify`; throws `StudioError` when one does something
+  /// else or they differ in classes or pictures.
   public convenience init(_ models: [Model], kernels: Kernels = Kernels()) throws {
     // Sets come in one size and single pictures in another; more need not be kept.
     try self.init(
@@ -54,9 +49,7 @@ public final class Classifier {
       })
   }
 
-  /// Takes models at work with the same classes and the same pictures.
-  ///
-  /// - Throws: `StudioError` when they do something else or do not fit together.
+  /// Takes models at work; throws `StudioError` when they do something else or do not fit together.
   public init(_ models: [RunningModel]) throws {
     guard let first = models.first else {
       throw StudioError(.usage, "a classifier needs at least one model")
@@ -78,9 +71,8 @@ public final class Classifier {
     channels = shape.channels
   }
 
-  /// The shape of a model's input, [1, height, width, channels].
-  ///
-  /// - Throws: `StudioError` when the model does not classify pictures.
+  /// The shape of a model's input, [1, height, width, channels]; throws `StudioError` when it does
+  /// not classify pictures.
   static func inputShape(_ model: Model) throws -> Shape {
     try inputShape(
       RunningModel(model, task: Self.task, "classifies", kernels: Kernels()))
@@ -102,12 +94,7 @@ public final class Classifier {
     return shape.withBatch(1)
   }
 
-  /// Throws unless pictures have the models' size and channels.
-  ///
-  /// - Parameters:
-  ///   - images: Pictures.
-  ///   - role: What the message calls the models.
-  /// - Throws: `StudioError` with one clear line.
+  /// Throws one line of `StudioError` unless pictures have the models' size and channels.
   func expect(_ images: LabeledImages, _ role: String = "victim") throws {
     guard images.size == size, images.channels == channels else {
       throw StudioError(
@@ -117,20 +104,13 @@ public final class Classifier {
     }
   }
 
-  /// The probability of every class for pictures of the models' own size.
-  ///
-  /// - Parameter images: [N, height, width, channels] in [0, 1].
-  /// - Returns: [N, classes]; rows sum to 1. Of several models the mean.
-  /// - Throws: `StudioError` when the shape is another.
+  /// The probability of every class [N, classes] for pictures [N, height, width, channels] in [0,
+  /// 1], of several models the mean; throws `StudioError` when the shape is another.
   public func probabilities(_ images: Tensor) throws -> Tensor {
     try run(images, output: "probabilities")
   }
 
-  /// The logits of every class, of several models their mean.
-  ///
-  /// - Parameter images: [N, height, width, channels] in [0, 1].
-  /// - Returns: [N, classes].
-  /// - Throws: `StudioError` when the shape is another.
+  /// The logits of every class in the same way.
   public func logits(_ images: Tensor) throws -> Tensor { try run(images, output: "output") }
 
   private func run(_ images: Tensor, output: String) throws -> Tensor {
@@ -167,13 +147,8 @@ public final class Classifier {
     }
   }
 
-  /// The likeliest classes of a picture of any size.
-  ///
-  /// - Parameters:
-  ///   - image: 1 to 4 channels; cut at its middle to the models' proportions and resized.
-  ///   - top: How many classes at most.
-  /// - Returns: The classes, the likeliest first.
-  /// - Throws: `StudioError` never in practice; the picture is brought to the right shape.
+  /// The likeliest classes, likeliest first, of a picture of any size and 1 to 4 channels, cut at
+  /// its middle to the models' proportions and resized.
   public func classify(_ image: ByteImage, top: Int = 5) throws -> [Prediction] {
     let fitted = image.fitted(to: size, channels: channels)
     let tensor = Tensor(

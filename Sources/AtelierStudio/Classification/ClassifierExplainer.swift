@@ -7,9 +7,7 @@ import AtelierImages
 import AtelierInterchange
 import AtelierKernels
 
-/// Looks into one classifying model.
-///
-/// Used by one thread at a time.
+/// Looks into one classifying model; used by one thread at a time.
 public final class ClassifierExplainer {
   /// The model at work.
   public let classifier: Classifier
@@ -19,12 +17,7 @@ public final class ClassifierExplainer {
   private let store: ParameterStore
   private let kernels: Kernels
 
-  /// Takes a classifying model.
-  ///
-  /// - Parameters:
-  ///   - model: What `ModelFile.read` gave.
-  ///   - kernels: Instruction set and threads.
-  /// - Throws: `StudioError` when the model does something else.
+  /// Takes a classifying model; throws `StudioError` when the model does something else.
   public init(_ model: Model, kernels: Kernels = Kernels()) throws {
     classifier = try Classifier([model], kernels: kernels)
     self.model = model
@@ -46,10 +39,8 @@ public final class ClassifierExplainer {
     }?.name
   }
 
-  /// A picture as the model takes it: [1, height, width, channels] in [0, 1].
-  ///
-  /// - Parameter image: Any size, 1 to 4 channels.
-  /// - Returns: The fitted picture and its tensor.
+  /// A picture of any size and 1 to 4 channels as the model takes it, also as a tensor [1, height,
+  /// width, channels] in [0, 1].
   public func fitted(_ image: ByteImage) -> (picture: ByteImage, tensor: Tensor) {
     let picture = image.fitted(to: classifier.size, channels: classifier.channels)
     let shape = Shape.image(
@@ -59,19 +50,14 @@ public final class ClassifierExplainer {
 
   // MARK: - Where the decision comes from
 
-  /// How much a class's lead falls when a square is covered (after Zeiler and Fergus 2014).
+  /// How much a class's lead falls when a square is covered (after Zeiler and Fergus 2014), one
+  /// channel of the model's size; throws `StudioError` when there is no such class or the square
+  /// does not fit.
   ///
   /// The lead is the class's logit less the largest other one: a probability near 1 would hide what
-  /// is going on.
-  /// Squares are filled with the picture's mean and laid `patch / 2` apart; a pixel gets the mean
-  /// over the squares that cover it.
-  ///
-  /// - Parameters:
-  ///   - image: Any size; fitted to the model.
-  ///   - index: The class.
-  ///   - patch: The side of the square; nil takes a quarter of the shorter side.
-  /// - Returns: One channel of the model's size; positive where the class needs what is there.
-  /// - Throws: `StudioError` when there is no such class or the square does not fit.
+  /// is going on. Squares, of a quarter of the shorter side unless told otherwise, are filled with
+  /// the picture's mean and laid `patch / 2` apart; a pixel gets the mean over the squares that
+  /// cover it.
   public func occlusion(
     _ image: ByteImage, class index: Int, patch: Int? = nil
   ) throws -> FloatImage {
@@ -145,14 +131,9 @@ public final class ClassifierExplainer {
     }
   }
 
-  /// The magnitude of the logit's gradient at each pixel, the largest over the channels (Simonyan,
-  /// Vedaldi and Zisserman 2013).
-  ///
-  /// - Parameters:
-  ///   - image: Any size; fitted to the model.
-  ///   - index: The class.
-  /// - Returns: One channel of the model's size, values of at least 0.
-  /// - Throws: `StudioError` when there is no such class.
+  /// The magnitude of the logit's gradient at each pixel of the model's size, the largest over the
+  /// channels (Simonyan, Vedaldi and Zisserman 2013); throws `StudioError` when there is no such
+  /// class.
   public func saliency(_ image: ByteImage, class index: Int) throws -> FloatImage {
     try check(index)
     let (picture, tensor) = fitted(image)
@@ -167,14 +148,8 @@ public final class ClassifierExplainer {
   }
 
   /// Grad-CAM: the maps of a layer, weighted by the mean gradient of the logit, the positive part
-  /// (Selvaraju and others 2017).
-  ///
-  /// - Parameters:
-  ///   - image: Any size; fitted to the model.
-  ///   - index: The class.
-  ///   - layer: A layer of `mapLayers`; nil takes `lastMapLayer`.
-  /// - Returns: One channel of the model's size (bilinear), values of at least 0.
-  /// - Throws: `StudioError` when there is no such class or layer.
+  /// (Selvaraju and others 2017), bilinear at the model's size; throws `StudioError` when there is
+  /// no such class or layer.
   public func gradCAM(
     _ image: ByteImage, class index: Int, layer: String? = nil
   ) throws -> FloatImage {
@@ -198,9 +173,8 @@ public final class ClassifierExplainer {
     return small.resized(width: picture.width, height: picture.height, filter: .bilinear)
   }
 
-  /// A program with the gradient of one logit to the picture, or to the maps of a layer.
-  ///
-  /// A probe of zeros is added to the maps; its gradient is theirs.
+  /// A program with the gradient of one logit to the picture, or to the maps of a layer, to which a
+  /// probe of zeros is added for it.
   private func gradientProgram(tap layer: String?) throws -> Program {
     let classes = classifier.classNames.count
     let network = model.graph.specialized(for: .infer)
@@ -241,13 +215,8 @@ public final class ClassifierExplainer {
 
   // MARK: - What the layers see
 
-  /// The maps of a layer for a picture.
-  ///
-  /// - Parameters:
-  ///   - image: Any size; fitted to the model.
-  ///   - layer: A layer of `mapLayers`.
-  /// - Returns: One picture a channel.
-  /// - Throws: `StudioError` when there is no such layer.
+  /// The maps of a layer of `mapLayers` for a picture, one a channel; throws `StudioError` when
+  /// there is no such layer.
   public func maps(_ image: ByteImage, layer: String) throws -> [FloatImage] {
     let layer = try known(layer)
     let (_, tensor) = fitted(image)
@@ -262,10 +231,9 @@ public final class ClassifierExplainer {
     }
   }
 
-  /// The kernels of the first convolution whose weights are learnt, as they multiply the picture.
-  ///
-  /// - Returns: One picture a filter, 1 or 3 channels as the picture has, else the mean over them.
-  /// - Throws: `StudioError` when the network has no convolution.
+  /// The kernels of the first convolution whose weights are learnt, as they multiply the picture:
+  /// one a filter, of 1 or 3 channels as the picture has, else the mean over them; throws
+  /// `StudioError` when there is none.
   public func firstKernels() throws -> [FloatImage] {
     guard
       let parameter = model.graph.parameters.first(where: {

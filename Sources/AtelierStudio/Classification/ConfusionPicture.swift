@@ -4,24 +4,14 @@ import AtelierImages
 
 /// Draws confusion matrices.
 public enum ConfusionPicture {
-  /// Draws a report's matrix; each row's colours are shares of that class.
-  ///
-  /// - Parameters:
-  ///   - report: The figures.
-  ///   - title: The line above.
-  /// - Returns: Three channels.
+  /// Draws a report's matrix, RGB; each row's colours are shares of that class.
   public static func draw(_ report: ClassificationReport, title: String) -> ByteImage {
     draw(names: report.classes.map(\.name), report.confusion, title: title) { count, _ in
       "\(count)"
     }
   }
 
-  /// Draws a report's matrix; colours and texts are shares of each class's pixels.
-  ///
-  /// - Parameters:
-  ///   - report: The figures.
-  ///   - title: The line above.
-  /// - Returns: Three channels.
+  /// Draws a report's matrix, RGB; colours and texts are shares of each class's pixels.
   public static func draw(_ report: SegmentationReport, title: String) -> ByteImage {
     draw(names: report.classes.map(\.name), report.confusion, title: title) { count, sum in
       let percent = 100 * Double(count) / Double(sum)
@@ -29,14 +19,8 @@ public enum ConfusionPicture {
     }
   }
 
-  /// Draws a matrix.
-  ///
-  /// - Parameters:
-  ///   - names: The classes.
-  ///   - confusion: Counts by class (rows) and by what they were taken for.
-  ///   - title: The line above.
-  ///   - text: What stands in a cell, by its count and its row's sum.
-  /// - Returns: Three channels.
+  /// Draws counts by class (rows) and by what they were taken for; `text` says what stands in a
+  /// cell, by its count and its row's sum.
   private static func draw(
     names: [String], _ confusion: [[Int]], title: String, text: (Int, Int) -> String
   ) -> ByteImage {

@@ -52,15 +52,9 @@ public struct SegmentationReport: Sendable, Hashable, Codable {
 
 /// Measures semantic models.
 public enum SegmentationEvaluation {
-  /// Measures a model on a set.
-  ///
-  /// - Parameters:
-  ///   - segmenter: The model at work.
-  ///   - set: Pictures and labels.
-  ///   - options: Mirroring and tiles; the threshold must be 0, so that every pixel has a class.
-  ///   - progress: Called with the number of pictures that are done.
-  /// - Returns: The figures with their protocol.
-  /// - Throws: `DatasetError` when a class of the set is none of the model's.
+  /// Measures a model on a set, with the number of pictures that are done as progress; every pixel
+  /// gets a class, whatever threshold the options have; throws `DatasetError` when a class of the
+  /// set is none of the model's.
   public static func run(
     _ segmenter: Segmenter, on set: SegmentedImages, options: Segmenter.Options = .init(),
     progress: (Int) -> Void = { _ in }

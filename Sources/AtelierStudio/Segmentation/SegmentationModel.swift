@@ -6,9 +6,7 @@ import AtelierInterchange
 import AtelierKernels
 import Foundation
 
-/// A model that segments pictures, whatever its kind.
-///
-/// Used by one thread at a time.
+/// A model that segments pictures, whatever its kind; used by one thread at a time.
 public enum SegmentationModel {
   /// A class for every pixel.
   case semantic(Segmenter)
@@ -29,12 +27,8 @@ public enum SegmentationModel {
     public init() {}
   }
 
-  /// Reads a model file.
-  ///
-  /// - Parameters:
-  ///   - url: The file.
-  ///   - kernels: Instruction set and threads.
-  /// - Throws: `SafetensorsError` when it cannot be read, `StudioError` when it is a model of something else.
+  /// Reads a model file; throws `SafetensorsError` when it cannot be read, `StudioError` when it is
+  /// a model of something else.
   public init(contentsOf url: URL, kernels: Kernels = Kernels()) throws {
     let model = try ModelFile.read(from: url)
     if model.information.task == MaskRCNNModel.task {
@@ -54,14 +48,9 @@ public enum SegmentationModel {
     }
   }
 
-  /// What is found in a picture.
-  ///
-  /// - Parameters:
-  ///   - picture: Any size and any channels.
-  ///   - options: What is kept.
-  /// - Returns: Labels, confidence and objects of the picture's size.
-  /// - Throws: `StudioError` of kind `usage` for a class that the model does not know; `ShapeError`
-  ///   when there is no memory for the picture.
+  /// Labels, confidence and objects of a picture of any size and channels; throws `StudioError` of
+  /// kind `usage` for a class that the model does not know, `ShapeError` when there is no memory
+  /// for the picture.
   public func outcome(
     of picture: ByteImage, _ options: Options = Options()
   ) throws -> SegmentationOutcome {
@@ -101,10 +90,7 @@ public enum SegmentationModel {
 }
 
 extension SegmentationOutcome {
-  /// Pixels and mean confidence of each label that has pixels, most pixels first.
-  ///
-  /// - Parameter palette: The labels' classes.
-  /// - Returns: The classes' names with their figures.
+  /// Name, pixels and mean confidence of each label that has pixels, most pixels first.
   public func shares(
     _ palette: ClassPalette
   ) -> [(name: String, pixels: Int, confidence: Double)] {

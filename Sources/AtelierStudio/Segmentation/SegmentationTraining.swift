@@ -85,14 +85,8 @@ public final class SegmentationTask: TrainingTask {
   private let validation: SegmentedImages
   private let model: RunningModel
 
-  /// Prepares a training.
-  ///
-  /// - Parameters:
-  ///   - request: What to train.
-  ///   - kernels: Instruction set and threads.
-  ///   - sets: The pictures when they are in memory already; else they are read.
-  /// - Throws: `StudioError`, `ShapeError` or `DatasetError`, one line each, before anything is
-  ///   written.
+  /// Prepares a training, on `sets` that are in memory already or on what the request names; throws
+  /// one line of `StudioError`, `ShapeError` or `DatasetError` before anything is written.
   init(
     _ request: SegmentationTrainingRequest, kernels: Kernels,
     sets: (training: SegmentedSource, validation: SegmentedImages)? = nil

@@ -54,9 +54,6 @@ public struct SegmentationTrainingRequest: TrainingRequest, Hashable {
   }
 
   /// The network for a number of classes.
-  ///
-  /// - Parameter classes: The outputs a pixel.
-  /// - Returns: The network's description.
   public func architecture(classes: Int) -> SegmentationArchitecture {
     SegmentationArchitecture(
       network, classes: classes, channels: channels, width: width, levels: levels,

@@ -24,9 +24,8 @@ public struct SemanticSegmentation: Sendable, Equatable {
   }
 }
 
-/// A semantic model, ready for pictures of any size.
-///
-/// Used by one thread at a time. Programs are planned once per tile size and kept.
+/// A semantic model, ready for pictures of any size, a few programs of which are kept; used by one
+/// thread at a time.
 public final class Segmenter {
   /// How a picture is segmented.
   public struct Options: Sendable, Hashable {
@@ -53,12 +52,7 @@ public final class Segmenter {
 
   private let model: RunningModel
 
-  /// Takes a model of the task `segment`.
-  ///
-  /// - Parameters:
-  ///   - model: What `ModelFile.read` gave.
-  ///   - kernels: Instruction set and threads.
-  /// - Throws: `StudioError` when the model does something else.
+  /// Takes a model of the task `segment`; throws `StudioError` when the model does something else.
   public convenience init(_ model: Model, kernels: Kernels = Kernels()) throws {
     try self.init(
       RunningModel(
@@ -66,9 +60,8 @@ public final class Segmenter {
         kernels: kernels))
   }
 
-  /// Takes a model at work, such as one over the parameters of a training.
-  ///
-  /// - Throws: `StudioError` when it has not the shapes of a semantic model.
+  /// Takes a model at work, such as one over the parameters of a training; throws `StudioError`
+  /// when it has not the shapes of a semantic model.
   init(_ model: RunningModel) throws {
     guard let shape = model.inputShape(), model.graph.inputs.count == 1,
       let logits = model.outputShape()
@@ -96,13 +89,9 @@ public final class Segmenter {
     channels = shape.channels
   }
 
-  /// Gives every pixel of a picture its likeliest class.
-  ///
-  /// - Parameters:
-  ///   - image: 1 to 4 channels, alpha laid over white; any size.
-  ///   - options: Mirroring, threshold, tiles.
-  /// - Returns: Labels and confidence of the picture's size.
-  /// - Throws: `StudioError` or `ShapeError` when the model does not give what it should.
+  /// Gives every pixel of a picture of any size and 1 to 4 channels, alpha laid over white, its
+  /// likeliest class; throws `StudioError` or `ShapeError` when the model does not give what it
+  /// should.
   public func segment(
     _ image: ByteImage, _ options: Options = .init()
   ) throws -> SemanticSegmentation {

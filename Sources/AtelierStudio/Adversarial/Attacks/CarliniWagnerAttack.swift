@@ -47,9 +47,7 @@ struct CarliniWagnerAttack {
     return best.pictures
   }
 
-  /// One descent from the clean pictures.
-  ///
-  /// - Returns: Which pictures were turned on the way.
+  /// One descent from the clean pictures; tells which were turned on the way.
   private func descend(
     _ clean: Tensor, _ labels: [Int], _ weights: [MarginWeight], _ tolerances: [Float],
     _ best: inout Shortest

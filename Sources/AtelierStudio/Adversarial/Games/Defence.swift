@@ -8,14 +8,9 @@ import AtelierInterchange
 
 /// Puts denoisers in front of classifiers.
 public enum Defence {
-  /// A classifier that sees what a denoiser leaves.
-  ///
-  /// - Parameters:
-  ///   - victim: A classifier.
-  ///   - denoiser: A denoiser of as many channels.
-  ///   - sigma: The noise's deviation that the denoiser is told, of 255, where it asks for one.
-  /// - Returns: A model that classifies the same pictures; gradients go through both.
-  /// - Throws: `StudioError` when a model does something else or they do not fit together.
+  /// A classifier that sees what a denoiser of as many channels leaves, which is told `sigma` of
+  /// 255 where it asks for one; gradients go through both; throws `StudioError` when a model does
+  /// something else or they do not fit together.
   public static func model(
     _ victim: Model, behind denoiser: Model, sigma: Float
   ) throws -> Model {

@@ -31,10 +31,8 @@ public final class DuelTask: TrainingTask {
   /// PGD on the classifier as it stands; nil when it has no share.
   private let search: VictimGradient?
 
-  /// Prepares a duel.
-  ///
-  /// - Throws: `StudioError`, `ShapeError`, `DatasetError` or `SafetensorsError`, one line each,
-  ///   before anything is written.
+  /// Prepares a duel; throws one line of `StudioError`, `ShapeError`, `DatasetError` or
+  /// `SafetensorsError` before anything is written.
   init(_ request: DuelRequest, kernels: Kernels) throws {
     try request.validate()
     self.request = request
@@ -249,13 +247,8 @@ public final class DuelTask: TrainingTask {
 }
 
 extension Graph {
-  /// A classifier's graph for inference whose parameters have other names.
-  ///
-  /// - Parameters:
-  ///   - prefix: What stands before each name.
-  ///   - input: The shape of its input.
-  /// - Returns: The graph, `input` to `output`.
-  /// - Throws: `ShapeError` when it has no input and output of these names.
+  /// A classifier's graph for inference, `input` to `output`, with a prefix before each parameter's
+  /// name; throws `ShapeError` when it has no input and output of these names.
   fileprivate func prefixed(_ prefix: String, input: Shape) throws(ShapeError) -> Graph {
     let network = try reshaped(["input": input]).specialized(for: .infer)
     return try Graph.trace { builder in

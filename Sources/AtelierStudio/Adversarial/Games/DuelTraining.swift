@@ -129,9 +129,7 @@ public struct DuelRequest: NoiseGameRequest, Hashable {
     }
   }
 
-  /// Throws unless the numbers make sense.
-  ///
-  /// **Throws:** `StudioError` with one clear line.
+  /// Throws `StudioError` with one clear line unless the numbers make sense.
   func validate() throws {
     let shares = [("balance", balance), ("PGD share", searchShare)]
     for (name, share) in shares where !(0...1).contains(share) {
@@ -193,16 +191,12 @@ public enum DuelTraining: TrainingJob {
     return stored?["balance"] != nil
   }
 
-  /// The differentiated graph of the classifier's step; the generator is frozen in it.
+  /// The differentiated graph of the classifier's step, whose parameters get the prefix `victim/`;
+  /// the generator is frozen in it.
   ///
-  /// - Parameters:
-  ///   - generator: Draws patterns in [−1, 1].
-  ///   - classifier: From pictures to logits; its parameters get the prefix `victim/`.
-  ///   - request: Batch, limit, balance and the share of PGD.
-  /// - Returns: A graph with inputs `input`, `target` and, when PGD has a share, `searched` (the
-  ///   first pictures of the batch as PGD left them); outputs `loss`, and `clean_loss` and
-  ///   `attacked_loss` where they count.
-  /// - Throws: `ShapeError` when the networks do not fit together.
+  /// Inputs are `input`, `target` and, when PGD has a share, `searched` (the first pictures of the
+  /// batch as PGD left them); outputs `loss`, and `clean_loss` and `attacked_loss` where they
+  /// count. Throws `ShapeError` when the networks do not fit together.
   package static func classifierGraph(
     generator: Graph, classifier: Graph, _ request: DuelRequest
   ) throws(ShapeError) -> Graph {

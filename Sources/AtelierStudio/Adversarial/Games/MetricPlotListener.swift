@@ -17,12 +17,7 @@ final class MetricPlotListener: TrainingListener {
     var values: [String: Double]
   }
 
-  /// Makes a listener.
-  ///
-  /// - Parameters:
-  ///   - file: The picture, PNG.
-  ///   - title: The line above the plot.
-  ///   - metrics: Each metric and its name in the legend; shares in 0...1.
+  /// Makes a listener for metrics that are shares in 0...1, each with its name in the legend.
   init(_ file: URL, title: String, metrics: [(key: String, name: String)]) {
     self.file = file
     self.title = title

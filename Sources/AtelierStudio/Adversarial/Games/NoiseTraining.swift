@@ -203,10 +203,8 @@ public final class NoiseTask: TrainingTask {
   /// The generator over the training's own parameters.
   private let attacker: NoiseAttacker
 
-  /// Prepares a training.
-  ///
-  /// - Throws: `StudioError`, `ShapeError`, `DatasetError` or `SafetensorsError`, one line each,
-  ///   before anything is written.
+  /// Prepares a training; throws one line of `StudioError`, `ShapeError`, `DatasetError` or
+  /// `SafetensorsError` before anything is written.
   init(_ request: NoiseTrainingRequest, kernels: Kernels) throws {
     self.request = request
     let model = try Self.victim(request)

@@ -55,16 +55,9 @@ public struct AttackReport: Sendable, Hashable, Codable {
 
 /// Measures attacks.
 public enum AttackEvaluation {
-  /// Measures a generator.
-  ///
-  /// - Parameters:
-  ///   - attacker: The generator at work.
-  ///   - victim: The classifier to fool, not necessarily the one that it was trained on.
-  ///   - images: Pictures of the victim's size.
-  ///   - budget: Another limit, which scales the noise; nil keeps the trained one.
-  ///   - progress: Told now and then how many pictures are done, and of how many.
-  /// - Returns: The figures with their protocol.
-  /// - Throws: `StudioError` when generator, victim and pictures do not fit together.
+  /// Measures a generator on pictures of the victim's size, not necessarily the victim that it was
+  /// trained on; another limit scales the noise; throws `StudioError` when they do not fit
+  /// together.
   public static func run(
     _ attacker: NoiseAttacker, victim: Classifier, on images: LabeledImages,
     budget: NoiseBudget? = nil,
@@ -76,20 +69,8 @@ public enum AttackEvaluation {
     ) { pictures, _, _ in try attacker.attack(pictures, budget: budget) }
   }
 
-  /// Measures an attack that needs no training.
-  ///
-  /// - Parameters:
-  ///   - attack: Which attack.
-  ///   - victim: The classifier to fool.
-  ///   - source: Another classifier of the same classes that the attack is made on, to see what
-  ///     carries over; nil makes it on the victim.
-  ///   - images: Pictures of the victim's size.
-  ///   - budget: The limit.
-  ///   - goal: What it is after.
-  ///   - seed: The seed of starts and squares.
-  ///   - progress: Told now and then how many pictures are done, and of how many.
-  /// - Returns: The figures with their protocol.
-  /// - Throws: `StudioError` when victim, source and pictures do not fit together.
+  /// Measures an attack that needs no training, made on the victim or on another `source` of the
+  /// same classes, to see what carries over; throws `StudioError` when they do not fit together.
   public static func run(
     _ attack: Attack, victim: Classifier, source: Classifier? = nil, on images: LabeledImages,
     budget: NoiseBudget, goal: AttackGoal = .untargeted, seed: UInt64 = 1,

@@ -29,10 +29,7 @@ extension AttackedPicture {
     return ColorMap.magma.apply(to: heat, range: 0...Float(max(largestSteps, 1)))
   }
 
-  /// The sheet: picture, noise, attacked picture and heat, and the likeliest classes' bars.
-  ///
-  /// - Parameter title: The line above.
-  /// - Returns: Three channels.
+  /// The sheet, RGB: picture, noise, attacked picture and heat, and the likeliest classes' bars.
   public func sheet(title: String) -> ByteImage {
     let scale = max(1, 168 / max(clean.width, clean.height))
     let grid = PictureGrid(

@@ -43,12 +43,8 @@ struct AttackTable: Encodable {
   var rows: [AttackRow] = []
   var checks: [AttackCheck] = []
 
-  /// Tells everything to people, with short names of victims.
-  ///
-  /// - Parameters:
-  ///   - report: Gets the tables.
-  ///   - isTransfer: Whether to show each attack as a matrix, too.
-  ///   - isPerClass: Whether to show the tables of classes.
+  /// Tells everything to people, with short names of victims, each attack as a matrix, too, and the
+  /// tables of classes where these are wanted.
   func tell(_ report: inout Report, isTransfer: Bool, isPerClass: Bool) {
     let table = shortened
     report.say(table.mainTable)

@@ -39,18 +39,8 @@ public enum GradientMasking {
   /// What accuracies may differ by before it says something: three points.
   private static let tolerance = 0.03
 
-  /// Attacks a classifier in the ways that tell.
-  ///
-  /// - Parameters:
-  ///   - victim: A classifier.
-  ///   - images: Pictures of its size.
-  ///   - budget: The limit, L∞.
-  ///   - steps: The steps of PGD.
-  ///   - restarts: Its starts.
-  ///   - queries: The queries of Square.
-  ///   - seed: The seed of starts and squares.
-  /// - Returns: The figures and what they say.
-  /// - Throws: `StudioError` when victim and pictures do not fit together or the limit is not L∞.
+  /// Attacks a classifier in the ways that tell, within an L∞ limit; throws `StudioError` when
+  /// victim and pictures do not fit together or the limit is another.
   public static func run(
     _ victim: Classifier, on images: LabeledImages, budget: NoiseBudget, steps: Int = 20,
     restarts: Int = 10, queries: Int = 1000, seed: UInt64 = 1

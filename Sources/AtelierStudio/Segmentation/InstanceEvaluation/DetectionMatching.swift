@@ -58,13 +58,8 @@ struct OverlapTable {
   /// Detection · objects + object.
   private let overlaps: [Double]
 
-  /// Computes the overlaps.
-  ///
-  /// - Parameters:
-  ///   - truth: The true objects of one class.
-  ///   - detections: The detections of the class.
-  ///   - kind: What is compared.
-  ///   - limit: How many detections count; the surest are kept.
+  /// Computes the overlaps of the surest detections of one class, as many as count, with its true
+  /// objects.
   init(
     truth: [EncodedObject], detections: [EncodedObject], kind: OverlapKind, limit: Int
   ) {

@@ -34,15 +34,8 @@ extension InstanceReport.Contest {
 }
 
 extension InstanceData {
-  /// Measures something that finds objects.
-  ///
-  /// - Parameters:
-  ///   - method: What it is called.
-  ///   - detectionLimit: How many detections of one class count in a picture.
-  ///   - progress: Called after each picture with the number of pictures so far.
-  ///   - detect: The objects of a picture of the set, of the set's classes.
-  /// - Returns: The figures.
-  /// - Throws: What `detect` throws, and `DatasetError` for a picture that cannot be read.
+  /// Measures something that finds objects of the set's classes, with the number of pictures so far
+  /// as progress; throws what it throws, and `DatasetError` for a picture that cannot be read.
   public func measure(
     _ method: String, detectionLimit: Int = 100, progress: (Int) -> Void = { _ in },
     detect: (ByteImage) throws -> [EncodedObject]

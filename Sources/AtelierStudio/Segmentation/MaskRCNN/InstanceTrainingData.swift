@@ -20,10 +20,7 @@ struct InstanceTrainingData {
   /// One line for the model's card.
   let description: String
 
-  /// Reads or draws what a request asks for.
-  ///
-  /// - Parameter request: The training.
-  /// - Throws: `DatasetError` that names what cannot be read.
+  /// Reads or draws what a request asks for; throws `DatasetError` that names what cannot be read.
   init(_ request: MaskRCNNTrainingRequest) throws {
     let size = PixelSize(width: request.side, height: request.side)
     let held: InstanceData

@@ -55,13 +55,8 @@ package struct InstanceTruth: Sendable, Hashable {
     self.isCrowd = isCrowd
   }
 
-  /// The object in another picture of `size`, whose pixel (x, y) shows the place `map` gives; nil when too little of it is there.
-  ///
-  /// - Parameters:
-  ///   - map: From pixels of the new picture to those of the old one.
-  ///   - size: The new picture.
-  ///   - leastPixels: The fewest pixels that are kept.
-  /// - Returns: What of the object is in the new picture.
+  /// The object in another picture of `size`, whose pixel (x, y) shows the place `map` gives; nil
+  /// when less than `leastPixels` of it are there.
   func moved(by map: PictureMap, size: PixelSize, leastPixels: Int) -> InstanceTruth? {
     let area = map.inverse.bounds(of: box)
     func range(_ low: Float, _ high: Float, _ limit: Int) -> Range<Int> {
@@ -130,9 +125,7 @@ struct PictureMap: Sendable, Hashable {
     SIMD2(a * x + b * y + c, d * x + e * y + f)
   }
 
-  /// The map back.
-  ///
-  /// - Precondition: the map has one.
+  /// The map back, which must exist.
   var inverse: PictureMap {
     let determinant = a * e - b * d
     let (p, q, r, s) = (e / determinant, -b / determinant, -d / determinant, a / determinant)

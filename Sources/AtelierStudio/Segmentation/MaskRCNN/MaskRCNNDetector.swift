@@ -45,10 +45,8 @@ public struct ObjectSelection: Sendable, Hashable, Codable {
   /// The default: what is more likely there than not.
   public init() {}
 
-  /// As figures are measured: everything that may be an object, since the score orders it.
-  ///
-  /// - Parameter limit: The most objects of a picture.
-  /// - Returns: The options with a least score of 0.01.
+  /// As figures are measured: from a score of 0.01 on everything that may be an object, since the
+  /// score orders it.
   public static func measuring(limit: Int = 100) -> ObjectSelection {
     var options = ObjectSelection()
     options.score = 0.01
@@ -85,14 +83,8 @@ package final class MaskRCNNDetector {
     self.model = model
   }
 
-  /// Finds the objects of a picture.
-  ///
-  /// - Parameters:
-  ///   - samples: RGB in [0, 1], row by row.
-  ///   - size: The picture; any.
-  ///   - options: Which objects.
-  /// - Returns: The objects, surest first.
-  /// - Throws: `ShapeError` when there is no memory for the picture.
+  /// Finds the objects of a picture of any size, RGB in [0, 1] row by row, surest first; throws
+  /// `ShapeError` when there is no memory for it.
   package func detections(
     _ samples: [Float], size: PixelSize, _ options: ObjectSelection
   ) throws -> [MaskedDetection] {

@@ -40,20 +40,14 @@ public struct MaskRCNNModel: Sendable {
   /// The names of the object classes.
   public var classNames: [String] { model.information.classNames }
 
-  /// Reads a model file.
-  ///
-  /// - Parameter url: The file.
-  /// - Throws: `SafetensorsError` when it cannot be read, `StudioError` that names the file when it is a model of something else.
+  /// Reads a model file; throws `SafetensorsError` when it cannot be read, `StudioError` that names
+  /// the file when it is a model of something else.
   public init(contentsOf url: URL) throws {
     try self.init(try ModelFile.read(from: url), name: url.relativePath)
   }
 
-  /// Takes a model that is in memory.
-  ///
-  /// - Parameters:
-  ///   - model: What `ModelFile.read` gave.
-  ///   - name: What messages call it.
-  /// - Throws: `StudioError` when it is no Mask R-CNN.
+  /// Takes a model that is in memory, and what messages call it; throws `StudioError` when it is no
+  /// Mask R-CNN.
   public init(_ model: Model, name: String) throws {
     let information = model.information
     guard information.task == Self.task, information.architecture == Self.architecture else {

@@ -52,14 +52,8 @@ public final class MaskRCNNTask: TrainingTask {
   /// Streams of random numbers apart from those of the batches.
   private static let regionStream: UInt64 = 0x7265_6769
 
-  /// Prepares a training.
-  ///
-  /// - Parameters:
-  ///   - request: What to train.
-  ///   - sizes: The network; nil takes the one of the request's design.
-  ///   - kernels: Instruction set and threads.
-  ///   - source: The pictures to learn from; nil takes those of the request.
-  /// - Throws: `StudioError`, `ShapeError` or `DatasetError`, one line each, before anything is written.
+  /// Prepares a training, of the request's own network and pictures unless others are given; throws
+  /// one line of `StudioError`, `ShapeError` or `DatasetError` before anything is written.
   package init(
     _ request: MaskRCNNTrainingRequest, sizes: MaskRCNN? = nil, kernels: Kernels,
     source: InstanceSource? = nil

@@ -50,10 +50,6 @@ public struct MaskRCNNTrainingRequest: TrainingRequest, Hashable {
   }
 
   /// Describes a training with a design's usual recipe.
-  ///
-  /// - Parameters:
-  ///   - data: The pictures.
-  ///   - design: The sizes of the network.
   public init(data: InstanceTrainingPictures, design: MaskRCNN.Design) {
     self.init()
     self.data = data

@@ -28,12 +28,8 @@ struct PictureReading: Sendable, Hashable {
     return darkensGround ? visible.onDarkGround : visible
   }
 
-  /// Prepares a picture.
-  ///
-  /// - Parameters:
-  ///   - picture: Any size, any channels.
-  ///   - longestSide: The longest side that the network sees; larger pictures are shrunk.
-  /// - Returns: The samples and the way back.
+  /// Prepares a picture of any size and channels; one with a longer side than the longest is
+  /// shrunk.
   func seen(_ picture: ByteImage, longestSide: Int) -> Seen {
     let visible = prepared(picture)
     let longest = max(visible.width, visible.height)
@@ -70,11 +66,8 @@ extension MaskRCNNDetector {
 }
 
 extension ByteImage {
-  /// The picture as it is where more than half of it is dark; else its negative in gray.
-  ///
-  /// Stained tissue is dark on bright ground, fluorescence bright on dark: so both look alike.
-  ///
-  /// - Precondition: no alpha.
+  /// The picture, which has no alpha, as it is where more than half of it is dark; else its
+  /// negative in gray: stained tissue is dark on bright ground, fluorescence bright on dark.
   var onDarkGround: ByteImage {
     let gray = withChannels(1)
     let bright = gray.samples.reduce(0) { $0 + ($1 >= 128 ? 1 : 0) }

@@ -24,13 +24,8 @@ struct ProposalReader: Sendable {
   /// The anchors of the pictures.
   let grid: AnchorGrid
 
-  /// The proposals of one picture, best first.
-  ///
-  /// - Parameters:
-  ///   - logits: [anchors, 2] of the picture: no object, object.
-  ///   - deltas: [anchors, 4] of the picture.
-  ///   - limits: How many.
-  /// - Returns: Boxes inside the picture; their scores are differences of logits.
+  /// The proposals of one picture, inside it and best first, of logits [anchors, 2] (no object,
+  /// object) and deltas [anchors, 4]; their scores are differences of logits.
   func proposals(
     logits: UnsafeBufferPointer<Float>, deltas: UnsafeBufferPointer<Float>,
     _ limits: ProposalLimits

@@ -21,12 +21,8 @@ public struct RecognizedClass: Sendable, Hashable, Codable {
     case classIndex = "class_index"
   }
 
-  /// The classes of some objects, surest first; of equally sure ones the first of the classes comes first.
-  ///
-  /// - Parameters:
-  ///   - objects: The objects, in any order.
-  ///   - classNames: The names of their classes.
-  /// - Returns: One entry a class that is there.
+  /// The classes of some objects, surest first; of equally sure ones the first of the classes comes
+  /// first.
   public static func all(
     in objects: [EncodedObject], classNames: [String]
   ) -> [RecognizedClass] {
@@ -41,9 +37,6 @@ public struct RecognizedClass: Sendable, Hashable, Codable {
 
 extension SegmentationOutcome {
   /// The classes whose objects, or regions in a semantic outcome, were found, surest first.
-  ///
-  /// - Parameter palette: The labels' classes.
-  /// - Returns: One entry a class that is there.
   public func recognized(_ palette: ClassPalette) -> [RecognizedClass] {
     RecognizedClass.all(
       in: objects, classNames: Array(palette.names.dropFirst(firstObjectLabel)))

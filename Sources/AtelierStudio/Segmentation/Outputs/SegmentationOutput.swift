@@ -45,15 +45,9 @@ public struct SegmentationOutcome: Sendable {
   /// Whether objects were found one by one, rather than as regions of a class.
   public let hasInstances: Bool
 
-  /// The outcome of instance segmentation: labels are classes plus 1, 0 where no object is.
-  ///
-  /// Where objects overlap, labels and confidence are those of the surest.
-  ///
-  /// - Parameters:
-  ///   - objects: What was found, with masks of the size.
-  ///   - size: Columns and rows of the picture.
-  /// - Throws: `DatasetError` for more than 65535 objects or a class beyond the 254 that labels can tell apart.
-  /// - Precondition: masks have the size.
+  /// The outcome of instance segmentation by masks of the size: labels are classes plus 1, 0 where
+  /// no object is, and where objects overlap those of the surest; throws `DatasetError` for more
+  /// than 65535 objects or a class beyond the 254 that labels can tell apart.
   public init(objects: [EncodedObject], size: PixelSize) throws(DatasetError) {
     if let last = objects.map(\.classIndex).max(), last >= 254 {
       throw DatasetError("expected objects of at most 254 classes, received class \(last)")
@@ -78,13 +72,9 @@ public struct SegmentationOutcome: Sendable {
     try self.init(objects: objects.map { EncodedObject($0) }, size: size)
   }
 
-  /// The outcome of semantic segmentation; objects are the connected regions of classes.
-  ///
-  /// - Parameters:
-  ///   - labels: The label of every pixel.
-  ///   - confidence: How sure every pixel is, one channel of the same size; 1 when nil.
-  ///   - palette: The labels' classes; a first one that is called background is no object.
-  ///   - leastArea: Smaller regions are no objects.
+  /// The outcome of semantic segmentation, sure everywhere unless a confidence of one channel says
+  /// less; objects are the connected regions of classes of at least `leastArea` pixels, but for a
+  /// first class that is called background.
   public init(
     labels: LabelMap, confidence: FloatImage? = nil, palette: ClassPalette, leastArea: Int = 16
   ) {

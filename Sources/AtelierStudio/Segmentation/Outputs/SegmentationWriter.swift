@@ -5,9 +5,8 @@ import AtelierImages
 import AtelierInterchange
 import Foundation
 
-/// Writes what was found in pictures, in any of the forms of `SegmentationOutput`.
-///
-/// Every file appears whole or not at all.
+/// Writes what was found in pictures, in any of the forms of `SegmentationOutput`; every file
+/// appears whole or not at all.
 public struct SegmentationWriter: Sendable {
   /// Where the files go.
   public let folder: URL
@@ -23,14 +22,8 @@ public struct SegmentationWriter: Sendable {
   private var document = COCODocument()
   private var table = SegmentationOutcome.csvHeader + "\n"
 
-  /// Prepares to write into a folder, which is made if it is missing.
-  ///
-  /// - Parameters:
-  ///   - folder: Where the files go.
-  ///   - palette: The labels' classes, with the background first for instance segmentation.
-  ///   - outputs: What is written.
-  ///   - form: How masks are written into `coco.json`.
-  /// - Throws: `StudioError` when the folder cannot be made.
+  /// Prepares to write into a folder, which is made if it is missing, with the background first in
+  /// the palette for instance segmentation; throws `StudioError` when it cannot be made.
   public init(
     folder: URL, palette: ClassPalette,
     outputs: some Sequence<SegmentationOutput> = SegmentationOutput.standard,
@@ -51,16 +44,12 @@ public struct SegmentationWriter: Sendable {
     }
   }
 
-  /// Writes the files of one picture and keeps what the files of all pictures need.
+  /// Writes the files of one picture, which must have the outcome's size, in the order of
+  /// `SegmentationOutput`, and keeps what those of all pictures need; throws `StudioError`,
+  /// `ImageError` or `FileError` when a file cannot be written.
   ///
-  /// - Parameters:
-  ///   - outcome: What was found.
-  ///   - picture: The picture itself.
-  ///   - name: What its files are called: a path below the folder, without extension.
-  ///   - fileName: The picture's file, for COCO; the name with .png when nil.
-  /// - Returns: The files, in the order of `SegmentationOutput`.
-  /// - Throws: `StudioError`, `ImageError` or `FileError` when a file cannot be written.
-  /// - Precondition: the picture has the outcome's size.
+  /// Files are called `name`, a path below the folder without extension; COCO calls the picture
+  /// `fileName`, else `name` with .png.
   public mutating func add(
     _ outcome: SegmentationOutcome, picture: ByteImage, name: String, fileName: String? = nil
   ) throws -> [URL] {
@@ -110,10 +99,8 @@ public struct SegmentationWriter: Sendable {
     return files
   }
 
-  /// Writes the files of all pictures.
-  ///
-  /// - Returns: `objects.csv`, `coco.json` and `coco-results.json`, as far as they are wanted.
-  /// - Throws: `FileError` when a file cannot be written.
+  /// Writes the files of all pictures, `objects.csv`, `coco.json` and `coco-results.json`, as far
+  /// as they are wanted; throws `FileError` when one cannot be written.
   public func finish() throws(FileError) -> [URL] {
     var files: [URL] = []
     if outputs.contains(.coco) {
