@@ -8,7 +8,6 @@ import Foundation
 public struct ClassificationReport: Sendable, Hashable, Codable {
   /// One class's figures.
   public struct Row: Sendable, Hashable, Codable {
-    /// The class.
     public var name: String
     /// Pictures of the class.
     public var count: Int
@@ -24,7 +23,6 @@ public struct ClassificationReport: Sendable, Hashable, Codable {
 
   /// How the figures came about.
   public var `protocol`: String
-  /// The number of pictures.
   public var count: Int
   /// The share of pictures whose likeliest class is right.
   public var accuracy: Double

@@ -21,7 +21,6 @@ public struct ClassificationTrainingRequest: TrainingRequest, Hashable {
   public var smoothing: Float = 0
   public var recipe = TrainingRecipe()
 
-  /// Describes a training with the defaults of the house.
   public init(data: String, network: ClassifierNetwork) {
     self.init()
     self.data = data
@@ -84,13 +83,11 @@ public struct ClassificationTrainingRequest: TrainingRequest, Hashable {
 }
 
 extension PictureForm {
-  /// The size as one value.
   fileprivate var pixels: PixelSize {
     get { size }
     set { (width, height) = (newValue.width, newValue.height) }
   }
 
-  /// Whether pictures are taken in gray.
   fileprivate var isGray: Bool {
     get { mode == .gray }
     set { mode = newValue ? .gray : .color }

@@ -8,9 +8,7 @@ import AtelierKernels
 
 /// One class of a picture with its probability.
 public struct Prediction: Sendable, Hashable, Codable {
-  /// The class's index.
   public var index: Int
-  /// The class's name.
   public var name: String
   /// The probability, in 0...1.
   public var probability: Float

@@ -9,7 +9,6 @@ import AtelierKernels
 
 /// Looks into one classifying model; used by one thread at a time.
 public final class ClassifierExplainer {
-  /// The model at work.
   public let classifier: Classifier
   /// The layers whose results are maps of the picture, from the first to the last.
   public let mapLayers: [String]

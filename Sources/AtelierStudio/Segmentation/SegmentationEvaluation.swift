@@ -9,7 +9,6 @@ import Foundation
 public struct SegmentationReport: Sendable, Hashable, Codable {
   /// One class's figures.
   public struct Row: Sendable, Hashable, Codable {
-    /// The class.
     public var name: String
     /// Pixels of the class.
     public var pixels: Int
@@ -24,7 +23,6 @@ public struct SegmentationReport: Sendable, Hashable, Codable {
 
   /// How the figures came about.
   public var `protocol`: String
-  /// The number of pictures.
   public var pictures: Int
   /// Pixels that count.
   public var pixels: Int

@@ -23,7 +23,6 @@ public enum SegmentationModel {
     /// The names of the classes to keep; nil for all.
     public var classes: [String]?
 
-    /// The usual options.
     public init() {}
   }
 

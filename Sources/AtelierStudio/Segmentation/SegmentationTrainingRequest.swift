@@ -47,13 +47,11 @@ public struct SegmentationTrainingRequest: TrainingRequest, Hashable {
     augmentation = .none
   }
 
-  /// The size of a crop.
   var crop: PixelSize {
     get { PixelSize(width: cropWidth, height: cropHeight) }
     set { (cropWidth, cropHeight) = (newValue.width, newValue.height) }
   }
 
-  /// The network for a number of classes.
   public func architecture(classes: Int) -> SegmentationArchitecture {
     SegmentationArchitecture(
       network, classes: classes, channels: channels, width: width, levels: levels,
@@ -198,7 +196,6 @@ extension SceneAugmentation {
     set { (smallestScale, largestScale) = (newValue.lowerBound, newValue.upperBound) }
   }
 
-  /// The factors on brightness.
   fileprivate var brightnesses: ClosedRange<Float> {
     get { smallestBrightness...max(smallestBrightness, largestBrightness) }
     set { (smallestBrightness, largestBrightness) = (newValue.lowerBound, newValue.upperBound) }
@@ -221,7 +218,6 @@ extension ClosedRange: FieldValue where Bound == Float {
 
 /// One term of a semantic network's loss.
 public struct SegmentationLossTerm: Sendable, Hashable, Codable, CustomStringConvertible {
-  /// The losses by name.
   public enum Kind: String, Sendable, Hashable, Codable, CaseIterable {
     /// Softmax and cross-entropy of each pixel, classes weighted.
     case crossEntropy = "ce"
@@ -231,14 +227,12 @@ public struct SegmentationLossTerm: Sendable, Hashable, Codable, CustomStringCon
     case dice
   }
 
-  /// Which loss.
   public var kind: Kind
   /// Its factor in the sum.
   public var weight: Float
   /// The focusing exponent of the focal loss.
   public var gamma: Float
 
-  /// Describes a term.
   public init(_ kind: Kind, weight: Float = 1, gamma: Float = 2) {
     self.kind = kind
     self.weight = weight

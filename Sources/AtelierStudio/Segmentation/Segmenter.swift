@@ -36,7 +36,6 @@ public final class Segmenter {
     /// The side of the square tiles in pixels; smaller pictures are taken whole.
     public var tileSize = 1024
 
-    /// The default options.
     public init() {}
   }
 

@@ -8,7 +8,6 @@ import AtelierZoo
 /// A generator of the task `attack`, ready for pictures of its own size; used by one thread at a
 /// time.
 public final class NoiseAttacker {
-  /// The model.
   public let model: RunningModel
   /// The limit that it was trained with.
   public let budget: NoiseBudget

@@ -9,7 +9,6 @@ public enum NoiseBudget: Sendable, Hashable, Codable {
   /// The root of the sum of squared changes is at most this, in fractions of full white (L2).
   case two(Float)
 
-  /// The number of the limit.
   public var radius: Float {
     switch self {
     case .infinity(let radius), .two(let radius): radius
@@ -162,7 +161,6 @@ public enum NoiseBudget: Sendable, Hashable, Codable {
 public enum AttackGoal: Sendable, Hashable, Codable {
   /// Any class but the right one.
   case untargeted
-  /// This class.
   case targeted(Int)
   /// The class that the victim finds least likely for the clean picture.
   case leastLikely

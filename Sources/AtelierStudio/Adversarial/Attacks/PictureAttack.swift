@@ -33,7 +33,6 @@ public struct AttackedPicture: Sendable {
 public final class PictureAttack {
   /// The limit in force.
   public let budget: NoiseBudget
-  /// The victim.
   public let victim: Classifier
   private let generator: NoiseAttacker
 

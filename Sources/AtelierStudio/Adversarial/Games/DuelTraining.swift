@@ -14,50 +14,31 @@ import Foundation
 
 /// What a duel is fought with; stored as the run's configuration.
 public struct DuelRequest: NoiseGameRequest, Hashable {
-  /// The folder or file of pictures with classes; the training part is taken.
   public var data = ""
-  /// The model file of the classifier that learns on; nil begins a new one.
   public var victim: String?
-  /// The network of a new classifier.
   public var classifier = ClassifierNetwork.course
-  /// The generator.
   public var generator = NoiseNetwork.encoderDecoder
-  /// The limit on the noise.
   public var budget = NoiseBudget.infinity(0.3)
-  /// What the generator makes small.
   public var loss = AttackLoss.margin(kappa: 5)
-  /// The weight of attacked pictures in the classifier's loss, in 0...1; clean ones have the rest.
   public var balance = 0.5
-  /// The share of the attacked pictures that PGD attacks, in 0...1; the generator has the rest.
   public var searchShare = 0.0
-  /// The steps of that PGD.
   public var searchSteps = 7
-  /// Where that PGD begins.
   public var searchStart = SearchStart.uniform
-  /// Whether that PGD follows gradients taken beside where it stands and summed over its steps.
   public var isSearchSmoothed = false
-  /// How far each of its steps goes; nil takes 2.5 times the limit over their number.
   public var searchStep: Float?
-  /// Another limit for that PGD than the generator's; nil takes the same.
   public var searchRadius: Float?
-  /// Steps over which the limit of that PGD grows from nothing.
   public var ramp = 500
-  /// The random changes of training pictures.
   public var augmentation = PictureAugmentation()
-  /// The classifier's base learning rate; the recipe's is the generator's.
   public var classifierRate = 1e-3
-  /// How many training pictures are held out to watch; 0 for none.
   public var holdOut = 500
   /// The generator's rate and, for both, batch, averaging, limits, intervals and seed.
   public var recipe = TrainingRecipe()
 
-  /// Describes a duel with the defaults of the house.
   public init(data: String) {
     self.init()
     self.data = data
   }
 
-  /// The defaults of the house.
   public init() {
     recipe.batch = 128
     recipe.warmUp = 100

@@ -24,13 +24,11 @@ final class MetricPlotListener: TrainingListener {
     self.metrics = metrics
   }
 
-  /// Goes on with the points of the saved state.
   func prepare(step: Int, checkpoint: String?) throws {
     points =
       try checkpoint.map { try JSONDecoder().decode([Point].self, from: Data($0.utf8)) } ?? []
   }
 
-  /// Draws after each validation.
   func handle(_ event: TrainingEvent) throws {
     guard case .validated(let report) = event else { return }
     let keys = Set(metrics.map(\.key))
@@ -49,7 +47,6 @@ final class MetricPlotListener: TrainingListener {
     try ImageFile.write(plot.render(), to: file)
   }
 
-  /// The points so far.
   func checkpoint() throws -> String? {
     String(decoding: try JSONEncoder().encode(points), as: UTF8.self)
   }

@@ -8,13 +8,9 @@ import Foundation
 
 /// What both trainings of noise are told.
 protocol NoiseGameRequest: TrainingRequest {
-  /// The folder or file of pictures with classes.
   var data: String { get set }
-  /// The limit on the noise.
   var budget: NoiseBudget { get set }
-  /// What the generator makes small.
   var loss: AttackLoss { get set }
-  /// The random changes of training pictures.
   var augmentation: PictureAugmentation { get set }
 }
 

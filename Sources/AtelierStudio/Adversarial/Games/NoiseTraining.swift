@@ -12,43 +12,29 @@ import Foundation
 
 /// What a generator is trained on and how; stored as the run's configuration.
 public struct NoiseTrainingRequest: NoiseGameRequest, Hashable {
-  /// The folder or file of pictures with classes; the training part is taken.
   public var data = ""
-  /// The model file of the victim.
   public var victim = ""
-  /// The generator.
   public var network = NoiseNetwork.encoderDecoder
-  /// The limit on the noise.
   public var budget = NoiseBudget.infinity(0.3)
-  /// What the noise is after.
   public var goal = AttackGoal.untargeted
-  /// What training makes small.
   public var loss = AttackLoss.margin(kappa: 5)
-  /// Whether one noise is learnt for all pictures.
   public var isUniversal = false
   /// The weight of a discriminator that wants pictures to look clean (AdvGAN, Xiao and others 2018);
   /// nil for none.
   public var discriminator: Float?
-  /// The model file of a denoiser in front of the victim that the generator learns to get through;
-  /// nil for none.
   public var denoiser: String?
-  /// The noise's deviation that this denoiser is told, of 255.
   public var denoiserSigma: Float = 25
-  /// How many training pictures are held out to validate on; nil takes a tenth, at most 2,000.
   public var holdOut: Int?
-  /// The random changes of training pictures.
   public var augmentation = PictureAugmentation()
   /// Rate, limits, intervals and the seed, which the universal noise's source has, too.
   public var recipe = TrainingRecipe()
 
-  /// Describes a training with the defaults of the house.
   public init(data: String, victim: String) {
     self.init()
     self.data = data
     self.victim = victim
   }
 
-  /// The defaults of the house.
   public init() {
     recipe.batch = 128
     recipe.epochs = 4

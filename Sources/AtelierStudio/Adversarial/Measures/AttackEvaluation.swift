@@ -10,7 +10,6 @@ import Foundation
 public struct AttackReport: Sendable, Hashable, Codable {
   /// One class's figures.
   public struct Row: Sendable, Hashable, Codable {
-    /// The class.
     public var name: String
     /// Its pictures that the victim classified correctly and that count.
     public var count: Int
@@ -20,9 +19,7 @@ public struct AttackReport: Sendable, Hashable, Codable {
 
   /// How the figures came about.
   public var `protocol`: String
-  /// The attack's name.
   public var attack: String
-  /// The number of pictures.
   public var count: Int
   /// The share of clean pictures that the victim gets right.
   public var cleanAccuracy: Double

@@ -8,9 +8,7 @@ import AtelierImages
 
 /// What overlaps are measured on.
 public enum OverlapKind: String, Sendable, Codable, CaseIterable {
-  /// The masks of objects.
   case masks
-  /// Their boxes.
   case boxes
 }
 

@@ -42,13 +42,10 @@ public struct InstanceReport: Sendable, Codable, Hashable {
 
   /// The figures of one class.
   public struct ClassFigures: Sendable, Codable, Hashable {
-    /// The class.
     public var name: String
     /// Its true objects, crowds not counted.
     public var objects: Int
-    /// By masks.
     public var masks: Figures
-    /// By boxes.
     public var boxes: Figures
   }
 
@@ -69,19 +66,15 @@ public struct InstanceReport: Sendable, Codable, Hashable {
 
   /// How the figures came about.
   public var `protocol`: String
-  /// The pictures.
   public var pictures: Int
   /// The true objects, crowds not counted.
   public var objects: Int
-  /// What was found.
   public var detections: Int
   /// By masks, mean over the classes.
   public var masks: Figures
   /// By boxes, mean over the classes.
   public var boxes: Figures
-  /// Class by class.
   public var classes: [ClassFigures]
-  /// The contest's figures.
   public var contest: Contest?
 }
 

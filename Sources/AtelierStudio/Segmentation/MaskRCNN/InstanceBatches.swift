@@ -20,7 +20,6 @@ package final class InstanceBatches: BatchSource, @unchecked Sendable {
   /// Streams of random numbers apart from those of the pictures.
   private static let anchorStream: UInt64 = 0x616E_6368
 
-  /// Makes the batches of a training.
   init(
     _ source: InstanceSource, network: MaskRCNN, batch: Int, sampling: MaskRCNNSampling,
     seed: UInt64

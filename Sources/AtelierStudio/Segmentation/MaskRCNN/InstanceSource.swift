@@ -20,7 +20,6 @@ public struct InstanceAugmentation: Sendable, Hashable, Codable {
   /// The largest change of one colour against the others, as a part of it.
   public var color: Float
 
-  /// Describes the changes; none unless given.
   public init(
     scale: ClosedRange<Float> = 1...1, turns: Bool = false, brightness: Float = 0,
     contrast: Float = 0, color: Float = 0
@@ -47,7 +46,6 @@ package struct InstanceSet: Sendable {
     let picture: ByteImage
     let objects: [InstanceTruth]
 
-    /// A picture by its parts.
     package init(name: String, picture: ByteImage, objects: [InstanceTruth]) {
       self.name = name
       self.picture = picture
@@ -58,7 +56,6 @@ package struct InstanceSet: Sendable {
   let classNames: [String]
   let items: [Item]
 
-  /// A set by its parts.
   package init(classNames: [String], items: [Item]) {
     self.classNames = classNames
     self.items = items

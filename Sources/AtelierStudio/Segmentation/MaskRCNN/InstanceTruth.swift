@@ -18,7 +18,6 @@ package struct InstanceTruth: Sendable, Hashable {
   /// Whether it stands for a crowd: neither learnt nor counted as background.
   package let isCrowd: Bool
 
-  /// The bounds.
   package var box: RegionBox {
     RegionBox(
       left: Float(left), top: Float(top), right: Float(left + width),
@@ -42,7 +41,6 @@ package struct InstanceTruth: Sendable, Hashable {
       bits: bits, isCrowd: object.isCrowd)
   }
 
-  /// An object by its parts.
   package init(
     classIndex: Int, left: Int, top: Int, width: Int, height: Int, bits: [UInt8], isCrowd: Bool
   ) {

@@ -33,7 +33,6 @@ package struct MaskedDetection: Sendable {
 
 /// Which objects are reported.
 public struct ObjectSelection: Sendable, Hashable, Codable {
-  /// The least score.
   public var score: Float = 0.5
   /// The largest overlap of two boxes of one class that both stay.
   public var overlap: Float = 0.5
@@ -64,7 +63,6 @@ package final class MaskRCNNDetector {
 
   /// What of the network a program runs, for pictures of a size.
   private struct Part: Hashable {
-    /// Names the part.
     enum Name { case proposals, boxes, masks }
     let name: Name
     let size: PixelSize

@@ -37,7 +37,6 @@ public struct MaskRCNNModel: Sendable {
   /// How pictures are prepared for the network.
   let reading: PictureReading
 
-  /// The names of the object classes.
   public var classNames: [String] { model.information.classNames }
 
   /// Reads a model file; throws `SafetensorsError` when it cannot be read, `StudioError` that names

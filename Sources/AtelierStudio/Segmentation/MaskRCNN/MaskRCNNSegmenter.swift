@@ -10,7 +10,6 @@ import Foundation
 /// A Mask R-CNN, ready for pictures of any size, a few programs of which are kept; used by one
 /// thread at a time.
 public final class MaskRCNNSegmenter {
-  /// What the model is.
   public let model: MaskRCNNModel
   private let detector: MaskRCNNDetector
 

@@ -21,7 +21,6 @@ struct ProposalLimits: Sendable, Hashable, Codable {
 
 /// Turns the network's outputs into proposals.
 struct ProposalReader: Sendable {
-  /// The anchors of the pictures.
   let grid: AnchorGrid
 
   /// The proposals of one picture, inside it and best first, of logits [anchors, 2] (no object,

@@ -9,7 +9,6 @@ package struct SampledRegion: Sendable, Hashable {
   /// The object it lies on; nil for background.
   package let object: Int?
 
-  /// A region by its parts.
   package init(box: RegionBox, object: Int?) {
     self.box = box
     self.object = object

@@ -7,13 +7,11 @@ import AtelierDatasets
 /// Detection is the objects' boxes, instance segmentation their masks; `SegmentationOutcome` makes of them the semantic labels and
 /// every kind of file.
 public struct RecognizedClass: Sendable, Hashable, Codable {
-  /// The class.
   public let name: String
   /// The class's place among the classes.
   public let classIndex: Int
   /// The score of its surest object.
   public let score: Double
-  /// How many objects of it there are.
   public let count: Int
 
   enum CodingKeys: String, CodingKey {

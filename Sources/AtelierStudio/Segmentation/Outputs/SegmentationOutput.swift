@@ -32,11 +32,9 @@ public enum SegmentationOutput: String, Codable, Sendable, CaseIterable {
 
 /// What was found in one picture.
 public struct SegmentationOutcome: Sendable {
-  /// Columns and rows of the picture.
   public let size: PixelSize
   /// The objects; for a semantic outcome the connected regions of each class.
   public let objects: [EncodedObject]
-  /// The label of every pixel.
   public let labels: LabelMap
   /// How sure every pixel is, one channel in [0, 1].
   public let confidence: FloatImage

@@ -8,11 +8,8 @@ import Foundation
 /// Writes what was found in pictures, in any of the forms of `SegmentationOutput`; every file
 /// appears whole or not at all.
 public struct SegmentationWriter: Sendable {
-  /// Where the files go.
   public let folder: URL
-  /// The labels' classes.
   public let palette: ClassPalette
-  /// What is written.
   public let outputs: Set<SegmentationOutput>
   /// How masks are written into `coco.json`.
   public let form: COCOMaskForm
