@@ -96,7 +96,7 @@ public enum AttackRun: Job {
       let row = try attacked(task, by: attack, place)
       let verdict = row.success.map { $0 ? "fooled" : "not fooled" } ?? "does not count"
       place.note(
-        "\(task.source)  \(text(row.before)) -> \(text(row.after))  \(verdict)  "
+        "\(task.source)  \(row.before.text) -> \(row.after.text)  \(verdict)  "
           + "\(row.largestSteps) steps  \(row.output)")
       return row
     }
@@ -113,10 +113,6 @@ public enum AttackRun: Job {
     report.files = files.map(\.output)
     report.failures = failures
     return report
-  }
-
-  private static func text(_ prediction: Prediction) -> String {
-    "\(prediction.name) \(NumberText.fixed(100 * Double(prediction.probability), 1)) %"
   }
 
   /// Attacks a picture, writes the results and judges the file.
@@ -179,7 +175,7 @@ private struct AttackTask {
         failures.append(InputFailure(file: input, error))
       }
     }
-    try refuseCollisions(tasks)
+    try PicturePlan.refuseCollisions(tasks.map { ($0.source, $0.files) })
     return tasks
   }
 
@@ -203,24 +199,6 @@ private struct AttackTask {
       let name = "\(stem)-\(String(format: "%05d", index))"
       return AttackTask(source: name, stem: name, in: request, label: set.labels[index]) {
         set.image(index)
-      }
-    }
-  }
-
-  private static func refuseCollisions(_ tasks: [AttackTask]) throws {
-    let read = Set(tasks.map { PicturePlan.canonical($0.source) })
-    var written: [String: String] = [:]
-    for task in tasks {
-      for file in task.files {
-        let place = PicturePlan.canonical(file)
-        guard !read.contains(place) else {
-          throw StudioError(
-            .usage, "\(file): the result would overwrite an input; name another place")
-        }
-        if let other = written.updateValue(task.source, forKey: place) {
-          throw StudioError(
-            .usage, "\(other) and \(task.source) would both be written to \(file)")
-        }
       }
     }
   }

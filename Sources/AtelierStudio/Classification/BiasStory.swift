@@ -67,15 +67,9 @@ public enum BiasStory {
     isBiased: Bool, seed: UInt64, steps: Int, kernels: Kernels
   ) throws -> Model {
     let images = try BiasedPictures.draw(count: 600, isBiased: isBiased, seed: seed).images
-    let statistics = images.statistics
-    let graph = try ClassifierArchitecture(
-      .course, classes: 2, height: BiasedPictures.side, width: BiasedPictures.side, channels: 3,
-      mean: statistics.mean, deviation: statistics.deviation
-    ).graph()
-    let training = try graph.reshaped([
-      "input": .image(
-        batch: 32, height: BiasedPictures.side, width: BiasedPictures.side, channels: 3)
-    ]).training(loss: .crossEntropy(), target: [32])
+    let graph = try ClassifierArchitecture(.course, for: images).graph()
+    let training = try graph.reshaped(["input": images.pictureShape.withBatch(32)])
+      .training(loss: .crossEntropy(), target: [32])
     let store = try ParameterStore(for: [training], seed: seed)
     let batches = try LabeledBatches(images, batchSize: 32, seed: seed)
     let program = try Program(training, parameters: store, kernels: kernels, seed: seed)

@@ -88,6 +88,16 @@ public enum ClassificationEvaluation {
   }
 }
 
+extension [[Int]] {
+  /// What a confusion matrix says of a class: how many were found, are of it, were taken for it.
+  func counts(of index: Int) -> (correct: Int, own: Int, taken: Int) {
+    (self[index][index], self[index].reduce(0, +), reduce(0) { $0 + $1[index] })
+  }
+}
+
+/// A share of a whole; 0 where there is none.
+func share(_ part: Int, _ whole: Int) -> Double { whole > 0 ? Double(part) / Double(whole) : 0 }
+
 /// Counts of right and wrong while pictures come in.
 struct ClassificationTally {
   private let names: [String]
@@ -105,9 +115,8 @@ struct ClassificationTally {
 
   /// Takes in the probabilities [N, classes] of pictures and their classes.
   mutating func add(_ probabilities: Tensor, labels: some Sequence<Int>) {
-    let classes = names.count
     for (row, label) in labels.enumerated() {
-      let values = probabilities.elements[row * classes..<(row + 1) * classes]
+      let values = probabilities.answers(row)
       let ranked = Classifier.ranked(values)
       confusion[label][ranked[0]] += 1
       if ranked.prefix(top).contains(label) { topCount += 1 }
@@ -118,13 +127,8 @@ struct ClassificationTally {
   }
 
   var report: ClassificationReport {
-    func share(_ part: Int, _ whole: Int) -> Double {
-      whole > 0 ? Double(part) / Double(whole) : 0
-    }
     let rows = names.indices.map { index in
-      let correct = confusion[index][index]
-      let own = confusion[index].reduce(0, +)
-      let taken = confusion.reduce(0) { $0 + $1[index] }
+      let (correct, own, taken) = confusion.counts(of: index)
       return ClassificationReport.Row(
         name: names[index], count: own, correct: correct, precision: share(correct, taken),
         recall: share(correct, own), f1: share(2 * correct, own + taken))

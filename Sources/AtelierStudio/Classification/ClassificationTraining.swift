@@ -137,9 +137,7 @@ public final class ClassificationTask: TrainingTask {
   public let metricNames = ["accuracy", "validation_loss"]
   private let training: LabeledImages
   private let validation: LabeledImages?
-  private let architecture: ClassifierArchitecture
-  private let graph: Graph
-  private let store: ParameterStore
+  private let model: RunningModel
   /// The store's present weights at work.
   private let classifier: Classifier
 
@@ -156,28 +154,22 @@ public final class ClassificationTask: TrainingTask {
       training, batchSize: request.batch, augmentation: request.augmentation,
       smoothing: smoothing, seed: request.seed)
     source = batches
-    let statistics = training.statistics
     let classes = training.classNames.count
-    architecture = ClassifierArchitecture(
-      request.network, classes: classes, height: training.size.height,
-      width: training.size.width, channels: training.channels, mean: statistics.mean,
-      deviation: statistics.deviation)
-    graph = try architecture.graph()
+    let architecture = ClassifierArchitecture(request.network, for: training)
     let differentiated = try architecture.graph(batch: request.batch).training(
       loss: smoothing > 0 ? .categoricalCrossEntropy : .crossEntropy(),
       target: smoothing > 0 ? [request.batch, classes] : [request.batch])
-    store = try request.recipe.store(for: [differentiated], isResuming: isResuming)
+    let store = try request.recipe.store(for: [differentiated], isResuming: isResuming)
     let program = try Program(
       differentiated, parameters: store, kernels: kernels, seed: request.seed)
     steps = [try request.recipe.step(program, decaysOnlyMatrices: true, kernels: kernels)]
-    classifier = try Classifier([
-      RunningModel(
-        graph: graph,
-        information: ModelInformation(
-          task: Classifier.task, architecture: request.network.rawValue,
-          classNames: training.classNames),
-        store: store, kernels: kernels)
-    ])
+    model = RunningModel(
+      graph: try architecture.graph(),
+      information: ModelInformation(
+        task: Classifier.task, architecture: request.network.rawValue,
+        preprocessing: architecture.preprocessing, classNames: training.classNames),
+      store: store, kernels: kernels)
+    classifier = try Classifier([model])
   }
 
   /// The training pictures and those to validate on.
@@ -192,9 +184,8 @@ public final class ClassificationTask: TrainingTask {
         URL(fileURLWithPath: path), part: .test, form: request.form)
       return (all, try other.ordered(as: all.classNames))
     }
-    let held = request.holdOut ?? min(5000, all.count / 10)
-    guard held != 0 else { return (all, nil) }
-    let parts = try all.split(holdingOut: held, seed: request.seed)
+    let parts = try all.holdingOut(
+      request.holdOut ?? min(5000, all.count / 10), seed: request.seed)
     return (parts.rest, parts.held)
   }
 
@@ -211,17 +202,13 @@ public final class ClassificationTask: TrainingTask {
   }
 
   public func model(step: Int, metrics: [String: Double]) throws -> Model {
-    let information = ModelInformation(
-      task: Classifier.task, architecture: request.network.rawValue,
-      preprocessing: architecture.preprocessing,
-      classNames: training.classNames,
-      training: [
+    try model.card(
+      [
         "data": "\(training.name), \(training.count) pictures", "steps": String(step),
         "batch": String(request.batch), "seed": String(request.seed),
         "validation": validation.map { "\($0.name), \($0.count) pictures" } ?? "none",
         "loss": request.smoothing > 0
           ? "cross-entropy, targets smoothed by \(request.smoothing)" : "cross-entropy",
-      ], figures: metrics.filter { $0.key != "training_loss" })
-    return try Model(graph: graph, store: store, information: information)
+      ], metrics.filter { $0.key != "training_loss" })
   }
 }

@@ -5,6 +5,7 @@ import AtelierEngine
 import AtelierImages
 import AtelierInterchange
 import AtelierKernels
+import AtelierZoo
 
 /// One class of a picture with its probability.
 public struct Prediction: Sendable, Hashable, Codable {
@@ -16,6 +17,61 @@ public struct Prediction: Sendable, Hashable, Codable {
   enum CodingKeys: String, CodingKey {
     case index = "class"
     case name, probability
+  }
+
+  /// The class with its probability in percent, for people.
+  var text: String { "\(name) \(NumberText.fixed(100 * Double(probability), 1)) %" }
+}
+
+extension Tensor {
+  /// A row of [N, classes].
+  func answers(_ row: Int) -> ArraySlice<Float> {
+    elements[row * shape.channels..<(row + 1) * shape.channels]
+  }
+
+  /// By how much a class leads the likeliest other one in a row of [N, classes].
+  func lead(of label: Int, row: Int) -> Float {
+    let answers = answers(row)
+    let own = answers.startIndex + label
+    return answers[own] - (answers.indices.lazy.filter { $0 != own }.map { answers[$0] }.max() ?? 0)
+  }
+}
+
+extension [String] {
+  /// The index of a class; throws `StudioError` that names some classes where there is none.
+  func index(ofClass name: String) throws(StudioError) -> Int {
+    guard let index = firstIndex(of: name) else {
+      throw StudioError(
+        .usage, "there is no class '\(name)'; there are \(prefix(20).joined(separator: ", "))")
+    }
+    return index
+  }
+}
+
+extension ClassifierArchitecture {
+  /// The network for the size, the channels, the classes and the statistics of pictures.
+  init(_ network: ClassifierNetwork, for images: LabeledImages) {
+    let statistics = images.statistics
+    self.init(
+      network, classes: images.classNames.count, height: images.size.height,
+      width: images.size.width, channels: images.channels, mean: statistics.mean,
+      deviation: statistics.deviation)
+  }
+}
+
+extension LabeledImages {
+  /// The shape of one picture, [1, height, width, channels].
+  var pictureShape: Shape {
+    .image(height: size.height, width: size.width, channels: channels)
+  }
+
+  /// The pictures without some that are held out by the seed, and these; nil where none are.
+  func holdingOut(
+    _ count: Int, seed: UInt64
+  ) throws(DatasetError) -> (rest: LabeledImages, held: LabeledImages?) {
+    guard count != 0 else { return (self, nil) }
+    let parts = try split(holdingOut: count, seed: seed)
+    return (parts.rest, parts.held)
   }
 }
 
@@ -77,9 +133,7 @@ public final class Classifier {
   }
 
   private static func inputShape(_ model: RunningModel) throws -> Shape {
-    guard let shape = model.inputShape(), model.graph.inputs.count == 1,
-      let logits = model.outputShape()
-    else { throw StudioError(.data, "the model has no input and output of these names") }
+    let (shape, logits) = try model.ends()
     let names = model.information.classNames
     guard shape.rank == 4, shape.channels == 1 || shape.channels == 3, logits.rank == 2,
       logits.batch == shape.batch, logits.channels == names.count, names.count >= 2

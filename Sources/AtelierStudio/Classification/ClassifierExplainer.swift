@@ -22,20 +22,21 @@ public final class ClassifierExplainer {
     self.model = model
     self.kernels = kernels
     store = try model.store()
-    mapLayers = model.graph.nodes.filter { node in
-      node.outputs.first.map { model.graph.values[$0].shape.rank == 4 } ?? false
+    mapLayers = Self.layers(model.graph) { _ in true }
+  }
+
+  /// The layers whose results are maps of a kind.
+  private static func layers(_ graph: Graph, _ isWanted: (Shape) -> Bool) -> [String] {
+    graph.nodes.filter { node in
+      guard let shape = node.outputs.first.map({ graph.values[$0].shape }) else { return false }
+      return shape.rank == 4 && isWanted(shape)
     }.map(\.name)
   }
 
   /// The layer that Grad-CAM looks at unless told otherwise: the last whose maps have more than one
   /// pixel.
   public var lastMapLayer: String? {
-    model.graph.nodes.last { node in
-      guard let shape = node.outputs.first.map({ model.graph.values[$0].shape }) else {
-        return false
-      }
-      return shape.rank == 4 && shape.height * shape.width > 1
-    }?.name
+    Self.layers(model.graph) { $0.height * $0.width > 1 }.last
   }
 
   /// A picture of any size and 1 to 4 channels as the model takes it, also as a tensor [1, height,
@@ -77,7 +78,7 @@ public final class ClassifierExplainer {
         $0 + whole.elements[$1]
       } / Float(width * height)
     }
-    let before = try leads(whole, index)[0]
+    let before = try classifier.logits(whole).lead(of: index, row: 0)
     var sums = [Float](repeating: 0, count: width * height)
     var counts = [Float](repeating: 0, count: width * height)
     for first in stride(from: 0, to: places.count, by: 200) {
@@ -93,9 +94,9 @@ public final class ClassifierExplainer {
           }
         }
       }
-      let after = try leads(covered, index)
+      let after = try classifier.logits(covered)
       for (row, place) in part.enumerated() {
-        let drop = before - after[row]
+        let drop = before - after.lead(of: index, row: row)
         for pixel in Self.pixels(place, side, width) {
           sums[pixel] += drop
           counts[pixel] += 1
@@ -104,16 +105,6 @@ public final class ClassifierExplainer {
     }
     return FloatImage(
       width: width, height: height, channels: 1, samples: zip(sums, counts).map { $0 / $1 })
-  }
-
-  /// A class's logit less the largest other one, for each picture.
-  private func leads(_ pictures: Tensor, _ index: Int) throws -> [Float] {
-    let logits = try classifier.logits(pictures)
-    let classes = logits.shape.channels
-    return (0..<logits.shape.batch).map { row in
-      let others = (0..<classes).filter { $0 != index }.map { logits.elements[row * classes + $0] }
-      return logits.elements[row * classes + index] - (others.max() ?? 0)
-    }
   }
 
   /// Where squares begin along an axis: half a side apart, the last one at the end.

@@ -55,25 +55,15 @@ public enum ClassifyEvaluate: Job {
     let images = try LabeledImages.read(
       URL(fileURLWithPath: request.data), part: request.part, form: classifier.form)
     let found = try ClassificationEvaluation.run(classifier, on: images, top: request.top)
-    var report = Report(value: found)
-    if let picture = request.picture {
-      let title = "\(images.name): accuracy \(NumberText.fixed(100 * found.accuracy, 2)) %"
-      try PictureJob.write(
-        ConfusionPicture.draw(found, title: title), to: picture, place: place)
-      report.files = [picture]
-    }
-    report.say(found.classTable)
-    report.say("")
-    report.say(found.confusionTable)
-    report.say("")
-    report.say(
-      "accuracy \(NumberText.fixed(100 * found.accuracy, 2)) %, top \(found.top) "
-        + "\(NumberText.fixed(100 * found.topAccuracy, 2)) %, loss "
-        + "\(NumberText.fixed(found.loss, 4)), \(NumberText.fixed(found.imagesPerSecond, 0)) "
-        + "images/s")
-    report.say("protocol: \(found.protocol)")
-    if let picture = request.picture { report.say("picture: \(picture)") }
-    return report
+    func percent(_ share: Double) -> String { NumberText.fixed(100 * share, 2) + " %" }
+    return try Report(
+      found, [found.classTable, found.confusionTable],
+      "accuracy \(percent(found.accuracy)), top \(found.top) \(percent(found.topAccuracy)), loss "
+        + "\(NumberText.fixed(found.loss, 4)), \(NumberText.fixed(found.imagesPerSecond, 0)) images/s",
+      protocol: found.protocol,
+      matrix: ConfusionPicture.draw(
+        found, title: "\(images.name): accuracy \(percent(found.accuracy))"),
+      to: request.picture, in: place)
   }
 }
 

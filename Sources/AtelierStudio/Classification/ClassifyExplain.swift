@@ -92,7 +92,7 @@ public enum ClassifyExplain: Job {
     if request.story { return try story(request, place) }
     let explainer = try ClassifierExplainer(
       ModelFile.read(from: ShippedModels.file(of: request.model ?? "")), kernels: place.kernels)
-    let index = try request.className.map { try Self.index(of: $0, in: explainer.classifier) }
+    let index = try request.className.map { try explainer.classifier.classNames.index(ofClass: $0) }
     let plan = try PicturePlan(inputs: request.inputs, output: request.output + "/")
     try plan.refuseEqualStems(as: "-explained.png", verb: "drawn")
     var failures = plan.missing
@@ -138,8 +138,8 @@ public enum ClassifyExplain: Job {
       }
     }
     place.note(
-      "\(file)  \(prediction.name) \(NumberText.fixed(100 * Double(prediction.probability), 1)) %"
-        + "  \(drawing)" + (request.maps ? " and \(drawn.count) layers' maps" : ""))
+      "\(file)  \(prediction.text)  \(drawing)"
+        + (request.maps ? " and \(drawn.count) layers' maps" : ""))
     return Explained(file: file, explained: prediction, sheet: drawing, maps: drawn)
   }
 
@@ -172,17 +172,6 @@ public enum ClassifyExplain: Job {
     report.say("sheet: \(drawing)")
     report.files = [drawing]
     return report
-  }
-
-  /// The index of a class by its name.
-  private static func index(of name: String, in classifier: Classifier) throws -> Int {
-    guard let index = classifier.classNames.firstIndex(of: name) else {
-      throw StudioError(
-        .usage,
-        "there is no class '\(name)'; there are "
-          + classifier.classNames.prefix(20).joined(separator: ", "))
-    }
-    return index
   }
 }
 

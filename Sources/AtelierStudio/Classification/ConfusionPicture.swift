@@ -2,6 +2,28 @@
 
 import AtelierImages
 
+extension Report {
+  /// Tells the tables of an evaluation, a line and the protocol, and draws the confusion matrix
+  /// where a file is named.
+  init(
+    _ value: some Encodable & Sendable, _ tables: [Table], _ line: String, protocol text: String,
+    matrix: @autoclosure () -> ByteImage, to picture: String?, in place: JobPlace
+  ) throws {
+    self.init(value: value)
+    if let picture {
+      try PictureJob.write(matrix(), to: picture, place: place)
+      files = [picture]
+    }
+    for table in tables {
+      say(table)
+      say("")
+    }
+    say(line)
+    say("protocol: \(text)")
+    if let picture { say("picture: \(picture)") }
+  }
+}
+
 /// Draws confusion matrices.
 public enum ConfusionPicture {
   /// Draws a report's matrix, RGB; each row's colours are shares of that class.

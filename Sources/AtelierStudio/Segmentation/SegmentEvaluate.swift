@@ -155,24 +155,13 @@ public enum SegmentEvaluate: Job {
       progress.show($0, set.count)
     }
     func percent(_ share: Double) -> String { NumberText.fixed(100 * share, 2) + " %" }
-    var report = Report(value: found)
-    if let picture = request.picture {
-      let title = "\(set.name): mIoU \(percent(found.meanIoU))"
-      try PictureJob.write(
-        ConfusionPicture.draw(found, title: title), to: picture, place: place)
-      report.files = [picture]
-    }
-    report.say(found.classTable)
-    report.say("")
-    report.say(found.confusionTable)
-    report.say("")
-    report.say(
+    return try Report(
+      found, [found.classTable, found.confusionTable],
       "global accuracy \(percent(found.globalAccuracy)), class accuracy "
         + "\(percent(found.classAccuracy)), mIoU \(percent(found.meanIoU)), "
-        + "\(NumberText.fixed(found.picturesPerSecond, 1)) pictures/s")
-    report.say("protocol: \(found.protocol)")
-    if let picture = request.picture { report.say("picture: \(picture)") }
-    return report
+        + "\(NumberText.fixed(found.picturesPerSecond, 1)) pictures/s", protocol: found.protocol,
+      matrix: ConfusionPicture.draw(found, title: "\(set.name): mIoU \(percent(found.meanIoU))"),
+      to: request.picture, in: place)
   }
 }
 

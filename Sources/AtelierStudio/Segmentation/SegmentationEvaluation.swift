@@ -108,13 +108,8 @@ struct SegmentationTally {
 
   /// The figures of what was counted.
   func report(_ names: [String]) -> SegmentationReport {
-    func share(_ part: Int, _ whole: Int) -> Double {
-      whole > 0 ? Double(part) / Double(whole) : 0
-    }
     let rows = names.indices.map { index in
-      let correct = confusion[index][index]
-      let own = confusion[index].reduce(0, +)
-      let taken = confusion.reduce(0) { $0 + $1[index] }
+      let (correct, own, taken) = confusion.counts(of: index)
       return SegmentationReport.Row(
         name: names[index], pixels: own, accuracy: share(correct, own),
         precision: share(correct, taken), iou: share(correct, own + taken - correct))

@@ -53,7 +53,7 @@ public enum SegmentationModel {
   public func outcome(
     of picture: ByteImage, _ options: Options = Options()
   ) throws -> SegmentationOutcome {
-    let kept = try keptLabels(options.classes)
+    let kept = try options.classes.map { Set(try $0.map(palette.names.index(ofClass:))) }
     switch self {
     case .semantic(let segmenter):
       var semantic = options.semantic
@@ -70,21 +70,6 @@ public enum SegmentationModel {
       }
       return try SegmentationOutcome(objects: objects, size: picture.size)
     }
-  }
-
-  /// The labels of classes by their names; nil for all.
-  private func keptLabels(_ names: [String]?) throws -> Set<Int>? {
-    guard let names else { return nil }
-    return Set(
-      try names.map { name in
-        guard let label = palette.names.firstIndex(of: name) else {
-          throw StudioError(
-            .usage,
-            "there is no class '\(name)'; there are "
-              + palette.names.prefix(20).joined(separator: ", "))
-        }
-        return label
-      })
   }
 }
 

@@ -201,17 +201,15 @@ public final class SegmentationTask: TrainingTask {
   }
 
   public func model(step: Int, metrics: [String: Double]) throws -> Model {
-    var information = model.information
-    information.figures = metrics.filter { $0.key != "training_loss" }
-    information.training = [
-      "data": training.summary,
-      "validation": "\(validation.name), \(validation.count) pictures",
-      "steps": String(step), "batch": String(request.batch), "crop": "\(request.crop)",
-      "seed": String(request.seed),
-      "loss": request.loss.map(\.description).joined(separator: " + "),
-      "weights": request.weighting.rawValue,
-    ]
-    return try Model(graph: model.graph, store: model.store, information: information)
+    try model.card(
+      [
+        "data": training.summary,
+        "validation": "\(validation.name), \(validation.count) pictures",
+        "steps": String(step), "batch": String(request.batch), "crop": "\(request.crop)",
+        "seed": String(request.seed),
+        "loss": request.loss.map(\.description).joined(separator: " + "),
+        "weights": request.weighting.rawValue,
+      ], metrics.filter { $0.key != "training_loss" })
   }
 
   /// The weights that the training moves.

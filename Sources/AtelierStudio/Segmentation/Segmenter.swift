@@ -62,9 +62,7 @@ public final class Segmenter {
   /// Takes a model at work, such as one over the parameters of a training; throws `StudioError`
   /// when it has not the shapes of a semantic model.
   init(_ model: RunningModel) throws {
-    guard let shape = model.inputShape(), model.graph.inputs.count == 1,
-      let logits = model.outputShape()
-    else { throw StudioError(.data, "the model has no input and output of these names") }
+    let (shape, logits) = try model.ends()
     let names = model.information.classNames
     guard shape.rank == 4, shape.channels == 1 || shape.channels == 3,
       logits

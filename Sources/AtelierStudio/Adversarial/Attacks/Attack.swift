@@ -164,9 +164,7 @@ final class Attacker {
 
   /// Whether a picture's likeliest class is the one to reach, or no longer the one to leave.
   static func isTurned(_ logits: Tensor, _ row: Int, _ label: Int, isTargeted: Bool) -> Bool {
-    let classes = logits.shape.channels
-    let values = logits.elements[row * classes..<(row + 1) * classes]
-    return (Classifier.ranked(values)[0] == label) == isTargeted
+    (Classifier.ranked(logits.answers(row))[0] == label) == isTargeted
   }
 }
 

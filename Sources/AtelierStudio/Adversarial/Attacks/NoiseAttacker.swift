@@ -132,6 +132,12 @@ public final class NoiseAttacker {
 }
 
 extension NoiseBudget {
+  /// Pictures with a generator's patterns in [−1, 1] added in a graph, not yet within the limit.
+  func attacked(_ pictures: SymbolicTensor, _ patterns: SymbolicTensor) -> SymbolicTensor {
+    let length = pictures.shape.count / pictures.shape.batch
+    return (pictures + gain(length) * patterns).clamped(0...1)
+  }
+
   /// What a pattern in [−1, 1] is multiplied by before the limit cuts it.
   func gain(_ length: Int) -> Float {
     switch self {

@@ -185,10 +185,9 @@ public enum AttackGoal: Sendable, Hashable, Codable {
     case .targeted(let index): return labels.map { _ in index }
     case .leastLikely:
       let rows = try logits()
-      let classes = rows.shape.channels
       return labels.indices.map { row in
-        let values = rows.elements[row * classes..<(row + 1) * classes]
-        return (0..<classes).min { values[row * classes + $0] < values[row * classes + $1] } ?? 0
+        let values = rows.answers(row)
+        return values.indices.min { values[$0] < values[$1] }.map { $0 - values.startIndex } ?? 0
       }
     }
   }

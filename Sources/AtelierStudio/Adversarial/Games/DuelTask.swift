@@ -39,15 +39,9 @@ public final class DuelTask: TrainingTask {
     let given = try request.victim.map { try ModelFile.read(from: URL(fileURLWithPath: $0)) }
     let all = try LabeledImages.training(
       request.data, for: given.map { try Classifier([$0], kernels: kernels) })
-    if request.holdOut > 0 {
-      let parts = try all.split(holdingOut: request.holdOut, seed: request.seed)
-      (images, watched) = (parts.rest, parts.held)
-    } else {
-      (images, watched) = (all, nil)
-    }
+    (images, watched) = try all.holdingOut(max(request.holdOut, 0), seed: request.seed)
     source = try Self.source(request, images)
-    let shape = Shape.image(
-      height: images.size.height, width: images.size.width, channels: images.channels)
+    let shape = images.pictureShape
     generator = try request.generator.graph(shape)
     (classifier, information) =
       try given.map { ($0.graph, $0.information) } ?? Self.newClassifier(request, images)
@@ -104,11 +98,7 @@ public final class DuelTask: TrainingTask {
   private static func newClassifier(
     _ request: DuelRequest, _ images: LabeledImages
   ) throws -> (Graph, ModelInformation) {
-    let statistics = images.statistics
-    let architecture = ClassifierArchitecture(
-      request.classifier, classes: images.classNames.count, height: images.size.height,
-      width: images.size.width, channels: images.channels, mean: statistics.mean,
-      deviation: statistics.deviation)
+    let architecture = ClassifierArchitecture(request.classifier, for: images)
     return (
       try architecture.graph(),
       ModelInformation(

@@ -206,8 +206,7 @@ public enum DuelTraining: TrainingJob {
           ? pictures.splitBatch(sizes: [searched, batch - searched])[1] : pictures
         let drawn = builder.call(drawer, ["input": seen], isTrainable: false)
         guard let pattern = drawn["output"] else { return }
-        let gain = request.budget.gain(shape.count / batch)
-        attacked.append((seen + gain * pattern).clamped(0...1))
+        attacked.append(request.budget.attacked(seen, pattern))
       }
       let parts = (hasClean ? [pictures] : []) + attacked
       let joined = parts.count > 1 ? joinBatches(parts) : parts[0]

@@ -29,8 +29,7 @@ package struct NoiseObjective: Sendable {
     return try generator.specialized(for: .train).extended { builder, symbols in
       guard let input = symbols["input"], let pattern = symbols["output"] else { return }
       let picture = isUniversal ? builder.input("picture", input.shape) : input
-      let gain = budget.gain(input.shape.count / input.shape.batch)
-      let attacked = (picture + gain * pattern).clamped(0...1)
+      let attacked = budget.attacked(picture, pattern)
       let labels = builder.input("target", [input.shape.batch])
       let answers = builder.call(
         victim.specialized(for: .infer), ["input": attacked], prefix: "victim/",
@@ -64,8 +63,7 @@ package struct NoiseObjective: Sendable {
       let drawn = builder.call(drawer, ["input": input], isTrainable: false)
       guard let pattern = drawn["output"] else { return }
       let picture = isUniversal ? builder.input("picture", shape) : input
-      let gain = budget.gain(shape.count / shape.batch)
-      let attacked = (picture + gain * pattern).clamped(0...1)
+      let attacked = budget.attacked(picture, pattern)
       let verdicts = builder.call(
         judge, ["input": joinBatches([picture, attacked])], prefix: "discriminator/")
       guard let verdict = verdicts["output"] else { return }

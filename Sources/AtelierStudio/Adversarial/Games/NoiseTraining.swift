@@ -204,14 +204,8 @@ public final class NoiseTask: TrainingTask {
     }
     let all = try LabeledImages.training(request.data, for: victim)
     let held = request.holdOut ?? min(2000, all.count / 10)
-    if held > 0 {
-      let parts = try all.split(holdingOut: held, seed: request.seed)
-      (images, validation) = (parts.rest, parts.held)
-    } else {
-      (images, validation) = (all, nil)
-    }
-    let shape = Shape.image(
-      height: images.size.height, width: images.size.width, channels: images.channels)
+    (images, validation) = try all.holdingOut(max(held, 0), seed: request.seed)
+    let shape = images.pictureShape
     source = try Self.source(request, images, victim, shape)
     graph = try request.network.graph(shape)
     let batched = shape.withBatch(request.batch)

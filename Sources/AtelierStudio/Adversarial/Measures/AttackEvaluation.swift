@@ -209,7 +209,7 @@ private struct AttackTally {
     return AttackReport(
       protocol: "", attack: "", count: count, cleanAccuracy: Double(cleanRight) / whole,
       attackedAccuracy: Double(attackedRight) / whole,
-      success: counted > 0 ? Double(turned) / Double(counted) : 0, largestSteps: largest,
+      success: share(turned, counted), largestSteps: largest,
       meanL2: lengths / whole, meanPSNR: psnr.count > 0 ? psnr.sum / Double(psnr.count) : .infinity,
       secondsPerImage: 0, classes: rows)
   }

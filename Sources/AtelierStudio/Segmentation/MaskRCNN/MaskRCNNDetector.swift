@@ -102,14 +102,9 @@ package final class MaskRCNNDetector {
     var limits = ProposalLimits()
     limits.after = options.proposals
     limits.before = max(limits.before, 2 * options.proposals)
-    let logits = try proposing.output("rpn_logits").elements
-    let deltas = try proposing.output("rpn_deltas").elements
-    let reader = reader(whole)
-    let proposals = logits.withUnsafeBufferPointer { logits in
-      deltas.withUnsafeBufferPointer { deltas in
-        reader.proposals(logits: logits, deltas: deltas, limits)
-      }
-    }
+    let proposals = reader(whole).proposals(
+      logits: try proposing.output("rpn_logits").elements,
+      deltas: try proposing.output("rpn_deltas").elements, limits)
     let found = try judged(proposals.map(\.box), judging, size, options)
     return try masked(found, drawing)
   }

@@ -115,20 +115,12 @@ public final class MaskRCNNTask: TrainingTask {
     var limits = ProposalLimits()
     limits.after = request.proposals
     let truths = batches.truths(step: step)
-    let anchors = reader.grid.boxes.count
     var inputs = HeadInputs(network, request.sampling, batch: request.batch)
     let logits = try proposing.output("rpn_logits").elements
     let deltas = try proposing.output("rpn_deltas").elements
     for picture in 0..<request.batch {
-      let proposals = logits.withUnsafeBufferPointer { logits in
-        deltas.withUnsafeBufferPointer { deltas in
-          let first = picture * anchors
-          return reader.proposals(
-            logits: UnsafeBufferPointer(rebasing: logits[2 * first..<2 * (first + anchors)]),
-            deltas: UnsafeBufferPointer(rebasing: deltas[4 * first..<4 * (first + anchors)]),
-            limits)
-        }
-      }
+      let proposals = reader.proposals(
+        logits: logits, deltas: deltas, picture: picture, limits)
       var generator = RandomGenerator(
         seed: request.seed, Self.regionStream, UInt64(step), UInt64(picture))
       let chosen = RegionSampler.regions(
@@ -197,8 +189,6 @@ public final class MaskRCNNTask: TrainingTask {
         + "\(sampling.positives) on objects", "seed": String(request.seed),
     ]
     training.merge(try MaskRCNNModel.entries(network, request)) { $1 }
-    var information = model.information
-    (information.training, information.figures) = (training, metrics)
-    return try Model(graph: model.graph, store: store, information: information)
+    return try model.card(training, metrics)
   }
 }

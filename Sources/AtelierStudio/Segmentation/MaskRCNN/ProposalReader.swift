@@ -23,9 +23,23 @@ struct ProposalLimits: Sendable, Hashable, Codable {
 struct ProposalReader: Sendable {
   let grid: AnchorGrid
 
+  /// The same of one picture of a batch.
+  func proposals(
+    logits: [Float], deltas: [Float], picture: Int = 0, _ limits: ProposalLimits
+  ) -> [ScoredBox] {
+    let anchors = picture * grid.boxes.count..<(picture + 1) * grid.boxes.count
+    return logits.withUnsafeBufferPointer { logits in
+      deltas.withUnsafeBufferPointer { deltas in
+        proposals(
+          logits: .init(rebasing: logits[2 * anchors.lowerBound..<2 * anchors.upperBound]),
+          deltas: .init(rebasing: deltas[4 * anchors.lowerBound..<4 * anchors.upperBound]), limits)
+      }
+    }
+  }
+
   /// The proposals of one picture, inside it and best first, of logits [anchors, 2] (no object,
   /// object) and deltas [anchors, 4]; their scores are differences of logits.
-  func proposals(
+  private func proposals(
     logits: UnsafeBufferPointer<Float>, deltas: UnsafeBufferPointer<Float>,
     _ limits: ProposalLimits
   ) -> [ScoredBox] {

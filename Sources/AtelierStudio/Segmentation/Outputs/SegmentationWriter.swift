@@ -52,38 +52,37 @@ public struct SegmentationWriter: Sendable {
   ) throws -> [URL] {
     let stem = folder.appendingPathComponent(name)
     if name.contains("/") { try Self.makeFolder(stem.deletingLastPathComponent()) }
+    var files: [URL] = []
     func place(_ ending: String) -> URL {
       stem.deletingLastPathComponent().appendingPathComponent(stem.lastPathComponent + ending)
     }
-    var files: [URL] = []
+    func write(_ ending: String, _ write: (URL) throws -> Void) throws {
+      files.append(place(ending))
+      try write(files[files.count - 1])
+    }
     for output in SegmentationOutput.allCases where outputs.contains(output) {
       switch output {
       case .label:
-        files.append(place("-label.png"))
-        try ImageFile.write(outcome.labels.indexed(palette), to: files[files.count - 1].path)
+        try write("-label.png") {
+          try ImageFile.write(outcome.labels.indexed(palette), to: $0.path)
+        }
       case .color:
-        files.append(place("-color.png"))
-        try ImageFile.write(outcome.labels.colored(palette), to: files[files.count - 1])
+        try write("-color.png") { try ImageFile.write(outcome.labels.colored(palette), to: $0) }
       case .overlay:
-        files.append(place("-overlay.png"))
         let overlay = outcome.overlay(on: picture, palette: palette, opacity: opacity)
-        try ImageFile.write(overlay, to: files[files.count - 1])
+        try write("-overlay.png") { try ImageFile.write(overlay, to: $0) }
       case .boxes:
-        files.append(place("-boxes.png"))
-        try ImageFile.write(
-          outcome.boxed(on: picture, palette: palette), to: files[files.count - 1])
+        let boxes = outcome.boxed(on: picture, palette: palette)
+        try write("-boxes.png") { try ImageFile.write(boxes, to: $0) }
       case .confidence:
-        files.append(place("-confidence.png"))
-        try ImageFile.write(outcome.confidence.bytes, to: files[files.count - 1])
+        try write("-confidence.png") { try ImageFile.write(outcome.confidence.bytes, to: $0) }
       case .instances:
-        files.append(place("-instances.png"))
         let numbers = try InstanceLabels(outcome.objects, size: outcome.size)
-        try ImageFile.write(numbers.image, to: files[files.count - 1].path)
+        try write("-instances.png") { try ImageFile.write(numbers.image, to: $0.path) }
       case .objects: files += try writeObjects(outcome, into: place("-objects"))
       case .svg:
-        files.append(place("-outlines.svg"))
-        try AtomicFile.write(
-          Data(outcome.svg(palette: palette).utf8), to: files[files.count - 1])
+        let text = outcome.svg(palette: palette)
+        try write("-outlines.svg") { try AtomicFile.write(Data(text.utf8), to: $0) }
       case .coco: note(outcome, fileName: fileName ?? name + ".png")
       case .csv:
         table += outcome.csvLines(name, palette: palette).map { $0 + "\n" }.joined()
