@@ -27,8 +27,7 @@ public struct AttackRunRequest: JobRequest, Hashable {
           "epsilon", "Another limit, which scales the noise",
           get: { $0.epsilon.map { [$0] } ?? [] }, set: { $0.epsilon = $1[0] }
         ).byDefault("the generator's"),
-        Field(
-          "first", \.first, "Pictures to take of each IDX or CIFAR set", value: "n", .from(1)),
+        Field("first", \.first, "Pictures to take of each IDX or CIFAR set", value: "n", .from(1)),
       ])
   }
 }
@@ -130,10 +129,9 @@ public enum AttackRun: Job {
       try PictureJob.write(picture, to: file, place: place)
     }
     return Attacked(
-      file: task.source, output: files[0],
-      label: task.label.map { attack.victim.classNames[$0] }, before: result.before[0],
-      after: result.after[0], success: result.isFooled, largestSteps: result.largestSteps,
-      l2: result.length, psnr: result.psnr)
+      file: task.source, output: files[0], label: task.label.map { attack.victim.classNames[$0] },
+      before: result.before[0], after: result.after[0], success: result.isFooled,
+      largestSteps: result.largestSteps, l2: result.length, psnr: result.psnr)
   }
 }
 

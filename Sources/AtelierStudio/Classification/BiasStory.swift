@@ -51,8 +51,7 @@ public enum BiasStory {
       for index in 0..<2 {
         let picture = shown.image(index)
         let found = try explainer.classifier.classify(picture, top: 1)[0]
-        rows.append(
-          try ExplanationPictures.row(explainer, picture, class: found.index))
+        rows.append(try ExplanationPictures.row(explainer, picture, class: found.index))
         titles.append("\(isBiased ? "biased" : "unbiased"): \(found.name)")
       }
     }

@@ -184,8 +184,7 @@ public final class ClassificationTask: TrainingTask {
         URL(fileURLWithPath: path), part: .test, form: request.form)
       return (all, try other.ordered(as: all.classNames))
     }
-    let parts = try all.holdingOut(
-      request.holdOut ?? min(5000, all.count / 10), seed: request.seed)
+    let parts = try all.holdingOut(request.holdOut ?? min(5000, all.count / 10), seed: request.seed)
     return (parts.rest, parts.held)
   }
 
@@ -196,8 +195,7 @@ public final class ClassificationTask: TrainingTask {
     let report = try ClassificationEvaluation.run(classifier, on: validation)
     return Validation(["accuracy": report.accuracy, "validation_loss": report.loss]) {
       let title = String(format: "validation accuracy %.2f %%", 100 * report.accuracy)
-      return PreviewSheet(
-        ConfusionPicture.draw(report, title: title), title: "confusion matrix")
+      return PreviewSheet(ConfusionPicture.draw(report, title: title), title: "confusion matrix")
     }
   }
 

@@ -61,9 +61,7 @@ extension ClassifierArchitecture {
 
 extension LabeledImages {
   /// The shape of one picture, [1, height, width, channels].
-  var pictureShape: Shape {
-    .image(height: size.height, width: size.width, channels: channels)
-  }
+  var pictureShape: Shape { .image(height: size.height, width: size.width, channels: channels) }
 
   /// The pictures without some that are held out by the seed, and these; nil where none are.
   func holdingOut(
@@ -98,8 +96,7 @@ public final class Classifier {
     // Sets come in one size and single pictures in another; more need not be kept.
     try self.init(
       models.map {
-        try RunningModel(
-          $0, task: Self.task, "classifies", capacity: 2, kernels: kernels)
+        try RunningModel($0, task: Self.task, "classifies", capacity: 2, kernels: kernels)
       })
   }
 
@@ -128,8 +125,7 @@ public final class Classifier {
   /// The shape of a model's input, [1, height, width, channels]; throws `StudioError` when it does
   /// not classify pictures.
   static func inputShape(_ model: Model) throws -> Shape {
-    try inputShape(
-      RunningModel(model, task: Self.task, "classifies", kernels: Kernels()))
+    try inputShape(RunningModel(model, task: Self.task, "classifies", kernels: Kernels()))
   }
 
   private static func inputShape(_ model: RunningModel) throws -> Shape {

@@ -35,9 +35,7 @@ public final class ClassifierExplainer {
 
   /// The layer that Grad-CAM looks at unless told otherwise: the last whose maps have more than one
   /// pixel.
-  public var lastMapLayer: String? {
-    Self.layers(model.graph) { $0.height * $0.width > 1 }.last
-  }
+  public var lastMapLayer: String? { Self.layers(model.graph) { $0.height * $0.width > 1 }.last }
 
   /// A picture of any size and 1 to 4 channels as the model takes it, also as a tensor [1, height,
   /// width, channels] in [0, 1].
@@ -250,8 +248,7 @@ public final class ClassifierExplainer {
   private func check(_ index: Int) throws {
     guard classifier.classNames.indices.contains(index) else {
       throw StudioError(
-        .usage,
-        "there is no class \(index); there are \(classifier.classNames.count)")
+        .usage, "there is no class \(index); there are \(classifier.classNames.count)")
     }
   }
 

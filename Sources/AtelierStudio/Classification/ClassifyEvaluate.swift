@@ -20,8 +20,7 @@ public struct ClassifyEvaluateRequest: JobRequest, Hashable {
       Self(),
       fields: [
         Field("data", \.data, "The test set", value: "dir", kind: .source).demanded,
-        Field(
-          "part", \.part, "The part of a set with parts: test or training", value: "part"),
+        Field("part", \.part, "The part of a set with parts: test or training", value: "part"),
         Field("top", \.top, "How many of the likeliest classes may be right", value: "k", .from(1)),
         Field("picture", \.picture, "Draw the confusion matrix", value: "file", kind: .output),
         .classifiers(\.model),
@@ -83,9 +82,7 @@ extension ClassificationReport {
   var confusionTable: Table {
     guard classes.count <= 20 else {
       var table = Table(["class", "taken for", "pictures"], leftColumns: 2)
-      for pair in confusedPairs(20) {
-        table.append([pair.class, pair.takenFor, "\(pair.count)"])
-      }
+      for pair in confusedPairs(20) { table.append([pair.class, pair.takenFor, "\(pair.count)"]) }
       return table
     }
     // Columns carry the numbers of the classes, which keeps them narrow.

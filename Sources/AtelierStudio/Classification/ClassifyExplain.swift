@@ -150,14 +150,11 @@ public enum ClassifyExplain: Job {
     let drawing = (request.output as NSString).appendingPathComponent("wolf-or-husky.png")
     try PictureJob.write(sheet, to: drawing, place: place)
     var report = Report(value: reports)
-    var table = Table([
-      "trained on", "alike %", "by lot %", "occlusion", "saliency", "Grad-CAM",
-    ])
+    var table = Table(["trained on", "alike %", "by lot %", "occlusion", "saliency", "Grad-CAM"])
     for report in reports {
       table.append(
         [
-          report.isBiased ? "biased" : "unbiased",
-          NumberText.fixed(100 * report.ownAccuracy, 1),
+          report.isBiased ? "biased" : "unbiased", NumberText.fixed(100 * report.ownAccuracy, 1),
           NumberText.fixed(100 * report.fairAccuracy, 1),
         ]
           + ["occlusion", "saliency", "grad-cam"].map {

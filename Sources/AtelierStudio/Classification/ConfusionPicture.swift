@@ -72,9 +72,8 @@ public enum ConfusionPicture {
         let words = text(count, sum)
         let fit = min(1.6, Double(cell - 8) / max(Canvas.textSize(words, scale: 1).width, 1))
         canvas.text(
-          words, x: Double(x) + Double(cell - 1) / 2,
-          y: Double(y) + Double(cell) / 2 - 3.5 * fit, scale: fit,
-          share > 0.6 ? .ink : .white, anchor: .center)
+          words, x: Double(x) + Double(cell - 1) / 2, y: Double(y) + Double(cell) / 2 - 3.5 * fit,
+          scale: fit, share > 0.6 ? .ink : .white, anchor: .center)
       }
       guard hasText else { continue }
       let middle = head + row * cell + cell / 2

@@ -22,8 +22,7 @@ public struct DenoiseCompareRequest: JobRequest, Hashable {
     Form(
       Self(),
       fields: [
-        .unpoolings(
-          \.unpoolings, "all, or names with commas: max, nearest, nails, transposed"),
+        .unpoolings(\.unpoolings, "all, or names with commas: max, nearest, nails, transposed"),
         Field(
           "output", \.output, "The folder of unpooling.png and unpooling.json", value: "folder",
           kind: .output
@@ -33,9 +32,7 @@ public struct DenoiseCompareRequest: JobRequest, Hashable {
       "TRAINING OPTIONS", DenoisingTrainingRequest.trainingFields.map { $0.within(\.training) })
   }
 
-  public static func check(_ words: FieldWords) throws {
-    try DenoisingTrainingRequest.check(words)
-  }
+  public static func check(_ words: FieldWords) throws { try DenoisingTrainingRequest.check(words) }
 
   public mutating func complete(with words: FieldWords) throws {
     // Here the word names those to compare.

@@ -123,8 +123,7 @@ public enum SegmentationComparison {
     guard request.network.hasUnpooling else {
       throw StudioError(
         .usage,
-        "unpoolings are compared in segnet-basic or segnet, not in "
-          + request.network.rawValue)
+        "unpoolings are compared in segnet-basic or segnet, not in " + request.network.rawValue)
     }
     let sets = try SegmentationTask.sets(request)
     let measured = try testPart(request, sets.training.palette) ?? sets.validation
@@ -169,8 +168,7 @@ public enum SegmentationComparison {
     guard let folder, folder != (try SegmentationFolder.find(in: url, part: .training)) else {
       return nil
     }
-    return try SegmentedImages.read(
-      url, part: .test, palette: palette, channels: request.channels)?
+    return try SegmentedImages.read(url, part: .test, palette: palette, channels: request.channels)?
       .ordered(as: palette.names)
   }
 

@@ -39,8 +39,7 @@ public struct SegmentEvaluateRequest: JobRequest, Hashable {
           value: "name"),
         Field(
           "data", \.data, "The set: pictures and masks, or \"shapes\"", value: "dir", kind: .source
-        )
-        .besides(ShapesScenes.word).demanded,
+        ).besides(ShapesScenes.word).demanded,
         Field("count", \.count, "How many scenes of \"shapes\"", value: "n", .from(1, to: 100_000)),
         Field("seed", \.seed, "The seed of the scenes of \"shapes\"", value: "seed")
           .byDefault("one that nothing is trained on"),
@@ -48,10 +47,9 @@ public struct SegmentEvaluateRequest: JobRequest, Hashable {
           "detections", \.detections, "The most objects of a class that count in a picture",
           value: "n", .from(1, to: 100_000)),
         Field(
-          "score", \.score,
-          "The least score of an object that counts; 0.5 for the contest's score", value: "share"),
-        Field(
-          "part", \.part, "The part of a set with parts: test, val or train", value: "part"),
+          "score", \.score, "The least score of an object that counts; 0.5 for the contest's score",
+          value: "share"),
+        Field("part", \.part, "The part of a set with parts: test, val or train", value: "part"),
         Field("picture", \.picture, "Draw the confusion matrix", value: "file", kind: .output),
         .mirrored(\.flip),
       ])
@@ -145,9 +143,7 @@ public enum SegmentEvaluate: Job {
         ?? SegmentedImages.read(
           URL(fileURLWithPath: request.data), part: part, palette: segmenter.palette,
           channels: segmenter.channels)
-    else {
-      throw StudioError(.data, "\(request.data): the set has no \(part.rawValue) part")
-    }
+    else { throw StudioError(.data, "\(request.data): the set has no \(part.rawValue) part") }
     var options = Segmenter.Options()
     options.isFlipAveraged = request.flip
     let progress = ProgressCounter("pictures", place)

@@ -32,8 +32,7 @@ public enum SegmentationModel {
     let model = try ModelFile.read(from: url)
     if model.information.task == MaskRCNNModel.task {
       self = .objects(
-        try MaskRCNNSegmenter(
-          MaskRCNNModel(model, name: url.relativePath), kernels: kernels))
+        try MaskRCNNSegmenter(MaskRCNNModel(model, name: url.relativePath), kernels: kernels))
     } else {
       self = .semantic(try Segmenter(model, kernels: kernels))
     }
@@ -75,9 +74,7 @@ public enum SegmentationModel {
 
 extension SegmentationOutcome {
   /// Name, pixels and mean confidence of each label that has pixels, most pixels first.
-  public func shares(
-    _ palette: ClassPalette
-  ) -> [(name: String, pixels: Int, confidence: Double)] {
+  public func shares(_ palette: ClassPalette) -> [(name: String, pixels: Int, confidence: Double)] {
     let found = SemanticSegmentation(labels: labels, confidence: confidence)
     return zip(palette.names, found.classShares(palette.count))
       .map { (name: $0, pixels: $1.pixels, confidence: $1.confidence) }

@@ -37,9 +37,7 @@ public enum SegmentationTraining: TrainingJob {
 
   public static func task(
     _ request: SegmentationTrainingRequest, isResuming: Bool, kernels: Kernels
-  ) throws -> SegmentationTask {
-    try SegmentationTask(request, kernels: kernels)
-  }
+  ) throws -> SegmentationTask { try SegmentationTask(request, kernels: kernels) }
 
   /// Mask R-CNN's name means the training for objects, and so does a run folder of one.
   public static func handOver(
@@ -136,8 +134,7 @@ public final class SegmentationTask: TrainingTask {
   ) throws -> (training: SegmentedSource, validation: SegmentedImages) {
     guard request.data != ShapesScenes.word else { return try scenes(request) }
     let url = URL(fileURLWithPath: request.data)
-    guard
-      let all = try SegmentedImages.read(url, part: .training, channels: request.channels)
+    guard let all = try SegmentedImages.read(url, part: .training, channels: request.channels)
     else { throw StudioError(.data, "\(request.data): the set has no training part") }
     if let path = request.validation {
       let other = URL(fileURLWithPath: path)
@@ -174,8 +171,7 @@ public final class SegmentationTask: TrainingTask {
       seed: ShapesScenes.validationSeed(of: request.seed), size: request.crop)
     return (
       .scenes(learnt, channels: request.channels),
-      try SegmentedImages(
-        held, count: request.holdOut ?? heldOutScenes, channels: request.channels)
+      try SegmentedImages(held, count: request.holdOut ?? heldOutScenes, channels: request.channels)
     )
   }
 
@@ -203,8 +199,7 @@ public final class SegmentationTask: TrainingTask {
   public func model(step: Int, metrics: [String: Double]) throws -> Model {
     try model.card(
       [
-        "data": training.summary,
-        "validation": "\(validation.name), \(validation.count) pictures",
+        "data": training.summary, "validation": "\(validation.name), \(validation.count) pictures",
         "steps": String(step), "batch": String(request.batch), "crop": "\(request.crop)",
         "seed": String(request.seed),
         "loss": request.loss.map(\.description).joined(separator: " + "),
@@ -229,8 +224,7 @@ extension Segmenter {
       PictureGrid.Cell(item.image, caption: item.name),
       PictureGrid.Cell(item.labels.colored(palette)),
       PictureGrid.Cell(
-        found.labels.colored(palette),
-        caption: "\((1000 * accuracy).rounded() / 10) % of pixels"),
+        found.labels.colored(palette), caption: "\((1000 * accuracy).rounded() / 10) % of pixels"),
       PictureGrid.Cell(ColorMap.viridis.apply(to: found.confidence, range: 0...1)),
     ]
   }

@@ -93,8 +93,7 @@ extension SegmentationTrainingRequest {
       Field(
         "data", \.data, "The set: pictures and masks, see above; or \"shapes\" for drawn scenes",
         value: "dir", kind: .source
-      ).besides(ShapesScenes.word)
-        .demanded("a training needs pictures and masks: give --data"),
+      ).besides(ShapesScenes.word).demanded("a training needs pictures and masks: give --data"),
       Field("validation", \.validation, "A set to validate on", value: "dir", kind: .source)
         .byDefault("the data's own validation part, else a tenth held out"),
       Field(
@@ -144,19 +143,16 @@ extension SegmentationTrainingRequest {
       Field("crop", \.crop, "The size of a crop", value: "HxW")
         .byDefault("288x288; 128x128 of \"shapes\""),
       .batch("Crops a step", most: 1024).byDefault("4; 16 of \"shapes\""),
-      Field(
-        "scale", \.augmentation.scales, "Scale pictures before the crop", value: "LOW-HIGH"
-      ).byDefault("0.8-1.5; shapes: 1"),
-      Field(
-        "brightness", \.augmentation.brightnesses, "Factors on brightness", value: "LOW-HIGH"
-      ).byDefault("0.7-1.4; shapes: 1"),
+      Field("scale", \.augmentation.scales, "Scale pictures before the crop", value: "LOW-HIGH")
+        .byDefault("0.8-1.5; shapes: 1"),
+      Field("brightness", \.augmentation.brightnesses, "Factors on brightness", value: "LOW-HIGH")
+        .byDefault("0.7-1.4; shapes: 1"),
       Field(
         "stretch", \.augmentation.stretch, "Stretch one side by up to this fraction",
         value: "fraction"
       ).byDefault(nil),
-      Field(
-        "rotation", \.augmentation.rotation, "Turn by up to so many degrees", value: "degrees"
-      ).byDefault(nil),
+      Field("rotation", \.augmentation.rotation, "Turn by up to so many degrees", value: "degrees")
+        .byDefault(nil),
       Field(
         "contrast", \.augmentation.contrast, "Change contrast by up to this fraction",
         value: "fraction"
@@ -273,12 +269,9 @@ extension [SegmentationLossTerm] {
     let terms = map { term -> Loss.Weighted in
       switch term.kind {
       case .crossEntropy:
-        .init(
-          weight: term.weight, loss: .crossEntropy(ignoreLabel: ignored, classWeights: weights))
-      case .focal:
-        .init(weight: term.weight, loss: .focal(gamma: term.gamma, ignoreLabel: ignored))
-      case .dice:
-        .init(weight: term.weight, loss: .sparseDice(smooth: 1, ignoreLabel: ignored))
+        .init(weight: term.weight, loss: .crossEntropy(ignoreLabel: ignored, classWeights: weights))
+      case .focal: .init(weight: term.weight, loss: .focal(gamma: term.gamma, ignoreLabel: ignored))
+      case .dice: .init(weight: term.weight, loss: .sparseDice(smooth: 1, ignoreLabel: ignored))
       }
     }
     return terms.count == 1 && terms[0].weight == 1 ? terms[0].loss : .sum(terms)

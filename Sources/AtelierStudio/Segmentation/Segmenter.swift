@@ -55,8 +55,7 @@ public final class Segmenter {
   public convenience init(_ model: Model, kernels: Kernels = Kernels()) throws {
     try self.init(
       RunningModel(
-        model, task: Self.task, "gives pixels classes", capacity: Self.keptSizes,
-        kernels: kernels))
+        model, task: Self.task, "gives pixels classes", capacity: Self.keptSizes, kernels: kernels))
   }
 
   /// Takes a model at work, such as one over the parameters of a training; throws `StudioError`
@@ -99,10 +98,8 @@ public final class Segmenter {
     let granularity = information.granularity
     func rounded(_ value: Int) -> Int { (value + granularity - 1) / granularity * granularity }
     let margin = rounded(information.receptiveRadius)
-    let side = max(
-      rounded(min(max(options.tileSize, 1), 1 << 20)), 4 * margin + granularity)
-    let columns = TileAxis(
-      image.width, tile: side, margin: margin, granularity: granularity)
+    let side = max(rounded(min(max(options.tileSize, 1), 1 << 20)), 4 * margin + granularity)
+    let columns = TileAxis(image.width, tile: side, margin: margin, granularity: granularity)
     let rows = TileAxis(image.height, tile: side, margin: margin, granularity: granularity)
     for row in rows.tiles {
       for column in columns.tiles {
@@ -203,13 +200,10 @@ public final class Segmenter {
         guard let logits = symbols["output"] else { return }
         builder.output("probabilities", Softmax(name: "probabilities")(logits))
       }
-      let wanted = Shape.image(
-        height: size.height, width: size.width, channels: palette.count)
+      let wanted = Shape.image(height: size.height, width: size.width, channels: palette.count)
       guard let output = extended.output(named: "probabilities"),
         extended.values[output].shape == wanted
-      else {
-        throw StudioError(.data, "the model gives no classes of \(size) for a picture of it")
-      }
+      else { throw StudioError(.data, "the model gives no classes of \(size) for a picture of it") }
       return extended
     }
   }

@@ -23,8 +23,7 @@ extension WatershedBaseline {
   /// The figures of the baseline over a set with one class, such as the test part of the nuclei,
   /// and over each kind of picture; throws `DatasetError` for a picture that cannot be read.
   public static func measure(
-    _ data: InstanceData, baseline: WatershedBaseline = .init(),
-    progress: (Int) -> Void = { _ in }
+    _ data: InstanceData, baseline: WatershedBaseline = .init(), progress: (Int) -> Void = { _ in }
   ) throws -> InstanceSetReport {
     try data.measure(
       "Otsu threshold and watershed of distances", detectionLimit: detectionLimit,

@@ -30,8 +30,7 @@ struct GradientSmoothing {
     var moved = noisy
     let (reach, length) = (2 * budget.radius, sum.count / generators.count)
     for row in generators.indices {
-      for index in row * length..<(row + 1) * length
-      where generators[row].uniform() < Self.share {
+      for index in row * length..<(row + 1) * length where generators[row].uniform() < Self.share {
         moved.elements[index] += generators[row].uniform(-reach...reach)
       }
     }

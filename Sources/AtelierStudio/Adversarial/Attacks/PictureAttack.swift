@@ -53,8 +53,7 @@ public final class PictureAttack {
     }
     if case .targeted(let index) = generator.goal, index >= victim.classNames.count {
       throw StudioError(
-        .data,
-        "the generator goes for class \(index); the victim has \(victim.classNames.count)")
+        .data, "the generator goes for class \(index); the victim has \(victim.classNames.count)")
     }
   }
 

@@ -23,9 +23,7 @@ struct SquareAttack {
   }
 
   /// - Returns: The pictures with the lowest margin that was found.
-  func run(
-    _ clean: Tensor, _ labels: [Int], _ generator: inout RandomGenerator
-  ) throws -> Tensor {
+  func run(_ clean: Tensor, _ labels: [Int], _ generator: inout RandomGenerator) throws -> Tensor {
     let noise = SquareNoise(shape: clean.shape, radius: budget.radius)
     let rows = 0..<clean.shape.batch
     var best = clean

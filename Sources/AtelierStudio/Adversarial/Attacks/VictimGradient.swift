@@ -11,9 +11,7 @@ final class VictimGradient {
 
   /// Plans the program of a classifier, `input` to `output`, whose parameters others may move;
   /// throws `ShapeError` when the network does not take such a batch.
-  init(
-    _ model: RunningModel, loss: AttackLoss, isTargeted: Bool, batch: Int
-  ) throws {
+  init(_ model: RunningModel, loss: AttackLoss, isTargeted: Bool, batch: Int) throws {
     self.batch = batch
     guard let shape = model.inputShape()?.withBatch(batch) else {
       throw StudioError(.data, "the classifier has no input of that name")

@@ -47,8 +47,7 @@ public final class DuelTask: TrainingTask {
       try given.map { ($0.graph, $0.information) } ?? Self.newClassifier(request, images)
     let batched = shape.withBatch(request.drawn)
     let attackGraph = try NoiseObjective(budget: request.budget, loss: request.loss).trainingGraph(
-      generator: request.generator.graph(batched),
-      victim: classifier.reshaped(["input": batched]))
+      generator: request.generator.graph(batched), victim: classifier.reshaped(["input": batched]))
     let defenceGraph = try DuelTraining.classifierGraph(
       generator: generator, classifier: classifier, request)
     let start = (given?.parameters ?? [:]).map { ("victim/" + $0.key, $0.value) }
@@ -58,13 +57,12 @@ public final class DuelTask: TrainingTask {
     self.store = store
     var slower = request.recipe
     slower.learningRate = request.classifierRate
-    steps = try [
-      ("classifier", defenceGraph, slower), ("generator", attackGraph, request.recipe),
-    ].map { name, graph, recipe in
-      try recipe.step(
-        Program(graph, parameters: store, kernels: kernels, seed: request.seed), name: name,
-        kernels: kernels)
-    }
+    steps = try [("classifier", defenceGraph, slower), ("generator", attackGraph, request.recipe)]
+      .map { name, graph, recipe in
+        try recipe.step(
+          Program(graph, parameters: store, kernels: kernels, seed: request.seed), name: name,
+          kernels: kernels)
+      }
     let running = RunningModel(
       graph: try classifier.prefixed("victim/", input: shape), information: information,
       store: store, kernels: kernels)
@@ -112,9 +110,7 @@ public final class DuelTask: TrainingTask {
   public var hasDerivedInputs: Bool { search != nil }
 
   /// The first pictures of a batch as PGD leaves them, from random starts.
-  public func derivedInputs(
-    step: Int, _ batch: [String: Tensor]
-  ) throws -> [String: Tensor] {
+  public func derivedInputs(step: Int, _ batch: [String: Tensor]) throws -> [String: Tensor] {
     guard let search, let pictures = batch["input"], let labels = batch["target"] else {
       return [:]
     }
@@ -150,17 +146,14 @@ public final class DuelTask: TrainingTask {
     let drawn = try AttackEvaluation.run(drawer, victim: victim, on: watched)
     var metrics = ["clean": drawn.cleanAccuracy, "generator": drawn.attackedAccuracy]
     for (name, attack) in [("fgsm", Attack.fgsm), ("pgd_20", .pgd(steps: 20, restarts: 1))] {
-      metrics[name] =
-        try AttackEvaluation.run(attack, by: attacker, victim: victim, on: watched)
+      metrics[name] = try AttackEvaluation.run(attack, by: attacker, victim: victim, on: watched)
         .attackedAccuracy
     }
     metrics["zero_gradients"] = try GradientMasking.zeroGradients(by: attacker, on: watched)
     return Validation(metrics)
   }
 
-  public func listeners(
-    in folder: RunFolder, _ loop: TrainingLoop
-  ) -> [any TrainingListener] {
+  public func listeners(in folder: RunFolder, _ loop: TrainingLoop) -> [any TrainingListener] {
     [
       MetricPlotListener(
         folder.url.appending(path: DuelTraining.curvesFile),
@@ -229,8 +222,7 @@ public final class DuelTask: TrainingTask {
       texts["pgd"] =
         "\(request.searched) of \(request.batch) pictures, \(request.searchSteps) steps, "
         + (request.isSearchSmoothed ? "smoothed, " : "")
-        + "\(request.searchStart.rawValue) starts, "
-        + request.searchBudget(step: .max).text
+        + "\(request.searchStart.rawValue) starts, " + request.searchBudget(step: .max).text
     }
     return texts
   }

@@ -122,8 +122,7 @@ public struct DuelRequest: NoiseGameRequest, Hashable {
     guard searchSteps >= 1, ramp >= 0 else {
       throw StudioError(
         .usage,
-        "PGD takes at least 1 step and a ramp of at least 0; received \(searchSteps), \(ramp)"
-      )
+        "PGD takes at least 1 step and a ramp of at least 0; received \(searchSteps), \(ramp)")
     }
   }
 
@@ -197,13 +196,10 @@ public enum DuelTraining: TrainingJob {
       let pictures = builder.input("input", shape)
       let labels = builder.input("target", [batch])
       var attacked: [SymbolicTensor] = []
-      if searched > 0 {
-        attacked.append(builder.input("searched", shape.withBatch(searched)))
-      }
+      if searched > 0 { attacked.append(builder.input("searched", shape.withBatch(searched))) }
       if let drawer {
         let seen =
-          searched > 0
-          ? pictures.splitBatch(sizes: [searched, batch - searched])[1] : pictures
+          searched > 0 ? pictures.splitBatch(sizes: [searched, batch - searched])[1] : pictures
         let drawn = builder.call(drawer, ["input": seen], isTrainable: false)
         guard let pattern = drawn["output"] else { return }
         attacked.append(request.budget.attacked(seen, pattern))

@@ -32,8 +32,7 @@ final class MetricPlotListener: TrainingListener {
   func handle(_ event: TrainingEvent) throws {
     guard case .validated(let report) = event else { return }
     let keys = Set(metrics.map(\.key))
-    points.append(
-      Point(step: report.step, values: report.metrics.filter { keys.contains($0.key) }))
+    points.append(Point(step: report.step, values: report.metrics.filter { keys.contains($0.key) }))
     guard points.count > 1 else { return }
     let plot = LinePlot(
       title: title, xLabel: "step", yLabel: "%",

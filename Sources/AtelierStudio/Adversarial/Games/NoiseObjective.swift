@@ -32,8 +32,7 @@ package struct NoiseObjective: Sendable {
       let attacked = budget.attacked(picture, pattern)
       let labels = builder.input("target", [input.shape.batch])
       let answers = builder.call(
-        victim.specialized(for: .infer), ["input": attacked], prefix: "victim/",
-        isTrainable: false)
+        victim.specialized(for: .infer), ["input": attacked], prefix: "victim/", isTrainable: false)
       guard let logits = answers["output"] else { return }
       var loss = self.loss(logits, labels, isTargeted: isTargeted)
       if let weight = discriminator, let judge {

@@ -63,9 +63,8 @@ public struct NoiseTrainingRequest: NoiseGameRequest, Hashable {
             .positive
           ).byDefault("none"),
           Field(
-            "denoiser", \.denoiser,
-            "A denoiser in front of the victim, a model file or shipped", value: "file",
-            kind: .file(["safetensors"])
+            "denoiser", \.denoiser, "A denoiser in front of the victim, a model file or shipped",
+            value: "file", kind: .file(["safetensors"])
           ).besides("shipped").byDefault("none"),
           Field(
             "denoiser-sigma", \.denoiserSigma,
@@ -259,8 +258,7 @@ public final class NoiseTask: TrainingTask {
       shape.withBatch(request.batch), (0..<request.batch).flatMap { _ in fixed })
     return ClosureBatchSource(stepsPerEpoch: batches.stepsPerEpoch) { step in
       let pictures = batches.pictures(step: step).images
-      let targets = Tensor(
-        [request.batch], batches.indices(step: step).map { Float(goals[$0]) })
+      let targets = Tensor([request.batch], batches.indices(step: step).map { Float(goals[$0]) })
       return request.isUniversal
         ? ["input": repeated, "picture": pictures, "target": targets]
         : ["input": pictures, "target": targets]
@@ -292,8 +290,7 @@ public final class NoiseTask: TrainingTask {
     let texts = [
       "data": images.name, "steps": String(step), "batch": String(request.batch),
       "seed": String(request.seed), "victim": victim.models[0].information.architecture,
-      "loss": "\(request.loss)"
-        + (request.discriminator.map { " + \($0) discriminator" } ?? ""),
+      "loss": "\(request.loss)" + (request.discriminator.map { " + \($0) discriminator" } ?? ""),
     ]
     return ModelInformation(
       task: NoiseDescription.task, architecture: request.network.rawValue,

@@ -57,8 +57,7 @@ public enum AttackEvaluation {
   /// together.
   public static func run(
     _ attacker: NoiseAttacker, victim: Classifier, on images: LabeledImages,
-    budget: NoiseBudget? = nil,
-    progress: (_ done: Int, _ total: Int) -> Void = { _, _ in }
+    budget: NoiseBudget? = nil, progress: (_ done: Int, _ total: Int) -> Void = { _, _ in }
   ) throws -> AttackReport {
     let name = "generator" + (attacker.isUniversal ? " (universal)" : "")
     return try measure(
@@ -145,8 +144,7 @@ extension NoiseBudget {
   /// The limit for protocols.
   var text: String {
     switch self {
-    case .infinity(let epsilon):
-      "L-infinity \(epsilon), which is \(Self.byteSteps(epsilon)) of 255"
+    case .infinity(let epsilon): "L-infinity \(epsilon), which is \(Self.byteSteps(epsilon)) of 255"
     case .two(let radius): "L2 \(radius)"
     }
   }
@@ -162,9 +160,7 @@ private struct AttackTally {
   private var lengths = 0.0
   private var psnr = (sum: 0.0, count: 0)
 
-  init(names: [String]) {
-    rows = names.map { AttackReport.Row(name: $0, count: 0, turned: 0) }
-  }
+  init(names: [String]) { rows = names.map { AttackReport.Row(name: $0, count: 0, turned: 0) } }
 
   /// Takes in the victim's answers.
   mutating func add(

@@ -138,9 +138,7 @@ struct AttackTable: Encodable {
     }
   }
 
-  private static func title(_ row: AttackRow) -> String {
-    "\(row.report.attack) at \(row.epsilon)"
-  }
+  private static func title(_ row: AttackRow) -> String { "\(row.report.attack) at \(row.epsilon)" }
 
   private static func unique(_ names: [String]) -> [String] {
     var seen: Set<String> = []

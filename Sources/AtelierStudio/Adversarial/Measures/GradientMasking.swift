@@ -66,9 +66,7 @@ public enum GradientMasking {
   }
 
   /// The share of clean pictures whose gradient is zero in every sample.
-  static func zeroGradients(
-    by attacker: Attacker, on images: LabeledImages
-  ) throws -> Double {
+  static func zeroGradients(by attacker: Attacker, on images: LabeledImages) throws -> Double {
     try attacker.classifier.expect(images)
     let set = try images.ordered(as: attacker.classifier.classNames)
     let gradient = try attacker.gradient(.unlimited)
@@ -125,7 +123,5 @@ public enum GradientMasking {
       ? ["the gradient of \(percent(share)) % of the pictures is zero: gradients are masked"] : []
   }
 
-  private static func percent(_ share: Double) -> String {
-    String((1000 * share).rounded() / 10)
-  }
+  private static func percent(_ share: Double) -> String { String((1000 * share).rounded() / 10) }
 }

@@ -63,8 +63,7 @@ public struct InstanceEvaluation: Sendable {
       masks: Self.figures(masks), boxes: Self.figures(boxes),
       classes: classNames.enumerated().map { index, name in
         InstanceReport.ClassFigures(
-          name: name,
-          objects: (matches[.masks]?[index][0] ?? []).reduce(0) { $0 + $1.objects },
+          name: name, objects: (matches[.masks]?[index][0] ?? []).reduce(0) { $0 + $1.objects },
           masks: Self.figures([masks[index]]), boxes: Self.figures([boxes[index]]))
       },
       contest: contest.report)
@@ -72,16 +71,12 @@ public struct InstanceEvaluation: Sendable {
 
   /// The curves of every class, by size.
   private func curves(_ kind: OverlapKind) -> [[PrecisionCurves?]] {
-    (matches[kind] ?? []).map { sizes in
-      sizes.map { PrecisionCurves($0, limit: detectionLimit) }
-    }
+    (matches[kind] ?? []).map { sizes in sizes.map { PrecisionCurves($0, limit: detectionLimit) } }
   }
 
   /// Means over classes; those without objects of a size have no part in its figures.
   private static func figures(_ classes: [[PrecisionCurves?]]) -> InstanceReport.Figures {
-    func mean(
-      _ size: ObjectSize, _ value: (PrecisionCurves) -> Double
-    ) -> Double? {
+    func mean(_ size: ObjectSize, _ value: (PrecisionCurves) -> Double) -> Double? {
       let values = classes.compactMap { $0[size.rawValue] }.map(value)
       return values.isEmpty ? nil : values.reduce(0, +) / Double(values.count)
     }

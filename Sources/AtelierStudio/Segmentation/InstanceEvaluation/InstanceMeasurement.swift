@@ -47,18 +47,13 @@ extension InstanceData {
       all.add(truth: item.objects, detections: found)
       if let kind = item.kind {
         kinds[
-          kind,
-          default: InstanceEvaluation(
-            classNames: classNames, detectionLimit: detectionLimit)
+          kind, default: InstanceEvaluation(classNames: classNames, detectionLimit: detectionLimit)
         ].add(truth: item.objects, detections: found)
       }
       progress(index + 1)
     }
     var reports: [String: InstanceReport] = [:]
-    for (kind, evaluation) in kinds {
-      reports[kind] = evaluation.report(data: "\(name), \(kind)")
-    }
-    return InstanceSetReport(
-      method: method, all: all.report(data: name), kinds: reports)
+    for (kind, evaluation) in kinds { reports[kind] = evaluation.report(data: "\(name), \(kind)") }
+    return InstanceSetReport(method: method, all: all.report(data: name), kinds: reports)
   }
 }

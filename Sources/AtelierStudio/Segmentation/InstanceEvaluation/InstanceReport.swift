@@ -99,13 +99,10 @@ extension InstanceReport {
       "AP", "AP50", "AP75", "small", "medium", "large", "AR", "boxAP", "box50", "box75",
     ]
     var lines = [
-      padded("masks, boxes", width) + leading("objects", 8)
-        + titles.map { leading($0, 8) }.joined()
+      padded("masks, boxes", width) + leading("objects", 8) + titles.map { leading($0, 8) }.joined()
     ]
     lines.append(row("all", objects, masks, boxes))
-    if classes.count > 1 {
-      lines += classes.map { row($0.name, $0.objects, $0.masks, $0.boxes) }
-    }
+    if classes.count > 1 { lines += classes.map { row($0.name, $0.objects, $0.masks, $0.boxes) } }
     return lines
   }
 

@@ -43,8 +43,7 @@ package final class InstanceBatches: BatchSource, @unchecked Sendable {
     for place in 0..<batch {
       let example = source.example(step: step, place: place)
       input += example.samples
-      var generator = RandomGenerator(
-        seed: seed, Self.anchorStream, UInt64(step), UInt64(place))
+      var generator = RandomGenerator(seed: seed, Self.anchorStream, UInt64(step), UInt64(place))
       var anchors = AnchorTargets(grid, example.objects)
       anchors.sample(sampling.anchors, using: &generator)
       anchors.write(

@@ -115,8 +115,7 @@ package struct InstanceSource: Sendable {
     let turn = augmentation.turns ? generator.index(below: 8) : 0
     // A quarter turn swaps what of the picture is seen across and down.
     let (across, down) = turn % 2 == 0 ? (wide, high) : (high, wide)
-    let center = SIMD2(
-      middle(across, item.picture.width), middle(down, item.picture.height))
+    let center = SIMD2(middle(across, item.picture.width), middle(down, item.picture.height))
     let (cosine, sine): (Float, Float) = [(1, 0), (0, 1), (-1, 0), (0, -1)][turn % 4]
     let mirror: Float = turn >= 4 ? -1 : 1
     var map = PictureMap(
@@ -177,8 +176,7 @@ extension ByteImage {
               func at(_ index: Int) -> Float { Float(samples[index + channel]) }
               let upper = at(near) * (1 - right) + at(far) * right
               let lower = at(near + below) * (1 - right) + at(far + below) * right
-              target[(y * size.width + x) * 3 + channel] =
-                (upper * (1 - down) + lower * down) / 255
+              target[(y * size.width + x) * 3 + channel] = (upper * (1 - down) + lower * down) / 255
             }
           }
         }

@@ -28,18 +28,16 @@ struct InstanceTrainingData {
     case .shapes:
       source = InstanceSource(
         try ShapesScenes(seed: request.seed, size: size), batch: request.batch)
-      let scenes = try ShapesScenes(
-        seed: ShapesScenes.validationSeed(of: request.seed), size: size)
+      let scenes = try ShapesScenes(seed: ShapesScenes.validationSeed(of: request.seed), size: size)
       held = try InstanceData(scenes, count: max(request.validationCount, 1))
       description = "shapes scenes of seed \(request.seed), without end"
     case .set(let path, let objects):
       let (learnt, validation) = try Self.parts(path, objects: objects, seed: request.seed)
       held = validation
       source = InstanceSource(
-        try Self.loaded(learnt, request.reading), size: size,
-        augmentation: request.augmentation, enlargement: request.enlargement, seed: request.seed)
-      description =
-        "\(learnt.name), \(learnt.count) pictures with \(learnt.objectCount) objects"
+        try Self.loaded(learnt, request.reading), size: size, augmentation: request.augmentation,
+        enlargement: request.enlargement, seed: request.seed)
+      description = "\(learnt.name), \(learnt.count) pictures with \(learnt.objectCount) objects"
     }
     validation = try held.items.prefix(max(request.validationCount, 1)).map { item in
       Item(picture: try item.picture(), objects: item.objects)
@@ -62,9 +60,7 @@ struct InstanceTrainingData {
   }
 
   /// The pictures in memory, with masks cut to their bounds.
-  private static func loaded(
-    _ set: InstanceData, _ reading: PictureReading
-  ) throws -> InstanceSet {
+  private static func loaded(_ set: InstanceData, _ reading: PictureReading) throws -> InstanceSet {
     InstanceSet(
       classNames: set.classNames,
       items: try set.items.map { item in

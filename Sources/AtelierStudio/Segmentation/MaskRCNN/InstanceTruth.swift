@@ -20,8 +20,7 @@ package struct InstanceTruth: Sendable, Hashable {
 
   package var box: RegionBox {
     RegionBox(
-      left: Float(left), top: Float(top), right: Float(left + width),
-      bottom: Float(top + height))
+      left: Float(left), top: Float(top), right: Float(left + width), bottom: Float(top + height))
   }
 
   /// Cuts an object's mask out; nil when it has no pixel.
@@ -91,8 +90,7 @@ package struct InstanceTruth: Sendable, Hashable {
   }
 
   /// How much of the object lies around a point, bilinear between pixel centres, in [0, 1].
-  @inline(__always)
-  func coverage(x: Float, y: Float) -> Float {
+  @inline(__always) func coverage(x: Float, y: Float) -> Float {
     let (u, v) = (x - Float(left) - 0.5, y - Float(top) - 0.5)
     guard u > -1, v > -1, u < Float(width), v < Float(height) else { return 0 }
     let (column, row) = (Int(u.rounded(.down)), Int(v.rounded(.down)))
@@ -118,8 +116,7 @@ struct PictureMap: Sendable, Hashable {
   var f: Float
 
   /// The place of a point.
-  @inline(__always)
-  func callAsFunction(_ x: Float, _ y: Float) -> SIMD2<Float> {
+  @inline(__always) func callAsFunction(_ x: Float, _ y: Float) -> SIMD2<Float> {
     SIMD2(a * x + b * y + c, d * x + e * y + f)
   }
 

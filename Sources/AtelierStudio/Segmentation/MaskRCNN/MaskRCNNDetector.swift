@@ -26,8 +26,7 @@ package struct MaskedDetection: Sendable {
       classIndex: classIndex,
       box: PlaneBox(
         x: Double(box.left), y: Double(box.top), width: Double(box.width),
-        height: Double(box.height)),
-      mask: pixels, score: Double(score))
+        height: Double(box.height)), mask: pixels, score: Double(score))
   }
 }
 
@@ -142,8 +141,7 @@ package final class MaskRCNNDetector {
     if let known = reader, known.grid.width == size.width, known.grid.height == size.height {
       return known
     }
-    let made = ProposalReader(
-      grid: network.anchorGrid(width: size.width, height: size.height))
+    let made = ProposalReader(grid: network.anchorGrid(width: size.width, height: size.height))
     reader = made
     return made
   }

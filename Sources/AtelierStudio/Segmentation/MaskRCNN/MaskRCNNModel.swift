@@ -25,8 +25,7 @@ public struct MaskRCNNModel: Sendable {
   /// How pixels become inputs, in words that `init(_:name:)` reads.
   static func preprocessing(_ reading: PictureReading) -> String {
     let steps =
-      (reading.stretchesContrast ? [stretching] : [])
-      + (reading.darkensGround ? [darkening] : [])
+      (reading.stretchesContrast ? [stretching] : []) + (reading.darkensGround ? [darkening] : [])
     return (steps + [plainPreprocessing]).joined(separator: ", ")
   }
 
@@ -87,8 +86,7 @@ public struct MaskRCNNModel: Sendable {
     }
     reading = PictureReading(
       stretchesContrast: information.preprocessing.contains(Self.stretching),
-      darkensGround: information.preprocessing.contains(Self.darkening),
-      enlargement: enlargement)
+      darkensGround: information.preprocessing.contains(Self.darkening), enlargement: enlargement)
   }
 
   /// What the metadata says of a network, for `init(_:name:)` to read.

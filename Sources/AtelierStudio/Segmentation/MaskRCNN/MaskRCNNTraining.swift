@@ -74,14 +74,13 @@ public final class MaskRCNNTask: TrainingTask {
     let graph = try network.graph(height: side, width: side)
     let trained = try network.trainingGraph(
       batch: request.batch, height: side, width: side, sampling: request.sampling)
-    let proposed = try network.proposalGraph(
-      batch: request.batch, height: side, width: side
-    ).extended { builder, symbols in
-      // The pyramid itself is not needed, so its memory is free for others.
-      for name in ["rpn_logits", "rpn_deltas"] {
-        if let symbol = symbols[name] { builder.output(name, symbol) }
-      }
-    }.specialized(for: .infer)
+    let proposed = try network.proposalGraph(batch: request.batch, height: side, width: side)
+      .extended { builder, symbols in
+        // The pyramid itself is not needed, so its memory is free for others.
+        for name in ["rpn_logits", "rpn_deltas"] {
+          if let symbol = symbols[name] { builder.output(name, symbol) }
+        }
+      }.specialized(for: .infer)
     store = try ParameterStore(for: [trained], seed: request.seed)
     training = try Program(trained, parameters: store, kernels: kernels, seed: request.seed)
     proposing = try Program(proposed, parameters: store, kernels: kernels)
@@ -119,8 +118,7 @@ public final class MaskRCNNTask: TrainingTask {
     let logits = try proposing.output("rpn_logits").elements
     let deltas = try proposing.output("rpn_deltas").elements
     for picture in 0..<request.batch {
-      let proposals = reader.proposals(
-        logits: logits, deltas: deltas, picture: picture, limits)
+      let proposals = reader.proposals(logits: logits, deltas: deltas, picture: picture, limits)
       var generator = RandomGenerator(
         seed: request.seed, Self.regionStream, UInt64(step), UInt64(picture))
       let chosen = RegionSampler.regions(
@@ -164,8 +162,7 @@ public final class MaskRCNNTask: TrainingTask {
       let truth = try SegmentationOutcome(objects: item.objects, size: picture.size)
       let outcome = try SegmentationOutcome(objects: objects, size: picture.size)
       return [
-        PictureGrid.Cell(picture),
-        PictureGrid.Cell(truth.overlay(on: picture, palette: palette)),
+        PictureGrid.Cell(picture), PictureGrid.Cell(truth.overlay(on: picture, palette: palette)),
         PictureGrid.Cell(
           outcome.overlay(on: picture, palette: palette), caption: "\(objects.count) found"),
       ]

@@ -17,9 +17,7 @@ public enum InstanceTrainingPictures: Sendable, Hashable, Codable, FieldValue {
   public init(word: String) {
     self = word == ShapesScenes.word ? .shapes : .set(path: word, objects: Self.objectName)
   }
-  public var word: String {
-    if case .set(let path, _) = self { path } else { ShapesScenes.word }
-  }
+  public var word: String { if case .set(let path, _) = self { path } else { ShapesScenes.word } }
 
   /// What objects are called unless told otherwise.
   static let objectName = "object"
@@ -62,8 +60,7 @@ public struct MaskRCNNTrainingRequest: TrainingRequest, Hashable {
   /// How pictures are prepared for the network.
   var reading: PictureReading {
     PictureReading(
-      stretchesContrast: stretchesContrast, darkensGround: darkensGround,
-      enlargement: enlargement)
+      stretchesContrast: stretchesContrast, darkensGround: darkensGround, enlargement: enlargement)
   }
 
   public static let changeable: Set = ["validationCount"]
@@ -140,6 +137,4 @@ extension MaskRCNNTrainingRequest {
   }
 }
 
-extension MaskRCNN.Design: ChoiceValue {
-  public static var noun: String? { "a design" }
-}
+extension MaskRCNN.Design: ChoiceValue { public static var noun: String? { "a design" } }

@@ -56,8 +56,7 @@ struct PictureReading: Sendable, Hashable {
 extension MaskRCNNDetector {
   /// Finds the objects of a picture, in the picture's own pixels, surest first.
   func objects(
-    in picture: ByteImage, _ reading: PictureReading, _ selection: ObjectSelection,
-    longestSide: Int
+    in picture: ByteImage, _ reading: PictureReading, _ selection: ObjectSelection, longestSide: Int
   ) throws -> [MaskedObject] {
     let seen = reading.seen(picture, longestSide: longestSide)
     return try detections(seen.samples, size: seen.size, selection)

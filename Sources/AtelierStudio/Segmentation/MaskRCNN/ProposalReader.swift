@@ -40,8 +40,7 @@ struct ProposalReader: Sendable {
   /// The proposals of one picture, inside it and best first, of logits [anchors, 2] (no object,
   /// object) and deltas [anchors, 4]; their scores are differences of logits.
   private func proposals(
-    logits: UnsafeBufferPointer<Float>, deltas: UnsafeBufferPointer<Float>,
-    _ limits: ProposalLimits
+    logits: UnsafeBufferPointer<Float>, deltas: UnsafeBufferPointer<Float>, _ limits: ProposalLimits
   ) -> [ScoredBox] {
     var boxes: [RegionBox] = []
     var scores: [Float] = []

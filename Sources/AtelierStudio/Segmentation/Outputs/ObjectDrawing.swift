@@ -108,8 +108,7 @@ extension SegmentationOutcome {
       let above = object.box.y - high
       let y = above >= 0 ? above : max(0, object.box.y)
       let color = color(index, palette)
-      canvas.fill(
-        x: Int(x), y: Int(y), width: Int(extent.width) + 3, height: Int(high), color)
+      canvas.fill(x: Int(x), y: Int(y), width: Int(extent.width) + 3, height: Int(high), color)
       let isBright =
         0.299 * Double(color.red) + 0.587 * Double(color.green) + 0.114 * Double(color.blue) > 140
       canvas.text(

@@ -21,9 +21,7 @@ public struct RecognizedClass: Sendable, Hashable, Codable {
 
   /// The classes of some objects, surest first; of equally sure ones the first of the classes comes
   /// first.
-  public static func all(
-    in objects: [EncodedObject], classNames: [String]
-  ) -> [RecognizedClass] {
+  public static func all(in objects: [EncodedObject], classNames: [String]) -> [RecognizedClass] {
     classNames.enumerated().compactMap { index, name in
       let own = objects.filter { $0.classIndex == index }
       return own.map(\.score).max().map {
@@ -36,7 +34,6 @@ public struct RecognizedClass: Sendable, Hashable, Codable {
 extension SegmentationOutcome {
   /// The classes whose objects, or regions in a semantic outcome, were found, surest first.
   public func recognized(_ palette: ClassPalette) -> [RecognizedClass] {
-    RecognizedClass.all(
-      in: objects, classNames: Array(palette.names.dropFirst(firstObjectLabel)))
+    RecognizedClass.all(in: objects, classNames: Array(palette.names.dropFirst(firstObjectLabel)))
   }
 }

@@ -53,9 +53,7 @@ public struct SegmentationOutcome: Sendable {
     let numbers = try InstanceLabels(objects, size: size)
     labels = LabelMap(
       width: size.width, height: size.height,
-      labels: numbers.labels.map {
-        $0 == 0 ? 0 : UInt8(objects[Int($0) - 1].classIndex + 1)
-      })
+      labels: numbers.labels.map { $0 == 0 ? 0 : UInt8(objects[Int($0) - 1].classIndex + 1) })
     confidence = FloatImage(
       width: size.width, height: size.height, channels: 1,
       samples: numbers.labels.map { $0 == 0 ? 0 : Float(objects[Int($0) - 1].score) })

@@ -84,8 +84,7 @@ public struct SegmentationWriter: Sendable {
         let text = outcome.svg(palette: palette)
         try write("-outlines.svg") { try AtomicFile.write(Data(text.utf8), to: $0) }
       case .coco: note(outcome, fileName: fileName ?? name + ".png")
-      case .csv:
-        table += outcome.csvLines(name, palette: palette).map { $0 + "\n" }.joined()
+      case .csv: table += outcome.csvLines(name, palette: palette).map { $0 + "\n" }.joined()
       }
     }
     if document.categories.isEmpty {
@@ -128,8 +127,7 @@ public struct SegmentationWriter: Sendable {
 
   private mutating func note(_ outcome: SegmentationOutcome, fileName: String) {
     let id = document.pictures.count + 1
-    document.pictures.append(
-      COCODocument.Picture(id: id, fileName: fileName, size: outcome.size))
+    document.pictures.append(COCODocument.Picture(id: id, fileName: fileName, size: outcome.size))
     for object in outcome.objects {
       document.annotations.append(
         COCODocument.Annotation(
@@ -138,9 +136,7 @@ public struct SegmentationWriter: Sendable {
   }
 
   /// One mask an object; masks of a former run are removed, so that the folder holds these alone.
-  private func writeObjects(
-    _ outcome: SegmentationOutcome, into place: URL
-  ) throws -> [URL] {
+  private func writeObjects(_ outcome: SegmentationOutcome, into place: URL) throws -> [URL] {
     try Self.makeFolder(place)
     let former = (try? FileManager.default.contentsOfDirectory(atPath: place.path)) ?? []
     for name in former where name.prefix(3).allSatisfy(\.isNumber) && name.hasSuffix(".png") {
