@@ -1,8 +1,6 @@
 // `classify evaluate`: accuracy, top-k, the table of classes, the confusion matrix.
 
 import AtelierDatasets
-import AtelierImages
-import AtelierInterchange
 import Foundation
 
 /// Which classifier is measured on what.

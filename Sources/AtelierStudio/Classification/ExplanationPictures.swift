@@ -1,6 +1,5 @@
 // Explanations as pictures: heat over the picture, kernels and maps as tables.
 
-import AtelierEngine
 import AtelierImages
 import AtelierInterchange
 

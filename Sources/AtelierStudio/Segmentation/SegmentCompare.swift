@@ -1,7 +1,6 @@
 // `segment compare`: SegNet once per unpooling, one protocol, a table, a picture.
 
 import AtelierDatasets
-import AtelierEngine
 import AtelierImages
 import AtelierInterchange
 import AtelierKernels

@@ -2,7 +2,6 @@
 // pixels; average precision of objects.
 
 import AtelierDatasets
-import AtelierImages
 import AtelierInterchange
 import AtelierScenery
 import AtelierVision

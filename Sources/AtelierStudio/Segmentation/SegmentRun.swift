@@ -2,7 +2,6 @@
 
 import AtelierDatasets
 import AtelierImages
-import AtelierInterchange
 import AtelierMedia
 import Foundation
 

@@ -4,7 +4,6 @@ import AtelierDatasets
 import AtelierEngine
 import AtelierImages
 import AtelierInterchange
-import AtelierKernels
 
 /// What became of one picture.
 public struct AttackedPicture: Sendable {

@@ -8,7 +8,6 @@ import AtelierDatasets
 import AtelierEngine
 import AtelierInterchange
 import AtelierKernels
-import AtelierTraining
 import AtelierZoo
 import Foundation
 

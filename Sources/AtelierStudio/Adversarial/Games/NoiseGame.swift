@@ -1,8 +1,6 @@
 // What the training of noise against a frozen classifier and the duel share: fields, checks, pictures.
 
 import AtelierDatasets
-import AtelierInterchange
-import AtelierTraining
 import AtelierZoo
 import Foundation
 

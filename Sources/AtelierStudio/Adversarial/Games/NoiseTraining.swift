@@ -3,7 +3,6 @@
 
 import AtelierDatasets
 import AtelierEngine
-import AtelierImages
 import AtelierInterchange
 import AtelierKernels
 import AtelierTraining

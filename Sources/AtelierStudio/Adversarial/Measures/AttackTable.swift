@@ -1,6 +1,5 @@
 // What `attack evaluate` measured: rows, the transfer matrix, the plot of a sweep.
 
-import AtelierDatasets
 import AtelierImages
 
 /// One measurement as `--json` prints it.

@@ -5,7 +5,6 @@
 
 import AtelierDatasets
 import AtelierEngine
-import AtelierInterchange
 
 /// What a look for masked gradients found; encodes to the JSON that `--json` prints.
 public struct MaskingReport: Sendable, Hashable, Codable {

@@ -1,7 +1,6 @@
 // The score of the Data Science Bowl 2018 for pictures of nuclei, and the overlap of all foreground.
 
 import AtelierDatasets
-import AtelierImages
 
 /// Gathers pictures and tells the contest's mean score; classes play no part in it.
 ///

@@ -1,7 +1,6 @@
 // The figures of instance segmentation over a set: average precision and recall as COCO defines them.
 
 import AtelierDatasets
-import AtelierImages
 
 /// Gathers pictures with true objects and detections, and tells the figures; only how detections
 /// fared is kept, no masks, so a set of any size can be measured.

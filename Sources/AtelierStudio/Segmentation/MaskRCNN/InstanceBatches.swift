@@ -2,7 +2,6 @@
 
 import AtelierEngine
 import AtelierImages
-import AtelierTraining
 import AtelierZoo
 import Foundation
 

@@ -4,8 +4,6 @@ import AtelierDatasets
 import AtelierEngine
 import AtelierImages
 import AtelierScenery
-import AtelierZoo
-import Foundation
 
 /// The random changes of a training's pictures with their objects.
 public struct InstanceAugmentation: Sendable, Hashable, Codable {

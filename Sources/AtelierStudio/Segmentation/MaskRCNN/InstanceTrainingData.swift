@@ -1,10 +1,8 @@
 // The pictures of one Mask R-CNN training: what it learns from, and what is held out to measure on.
 
 import AtelierDatasets
-import AtelierEngine
 import AtelierImages
 import AtelierScenery
-import AtelierZoo
 import Foundation
 
 /// Pictures to learn from and held-out ones.

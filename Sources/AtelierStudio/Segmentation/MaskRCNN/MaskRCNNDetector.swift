@@ -3,7 +3,6 @@
 import AtelierDatasets
 import AtelierEngine
 import AtelierImages
-import AtelierKernels
 import AtelierZoo
 
 /// An object that the network found, in pixels of the picture that the network saw.

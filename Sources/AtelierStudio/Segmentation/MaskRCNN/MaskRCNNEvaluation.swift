@@ -1,7 +1,6 @@
 // The figures of a Mask R-CNN over a set of pictures.
 
 import AtelierDatasets
-import AtelierImages
 import AtelierInterchange
 
 extension MaskRCNNSegmenter {

@@ -1,11 +1,8 @@
 // A trained Mask R-CNN at work: pictures of any size in, objects with masks out, and the four outputs of segmentation.
 
 import AtelierDatasets
-import AtelierEngine
 import AtelierImages
 import AtelierKernels
-import AtelierZoo
-import Foundation
 
 /// A Mask R-CNN, ready for pictures of any size, a few programs of which are kept; used by one
 /// thread at a time.

@@ -1,6 +1,5 @@
 // What a Mask R-CNN is trained on and how: a value, stored as the run's configuration, and its form.
 
-import AtelierDatasets
 import AtelierScenery
 import AtelierTraining
 import AtelierZoo

@@ -1,6 +1,5 @@
 // Masks between a picture's pixels and the mask head's square.
 
-import AtelierDatasets
 import AtelierImages
 import AtelierZoo
 

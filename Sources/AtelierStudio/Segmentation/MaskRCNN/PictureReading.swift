@@ -2,7 +2,6 @@
 
 import AtelierDatasets
 import AtelierImages
-import AtelierZoo
 
 /// How pictures are prepared for a Mask R-CNN; the same in training, validation and use.
 struct PictureReading: Sendable, Hashable {

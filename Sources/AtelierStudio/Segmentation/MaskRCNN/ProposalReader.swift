@@ -1,6 +1,5 @@
 // What the region proposal network says, as a few boxes.
 
-import AtelierEngine
 import AtelierZoo
 
 /// A box with how sure its maker is; larger is surer.
