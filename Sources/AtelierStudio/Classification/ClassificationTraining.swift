@@ -36,45 +36,40 @@ public struct ClassificationTrainingRequest: TrainingRequest, Hashable {
   public static var limitLine: String? { nil }
 
   public static var form: Form<Self> {
-    Form(Self(), fields: [])
-      .section(
-        "TRAINING OPTIONS",
-        [
-          Field(
-            "data", \.data, "The folder or file of the training set", value: "dir", kind: .source
-          )
-          .demanded("a training needs pictures with classes: give --data"),
-          Field("validation", \.validation, "A set to validate on", value: "dir", kind: .source)
-            .byDefault("pictures held out of the training set"),
-          Field(
-            "hold-out", \.holdOut,
-            "Hold out this many training pictures to validate on; 0 for none", value: "n", .from(0)
-          ).byDefault("a tenth, at most 5000"),
-          Field("network", \.network, "The network; see above", value: "name")
-            .demanded(
-              "a training needs a network: give --network, one of "
-                + Catalogue.names(for: .classify)),
-          Field("size", \.form.pixels, "The size of pictures from class folders", value: "HxW"),
-          Field(flag: "gray", \.form.isGray, "Take pictures from class folders in gray"),
-          Field(
-            commas: "class-names", \.classNames, "Names for the classes, with commas", value: "list"
-          )
-          .byDefault("the data's own"),
-        ]
-          + Field.movements.map { $0.within(\.augmentation) }
-          + Field.coverings.map { $0.within(\.augmentation) }
-          + [
-            .batch("Pictures a step"), .learningRate(), .warmUp, .optimizer,
-            .weightDecay("Decoupled weight decay of adamw", byDefault: "0.01"), .averageDecay(),
-            Field(
-              "smoothing", \.smoothing, "Spread this much of each target over all classes",
-              value: "fraction", .partialShare
-            ).byDefault(nil),
-            .epochs.byDefault("10, unless steps or minutes are given"),
-          ] + Field.limits + [
-            .patience("accuracy"), .validateEvery(byDefault: "an epoch"),
-            .saveEvery(byDefault: "an epoch"), .seed("weights, orders and changes"),
-          ])
+    Form(Self(), fields: []).section(
+      "TRAINING OPTIONS",
+      dataFields + (Field.movements + Field.coverings).map { $0.within(\.augmentation) } + [
+        .batch("Pictures a step"), .learningRate(), .warmUp, .optimizer,
+        .weightDecay("Decoupled weight decay of adamw", byDefault: "0.01"), .averageDecay(),
+        Field(
+          "smoothing", \.smoothing, "Spread this much of each target over all classes",
+          value: "fraction", .partialShare
+        ).byDefault(nil),
+        .epochs.byDefault("10, unless steps or minutes are given"),
+      ] + Field.limits + [
+        .patience("accuracy"), .validateEvery(byDefault: "an epoch"),
+        .saveEvery(byDefault: "an epoch"), .seed("weights, orders and changes"),
+      ])
+  }
+
+  private static var dataFields: [Field<Self>] {
+    [
+      Field("data", \.data, "The folder or file of the training set", value: "dir", kind: .source)
+        .demanded("a training needs pictures with classes: give --data"),
+      Field("validation", \.validation, "A set to validate on", value: "dir", kind: .source)
+        .byDefault("pictures held out of the training set"),
+      Field(
+        "hold-out", \.holdOut, "Hold out this many training pictures to validate on; 0 for none",
+        value: "n", .from(0)
+      ).byDefault("a tenth, at most 5000"),
+      Field("network", \.network, "The network; see above", value: "name").demanded(
+        "a training needs a network: give --network, one of " + Catalogue.names(for: .classify)),
+      Field("size", \.form.pixels, "The size of pictures from class folders", value: "HxW"),
+      Field(flag: "gray", \.form.isGray, "Take pictures from class folders in gray"),
+      Field(
+        commas: "class-names", \.classNames, "Names for the classes, with commas", value: "list"
+      ).byDefault("the data's own"),
+    ]
   }
 
   public static func check(_ words: FieldWords) throws {

@@ -83,11 +83,6 @@ extension ClassificationReport {
       for pair in confusedPairs(20) { table.append([pair.class, pair.takenFor, "\(pair.count)"]) }
       return table
     }
-    // Columns carry the numbers of the classes, which keeps them narrow.
-    var table = Table(["class \\ taken for"] + classes.indices.map { "(\($0))" })
-    for (index, row) in confusion.enumerated() {
-      table.append(["(\(index)) \(classes[index].name)"] + row.map(String.init))
-    }
-    return table
+    return Table("class \\ taken for", classes.map(\.name), confusion) { $0.map(String.init) }
   }
 }

@@ -24,6 +24,16 @@ extension Report {
   }
 }
 
+extension Table {
+  /// A confusion matrix, whose columns carry the numbers of the classes, which keeps them narrow.
+  init(_ title: String, _ names: [String], _ confusion: [[Int]], cells: ([Int]) -> [String]) {
+    self.init([title] + names.indices.map { "(\($0))" })
+    for (index, row) in confusion.enumerated() {
+      append(["(\(index)) \(names[index])"] + cells(row))
+    }
+  }
+}
+
 /// Draws confusion matrices.
 public enum ConfusionPicture {
   /// Draws a report's matrix, RGB; each row's colours are shares of that class.

@@ -77,9 +77,7 @@ public enum UnpoolingComparison {
     public var psnr: Double
     /// The mean SSIM of the validation pictures.
     public var ssim: Double
-    /// The smoothed training loss at the end.
     public var loss: Double
-    /// Seconds of training.
     public var seconds: Double
 
     public static let titles = ["unpooling", "parameters", "PSNR dB", "SSIM", "loss", "seconds"]

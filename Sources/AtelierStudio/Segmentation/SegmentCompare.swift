@@ -84,15 +84,10 @@ public enum SegmentationComparison {
     public var unpooling: Unpooling
     /// Weights of the network, running statistics apart; the same in every row.
     public var parameters: Int
-    /// The share of pixels whose class was found.
     public var globalAccuracy: Double
-    /// The mean over classes of the share of their pixels that were found.
     public var classAccuracy: Double
-    /// The mean over classes of intersection over union.
     public var meanIoU: Double
-    /// The smoothed training loss at the end.
     public var loss: Double
-    /// Seconds of training.
     public var seconds: Double
 
     enum CodingKeys: String, CodingKey {

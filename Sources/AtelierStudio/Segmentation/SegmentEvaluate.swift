@@ -174,14 +174,9 @@ extension SegmentationReport {
 
   /// The matrix in hundredths of each class's pixels.
   var confusionTable: Table {
-    // Columns carry the numbers of the classes, which keeps them narrow.
-    var table = Table(["% of class \\ taken for"] + classes.indices.map { "(\($0))" })
-    for (index, row) in confusion.enumerated() {
+    Table("% of class \\ taken for", classes.map(\.name), confusion) { row in
       let sum = Double(max(row.reduce(0, +), 1))
-      table.append(
-        ["(\(index)) \(classes[index].name)"]
-          + row.map { NumberText.fixed(100 * Double($0) / sum, 1) })
+      return row.map { NumberText.fixed(100 * Double($0) / sum, 1) }
     }
-    return table
   }
 }

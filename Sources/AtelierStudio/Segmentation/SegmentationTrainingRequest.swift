@@ -79,13 +79,18 @@ extension SegmentationTrainingRequest {
   public static var form: Form<Self> {
     Form(Self(), fields: []).section(
       "TRAINING OPTIONS",
-      dataFields + [networkField] + networkFields + cropFields + [
-        .learningRate(),
-        .weightDecay(
-          "The decay of the weights of AdamW", byDefault: "0.0001", .share, value: "decay"),
-        .warmUp, .averageDecayOrNone("The decay of the moving average of the weights"),
-        .validateEvery(), .previewEvery(), .saveEvery(),
-      ] + Field.limits + [.patience("mIoU"), .seed("weights, orders and crops")])
+      dataFields + [networkField] + networkFields + cropFields
+        + (changes + silentChanges.map { $0.byDefault(nil) }).map { $0.within(\.augmentation) } + [
+          Field(
+            "balance", \.balance,
+            "The share of crops cut out around a pixel of a class drawn evenly", value: "share",
+            .share),
+          .learningRate(),
+          .weightDecay(
+            "The decay of the weights of AdamW", byDefault: "0.0001", .share, value: "decay"),
+          .warmUp, .averageDecayOrNone("The decay of the moving average of the weights"),
+          .validateEvery(), .previewEvery(), .saveEvery(),
+        ] + Field.limits + [.patience("mIoU"), .seed("weights, orders and crops")])
   }
 
   private static var dataFields: [Field<Self>] {
@@ -143,31 +148,26 @@ extension SegmentationTrainingRequest {
       Field("crop", \.crop, "The size of a crop", value: "HxW")
         .byDefault("288x288; 128x128 of \"shapes\""),
       .batch("Crops a step", most: 1024).byDefault("4; 16 of \"shapes\""),
-      Field("scale", \.augmentation.scales, "Scale pictures before the crop", value: "LOW-HIGH")
-        .byDefault("0.8-1.5; shapes: 1"),
-      Field("brightness", \.augmentation.brightnesses, "Factors on brightness", value: "LOW-HIGH")
-        .byDefault("0.7-1.4; shapes: 1"),
-      Field(
-        "stretch", \.augmentation.stretch, "Stretch one side by up to this fraction",
-        value: "fraction"
-      ).byDefault(nil),
-      Field("rotation", \.augmentation.rotation, "Turn by up to so many degrees", value: "degrees")
-        .byDefault(nil),
-      Field(
-        "contrast", \.augmentation.contrast, "Change contrast by up to this fraction",
-        value: "fraction"
-      ).byDefault(nil),
-      Field(
-        "color-shift", \.augmentation.color, "Change each colour channel by up to this fraction",
-        value: "fraction"
-      ).byDefault(nil),
-      Field(
-        flag: "no-flip", \.augmentation.isFlipped, "Do not mirror half of the crops", sets: false),
-      Field(
-        "balance", \.balance,
-        "The share of crops cut out around a pixel of a class drawn evenly", value: "share", .share),
     ]
   }
+
+  private static let changes: [Field<SceneAugmentation>] = [
+    Field("scale", \.scales, "Scale pictures before the crop", value: "LOW-HIGH")
+      .byDefault("0.8-1.5; shapes: 1"),
+    Field("brightness", \.brightnesses, "Factors on brightness", value: "LOW-HIGH")
+      .byDefault("0.7-1.4; shapes: 1"),
+  ]
+
+  /// Changes whose defaults would be long to tell.
+  private static let silentChanges: [Field<SceneAugmentation>] = [
+    Field("stretch", \.stretch, "Stretch one side by up to this fraction", value: "fraction"),
+    Field("rotation", \.rotation, "Turn by up to so many degrees", value: "degrees"),
+    Field("contrast", \.contrast, "Change contrast by up to this fraction", value: "fraction"),
+    Field(
+      "color-shift", \.color, "Change each colour channel by up to this fraction", value: "fraction"
+    ),
+    Field(flag: "no-flip", \.isFlipped, "Do not mirror half of the crops", sets: false),
+  ]
 
   /// The channels of pictures as a choice.
   fileprivate enum Depth: String, ChoiceValue {

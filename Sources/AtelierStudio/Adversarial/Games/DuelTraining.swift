@@ -158,9 +158,7 @@ public enum DuelTraining: TrainingJob {
 
   public static func task(
     _ request: DuelRequest, isResuming: Bool, kernels: Kernels
-  ) throws -> DuelTask {
-    try DuelTask(request, kernels: kernels)
-  }
+  ) throws -> DuelTask { try DuelTask(request, kernels: kernels) }
 
   /// Whether a run is a duel: it says so, or, where an older version made it, has a duel's settings.
   static func isDuel(_ run: URL) -> Bool {

@@ -157,9 +157,7 @@ public enum NoiseTraining: TrainingJob {
 
   public static func task(
     _ request: NoiseTrainingRequest, isResuming: Bool, kernels: Kernels
-  ) throws -> NoiseTask {
-    try NoiseTask(request, kernels: kernels)
-  }
+  ) throws -> NoiseTask { try NoiseTask(request, kernels: kernels) }
 
   /// `--antagonist` means the duel, and so does a run folder of one.
   public static func handOver(

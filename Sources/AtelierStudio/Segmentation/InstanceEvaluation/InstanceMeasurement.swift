@@ -14,13 +14,11 @@ public struct InstanceSetReport: Sendable, Codable, Hashable {
 
   /// The figures as lines of text, protocol first.
   public var lines: [String] {
-    var lines = ["\(method): \(all.protocol)"] + all.table
-    if let contest = all.contest { lines.append(contest.line) }
-    for (_, report) in kinds.sorted(by: { $0.key < $1.key }) {
-      lines += ["", report.protocol] + report.table
-      if let contest = report.contest { lines.append(contest.line) }
+    func text(_ report: InstanceReport) -> [String] {
+      report.table + (report.contest.map { [$0.line] } ?? [])
     }
-    return lines
+    return ["\(method): \(all.protocol)"] + text(all)
+      + kinds.sorted { $0.key < $1.key }.flatMap { ["", $1.protocol] + text($1) }
   }
 }
 

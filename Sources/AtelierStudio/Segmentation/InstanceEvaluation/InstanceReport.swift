@@ -2,31 +2,21 @@
 
 /// The figures of instance segmentation with their protocol; fractions of 1, nil where no object counts.
 public struct InstanceReport: Sendable, Codable, Hashable {
-  /// COCO's twelve figures.
+  /// COCO's twelve figures: average precision, mean over IoU 0.5, 0.55 … 0.95, at 0.5 and at 0.75,
+  /// of small objects (at most 32² pixels), medium and large ones (96² and more); average recall
+  /// with at most 1, 10 and all detections a picture and class, and of objects by size.
   public struct Figures: Sendable, Codable, Hashable {
-    /// Average precision, mean over IoU 0.5, 0.55 … 0.95.
     public var ap: Double?
-    /// At IoU 0.5.
     public var ap50: Double?
-    /// At IoU 0.75.
     public var ap75: Double?
-    /// Of objects of at most 32² pixels.
     public var apSmall: Double?
-    /// Of objects between.
     public var apMedium: Double?
-    /// Of objects of 96² pixels and more.
     public var apLarge: Double?
-    /// Average recall with one detection a picture and class.
     public var ar1: Double?
-    /// With ten.
     public var ar10: Double?
-    /// With all that count.
     public var ar: Double?
-    /// Of small objects.
     public var arSmall: Double?
-    /// Of medium objects.
     public var arMedium: Double?
-    /// Of large objects.
     public var arLarge: Double?
 
     enum CodingKeys: String, CodingKey {

@@ -23,9 +23,7 @@ public enum MaskRCNNTraining: TrainingJob {
 
   public static func task(
     _ request: MaskRCNNTrainingRequest, isResuming: Bool, kernels: Kernels
-  ) throws -> MaskRCNNTask {
-    try MaskRCNNTask(request, kernels: kernels)
-  }
+  ) throws -> MaskRCNNTask { try MaskRCNNTask(request, kernels: kernels) }
 }
 
 /// The mathematics of one training.

@@ -3,27 +3,17 @@
 import AtelierDatasets
 import AtelierImages
 
-/// A kind of file that a segmentation is written as.
+/// A kind of file that a segmentation is written as; `SegmentRun.guide` tells what each holds.
 public enum SegmentationOutput: String, Codable, Sendable, CaseIterable {
-  /// `NAME-label.png`: 8-bit class indices with the classes' colours as palette.
   case label
-  /// `NAME-color.png`: the classes' colours, RGB.
   case color
-  /// `NAME-overlay.png`: the picture with objects or classes laid over it.
   case overlay
-  /// `NAME-boxes.png`: the picture with the objects' boxes, each with class and score.
   case boxes
-  /// `NAME-confidence.png`: 8-bit gray, 255 for certainty.
   case confidence
-  /// `NAME-instances.png`: 16-bit gray numbers of objects from 1, 0 for none.
   case instances
-  /// `NAME-objects/001-CLASS.png`: one mask an object, 255 inside.
   case objects
-  /// `coco.json` of all pictures, and `coco-results.json` with the detections in the results form.
   case coco
-  /// `objects.csv`: one line an object of all pictures.
   case csv
-  /// `NAME-outlines.svg`: the outlines of objects with their holes.
   case svg
 
   /// What is written unless told otherwise.
