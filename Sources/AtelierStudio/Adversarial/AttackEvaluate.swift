@@ -42,8 +42,7 @@ public struct AttackEvaluateRequest: JobRequest, Hashable {
           "epsilon", "Limits with commas, such as 0.1,0.3 or 8/255", value: "list",
           get: \.epsilon, set: { $0.epsilon = $1 }
         ).byDefault("the generator's, or 0.3"),
-        Field(
-          flag: "l2", \.isL2, "The limits are lengths (L2), for attacks without training"),
+        Field(flag: "l2", \.isL2, "The limits are lengths (L2), for attacks without training"),
         .target(\.goal.target, "Attacks without training go for this class"),
         Field(
           flag: "least-likely", \.goal.isLeastLikely,
@@ -125,11 +124,8 @@ public enum AttackEvaluate: Job {
   }
 
   /// Makes every attack on every victim.
-  static func measure(
-    _ request: AttackEvaluateRequest, in place: JobPlace
-  ) throws -> AttackTable {
-    let judging = Kernels(
-      pool: place.kernels.pool, instructionSet: place.kernels.instructionSet)
+  static func measure(_ request: AttackEvaluateRequest, in place: JobPlace) throws -> AttackTable {
+    let judging = Kernels(pool: place.kernels.pool, instructionSet: place.kernels.instructionSet)
     let victims = try request.victim.map { try NamedVictim($0, model($0), judging) }
     let generators = try request.generator.map {
       ($0, try NoiseAttacker(model($0), kernels: place.kernels))

@@ -3,13 +3,9 @@
 import AtelierZoo
 import Foundation
 
-extension NoiseNetwork: ChoiceValue {
-  public static var noun: String? { "a generator" }
-}
+extension NoiseNetwork: ChoiceValue { public static var noun: String? { "a generator" } }
 
-extension SearchStart: ChoiceValue {
-  public static var noun: String? { "a start of PGD" }
-}
+extension SearchStart: ChoiceValue { public static var noun: String? { "a start of PGD" } }
 
 extension Attack: FieldValue {
   /// `random`, `fgsm`, `pgd-STEPS`, `pgd-STEPSxRESTARTS`, each with `-START` or `-smooth` behind

@@ -27,8 +27,7 @@ public struct AttackRunRequest: JobRequest, Hashable {
           "epsilon", "Another limit, which scales the noise",
           get: { $0.epsilon.map { [$0] } ?? [] }, set: { $0.epsilon = $1[0] }
         ).byDefault("the generator's"),
-        Field(
-          "first", \.first, "Pictures to take of each IDX or CIFAR set", value: "n", .from(1)),
+        Field("first", \.first, "Pictures to take of each IDX or CIFAR set", value: "n", .from(1)),
       ])
   }
 }
@@ -96,7 +95,7 @@ public enum AttackRun: Job {
       let row = try attacked(task, by: attack, place)
       let verdict = row.success.map { $0 ? "fooled" : "not fooled" } ?? "does not count"
       place.note(
-        "\(task.source)  \(text(row.before)) -> \(text(row.after))  \(verdict)  "
+        "\(task.source)  \(row.before.text) -> \(row.after.text)  \(verdict)  "
           + "\(row.largestSteps) steps  \(row.output)")
       return row
     }
@@ -115,10 +114,6 @@ public enum AttackRun: Job {
     return report
   }
 
-  private static func text(_ prediction: Prediction) -> String {
-    "\(prediction.name) \(NumberText.fixed(100 * Double(prediction.probability), 1)) %"
-  }
-
   /// Attacks a picture, writes the results and judges the file.
   private static func attacked(
     _ task: AttackTask, by attack: PictureAttack, _ place: JobPlace
@@ -134,10 +129,9 @@ public enum AttackRun: Job {
       try PictureJob.write(picture, to: file, place: place)
     }
     return Attacked(
-      file: task.source, output: files[0],
-      label: task.label.map { attack.victim.classNames[$0] }, before: result.before[0],
-      after: result.after[0], success: result.isFooled, largestSteps: result.largestSteps,
-      l2: result.length, psnr: result.psnr)
+      file: task.source, output: files[0], label: task.label.map { attack.victim.classNames[$0] },
+      before: result.before[0], after: result.after[0], success: result.isFooled,
+      largestSteps: result.largestSteps, l2: result.length, psnr: result.psnr)
   }
 }
 
@@ -155,9 +149,8 @@ private struct AttackTask {
   /// The attacked picture, the noise, the heat and the sheet.
   var files: [String] { ["", "-noise", "-heat", "-sheet"].map { output + $0 + ".png" } }
 
-  /// Expands inputs; what is not there becomes a failure.
-  ///
-  /// **Throws:** `StudioError` when a result would overwrite an input or another result.
+  /// Expands inputs; what is not there becomes a failure; throws `StudioError` when a result would
+  /// overwrite an input or another result.
   static func list(
     _ request: AttackRunRequest, _ classifier: Classifier, _ failures: inout [InputFailure]
   ) throws -> [AttackTask] {
@@ -180,7 +173,7 @@ private struct AttackTask {
         failures.append(InputFailure(file: input, error))
       }
     }
-    try refuseCollisions(tasks)
+    try PicturePlan.refuseCollisions(tasks.map { ($0.source, $0.files) })
     return tasks
   }
 
@@ -204,24 +197,6 @@ private struct AttackTask {
       let name = "\(stem)-\(String(format: "%05d", index))"
       return AttackTask(source: name, stem: name, in: request, label: set.labels[index]) {
         set.image(index)
-      }
-    }
-  }
-
-  private static func refuseCollisions(_ tasks: [AttackTask]) throws {
-    let read = Set(tasks.map { PicturePlan.canonical($0.source) })
-    var written: [String: String] = [:]
-    for task in tasks {
-      for file in task.files {
-        let place = PicturePlan.canonical(file)
-        guard !read.contains(place) else {
-          throw StudioError(
-            .usage, "\(file): the result would overwrite an input; name another place")
-        }
-        if let other = written.updateValue(task.source, forKey: place) {
-          throw StudioError(
-            .usage, "\(other) and \(task.source) would both be written to \(file)")
-        }
       }
     }
   }

@@ -33,15 +33,8 @@ public struct BiasReport: Sendable, Hashable, Codable {
 
 /// Trains and explains both networks.
 public enum BiasStory {
-  /// Tells the story.
-  ///
-  /// - Parameters:
-  ///   - seed: The seed of pictures and weights.
-  ///   - steps: Steps of each training, batches of 32.
-  ///   - kernels: Instruction set and threads.
-  ///   - progress: Called before each training with what comes.
-  /// - Returns: The biased network's report, the unbiased one's, and a sheet of both.
-  /// - Throws: Never in practice; the pictures are drawn and fit.
+  /// Tells the story by trainings of `steps` batches of 32: the biased network's report, the
+  /// unbiased one's, and a sheet of both.
   public static func tell(
     seed: UInt64 = 1, steps: Int = 240, kernels: Kernels = Kernels(),
     progress: (String) -> Void = { _ in }
@@ -58,8 +51,7 @@ public enum BiasStory {
       for index in 0..<2 {
         let picture = shown.image(index)
         let found = try explainer.classifier.classify(picture, top: 1)[0]
-        rows.append(
-          try ExplanationPictures.row(explainer, picture, class: found.index))
+        rows.append(try ExplanationPictures.row(explainer, picture, class: found.index))
         titles.append("\(isBiased ? "biased" : "unbiased"): \(found.name)")
       }
     }
@@ -74,15 +66,9 @@ public enum BiasStory {
     isBiased: Bool, seed: UInt64, steps: Int, kernels: Kernels
   ) throws -> Model {
     let images = try BiasedPictures.draw(count: 600, isBiased: isBiased, seed: seed).images
-    let statistics = images.statistics
-    let graph = try ClassifierArchitecture(
-      .course, classes: 2, height: BiasedPictures.side, width: BiasedPictures.side, channels: 3,
-      mean: statistics.mean, deviation: statistics.deviation
-    ).graph()
-    let training = try graph.reshaped([
-      "input": .image(
-        batch: 32, height: BiasedPictures.side, width: BiasedPictures.side, channels: 3)
-    ]).training(loss: .crossEntropy(), target: [32])
+    let graph = try ClassifierArchitecture(.course, for: images).graph()
+    let training = try graph.reshaped(["input": images.pictureShape.withBatch(32)])
+      .training(loss: .crossEntropy(), target: [32])
     let store = try ParameterStore(for: [training], seed: seed)
     let batches = try LabeledBatches(images, batchSize: 32, seed: seed)
     let program = try Program(training, parameters: store, kernels: kernels, seed: seed)

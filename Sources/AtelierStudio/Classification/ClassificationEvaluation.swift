@@ -8,7 +8,6 @@ import Foundation
 public struct ClassificationReport: Sendable, Hashable, Codable {
   /// One class's figures.
   public struct Row: Sendable, Hashable, Codable {
-    /// The class.
     public var name: String
     /// Pictures of the class.
     public var count: Int
@@ -24,7 +23,6 @@ public struct ClassificationReport: Sendable, Hashable, Codable {
 
   /// How the figures came about.
   public var `protocol`: String
-  /// The number of pictures.
   public var count: Int
   /// The share of pictures whose likeliest class is right.
   public var accuracy: Double
@@ -59,15 +57,9 @@ public struct ClassificationReport: Sendable, Hashable, Codable {
 
 /// Measures classifiers.
 public enum ClassificationEvaluation {
-  /// Measures a classifier on a set.
-  ///
-  /// - Parameters:
-  ///   - classifier: The models at work.
-  ///   - images: Pictures of the models' size and channels.
-  ///   - top: How many of the likeliest classes count for the top-k figure.
-  ///   - progress: Called with the share that is done.
-  /// - Returns: The figures with their protocol.
-  /// - Throws: `StudioError` when size, channels or classes differ; `DatasetError` for names.
+  /// Measures a classifier on pictures of its size and channels, with the share that is done as
+  /// progress; throws `StudioError` when size, channels or classes differ, `DatasetError` for
+  /// names.
   public static func run(
     _ classifier: Classifier, on images: LabeledImages, top: Int = 5,
     progress: (Double) -> Void = { _ in }
@@ -96,6 +88,16 @@ public enum ClassificationEvaluation {
   }
 }
 
+extension [[Int]] {
+  /// What a confusion matrix says of a class: how many were found, are of it, were taken for it.
+  func counts(of index: Int) -> (correct: Int, own: Int, taken: Int) {
+    (self[index][index], self[index].reduce(0, +), reduce(0) { $0 + $1[index] })
+  }
+}
+
+/// A share of a whole; 0 where there is none.
+func share(_ part: Int, _ whole: Int) -> Double { whole > 0 ? Double(part) / Double(whole) : 0 }
+
 /// Counts of right and wrong while pictures come in.
 struct ClassificationTally {
   private let names: [String]
@@ -113,9 +115,8 @@ struct ClassificationTally {
 
   /// Takes in the probabilities [N, classes] of pictures and their classes.
   mutating func add(_ probabilities: Tensor, labels: some Sequence<Int>) {
-    let classes = names.count
     for (row, label) in labels.enumerated() {
-      let values = probabilities.elements[row * classes..<(row + 1) * classes]
+      let values = probabilities.answers(row)
       let ranked = Classifier.ranked(values)
       confusion[label][ranked[0]] += 1
       if ranked.prefix(top).contains(label) { topCount += 1 }
@@ -126,13 +127,8 @@ struct ClassificationTally {
   }
 
   var report: ClassificationReport {
-    func share(_ part: Int, _ whole: Int) -> Double {
-      whole > 0 ? Double(part) / Double(whole) : 0
-    }
     let rows = names.indices.map { index in
-      let correct = confusion[index][index]
-      let own = confusion[index].reduce(0, +)
-      let taken = confusion.reduce(0) { $0 + $1[index] }
+      let (correct, own, taken) = confusion.counts(of: index)
       return ClassificationReport.Row(
         name: names[index], count: own, correct: correct, precision: share(correct, taken),
         recall: share(correct, own), f1: share(2 * correct, own + taken))

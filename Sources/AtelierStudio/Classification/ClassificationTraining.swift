@@ -21,7 +21,6 @@ public struct ClassificationTrainingRequest: TrainingRequest, Hashable {
   public var smoothing: Float = 0
   public var recipe = TrainingRecipe()
 
-  /// Describes a training with the defaults of the house.
   public init(data: String, network: ClassifierNetwork) {
     self.init()
     self.data = data
@@ -37,41 +36,40 @@ public struct ClassificationTrainingRequest: TrainingRequest, Hashable {
   public static var limitLine: String? { nil }
 
   public static var form: Form<Self> {
-    Form(Self(), fields: [])
-      .section(
-        "TRAINING OPTIONS",
-        [
-          Field("data", \.data, "The folder or file of the training set", value: "dir", kind: .source)
-            .demanded("a training needs pictures with classes: give --data"),
-          Field("validation", \.validation, "A set to validate on", value: "dir", kind: .source)
-            .byDefault("pictures held out of the training set"),
-          Field(
-            "hold-out", \.holdOut,
-            "Hold out this many training pictures to validate on; 0 for none", value: "n", .from(0)
-          ).byDefault("a tenth, at most 5000"),
-          Field("network", \.network, "The network; see above", value: "name")
-            .demanded(
-              "a training needs a network: give --network, one of "
-                + Catalogue.names(for: .classify)),
-          Field("size", \.form.pixels, "The size of pictures from class folders", value: "HxW"),
-          Field(flag: "gray", \.form.isGray, "Take pictures from class folders in gray"),
-          Field(commas: "class-names", \.classNames, "Names for the classes, with commas", value: "list")
-            .byDefault("the data's own"),
-        ]
-          + Field.movements.map { $0.within(\.augmentation) }
-          + Field.coverings.map { $0.within(\.augmentation) }
-          + [
-            .batch("Pictures a step"), .learningRate(), .warmUp, .optimizer,
-            .weightDecay("Decoupled weight decay of adamw", byDefault: "0.01"), .averageDecay(),
-            Field(
-              "smoothing", \.smoothing, "Spread this much of each target over all classes",
-              value: "fraction", .partialShare
-            ).byDefault(nil),
-            .epochs.byDefault("10, unless steps or minutes are given"),
-          ] + Field.limits + [
-            .patience("accuracy"), .validateEvery(byDefault: "an epoch"),
-            .saveEvery(byDefault: "an epoch"), .seed("weights, orders and changes"),
-          ])
+    Form(Self(), fields: []).section(
+      "TRAINING OPTIONS",
+      dataFields + (Field.movements + Field.coverings).map { $0.within(\.augmentation) } + [
+        .batch("Pictures a step"), .learningRate(), .warmUp, .optimizer,
+        .weightDecay("Decoupled weight decay of adamw", byDefault: "0.01"), .averageDecay(),
+        Field(
+          "smoothing", \.smoothing, "Spread this much of each target over all classes",
+          value: "fraction", .partialShare
+        ).byDefault(nil),
+        .epochs.byDefault("10, unless steps or minutes are given"),
+      ] + Field.limits + [
+        .patience("accuracy"), .validateEvery(byDefault: "an epoch"),
+        .saveEvery(byDefault: "an epoch"), .seed("weights, orders and changes"),
+      ])
+  }
+
+  private static var dataFields: [Field<Self>] {
+    [
+      Field("data", \.data, "The folder or file of the training set", value: "dir", kind: .source)
+        .demanded("a training needs pictures with classes: give --data"),
+      Field("validation", \.validation, "A set to validate on", value: "dir", kind: .source)
+        .byDefault("pictures held out of the training set"),
+      Field(
+        "hold-out", \.holdOut, "Hold out this many training pictures to validate on; 0 for none",
+        value: "n", .from(0)
+      ).byDefault("a tenth, at most 5000"),
+      Field("network", \.network, "The network; see above", value: "name").demanded(
+        "a training needs a network: give --network, one of " + Catalogue.names(for: .classify)),
+      Field("size", \.form.pixels, "The size of pictures from class folders", value: "HxW"),
+      Field(flag: "gray", \.form.isGray, "Take pictures from class folders in gray"),
+      Field(
+        commas: "class-names", \.classNames, "Names for the classes, with commas", value: "list"
+      ).byDefault("the data's own"),
+    ]
   }
 
   public static func check(_ words: FieldWords) throws {
@@ -80,13 +78,11 @@ public struct ClassificationTrainingRequest: TrainingRequest, Hashable {
 }
 
 extension PictureForm {
-  /// The size as one value.
   fileprivate var pixels: PixelSize {
     get { size }
     set { (width, height) = (newValue.width, newValue.height) }
   }
 
-  /// Whether pictures are taken in gray.
   fileprivate var isGray: Bool {
     get { mode == .gray }
     set { mode = newValue ? .gray : .color }
@@ -136,16 +132,12 @@ public final class ClassificationTask: TrainingTask {
   public let metricNames = ["accuracy", "validation_loss"]
   private let training: LabeledImages
   private let validation: LabeledImages?
-  private let architecture: ClassifierArchitecture
-  private let graph: Graph
-  private let store: ParameterStore
+  private let model: RunningModel
   /// The store's present weights at work.
   private let classifier: Classifier
 
-  /// Prepares a training.
-  ///
-  /// - Throws: `StudioError`, `ShapeError` or `DatasetError`, one line each, before anything is
-  ///   written.
+  /// Prepares a training; throws one line of `StudioError`, `ShapeError` or `DatasetError` before
+  /// anything is written.
   init(_ request: ClassificationTrainingRequest, isResuming: Bool, kernels: Kernels) throws {
     self.request = request
     let smoothing = request.smoothing
@@ -157,28 +149,22 @@ public final class ClassificationTask: TrainingTask {
       training, batchSize: request.batch, augmentation: request.augmentation,
       smoothing: smoothing, seed: request.seed)
     source = batches
-    let statistics = training.statistics
     let classes = training.classNames.count
-    architecture = ClassifierArchitecture(
-      request.network, classes: classes, height: training.size.height,
-      width: training.size.width, channels: training.channels, mean: statistics.mean,
-      deviation: statistics.deviation)
-    graph = try architecture.graph()
+    let architecture = ClassifierArchitecture(request.network, for: training)
     let differentiated = try architecture.graph(batch: request.batch).training(
       loss: smoothing > 0 ? .categoricalCrossEntropy : .crossEntropy(),
       target: smoothing > 0 ? [request.batch, classes] : [request.batch])
-    store = try request.recipe.store(for: [differentiated], isResuming: isResuming)
+    let store = try request.recipe.store(for: [differentiated], isResuming: isResuming)
     let program = try Program(
       differentiated, parameters: store, kernels: kernels, seed: request.seed)
     steps = [try request.recipe.step(program, decaysOnlyMatrices: true, kernels: kernels)]
-    classifier = try Classifier([
-      RunningModel(
-        graph: graph,
-        information: ModelInformation(
-          task: Classifier.task, architecture: request.network.rawValue,
-          classNames: training.classNames),
-        store: store, kernels: kernels)
-    ])
+    model = RunningModel(
+      graph: try architecture.graph(),
+      information: ModelInformation(
+        task: Classifier.task, architecture: request.network.rawValue,
+        preprocessing: architecture.preprocessing, classNames: training.classNames),
+      store: store, kernels: kernels)
+    classifier = try Classifier([model])
   }
 
   /// The training pictures and those to validate on.
@@ -193,9 +179,7 @@ public final class ClassificationTask: TrainingTask {
         URL(fileURLWithPath: path), part: .test, form: request.form)
       return (all, try other.ordered(as: all.classNames))
     }
-    let held = request.holdOut ?? min(5000, all.count / 10)
-    guard held != 0 else { return (all, nil) }
-    let parts = try all.split(holdingOut: held, seed: request.seed)
+    let parts = try all.holdingOut(request.holdOut ?? min(5000, all.count / 10), seed: request.seed)
     return (parts.rest, parts.held)
   }
 
@@ -206,23 +190,18 @@ public final class ClassificationTask: TrainingTask {
     let report = try ClassificationEvaluation.run(classifier, on: validation)
     return Validation(["accuracy": report.accuracy, "validation_loss": report.loss]) {
       let title = String(format: "validation accuracy %.2f %%", 100 * report.accuracy)
-      return PreviewSheet(
-        ConfusionPicture.draw(report, title: title), title: "confusion matrix")
+      return PreviewSheet(ConfusionPicture.draw(report, title: title), title: "confusion matrix")
     }
   }
 
   public func model(step: Int, metrics: [String: Double]) throws -> Model {
-    let information = ModelInformation(
-      task: Classifier.task, architecture: request.network.rawValue,
-      preprocessing: architecture.preprocessing,
-      classNames: training.classNames,
-      training: [
+    try model.card(
+      [
         "data": "\(training.name), \(training.count) pictures", "steps": String(step),
         "batch": String(request.batch), "seed": String(request.seed),
         "validation": validation.map { "\($0.name), \($0.count) pictures" } ?? "none",
         "loss": request.smoothing > 0
           ? "cross-entropy, targets smoothed by \(request.smoothing)" : "cross-entropy",
-      ], figures: metrics.filter { $0.key != "training_loss" })
-    return try Model(graph: graph, store: store, information: information)
+      ], metrics.filter { $0.key != "training_loss" })
   }
 }

@@ -5,12 +5,11 @@ import AtelierEngine
 import AtelierImages
 import AtelierInterchange
 import AtelierKernels
+import AtelierZoo
 
 /// One class of a picture with its probability.
 public struct Prediction: Sendable, Hashable, Codable {
-  /// The class's index.
   public var index: Int
-  /// The class's name.
   public var name: String
   /// The probability, in 0...1.
   public var probability: Float
@@ -19,11 +18,63 @@ public struct Prediction: Sendable, Hashable, Codable {
     case index = "class"
     case name, probability
   }
+
+  /// The class with its probability in percent, for people.
+  var text: String { "\(name) \(NumberText.fixed(100 * Double(probability), 1)) %" }
 }
 
-/// One or several classifying models, ready for pictures.
-///
-/// Used by one thread at a time. Several models are an ensemble: their probabilities are averaged.
+extension Tensor {
+  /// A row of [N, classes].
+  func answers(_ row: Int) -> ArraySlice<Float> {
+    elements[row * shape.channels..<(row + 1) * shape.channels]
+  }
+
+  /// By how much a class leads the likeliest other one in a row of [N, classes].
+  func lead(of label: Int, row: Int) -> Float {
+    let answers = answers(row)
+    let own = answers.startIndex + label
+    return answers[own] - (answers.indices.lazy.filter { $0 != own }.map { answers[$0] }.max() ?? 0)
+  }
+}
+
+extension [String] {
+  /// The index of a class; throws `StudioError` that names some classes where there is none.
+  func index(ofClass name: String) throws(StudioError) -> Int {
+    guard let index = firstIndex(of: name) else {
+      throw StudioError(
+        .usage, "there is no class '\(name)'; there are \(prefix(20).joined(separator: ", "))")
+    }
+    return index
+  }
+}
+
+extension ClassifierArchitecture {
+  /// The network for the size, the channels, the classes and the statistics of pictures.
+  init(_ network: ClassifierNetwork, for images: LabeledImages) {
+    let statistics = images.statistics
+    self.init(
+      network, classes: images.classNames.count, height: images.size.height,
+      width: images.size.width, channels: images.channels, mean: statistics.mean,
+      deviation: statistics.deviation)
+  }
+}
+
+extension LabeledImages {
+  /// The shape of one picture, [1, height, width, channels].
+  var pictureShape: Shape { .image(height: size.height, width: size.width, channels: channels) }
+
+  /// The pictures without some that are held out by the seed, and these; nil where none are.
+  func holdingOut(
+    _ count: Int, seed: UInt64
+  ) throws(DatasetError) -> (rest: LabeledImages, held: LabeledImages?) {
+    guard count != 0 else { return (self, nil) }
+    let parts = try split(holdingOut: count, seed: seed)
+    return (parts.rest, parts.held)
+  }
+}
+
+/// One or several classifying models, ready for pictures; the probabilities of several are
+/// averaged; used by one thread at a time.
 public final class Classifier {
   /// The task that models of this kind name.
   public static let task = "classify"
@@ -39,24 +90,17 @@ public final class Classifier {
   /// Pictures that a program takes at once.
   private static let batch = 250
 
-  /// Takes models of the task `classify` with the same classes and the same pictures.
-  ///
-  /// - Parameters:
-  ///   - models: What `ModelFile.read` gave, at least one.
-  ///   - kernels: Instruction set and threads.
-  /// - Throws: `StudioError` when a model does something else or they do not fit together.
+  /// Takes at least one model of the task `classify`; throws `StudioError` when one does something
+  /// else or they differ in classes or pictures.
   public convenience init(_ models: [Model], kernels: Kernels = Kernels()) throws {
     // Sets come in one size and single pictures in another; more need not be kept.
     try self.init(
       models.map {
-        try RunningModel(
-          $0, task: Self.task, "classifies", capacity: 2, kernels: kernels)
+        try RunningModel($0, task: Self.task, "classifies", capacity: 2, kernels: kernels)
       })
   }
 
-  /// Takes models at work with the same classes and the same pictures.
-  ///
-  /// - Throws: `StudioError` when they do something else or do not fit together.
+  /// Takes models at work; throws `StudioError` when they do something else or do not fit together.
   public init(_ models: [RunningModel]) throws {
     guard let first = models.first else {
       throw StudioError(.usage, "a classifier needs at least one model")
@@ -78,18 +122,14 @@ public final class Classifier {
     channels = shape.channels
   }
 
-  /// The shape of a model's input, [1, height, width, channels].
-  ///
-  /// - Throws: `StudioError` when the model does not classify pictures.
+  /// The shape of a model's input, [1, height, width, channels]; throws `StudioError` when it does
+  /// not classify pictures.
   static func inputShape(_ model: Model) throws -> Shape {
-    try inputShape(
-      RunningModel(model, task: Self.task, "classifies", kernels: Kernels()))
+    try inputShape(RunningModel(model, task: Self.task, "classifies", kernels: Kernels()))
   }
 
   private static func inputShape(_ model: RunningModel) throws -> Shape {
-    guard let shape = model.inputShape(), model.graph.inputs.count == 1,
-      let logits = model.outputShape()
-    else { throw StudioError(.data, "the model has no input and output of these names") }
+    let (shape, logits) = try model.ends()
     let names = model.information.classNames
     guard shape.rank == 4, shape.channels == 1 || shape.channels == 3, logits.rank == 2,
       logits.batch == shape.batch, logits.channels == names.count, names.count >= 2
@@ -102,12 +142,7 @@ public final class Classifier {
     return shape.withBatch(1)
   }
 
-  /// Throws unless pictures have the models' size and channels.
-  ///
-  /// - Parameters:
-  ///   - images: Pictures.
-  ///   - role: What the message calls the models.
-  /// - Throws: `StudioError` with one clear line.
+  /// Throws one line of `StudioError` unless pictures have the models' size and channels.
   func expect(_ images: LabeledImages, _ role: String = "victim") throws {
     guard images.size == size, images.channels == channels else {
       throw StudioError(
@@ -117,20 +152,13 @@ public final class Classifier {
     }
   }
 
-  /// The probability of every class for pictures of the models' own size.
-  ///
-  /// - Parameter images: [N, height, width, channels] in [0, 1].
-  /// - Returns: [N, classes]; rows sum to 1. Of several models the mean.
-  /// - Throws: `StudioError` when the shape is another.
+  /// The probability of every class [N, classes] for pictures [N, height, width, channels] in [0,
+  /// 1], of several models the mean; throws `StudioError` when the shape is another.
   public func probabilities(_ images: Tensor) throws -> Tensor {
     try run(images, output: "probabilities")
   }
 
-  /// The logits of every class, of several models their mean.
-  ///
-  /// - Parameter images: [N, height, width, channels] in [0, 1].
-  /// - Returns: [N, classes].
-  /// - Throws: `StudioError` when the shape is another.
+  /// The logits of every class in the same way.
   public func logits(_ images: Tensor) throws -> Tensor { try run(images, output: "output") }
 
   private func run(_ images: Tensor, output: String) throws -> Tensor {
@@ -167,13 +195,8 @@ public final class Classifier {
     }
   }
 
-  /// The likeliest classes of a picture of any size.
-  ///
-  /// - Parameters:
-  ///   - image: 1 to 4 channels; cut at its middle to the models' proportions and resized.
-  ///   - top: How many classes at most.
-  /// - Returns: The classes, the likeliest first.
-  /// - Throws: `StudioError` never in practice; the picture is brought to the right shape.
+  /// The likeliest classes, likeliest first, of a picture of any size and 1 to 4 channels, cut at
+  /// its middle to the models' proportions and resized.
   public func classify(_ image: ByteImage, top: Int = 5) throws -> [Prediction] {
     let fitted = image.fitted(to: size, channels: channels)
     let tensor = Tensor(

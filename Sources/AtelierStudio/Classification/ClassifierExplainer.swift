@@ -7,11 +7,8 @@ import AtelierImages
 import AtelierInterchange
 import AtelierKernels
 
-/// Looks into one classifying model.
-///
-/// Used by one thread at a time.
+/// Looks into one classifying model; used by one thread at a time.
 public final class ClassifierExplainer {
-  /// The model at work.
   public let classifier: Classifier
   /// The layers whose results are maps of the picture, from the first to the last.
   public let mapLayers: [String]
@@ -19,37 +16,29 @@ public final class ClassifierExplainer {
   private let store: ParameterStore
   private let kernels: Kernels
 
-  /// Takes a classifying model.
-  ///
-  /// - Parameters:
-  ///   - model: What `ModelFile.read` gave.
-  ///   - kernels: Instruction set and threads.
-  /// - Throws: `StudioError` when the model does something else.
+  /// Takes a classifying model; throws `StudioError` when the model does something else.
   public init(_ model: Model, kernels: Kernels = Kernels()) throws {
     classifier = try Classifier([model], kernels: kernels)
     self.model = model
     self.kernels = kernels
     store = try model.store()
-    mapLayers = model.graph.nodes.filter { node in
-      node.outputs.first.map { model.graph.values[$0].shape.rank == 4 } ?? false
+    mapLayers = Self.layers(model.graph) { _ in true }
+  }
+
+  /// The layers whose results are maps of a kind.
+  private static func layers(_ graph: Graph, _ isWanted: (Shape) -> Bool) -> [String] {
+    graph.nodes.filter { node in
+      guard let shape = node.outputs.first.map({ graph.values[$0].shape }) else { return false }
+      return shape.rank == 4 && isWanted(shape)
     }.map(\.name)
   }
 
   /// The layer that Grad-CAM looks at unless told otherwise: the last whose maps have more than one
   /// pixel.
-  public var lastMapLayer: String? {
-    model.graph.nodes.last { node in
-      guard let shape = node.outputs.first.map({ model.graph.values[$0].shape }) else {
-        return false
-      }
-      return shape.rank == 4 && shape.height * shape.width > 1
-    }?.name
-  }
+  public var lastMapLayer: String? { Self.layers(model.graph) { $0.height * $0.width > 1 }.last }
 
-  /// A picture as the model takes it: [1, height, width, channels] in [0, 1].
-  ///
-  /// - Parameter image: Any size, 1 to 4 channels.
-  /// - Returns: The fitted picture and its tensor.
+  /// A picture of any size and 1 to 4 channels as the model takes it, also as a tensor [1, height,
+  /// width, channels] in [0, 1].
   public func fitted(_ image: ByteImage) -> (picture: ByteImage, tensor: Tensor) {
     let picture = image.fitted(to: classifier.size, channels: classifier.channels)
     let shape = Shape.image(
@@ -59,19 +48,14 @@ public final class ClassifierExplainer {
 
   // MARK: - Where the decision comes from
 
-  /// How much a class's lead falls when a square is covered (after Zeiler and Fergus 2014).
+  /// How much a class's lead falls when a square is covered (after Zeiler and Fergus 2014), one
+  /// channel of the model's size; throws `StudioError` when there is no such class or the square
+  /// does not fit.
   ///
   /// The lead is the class's logit less the largest other one: a probability near 1 would hide what
-  /// is going on.
-  /// Squares are filled with the picture's mean and laid `patch / 2` apart; a pixel gets the mean
-  /// over the squares that cover it.
-  ///
-  /// - Parameters:
-  ///   - image: Any size; fitted to the model.
-  ///   - index: The class.
-  ///   - patch: The side of the square; nil takes a quarter of the shorter side.
-  /// - Returns: One channel of the model's size; positive where the class needs what is there.
-  /// - Throws: `StudioError` when there is no such class or the square does not fit.
+  /// is going on. Squares, of a quarter of the shorter side unless told otherwise, are filled with
+  /// the picture's mean and laid `patch / 2` apart; a pixel gets the mean over the squares that
+  /// cover it.
   public func occlusion(
     _ image: ByteImage, class index: Int, patch: Int? = nil
   ) throws -> FloatImage {
@@ -92,7 +76,7 @@ public final class ClassifierExplainer {
         $0 + whole.elements[$1]
       } / Float(width * height)
     }
-    let before = try leads(whole, index)[0]
+    let before = try classifier.logits(whole).lead(of: index, row: 0)
     var sums = [Float](repeating: 0, count: width * height)
     var counts = [Float](repeating: 0, count: width * height)
     for first in stride(from: 0, to: places.count, by: 200) {
@@ -108,9 +92,9 @@ public final class ClassifierExplainer {
           }
         }
       }
-      let after = try leads(covered, index)
+      let after = try classifier.logits(covered)
       for (row, place) in part.enumerated() {
-        let drop = before - after[row]
+        let drop = before - after.lead(of: index, row: row)
         for pixel in Self.pixels(place, side, width) {
           sums[pixel] += drop
           counts[pixel] += 1
@@ -119,16 +103,6 @@ public final class ClassifierExplainer {
     }
     return FloatImage(
       width: width, height: height, channels: 1, samples: zip(sums, counts).map { $0 / $1 })
-  }
-
-  /// A class's logit less the largest other one, for each picture.
-  private func leads(_ pictures: Tensor, _ index: Int) throws -> [Float] {
-    let logits = try classifier.logits(pictures)
-    let classes = logits.shape.channels
-    return (0..<logits.shape.batch).map { row in
-      let others = (0..<classes).filter { $0 != index }.map { logits.elements[row * classes + $0] }
-      return logits.elements[row * classes + index] - (others.max() ?? 0)
-    }
   }
 
   /// Where squares begin along an axis: half a side apart, the last one at the end.
@@ -145,14 +119,9 @@ public final class ClassifierExplainer {
     }
   }
 
-  /// The magnitude of the logit's gradient at each pixel, the largest over the channels (Simonyan,
-  /// Vedaldi and Zisserman 2013).
-  ///
-  /// - Parameters:
-  ///   - image: Any size; fitted to the model.
-  ///   - index: The class.
-  /// - Returns: One channel of the model's size, values of at least 0.
-  /// - Throws: `StudioError` when there is no such class.
+  /// The magnitude of the logit's gradient at each pixel of the model's size, the largest over the
+  /// channels (Simonyan, Vedaldi and Zisserman 2013); throws `StudioError` when there is no such
+  /// class.
   public func saliency(_ image: ByteImage, class index: Int) throws -> FloatImage {
     try check(index)
     let (picture, tensor) = fitted(image)
@@ -167,14 +136,8 @@ public final class ClassifierExplainer {
   }
 
   /// Grad-CAM: the maps of a layer, weighted by the mean gradient of the logit, the positive part
-  /// (Selvaraju and others 2017).
-  ///
-  /// - Parameters:
-  ///   - image: Any size; fitted to the model.
-  ///   - index: The class.
-  ///   - layer: A layer of `mapLayers`; nil takes `lastMapLayer`.
-  /// - Returns: One channel of the model's size (bilinear), values of at least 0.
-  /// - Throws: `StudioError` when there is no such class or layer.
+  /// (Selvaraju and others 2017), bilinear at the model's size; throws `StudioError` when there is
+  /// no such class or layer.
   public func gradCAM(
     _ image: ByteImage, class index: Int, layer: String? = nil
   ) throws -> FloatImage {
@@ -198,9 +161,8 @@ public final class ClassifierExplainer {
     return small.resized(width: picture.width, height: picture.height, filter: .bilinear)
   }
 
-  /// A program with the gradient of one logit to the picture, or to the maps of a layer.
-  ///
-  /// A probe of zeros is added to the maps; its gradient is theirs.
+  /// A program with the gradient of one logit to the picture, or to the maps of a layer, to which a
+  /// probe of zeros is added for it.
   private func gradientProgram(tap layer: String?) throws -> Program {
     let classes = classifier.classNames.count
     let network = model.graph.specialized(for: .infer)
@@ -241,13 +203,8 @@ public final class ClassifierExplainer {
 
   // MARK: - What the layers see
 
-  /// The maps of a layer for a picture.
-  ///
-  /// - Parameters:
-  ///   - image: Any size; fitted to the model.
-  ///   - layer: A layer of `mapLayers`.
-  /// - Returns: One picture a channel.
-  /// - Throws: `StudioError` when there is no such layer.
+  /// The maps of a layer of `mapLayers` for a picture, one a channel; throws `StudioError` when
+  /// there is no such layer.
   public func maps(_ image: ByteImage, layer: String) throws -> [FloatImage] {
     let layer = try known(layer)
     let (_, tensor) = fitted(image)
@@ -262,10 +219,9 @@ public final class ClassifierExplainer {
     }
   }
 
-  /// The kernels of the first convolution whose weights are learnt, as they multiply the picture.
-  ///
-  /// - Returns: One picture a filter, 1 or 3 channels as the picture has, else the mean over them.
-  /// - Throws: `StudioError` when the network has no convolution.
+  /// The kernels of the first convolution whose weights are learnt, as they multiply the picture:
+  /// one a filter, of 1 or 3 channels as the picture has, else the mean over them; throws
+  /// `StudioError` when there is none.
   public func firstKernels() throws -> [FloatImage] {
     guard
       let parameter = model.graph.parameters.first(where: {
@@ -292,8 +248,7 @@ public final class ClassifierExplainer {
   private func check(_ index: Int) throws {
     guard classifier.classNames.indices.contains(index) else {
       throw StudioError(
-        .usage,
-        "there is no class \(index); there are \(classifier.classNames.count)")
+        .usage, "there is no class \(index); there are \(classifier.classNames.count)")
     }
   }
 

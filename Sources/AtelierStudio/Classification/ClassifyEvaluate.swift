@@ -1,8 +1,6 @@
 // `classify evaluate`: accuracy, top-k, the table of classes, the confusion matrix.
 
 import AtelierDatasets
-import AtelierImages
-import AtelierInterchange
 import Foundation
 
 /// Which classifier is measured on what.
@@ -20,8 +18,7 @@ public struct ClassifyEvaluateRequest: JobRequest, Hashable {
       Self(),
       fields: [
         Field("data", \.data, "The test set", value: "dir", kind: .source).demanded,
-        Field(
-          "part", \.part, "The part of a set with parts: test or training", value: "part"),
+        Field("part", \.part, "The part of a set with parts: test or training", value: "part"),
         Field("top", \.top, "How many of the likeliest classes may be right", value: "k", .from(1)),
         Field("picture", \.picture, "Draw the confusion matrix", value: "file", kind: .output),
         .classifiers(\.model),
@@ -55,25 +52,15 @@ public enum ClassifyEvaluate: Job {
     let images = try LabeledImages.read(
       URL(fileURLWithPath: request.data), part: request.part, form: classifier.form)
     let found = try ClassificationEvaluation.run(classifier, on: images, top: request.top)
-    var report = Report(value: found)
-    if let picture = request.picture {
-      let title = "\(images.name): accuracy \(NumberText.fixed(100 * found.accuracy, 2)) %"
-      try PictureJob.write(
-        ConfusionPicture.draw(found, title: title), to: picture, place: place)
-      report.files = [picture]
-    }
-    report.say(found.classTable)
-    report.say("")
-    report.say(found.confusionTable)
-    report.say("")
-    report.say(
-      "accuracy \(NumberText.fixed(100 * found.accuracy, 2)) %, top \(found.top) "
-        + "\(NumberText.fixed(100 * found.topAccuracy, 2)) %, loss "
-        + "\(NumberText.fixed(found.loss, 4)), \(NumberText.fixed(found.imagesPerSecond, 0)) "
-        + "images/s")
-    report.say("protocol: \(found.protocol)")
-    if let picture = request.picture { report.say("picture: \(picture)") }
-    return report
+    func percent(_ share: Double) -> String { NumberText.fixed(100 * share, 2) + " %" }
+    return try Report(
+      found, [found.classTable, found.confusionTable],
+      "accuracy \(percent(found.accuracy)), top \(found.top) \(percent(found.topAccuracy)), loss "
+        + "\(NumberText.fixed(found.loss, 4)), \(NumberText.fixed(found.imagesPerSecond, 0)) images/s",
+      protocol: found.protocol,
+      matrix: ConfusionPicture.draw(
+        found, title: "\(images.name): accuracy \(percent(found.accuracy))"),
+      to: request.picture, in: place)
   }
 }
 
@@ -93,16 +80,9 @@ extension ClassificationReport {
   var confusionTable: Table {
     guard classes.count <= 20 else {
       var table = Table(["class", "taken for", "pictures"], leftColumns: 2)
-      for pair in confusedPairs(20) {
-        table.append([pair.class, pair.takenFor, "\(pair.count)"])
-      }
+      for pair in confusedPairs(20) { table.append([pair.class, pair.takenFor, "\(pair.count)"]) }
       return table
     }
-    // Columns carry the numbers of the classes, which keeps them narrow.
-    var table = Table(["class \\ taken for"] + classes.indices.map { "(\($0))" })
-    for (index, row) in confusion.enumerated() {
-      table.append(["(\(index)) \(classes[index].name)"] + row.map(String.init))
-    }
-    return table
+    return Table("class \\ taken for", classes.map(\.name), confusion) { $0.map(String.init) }
   }
 }

@@ -138,8 +138,8 @@ public enum ClassifyExplain: Job {
       }
     }
     place.note(
-      "\(file)  \(prediction.name) \(NumberText.fixed(100 * Double(prediction.probability), 1)) %"
-        + "  \(drawing)" + (request.maps ? " and \(drawn.count) layers' maps" : ""))
+      "\(file)  \(prediction.text)  \(drawing)"
+        + (request.maps ? " and \(drawn.count) layers' maps" : ""))
     return Explained(file: file, explained: prediction, sheet: drawing, maps: drawn)
   }
 
@@ -150,14 +150,11 @@ public enum ClassifyExplain: Job {
     let drawing = (request.output as NSString).appendingPathComponent("wolf-or-husky.png")
     try PictureJob.write(sheet, to: drawing, place: place)
     var report = Report(value: reports)
-    var table = Table([
-      "trained on", "alike %", "by lot %", "occlusion", "saliency", "Grad-CAM",
-    ])
+    var table = Table(["trained on", "alike %", "by lot %", "occlusion", "saliency", "Grad-CAM"])
     for report in reports {
       table.append(
         [
-          report.isBiased ? "biased" : "unbiased",
-          NumberText.fixed(100 * report.ownAccuracy, 1),
+          report.isBiased ? "biased" : "unbiased", NumberText.fixed(100 * report.ownAccuracy, 1),
           NumberText.fixed(100 * report.fairAccuracy, 1),
         ]
           + ["occlusion", "saliency", "grad-cam"].map {
@@ -172,17 +169,6 @@ public enum ClassifyExplain: Job {
     report.say("sheet: \(drawing)")
     report.files = [drawing]
     return report
-  }
-
-  /// The index of a class by its name.
-  private static func index(of name: String, in classifier: Classifier) throws -> Int {
-    guard let index = classifier.classNames.firstIndex(of: name) else {
-      throw StudioError(
-        .usage,
-        "there is no class '\(name)'; there are "
-          + classifier.classNames.prefix(20).joined(separator: ", "))
-    }
-    return index
   }
 }
 

@@ -83,10 +83,8 @@ public enum ClassifyRun: Job {
       let result = Classified(
         file: file.url.relativePath,
         classes: try classifier.classify(try ImageFile.read(file.url), top: request.top))
-      let classes = result.classes.map {
-        "\($0.name) \(NumberText.fixed(100 * Double($0.probability), 1)) %"
-      }
-      place.result("\(result.file)  \(classes.joined(separator: ", "))")
+      let classes = result.classes.map(\.text).joined(separator: ", ")
+      place.result("\(result.file)  \(classes)")
       return result
     }
     var report = Report(value: Value(files: results, failures: failures))

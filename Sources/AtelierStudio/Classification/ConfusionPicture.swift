@@ -2,26 +2,48 @@
 
 import AtelierImages
 
+extension Report {
+  /// Tells the tables of an evaluation, a line and the protocol, and draws the confusion matrix
+  /// where a file is named.
+  init(
+    _ value: some Encodable & Sendable, _ tables: [Table], _ line: String, protocol text: String,
+    matrix: @autoclosure () -> ByteImage, to picture: String?, in place: JobPlace
+  ) throws {
+    self.init(value: value)
+    if let picture {
+      try PictureJob.write(matrix(), to: picture, place: place)
+      files = [picture]
+    }
+    for table in tables {
+      say(table)
+      say("")
+    }
+    say(line)
+    say("protocol: \(text)")
+    if let picture { say("picture: \(picture)") }
+  }
+}
+
+extension Table {
+  /// A confusion matrix, whose columns carry the numbers of the classes, which keeps them narrow.
+  init(_ title: String, _ names: [String], _ confusion: [[Int]], cells: ([Int]) -> [String]) {
+    self.init([title] + names.indices.map { "(\($0))" })
+    for (index, row) in confusion.enumerated() {
+      append(["(\(index)) \(names[index])"] + cells(row))
+    }
+  }
+}
+
 /// Draws confusion matrices.
 public enum ConfusionPicture {
-  /// Draws a report's matrix; each row's colours are shares of that class.
-  ///
-  /// - Parameters:
-  ///   - report: The figures.
-  ///   - title: The line above.
-  /// - Returns: Three channels.
+  /// Draws a report's matrix, RGB; each row's colours are shares of that class.
   public static func draw(_ report: ClassificationReport, title: String) -> ByteImage {
     draw(names: report.classes.map(\.name), report.confusion, title: title) { count, _ in
       "\(count)"
     }
   }
 
-  /// Draws a report's matrix; colours and texts are shares of each class's pixels.
-  ///
-  /// - Parameters:
-  ///   - report: The figures.
-  ///   - title: The line above.
-  /// - Returns: Three channels.
+  /// Draws a report's matrix, RGB; colours and texts are shares of each class's pixels.
   public static func draw(_ report: SegmentationReport, title: String) -> ByteImage {
     draw(names: report.classes.map(\.name), report.confusion, title: title) { count, sum in
       let percent = 100 * Double(count) / Double(sum)
@@ -29,14 +51,8 @@ public enum ConfusionPicture {
     }
   }
 
-  /// Draws a matrix.
-  ///
-  /// - Parameters:
-  ///   - names: The classes.
-  ///   - confusion: Counts by class (rows) and by what they were taken for.
-  ///   - title: The line above.
-  ///   - text: What stands in a cell, by its count and its row's sum.
-  /// - Returns: Three channels.
+  /// Draws counts by class (rows) and by what they were taken for; `text` says what stands in a
+  /// cell, by its count and its row's sum.
   private static func draw(
     names: [String], _ confusion: [[Int]], title: String, text: (Int, Int) -> String
   ) -> ByteImage {
@@ -66,9 +82,8 @@ public enum ConfusionPicture {
         let words = text(count, sum)
         let fit = min(1.6, Double(cell - 8) / max(Canvas.textSize(words, scale: 1).width, 1))
         canvas.text(
-          words, x: Double(x) + Double(cell - 1) / 2,
-          y: Double(y) + Double(cell) / 2 - 3.5 * fit, scale: fit,
-          share > 0.6 ? .ink : .white, anchor: .center)
+          words, x: Double(x) + Double(cell - 1) / 2, y: Double(y) + Double(cell) / 2 - 3.5 * fit,
+          scale: fit, share > 0.6 ? .ink : .white, anchor: .center)
       }
       guard hasText else { continue }
       let middle = head + row * cell + cell / 2

@@ -1,17 +1,12 @@
 // Explanations as pictures: heat over the picture, kernels and maps as tables.
 
-import AtelierEngine
 import AtelierImages
 import AtelierInterchange
 
 /// Draws what a `ClassifierExplainer` found.
 public enum ExplanationPictures {
-  /// Heat over a gray version of the picture, both half strong.
-  ///
-  /// - Parameters:
-  ///   - heat: One channel; values of at most 0 are cold, the largest is hottest.
-  ///   - picture: A picture of the same size.
-  /// - Returns: Three channels of the same size.
+  /// Heat of one channel over a gray version of a picture of its size, both half strong, RGB;
+  /// values of at most 0 are cold, the largest is hottest.
   public static func overlay(_ heat: FloatImage, on picture: ByteImage) -> ByteImage {
     let peak = max(heat.samples.max() ?? 0, .leastNormalMagnitude)
     let colors = ColorMap.magma.apply(to: heat, range: 0...peak)
@@ -24,15 +19,8 @@ public enum ExplanationPictures {
     }
   }
 
-  /// The sheet of one picture: the picture, occlusion, saliency and Grad-CAM for one class.
-  ///
-  /// - Parameters:
-  ///   - explainer: The model.
-  ///   - image: Any size.
-  ///   - index: The class; nil takes the likeliest.
-  ///   - layer: The layer of Grad-CAM; nil takes the last with maps.
-  /// - Returns: The sheet and the class that it explains.
-  /// - Throws: `StudioError` when there is no such class or layer.
+  /// The sheet of one picture: the picture, occlusion, saliency and Grad-CAM for a class, else the
+  /// likeliest, which comes back; throws `StudioError` when there is no such class or layer.
   public static func sheet(
     _ explainer: ClassifierExplainer, _ image: ByteImage, class index: Int? = nil,
     layer: String? = nil
@@ -71,11 +59,8 @@ public enum ExplanationPictures {
     max(1, 160 / max(explainer.classifier.size.width, explainer.classifier.size.height))
   }
 
-  /// The first kernels, zero in the middle of the colours.
-  ///
-  /// - Parameter explainer: The model.
-  /// - Returns: A table of all filters.
-  /// - Throws: `StudioError` when the network has no convolution.
+  /// A table of the first kernels, zero in the middle of the colours; throws `StudioError` when the
+  /// network has no convolution.
   public static func kernels(_ explainer: ClassifierExplainer) throws -> ByteImage {
     let kernels = try explainer.firstKernels()
     let peak = kernels.flatMap(\.samples).reduce(Float.leastNormalMagnitude) { max($0, abs($1)) }
@@ -89,14 +74,8 @@ public enum ExplanationPictures {
     return table(pictures, title: "kernels of the first convolution", side: 64)
   }
 
-  /// The maps of a layer for a picture, each from its least (dark) to its largest value.
-  ///
-  /// - Parameters:
-  ///   - explainer: The model.
-  ///   - image: Any size.
-  ///   - layer: A layer with maps.
-  /// - Returns: A table of all maps.
-  /// - Throws: `StudioError` when there is no such layer.
+  /// A table of a layer's maps for a picture, each from its least (dark) to its largest value;
+  /// throws `StudioError` when there is no such layer.
   public static func maps(
     _ explainer: ClassifierExplainer, _ image: ByteImage, layer: String
   ) throws -> ByteImage {

@@ -1,6 +1,11 @@
-// `denoise compare`: the autoencoder once per unpooling, one protocol, a table, a picture.
+// `denoise compare`: the experiment that the SegNet paper describes without numbers: the autoencoder
+// once per unpooling, one protocol, a table, a picture.
 
+import AtelierDatasets
+import AtelierEngine
+import AtelierImages
 import AtelierInterchange
+import AtelierKernels
 import AtelierTraining
 import AtelierZoo
 import Foundation
@@ -17,8 +22,7 @@ public struct DenoiseCompareRequest: JobRequest, Hashable {
     Form(
       Self(),
       fields: [
-        .unpoolings(
-          \.unpoolings, "all, or names with commas: max, nearest, nails, transposed"),
+        .unpoolings(\.unpoolings, "all, or names with commas: max, nearest, nails, transposed"),
         Field(
           "output", \.output, "The folder of unpooling.png and unpooling.json", value: "folder",
           kind: .output
@@ -28,9 +32,7 @@ public struct DenoiseCompareRequest: JobRequest, Hashable {
       "TRAINING OPTIONS", DenoisingTrainingRequest.trainingFields.map { $0.within(\.training) })
   }
 
-  public static func check(_ words: FieldWords) throws {
-    try DenoisingTrainingRequest.check(words)
-  }
+  public static func check(_ words: FieldWords) throws { try DenoisingTrainingRequest.check(words) }
 
   public mutating func complete(with words: FieldWords) throws {
     // Here the word names those to compare.
@@ -57,32 +59,91 @@ public enum DenoiseCompare: Job {
   public static let takesPrecision = false
 
   public static func run(_ request: DenoiseCompareRequest, in place: JobPlace) throws -> Report {
-    let (found, grid) = try UnpoolingComparison.run(
-      request.training, unpoolings: request.unpoolings, kernels: place.kernels
+    try UnpoolingAblation.report(
+      UnpoolingComparison.run(
+        request.training, unpoolings: request.unpoolings, kernels: place.kernels,
+        listener: place.listener(of:)), in: request.output, place)
+  }
+}
+
+/// Trains the course's autoencoder once per unpooling, at equal parameters, data, noise and steps.
+public enum UnpoolingComparison {
+  /// One unpooling's result.
+  public struct Row: AblationRow {
+    public var unpooling: Unpooling
+    /// Parameters of the network; the same in every row.
+    public var parameters: Int
+    /// The mean PSNR of the validation pictures in dB.
+    public var psnr: Double
+    /// The mean SSIM of the validation pictures.
+    public var ssim: Double
+    public var loss: Double
+    public var seconds: Double
+
+    public static let titles = ["unpooling", "parameters", "PSNR dB", "SSIM", "loss", "seconds"]
+    public var cells: [String] {
+      [unpooling.rawValue, "\(parameters)"]
+        + [(psnr, 2), (ssim, 4), (loss, 5), (seconds, 1)].map { NumberText.fixed($0, $1) }
+    }
+  }
+
+  public typealias Report = AblationReport<Row>
+
+  /// Runs the experiment: the table, and a grid of clean and noisy pictures, then a column per
+  /// unpooling, which replaces that of the request's autoencoder; throws `StudioError` when the
+  /// network is another, and what training throws.
+  public static func run(
+    _ request: DenoisingTrainingRequest, unpoolings: [Unpooling] = Unpooling.allCases,
+    kernels: Kernels = Kernels(), listener: (Unpooling) -> (any TrainingListener)? = { _ in nil }
+  ) throws -> (report: Report, grid: ByteImage) {
+    guard case .autoencoder(let network) = request.network else {
+      throw StudioError(
+        .usage, "unpoolings are compared in the autoencoder, not in \(request.network.name)")
+    }
+    var given: [[PictureGrid.Cell]] = []
+    var pictures: ImageFolder?
+    let (rows, columns) = try UnpoolingAblation.run(
+      unpoolings, kernels: kernels, listener: listener
     ) { unpooling in
-      place.remark("unpooling \(unpooling.rawValue):")
-      return place.listener
+      var own = request
+      var changed = network
+      changed.unpooling = unpooling
+      own.network = .autoencoder(changed)
+      let task = try DenoisingTask(own, kernels: kernels, pictures: pictures)
+      pictures = task.pictures
+      return task
+    } measure: { task, course in
+      func shown(_ picture: ByteImage, _ psnr: Double) -> PictureGrid.Cell {
+        PictureGrid.Cell(picture, caption: DenoisingTask.caption(psnr))
+      }
+      let results = try zip(task.validation, task.denoisedValidation()).map { clean, found in
+        (found: found, psnr: try Metrics.psnr(clean, found.clean), clean: clean)
+      }
+      if given.isEmpty {
+        given = [
+          task.validation.map { PictureGrid.Cell($0) },
+          try results.map { shown($0.found.noisy, try Metrics.psnr($0.clean, $0.found.noisy)) },
+        ]
+      }
+      let count = Double(max(results.count, 1))
+      let row = Row(
+        unpooling: course.unpooling, parameters: task.graph.parameterCount,
+        psnr: results.reduce(0) { $0 + $1.psnr } / count,
+        ssim: try results.reduce(0) { $0 + (try Metrics.ssim($1.clean, $1.found.clean)) } / count,
+        loss: course.loss, seconds: course.seconds)
+      return (row, results.map { shown($0.found.clean, $0.psnr) })
     }
-    let picture = (request.output as NSString).appendingPathComponent("unpooling.png")
-    let values = (request.output as NSString).appendingPathComponent("unpooling.json")
-    try PictureJob.write(grid, to: picture, place: place)
-    try PictureJob.writing(values) {
-      try AtomicFile.write(JSONText.data(found) + [0x0A], to: URL(fileURLWithPath: values))
-    }
-    place.send(.saved(values))
-    var report = Report(value: found)
-    report.files = [picture, values]
-    var table = Table(["unpooling", "parameters", "PSNR dB", "SSIM", "loss", "seconds"])
-    for row in found.rows {
-      table.append([
-        row.unpooling.rawValue, "\(row.parameters)", NumberText.fixed(row.psnr, 2),
-        NumberText.fixed(row.ssim, 4), NumberText.fixed(row.loss, 5),
-        NumberText.fixed(row.seconds, 1),
-      ])
-    }
-    report.say(table)
-    report.say("protocol: \(found.protocol)")
-    report.say("pictures: \(picture)")
-    return report
+    let grid = UnpoolingAblation.grid(
+      title: "Unpooling in the course's autoencoder", ["clean", "noisy"], unpoolings,
+      (given + columns).map { Array($0.prefix(4)) })
+    return (Report(protocol: text(request), rows: rows), grid)
+  }
+
+  private static func text(_ request: DenoisingTrainingRequest) -> String {
+    "autoencoder without skips, equal parameters, \(request.recipe.limit) of \(request.batch) "
+      + "patches of \(request.patch)x\(request.patch), noise "
+      + request.noises.map(\.description).joined(separator: ", ")
+      + ", loss \(request.loss), seed \(request.seed); validation: center crops of at most 192x192, "
+      + "Gaussian sigma \(request.validationSigma) seed 0 not clipped, result rounded to 8 bits"
   }
 }

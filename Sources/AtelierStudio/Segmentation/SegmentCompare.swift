@@ -1,8 +1,11 @@
 // `segment compare`: SegNet once per unpooling, one protocol, a table, a picture.
 
+import AtelierDatasets
+import AtelierImages
 import AtelierInterchange
 import AtelierKernels
 import AtelierScenery
+import AtelierTraining
 import AtelierZoo
 import Foundation
 
@@ -67,35 +70,107 @@ public enum SegmentCompare: Job {
   public static let takesPrecision = false
 
   public static func run(_ request: SegmentCompareRequest, in place: JobPlace) throws -> Report {
-    let (found, grid) = try SegmentationComparison.run(
-      request.training, unpoolings: request.unpool, kernels: place.kernels
-    ) { unpooling in
-      place.remark("unpooling \(unpooling.rawValue):")
-      return place.listener
+    try UnpoolingAblation.report(
+      SegmentationComparison.run(
+        request.training, unpoolings: request.unpool, kernels: place.kernels,
+        listener: place.listener(of:)), in: request.output, place)
+  }
+}
+
+/// Trains SegNet once per unpooling, at equal weights, data, crops and steps.
+public enum SegmentationComparison {
+  /// One unpooling's result.
+  public struct Row: AblationRow {
+    public var unpooling: Unpooling
+    /// Weights of the network, running statistics apart; the same in every row.
+    public var parameters: Int
+    public var globalAccuracy: Double
+    public var classAccuracy: Double
+    public var meanIoU: Double
+    public var loss: Double
+    public var seconds: Double
+
+    enum CodingKeys: String, CodingKey {
+      case unpooling, parameters, loss, seconds
+      case globalAccuracy = "global_accuracy"
+      case classAccuracy = "class_accuracy"
+      case meanIoU = "miou"
     }
-    let picture = (request.output as NSString).appendingPathComponent("unpooling.png")
-    let file = (request.output as NSString).appendingPathComponent("unpooling.json")
-    try PictureJob.write(grid, to: picture, place: place)
-    try PictureJob.writing(file) {
-      let text = try JSONText.pretty(found) + "\n"
-      try AtomicFile.write(Data(text.utf8), to: URL(fileURLWithPath: file))
-    }
-    place.send(.saved(file))
-    var report = Report(value: found)
-    var table = Table([
+
+    public static let titles = [
       "unpooling", "parameters", "global %", "class %", "mIoU %", "loss", "seconds",
-    ])
-    for row in found.rows {
-      table.append(
-        [row.unpooling.rawValue, "\(row.parameters)"]
-          + [row.globalAccuracy, row.classAccuracy, row.meanIoU].map {
-            NumberText.fixed(100 * $0, 2)
-          } + [NumberText.fixed(row.loss, 4), NumberText.fixed(row.seconds, 1)])
+    ]
+    public var cells: [String] {
+      [unpooling.rawValue, "\(parameters)"]
+        + [globalAccuracy, classAccuracy, meanIoU].map { NumberText.fixed(100 * $0, 2) }
+        + [NumberText.fixed(loss, 4), NumberText.fixed(seconds, 1)]
     }
-    report.say(table)
-    report.say("protocol: \(found.protocol)")
-    report.say("pictures: \(picture)")
-    report.files = [picture, file]
-    return report
+  }
+
+  /// Runs the experiment: the table over the test part (the validation part where there is none),
+  /// and a grid of pictures and truth, then a column per unpooling; throws `StudioError` when the
+  /// network has no unpooling, and what training throws.
+  public static func run(
+    _ request: SegmentationTrainingRequest, unpoolings: [Unpooling] = Unpooling.allCases,
+    kernels: Kernels = Kernels(), listener: (Unpooling) -> (any TrainingListener)? = { _ in nil }
+  ) throws -> (report: AblationReport<Row>, grid: ByteImage) {
+    guard request.network.hasUnpooling else {
+      throw StudioError(
+        .usage,
+        "unpoolings are compared in segnet-basic or segnet, not in " + request.network.rawValue)
+    }
+    let sets = try SegmentationTask.sets(request)
+    let measured = try testPart(request, sets.training.palette) ?? sets.validation
+    let shown = (0..<min(3, measured.count)).map { measured.items[$0 * measured.count / 3] }
+    var text = ""
+    let (rows, columns) = try UnpoolingAblation.run(
+      unpoolings, kernels: kernels, listener: listener
+    ) { unpooling in
+      var own = request
+      own.unpooling = unpooling
+      return try SegmentationTask(own, kernels: kernels, sets: sets)
+    } measure: { task, course in
+      let report = try SegmentationEvaluation.run(task.segmenter, on: measured)
+      text = report.protocol
+      let row = Row(
+        unpooling: course.unpooling, parameters: task.weightCount,
+        globalAccuracy: report.globalAccuracy, classAccuracy: report.classAccuracy,
+        meanIoU: report.meanIoU, loss: course.loss, seconds: course.seconds)
+      let found = try shown.map { try task.segmenter.segment($0.image).labels }
+      return (row, found.map { PictureGrid.Cell($0.colored(measured.palette)) })
+    }
+    let given = [
+      shown.map { PictureGrid.Cell($0.image) },
+      shown.map { PictureGrid.Cell($0.labels.colored(measured.palette)) },
+    ]
+    let grid = UnpoolingAblation.grid(
+      title: "Unpooling in \(request.network.rawValue)", ["picture", "truth"], unpoolings,
+      given + columns)
+    return (AblationReport(protocol: training(request) + text, rows: rows), grid)
+  }
+
+  private static func testPart(
+    _ request: SegmentationTrainingRequest, _ palette: ClassPalette
+  ) throws -> SegmentedImages? {
+    guard request.data != ShapesScenes.word else {
+      return try SegmentedImages(
+        ShapesScenes(seed: ShapesScenes.testSeed, size: request.crop), count: 200,
+        channels: request.channels)
+    }
+    let url = URL(fileURLWithPath: request.data)
+    let folder = try SegmentationFolder.find(in: url, part: .test)
+    guard let folder, folder != (try SegmentationFolder.find(in: url, part: .training)) else {
+      return nil
+    }
+    return try SegmentedImages.read(url, part: .test, palette: palette, channels: request.channels)?
+      .ordered(as: palette.names)
+  }
+
+  private static func training(_ request: SegmentationTrainingRequest) -> String {
+    let width = request.width ?? request.network.standardWidth
+    return "\(request.network.rawValue) of width \(width), equal weights, "
+      + "\(request.recipe.limit) of \(request.batch) crops of \(request.crop), loss "
+      + request.loss.map(\.description).joined(separator: " + ")
+      + ", class weights \(request.weighting.rawValue), seed \(request.seed), last weights; on "
   }
 }

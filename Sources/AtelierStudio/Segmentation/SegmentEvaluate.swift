@@ -2,7 +2,6 @@
 // pixels; average precision of objects.
 
 import AtelierDatasets
-import AtelierImages
 import AtelierInterchange
 import AtelierScenery
 import AtelierVision
@@ -39,8 +38,7 @@ public struct SegmentEvaluateRequest: JobRequest, Hashable {
           value: "name"),
         Field(
           "data", \.data, "The set: pictures and masks, or \"shapes\"", value: "dir", kind: .source
-        )
-        .besides(ShapesScenes.word).demanded,
+        ).besides(ShapesScenes.word).demanded,
         Field("count", \.count, "How many scenes of \"shapes\"", value: "n", .from(1, to: 100_000)),
         Field("seed", \.seed, "The seed of the scenes of \"shapes\"", value: "seed")
           .byDefault("one that nothing is trained on"),
@@ -48,10 +46,9 @@ public struct SegmentEvaluateRequest: JobRequest, Hashable {
           "detections", \.detections, "The most objects of a class that count in a picture",
           value: "n", .from(1, to: 100_000)),
         Field(
-          "score", \.score,
-          "The least score of an object that counts; 0.5 for the contest's score", value: "share"),
-        Field(
-          "part", \.part, "The part of a set with parts: test, val or train", value: "part"),
+          "score", \.score, "The least score of an object that counts; 0.5 for the contest's score",
+          value: "share"),
+        Field("part", \.part, "The part of a set with parts: test, val or train", value: "part"),
         Field("picture", \.picture, "Draw the confusion matrix", value: "file", kind: .output),
         .mirrored(\.flip),
       ])
@@ -145,9 +142,7 @@ public enum SegmentEvaluate: Job {
         ?? SegmentedImages.read(
           URL(fileURLWithPath: request.data), part: part, palette: segmenter.palette,
           channels: segmenter.channels)
-    else {
-      throw StudioError(.data, "\(request.data): the set has no \(part.rawValue) part")
-    }
+    else { throw StudioError(.data, "\(request.data): the set has no \(part.rawValue) part") }
     var options = Segmenter.Options()
     options.isFlipAveraged = request.flip
     let progress = ProgressCounter("pictures", place)
@@ -155,24 +150,13 @@ public enum SegmentEvaluate: Job {
       progress.show($0, set.count)
     }
     func percent(_ share: Double) -> String { NumberText.fixed(100 * share, 2) + " %" }
-    var report = Report(value: found)
-    if let picture = request.picture {
-      let title = "\(set.name): mIoU \(percent(found.meanIoU))"
-      try PictureJob.write(
-        ConfusionPicture.draw(found, title: title), to: picture, place: place)
-      report.files = [picture]
-    }
-    report.say(found.classTable)
-    report.say("")
-    report.say(found.confusionTable)
-    report.say("")
-    report.say(
+    return try Report(
+      found, [found.classTable, found.confusionTable],
       "global accuracy \(percent(found.globalAccuracy)), class accuracy "
         + "\(percent(found.classAccuracy)), mIoU \(percent(found.meanIoU)), "
-        + "\(NumberText.fixed(found.picturesPerSecond, 1)) pictures/s")
-    report.say("protocol: \(found.protocol)")
-    if let picture = request.picture { report.say("picture: \(picture)") }
-    return report
+        + "\(NumberText.fixed(found.picturesPerSecond, 1)) pictures/s", protocol: found.protocol,
+      matrix: ConfusionPicture.draw(found, title: "\(set.name): mIoU \(percent(found.meanIoU))"),
+      to: request.picture, in: place)
   }
 }
 
@@ -190,14 +174,9 @@ extension SegmentationReport {
 
   /// The matrix in hundredths of each class's pixels.
   var confusionTable: Table {
-    // Columns carry the numbers of the classes, which keeps them narrow.
-    var table = Table(["% of class \\ taken for"] + classes.indices.map { "(\($0))" })
-    for (index, row) in confusion.enumerated() {
+    Table("% of class \\ taken for", classes.map(\.name), confusion) { row in
       let sum = Double(max(row.reduce(0, +), 1))
-      table.append(
-        ["(\(index)) \(classes[index].name)"]
-          + row.map { NumberText.fixed(100 * Double($0) / sum, 1) })
+      return row.map { NumberText.fixed(100 * Double($0) / sum, 1) }
     }
-    return table
   }
 }

@@ -2,7 +2,6 @@
 
 import AtelierDatasets
 import AtelierImages
-import AtelierInterchange
 import AtelierMedia
 import Foundation
 
@@ -42,8 +41,8 @@ public struct SegmentRunRequest: JobRequest, Hashable {
           "The least score of an object (default: 0.5) or probability of a pixel's class "
             + "(default: 0)", value: "share", .share),
         Field(
-          "opacity", \.opacity, "How strong the colours of an overlay are, 0 to 1",
-          value: "share", .share),
+          "opacity", \.opacity, "How strong the colours of an overlay are, 0 to 1", value: "share",
+          .share),
         .mirrored(\.flip),
         Field(
           "tile", \.tile, "The side of the tiles; less needs less memory", value: "pixels",
@@ -65,8 +64,7 @@ public struct SegmentRunRequest: JobRequest, Hashable {
 extension Field {
   /// Whether a segmentation looks at the mirrored picture, too.
   static func mirrored(_ path: FieldPath<Request, Bool>) -> Self {
-    Self(
-      flag: "flip", path, "Look at the mirrored picture, too, and average: twice the time")
+    Self(flag: "flip", path, "Look at the mirrored picture, too, and average: twice the time")
   }
 }
 

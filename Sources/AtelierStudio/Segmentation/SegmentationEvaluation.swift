@@ -9,7 +9,6 @@ import Foundation
 public struct SegmentationReport: Sendable, Hashable, Codable {
   /// One class's figures.
   public struct Row: Sendable, Hashable, Codable {
-    /// The class.
     public var name: String
     /// Pixels of the class.
     public var pixels: Int
@@ -24,7 +23,6 @@ public struct SegmentationReport: Sendable, Hashable, Codable {
 
   /// How the figures came about.
   public var `protocol`: String
-  /// The number of pictures.
   public var pictures: Int
   /// Pixels that count.
   public var pixels: Int
@@ -52,15 +50,9 @@ public struct SegmentationReport: Sendable, Hashable, Codable {
 
 /// Measures semantic models.
 public enum SegmentationEvaluation {
-  /// Measures a model on a set.
-  ///
-  /// - Parameters:
-  ///   - segmenter: The model at work.
-  ///   - set: Pictures and labels.
-  ///   - options: Mirroring and tiles; the threshold must be 0, so that every pixel has a class.
-  ///   - progress: Called with the number of pictures that are done.
-  /// - Returns: The figures with their protocol.
-  /// - Throws: `DatasetError` when a class of the set is none of the model's.
+  /// Measures a model on a set, with the number of pictures that are done as progress; every pixel
+  /// gets a class, whatever threshold the options have; throws `DatasetError` when a class of the
+  /// set is none of the model's.
   public static func run(
     _ segmenter: Segmenter, on set: SegmentedImages, options: Segmenter.Options = .init(),
     progress: (Int) -> Void = { _ in }
@@ -116,13 +108,8 @@ struct SegmentationTally {
 
   /// The figures of what was counted.
   func report(_ names: [String]) -> SegmentationReport {
-    func share(_ part: Int, _ whole: Int) -> Double {
-      whole > 0 ? Double(part) / Double(whole) : 0
-    }
     let rows = names.indices.map { index in
-      let correct = confusion[index][index]
-      let own = confusion[index].reduce(0, +)
-      let taken = confusion.reduce(0) { $0 + $1[index] }
+      let (correct, own, taken) = confusion.counts(of: index)
       return SegmentationReport.Row(
         name: names[index], pixels: own, accuracy: share(correct, own),
         precision: share(correct, taken), iou: share(correct, own + taken - correct))

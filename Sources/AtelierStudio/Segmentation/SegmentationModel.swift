@@ -6,9 +6,7 @@ import AtelierInterchange
 import AtelierKernels
 import Foundation
 
-/// A model that segments pictures, whatever its kind.
-///
-/// Used by one thread at a time.
+/// A model that segments pictures, whatever its kind; used by one thread at a time.
 public enum SegmentationModel {
   /// A class for every pixel.
   case semantic(Segmenter)
@@ -25,22 +23,16 @@ public enum SegmentationModel {
     /// The names of the classes to keep; nil for all.
     public var classes: [String]?
 
-    /// The usual options.
     public init() {}
   }
 
-  /// Reads a model file.
-  ///
-  /// - Parameters:
-  ///   - url: The file.
-  ///   - kernels: Instruction set and threads.
-  /// - Throws: `SafetensorsError` when it cannot be read, `StudioError` when it is a model of something else.
+  /// Reads a model file; throws `SafetensorsError` when it cannot be read, `StudioError` when it is
+  /// a model of something else.
   public init(contentsOf url: URL, kernels: Kernels = Kernels()) throws {
     let model = try ModelFile.read(from: url)
     if model.information.task == MaskRCNNModel.task {
       self = .objects(
-        try MaskRCNNSegmenter(
-          MaskRCNNModel(model, name: url.relativePath), kernels: kernels))
+        try MaskRCNNSegmenter(MaskRCNNModel(model, name: url.relativePath), kernels: kernels))
     } else {
       self = .semantic(try Segmenter(model, kernels: kernels))
     }
@@ -54,18 +46,13 @@ public enum SegmentationModel {
     }
   }
 
-  /// What is found in a picture.
-  ///
-  /// - Parameters:
-  ///   - picture: Any size and any channels.
-  ///   - options: What is kept.
-  /// - Returns: Labels, confidence and objects of the picture's size.
-  /// - Throws: `StudioError` of kind `usage` for a class that the model does not know; `ShapeError`
-  ///   when there is no memory for the picture.
+  /// Labels, confidence and objects of a picture of any size and channels; throws `StudioError` of
+  /// kind `usage` for a class that the model does not know, `ShapeError` when there is no memory
+  /// for the picture.
   public func outcome(
     of picture: ByteImage, _ options: Options = Options()
   ) throws -> SegmentationOutcome {
-    let kept = try keptLabels(options.classes)
+    let kept = try options.classes.map { Set(try $0.map(palette.names.index(ofClass:))) }
     switch self {
     case .semantic(let segmenter):
       var semantic = options.semantic
@@ -83,31 +70,11 @@ public enum SegmentationModel {
       return try SegmentationOutcome(objects: objects, size: picture.size)
     }
   }
-
-  /// The labels of classes by their names; nil for all.
-  private func keptLabels(_ names: [String]?) throws -> Set<Int>? {
-    guard let names else { return nil }
-    return Set(
-      try names.map { name in
-        guard let label = palette.names.firstIndex(of: name) else {
-          throw StudioError(
-            .usage,
-            "there is no class '\(name)'; there are "
-              + palette.names.prefix(20).joined(separator: ", "))
-        }
-        return label
-      })
-  }
 }
 
 extension SegmentationOutcome {
-  /// Pixels and mean confidence of each label that has pixels, most pixels first.
-  ///
-  /// - Parameter palette: The labels' classes.
-  /// - Returns: The classes' names with their figures.
-  public func shares(
-    _ palette: ClassPalette
-  ) -> [(name: String, pixels: Int, confidence: Double)] {
+  /// Name, pixels and mean confidence of each label that has pixels, most pixels first.
+  public func shares(_ palette: ClassPalette) -> [(name: String, pixels: Int, confidence: Double)] {
     let found = SemanticSegmentation(labels: labels, confidence: confidence)
     return zip(palette.names, found.classShares(palette.count))
       .map { (name: $0, pixels: $1.pixels, confidence: $1.confidence) }

@@ -37,9 +37,7 @@ public enum SegmentationTraining: TrainingJob {
 
   public static func task(
     _ request: SegmentationTrainingRequest, isResuming: Bool, kernels: Kernels
-  ) throws -> SegmentationTask {
-    try SegmentationTask(request, kernels: kernels)
-  }
+  ) throws -> SegmentationTask { try SegmentationTask(request, kernels: kernels) }
 
   /// Mask R-CNN's name means the training for objects, and so does a run folder of one.
   public static func handOver(
@@ -85,14 +83,8 @@ public final class SegmentationTask: TrainingTask {
   private let validation: SegmentedImages
   private let model: RunningModel
 
-  /// Prepares a training.
-  ///
-  /// - Parameters:
-  ///   - request: What to train.
-  ///   - kernels: Instruction set and threads.
-  ///   - sets: The pictures when they are in memory already; else they are read.
-  /// - Throws: `StudioError`, `ShapeError` or `DatasetError`, one line each, before anything is
-  ///   written.
+  /// Prepares a training, on `sets` that are in memory already or on what the request names; throws
+  /// one line of `StudioError`, `ShapeError` or `DatasetError` before anything is written.
   init(
     _ request: SegmentationTrainingRequest, kernels: Kernels,
     sets: (training: SegmentedSource, validation: SegmentedImages)? = nil
@@ -142,8 +134,7 @@ public final class SegmentationTask: TrainingTask {
   ) throws -> (training: SegmentedSource, validation: SegmentedImages) {
     guard request.data != ShapesScenes.word else { return try scenes(request) }
     let url = URL(fileURLWithPath: request.data)
-    guard
-      let all = try SegmentedImages.read(url, part: .training, channels: request.channels)
+    guard let all = try SegmentedImages.read(url, part: .training, channels: request.channels)
     else { throw StudioError(.data, "\(request.data): the set has no training part") }
     if let path = request.validation {
       let other = URL(fileURLWithPath: path)
@@ -180,8 +171,7 @@ public final class SegmentationTask: TrainingTask {
       seed: ShapesScenes.validationSeed(of: request.seed), size: request.crop)
     return (
       .scenes(learnt, channels: request.channels),
-      try SegmentedImages(
-        held, count: request.holdOut ?? heldOutScenes, channels: request.channels)
+      try SegmentedImages(held, count: request.holdOut ?? heldOutScenes, channels: request.channels)
     )
   }
 
@@ -207,17 +197,14 @@ public final class SegmentationTask: TrainingTask {
   }
 
   public func model(step: Int, metrics: [String: Double]) throws -> Model {
-    var information = model.information
-    information.figures = metrics.filter { $0.key != "training_loss" }
-    information.training = [
-      "data": training.summary,
-      "validation": "\(validation.name), \(validation.count) pictures",
-      "steps": String(step), "batch": String(request.batch), "crop": "\(request.crop)",
-      "seed": String(request.seed),
-      "loss": request.loss.map(\.description).joined(separator: " + "),
-      "weights": request.weighting.rawValue,
-    ]
-    return try Model(graph: model.graph, store: model.store, information: information)
+    try model.card(
+      [
+        "data": training.summary, "validation": "\(validation.name), \(validation.count) pictures",
+        "steps": String(step), "batch": String(request.batch), "crop": "\(request.crop)",
+        "seed": String(request.seed),
+        "loss": request.loss.map(\.description).joined(separator: " + "),
+        "weights": request.weighting.rawValue,
+      ], metrics.filter { $0.key != "training_loss" })
   }
 
   /// The weights that the training moves.
@@ -237,8 +224,7 @@ extension Segmenter {
       PictureGrid.Cell(item.image, caption: item.name),
       PictureGrid.Cell(item.labels.colored(palette)),
       PictureGrid.Cell(
-        found.labels.colored(palette),
-        caption: "\((1000 * accuracy).rounded() / 10) % of pixels"),
+        found.labels.colored(palette), caption: "\((1000 * accuracy).rounded() / 10) % of pixels"),
       PictureGrid.Cell(ColorMap.viridis.apply(to: found.confidence, range: 0...1)),
     ]
   }

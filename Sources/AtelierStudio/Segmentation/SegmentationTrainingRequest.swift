@@ -47,16 +47,11 @@ public struct SegmentationTrainingRequest: TrainingRequest, Hashable {
     augmentation = .none
   }
 
-  /// The size of a crop.
   var crop: PixelSize {
     get { PixelSize(width: cropWidth, height: cropHeight) }
     set { (cropWidth, cropHeight) = (newValue.width, newValue.height) }
   }
 
-  /// The network for a number of classes.
-  ///
-  /// - Parameter classes: The outputs a pixel.
-  /// - Returns: The network's description.
   public func architecture(classes: Int) -> SegmentationArchitecture {
     SegmentationArchitecture(
       network, classes: classes, channels: channels, width: width, levels: levels,
@@ -84,13 +79,18 @@ extension SegmentationTrainingRequest {
   public static var form: Form<Self> {
     Form(Self(), fields: []).section(
       "TRAINING OPTIONS",
-      dataFields + [networkField] + networkFields + cropFields + [
-        .learningRate(),
-        .weightDecay(
-          "The decay of the weights of AdamW", byDefault: "0.0001", .share, value: "decay"),
-        .warmUp, .averageDecayOrNone("The decay of the moving average of the weights"),
-        .validateEvery(), .previewEvery(), .saveEvery(),
-      ] + Field.limits + [.patience("mIoU"), .seed("weights, orders and crops")])
+      dataFields + [networkField] + networkFields + cropFields
+        + (changes + silentChanges.map { $0.byDefault(nil) }).map { $0.within(\.augmentation) } + [
+          Field(
+            "balance", \.balance,
+            "The share of crops cut out around a pixel of a class drawn evenly", value: "share",
+            .share),
+          .learningRate(),
+          .weightDecay(
+            "The decay of the weights of AdamW", byDefault: "0.0001", .share, value: "decay"),
+          .warmUp, .averageDecayOrNone("The decay of the moving average of the weights"),
+          .validateEvery(), .previewEvery(), .saveEvery(),
+        ] + Field.limits + [.patience("mIoU"), .seed("weights, orders and crops")])
   }
 
   private static var dataFields: [Field<Self>] {
@@ -98,8 +98,7 @@ extension SegmentationTrainingRequest {
       Field(
         "data", \.data, "The set: pictures and masks, see above; or \"shapes\" for drawn scenes",
         value: "dir", kind: .source
-      ).besides(ShapesScenes.word)
-        .demanded("a training needs pictures and masks: give --data"),
+      ).besides(ShapesScenes.word).demanded("a training needs pictures and masks: give --data"),
       Field("validation", \.validation, "A set to validate on", value: "dir", kind: .source)
         .byDefault("the data's own validation part, else a tenth held out"),
       Field(
@@ -149,34 +148,26 @@ extension SegmentationTrainingRequest {
       Field("crop", \.crop, "The size of a crop", value: "HxW")
         .byDefault("288x288; 128x128 of \"shapes\""),
       .batch("Crops a step", most: 1024).byDefault("4; 16 of \"shapes\""),
-      Field(
-        "scale", \.augmentation.scales, "Scale pictures before the crop", value: "LOW-HIGH"
-      ).byDefault("0.8-1.5; shapes: 1"),
-      Field(
-        "brightness", \.augmentation.brightnesses, "Factors on brightness", value: "LOW-HIGH"
-      ).byDefault("0.7-1.4; shapes: 1"),
-      Field(
-        "stretch", \.augmentation.stretch, "Stretch one side by up to this fraction",
-        value: "fraction"
-      ).byDefault(nil),
-      Field(
-        "rotation", \.augmentation.rotation, "Turn by up to so many degrees", value: "degrees"
-      ).byDefault(nil),
-      Field(
-        "contrast", \.augmentation.contrast, "Change contrast by up to this fraction",
-        value: "fraction"
-      ).byDefault(nil),
-      Field(
-        "color-shift", \.augmentation.color, "Change each colour channel by up to this fraction",
-        value: "fraction"
-      ).byDefault(nil),
-      Field(
-        flag: "no-flip", \.augmentation.isFlipped, "Do not mirror half of the crops", sets: false),
-      Field(
-        "balance", \.balance,
-        "The share of crops cut out around a pixel of a class drawn evenly", value: "share", .share),
     ]
   }
+
+  private static let changes: [Field<SceneAugmentation>] = [
+    Field("scale", \.scales, "Scale pictures before the crop", value: "LOW-HIGH")
+      .byDefault("0.8-1.5; shapes: 1"),
+    Field("brightness", \.brightnesses, "Factors on brightness", value: "LOW-HIGH")
+      .byDefault("0.7-1.4; shapes: 1"),
+  ]
+
+  /// Changes whose defaults would be long to tell.
+  private static let silentChanges: [Field<SceneAugmentation>] = [
+    Field("stretch", \.stretch, "Stretch one side by up to this fraction", value: "fraction"),
+    Field("rotation", \.rotation, "Turn by up to so many degrees", value: "degrees"),
+    Field("contrast", \.contrast, "Change contrast by up to this fraction", value: "fraction"),
+    Field(
+      "color-shift", \.color, "Change each colour channel by up to this fraction", value: "fraction"
+    ),
+    Field(flag: "no-flip", \.isFlipped, "Do not mirror half of the crops", sets: false),
+  ]
 
   /// The channels of pictures as a choice.
   fileprivate enum Depth: String, ChoiceValue {
@@ -201,7 +192,6 @@ extension SceneAugmentation {
     set { (smallestScale, largestScale) = (newValue.lowerBound, newValue.upperBound) }
   }
 
-  /// The factors on brightness.
   fileprivate var brightnesses: ClosedRange<Float> {
     get { smallestBrightness...max(smallestBrightness, largestBrightness) }
     set { (smallestBrightness, largestBrightness) = (newValue.lowerBound, newValue.upperBound) }
@@ -224,7 +214,6 @@ extension ClosedRange: FieldValue where Bound == Float {
 
 /// One term of a semantic network's loss.
 public struct SegmentationLossTerm: Sendable, Hashable, Codable, CustomStringConvertible {
-  /// The losses by name.
   public enum Kind: String, Sendable, Hashable, Codable, CaseIterable {
     /// Softmax and cross-entropy of each pixel, classes weighted.
     case crossEntropy = "ce"
@@ -234,14 +223,12 @@ public struct SegmentationLossTerm: Sendable, Hashable, Codable, CustomStringCon
     case dice
   }
 
-  /// Which loss.
   public var kind: Kind
   /// Its factor in the sum.
   public var weight: Float
   /// The focusing exponent of the focal loss.
   public var gamma: Float
 
-  /// Describes a term.
   public init(_ kind: Kind, weight: Float = 1, gamma: Float = 2) {
     self.kind = kind
     self.weight = weight
@@ -282,12 +269,9 @@ extension [SegmentationLossTerm] {
     let terms = map { term -> Loss.Weighted in
       switch term.kind {
       case .crossEntropy:
-        .init(
-          weight: term.weight, loss: .crossEntropy(ignoreLabel: ignored, classWeights: weights))
-      case .focal:
-        .init(weight: term.weight, loss: .focal(gamma: term.gamma, ignoreLabel: ignored))
-      case .dice:
-        .init(weight: term.weight, loss: .sparseDice(smooth: 1, ignoreLabel: ignored))
+        .init(weight: term.weight, loss: .crossEntropy(ignoreLabel: ignored, classWeights: weights))
+      case .focal: .init(weight: term.weight, loss: .focal(gamma: term.gamma, ignoreLabel: ignored))
+      case .dice: .init(weight: term.weight, loss: .sparseDice(smooth: 1, ignoreLabel: ignored))
       }
     }
     return terms.count == 1 && terms[0].weight == 1 ? terms[0].loss : .sum(terms)

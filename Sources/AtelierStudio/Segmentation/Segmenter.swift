@@ -24,9 +24,8 @@ public struct SemanticSegmentation: Sendable, Equatable {
   }
 }
 
-/// A semantic model, ready for pictures of any size.
-///
-/// Used by one thread at a time. Programs are planned once per tile size and kept.
+/// A semantic model, ready for pictures of any size, a few programs of which are kept; used by one
+/// thread at a time.
 public final class Segmenter {
   /// How a picture is segmented.
   public struct Options: Sendable, Hashable {
@@ -37,7 +36,6 @@ public final class Segmenter {
     /// The side of the square tiles in pixels; smaller pictures are taken whole.
     public var tileSize = 1024
 
-    /// The default options.
     public init() {}
   }
 
@@ -53,26 +51,17 @@ public final class Segmenter {
 
   private let model: RunningModel
 
-  /// Takes a model of the task `segment`.
-  ///
-  /// - Parameters:
-  ///   - model: What `ModelFile.read` gave.
-  ///   - kernels: Instruction set and threads.
-  /// - Throws: `StudioError` when the model does something else.
+  /// Takes a model of the task `segment`; throws `StudioError` when the model does something else.
   public convenience init(_ model: Model, kernels: Kernels = Kernels()) throws {
     try self.init(
       RunningModel(
-        model, task: Self.task, "gives pixels classes", capacity: Self.keptSizes,
-        kernels: kernels))
+        model, task: Self.task, "gives pixels classes", capacity: Self.keptSizes, kernels: kernels))
   }
 
-  /// Takes a model at work, such as one over the parameters of a training.
-  ///
-  /// - Throws: `StudioError` when it has not the shapes of a semantic model.
+  /// Takes a model at work, such as one over the parameters of a training; throws `StudioError`
+  /// when it has not the shapes of a semantic model.
   init(_ model: RunningModel) throws {
-    guard let shape = model.inputShape(), model.graph.inputs.count == 1,
-      let logits = model.outputShape()
-    else { throw StudioError(.data, "the model has no input and output of these names") }
+    let (shape, logits) = try model.ends()
     let names = model.information.classNames
     guard shape.rank == 4, shape.channels == 1 || shape.channels == 3,
       logits
@@ -96,13 +85,9 @@ public final class Segmenter {
     channels = shape.channels
   }
 
-  /// Gives every pixel of a picture its likeliest class.
-  ///
-  /// - Parameters:
-  ///   - image: 1 to 4 channels, alpha laid over white; any size.
-  ///   - options: Mirroring, threshold, tiles.
-  /// - Returns: Labels and confidence of the picture's size.
-  /// - Throws: `StudioError` or `ShapeError` when the model does not give what it should.
+  /// Gives every pixel of a picture of any size and 1 to 4 channels, alpha laid over white, its
+  /// likeliest class; throws `StudioError` or `ShapeError` when the model does not give what it
+  /// should.
   public func segment(
     _ image: ByteImage, _ options: Options = .init()
   ) throws -> SemanticSegmentation {
@@ -113,10 +98,8 @@ public final class Segmenter {
     let granularity = information.granularity
     func rounded(_ value: Int) -> Int { (value + granularity - 1) / granularity * granularity }
     let margin = rounded(information.receptiveRadius)
-    let side = max(
-      rounded(min(max(options.tileSize, 1), 1 << 20)), 4 * margin + granularity)
-    let columns = TileAxis(
-      image.width, tile: side, margin: margin, granularity: granularity)
+    let side = max(rounded(min(max(options.tileSize, 1), 1 << 20)), 4 * margin + granularity)
+    let columns = TileAxis(image.width, tile: side, margin: margin, granularity: granularity)
     let rows = TileAxis(image.height, tile: side, margin: margin, granularity: granularity)
     for row in rows.tiles {
       for column in columns.tiles {
@@ -217,13 +200,10 @@ public final class Segmenter {
         guard let logits = symbols["output"] else { return }
         builder.output("probabilities", Softmax(name: "probabilities")(logits))
       }
-      let wanted = Shape.image(
-        height: size.height, width: size.width, channels: palette.count)
+      let wanted = Shape.image(height: size.height, width: size.width, channels: palette.count)
       guard let output = extended.output(named: "probabilities"),
         extended.values[output].shape == wanted
-      else {
-        throw StudioError(.data, "the model gives no classes of \(size) for a picture of it")
-      }
+      else { throw StudioError(.data, "the model gives no classes of \(size) for a picture of it") }
       return extended
     }
   }

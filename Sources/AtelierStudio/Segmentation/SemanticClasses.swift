@@ -4,10 +4,7 @@ import AtelierDatasets
 import AtelierImages
 
 extension SemanticSegmentation {
-  /// The same with some of the classes alone; pixels of others get no class.
-  ///
-  /// - Parameter classes: Indices of the classes to keep.
-  /// - Returns: Labels with 255 for all others, the confidence as it was.
+  /// The same with some of the classes alone; pixels of others get no class, 255.
   public func keeping(_ classes: Set<Int>) -> SemanticSegmentation {
     SemanticSegmentation(
       labels: LabelMap(
@@ -16,10 +13,8 @@ extension SemanticSegmentation {
       confidence: confidence)
   }
 
-  /// Pixels and mean probability of each class.
-  ///
-  /// - Parameter count: The number of classes.
-  /// - Returns: One pair a class, in their order; the mean is 0 for a class without pixels.
+  /// Pixels and mean probability of each class in their order; the mean is 0 for a class without
+  /// pixels.
   public func classShares(_ count: Int) -> [(pixels: Int, confidence: Double)] {
     var pixels = [Int](repeating: 0, count: 256)
     var sums = [Double](repeating: 0, count: 256)

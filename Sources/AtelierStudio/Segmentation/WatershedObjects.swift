@@ -5,11 +5,9 @@ import AtelierImages
 import AtelierVision
 
 extension WatershedBaseline {
-  /// The blobs of a picture as objects of class 0; a score says how far an object's mean lies beyond the threshold.
-  ///
-  /// - Parameter picture: Any number of channels; its luminance counts.
-  /// - Returns: Objects of at least `leastArea` pixels in the order of their first ones; none in a
-  ///   picture of one colour.
+  /// The blobs of at least `leastArea` pixels of a picture, whose luminance counts, as objects of
+  /// class 0 in the order of their first pixels; a score says how far an object's mean lies beyond
+  /// the threshold; none in a picture of one colour.
   public func objects(in picture: ByteImage) -> [EncodedObject] {
     guard let (regions, contrasts) = regions(in: picture) else { return [] }
     let areas = regions.areas
@@ -22,17 +20,10 @@ extension WatershedBaseline {
   /// How many detections count in a picture of nuclei; the fullest have more than 300.
   public static let detectionLimit = 500
 
-  /// The figures of the baseline over a set with one class.
-  ///
-  /// - Parameters:
-  ///   - data: The set, such as the test part of the nuclei.
-  ///   - baseline: The settings.
-  ///   - progress: Called after each picture with the number of pictures so far.
-  /// - Returns: The figures over all pictures and over each kind of picture.
-  /// - Throws: `DatasetError` for a picture that cannot be read.
+  /// The figures of the baseline over a set with one class, such as the test part of the nuclei,
+  /// and over each kind of picture; throws `DatasetError` for a picture that cannot be read.
   public static func measure(
-    _ data: InstanceData, baseline: WatershedBaseline = .init(),
-    progress: (Int) -> Void = { _ in }
+    _ data: InstanceData, baseline: WatershedBaseline = .init(), progress: (Int) -> Void = { _ in }
   ) throws -> InstanceSetReport {
     try data.measure(
       "Otsu threshold and watershed of distances", detectionLimit: detectionLimit,

@@ -70,7 +70,7 @@ public struct PicturePlan {
       return MediaFile(name: name, input: path, output: place)
     }
     self.missing = missing
-    try checkOutputs()
+    try Self.refuseCollisions(tasks.map { ($0.input, [$0.output]) })
   }
 
   /// Throws when two inputs' results would have one name but for their endings.
@@ -88,18 +88,20 @@ public struct PicturePlan {
     }
   }
 
-  private func checkOutputs() throws {
-    let read = Set(tasks.map { Self.canonical($0.input) })
+  /// Throws `StudioError` where a result would overwrite an input or another result.
+  static func refuseCollisions(_ tasks: [(input: String, outputs: [String])]) throws {
+    let read = Set(tasks.map { canonical($0.input) })
     var written: [String: String] = [:]
     for task in tasks {
-      let output = Self.canonical(task.output)
-      guard !read.contains(output) else {
-        throw StudioError(
-          .usage, "\(task.output): the result would overwrite an input; name another place")
-      }
-      if let other = written.updateValue(task.input, forKey: output) {
-        throw StudioError(
-          .usage, "\(other) and \(task.input) would both be written to \(task.output)")
+      for file in task.outputs {
+        let output = canonical(file)
+        guard !read.contains(output) else {
+          throw StudioError(
+            .usage, "\(file): the result would overwrite an input; name another place")
+        }
+        if let other = written.updateValue(task.input, forKey: output) {
+          throw StudioError(.usage, "\(other) and \(task.input) would both be written to \(file)")
+        }
       }
     }
   }

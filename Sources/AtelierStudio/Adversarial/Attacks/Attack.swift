@@ -35,9 +35,7 @@ public enum Attack: Sendable, Hashable, Codable {
   }
 }
 
-/// Runs attacks on one victim.
-///
-/// Used by one thread at a time.
+/// Runs attacks on one victim; used by one thread at a time.
 final class Attacker {
   let classifier: Classifier
   let budget: NoiseBudget
@@ -55,16 +53,9 @@ final class Attacker {
     self.goal = goal
   }
 
-  /// Attacks pictures.
-  ///
-  /// - Parameters:
-  ///   - pictures: [N, height, width, channels], whole bytes over 255.
-  ///   - labels: The right classes.
-  ///   - attack: Which attack.
-  ///   - seed: The seed of starts and squares.
-  ///   - first: The number of the first picture in its set, which the seed is mixed with.
-  /// - Returns: Pictures of the same shape within the limit (before rounding).
-  /// - Throws: `StudioError` when the attack has no form for the kind of limit.
+  /// Attacks pictures [N, height, width, channels] of whole bytes over 255, the first of which has
+  /// the number `first` in its set, which the seed is mixed with; what comes back is within the
+  /// limit before rounding.
   func run(
     _ pictures: Tensor, _ labels: [Int], _ attack: Attack, seed: UInt64, first: Int = 0
   ) throws -> Tensor {
@@ -173,9 +164,7 @@ final class Attacker {
 
   /// Whether a picture's likeliest class is the one to reach, or no longer the one to leave.
   static func isTurned(_ logits: Tensor, _ row: Int, _ label: Int, isTargeted: Bool) -> Bool {
-    let classes = logits.shape.channels
-    let values = logits.elements[row * classes..<(row + 1) * classes]
-    return (Classifier.ranked(values)[0] == label) == isTargeted
+    (Classifier.ranked(logits.answers(row))[0] == label) == isTargeted
   }
 }
 

@@ -28,13 +28,6 @@ struct CarliniWagnerAttack {
   /// orders of a sum differ by, far less than a byte step of a row of pixels changes.
   private let rounding: Float = 1e-5
 
-  init(gradient: VictimGradient, isTargeted: Bool, searches: Int, steps: Int) {
-    self.gradient = gradient
-    self.isTargeted = isTargeted
-    self.searches = searches
-    self.steps = steps
-  }
-
   /// - Returns: The shortest turned pictures; where none was found the clean one.
   func run(_ clean: Tensor, _ labels: [Int]) throws -> Tensor {
     var best = Shortest(clean, count: labels.count)
@@ -47,9 +40,7 @@ struct CarliniWagnerAttack {
     return best.pictures
   }
 
-  /// One descent from the clean pictures.
-  ///
-  /// - Returns: Which pictures were turned on the way.
+  /// One descent from the clean pictures; tells which were turned on the way.
   private func descend(
     _ clean: Tensor, _ labels: [Int], _ weights: [MarginWeight], _ tolerances: [Float],
     _ best: inout Shortest
@@ -67,7 +58,9 @@ struct CarliniWagnerAttack {
       let (slope, logits) = try gradient(picture, labels)
       for row in labels.indices {
         let range = row * length..<(row + 1) * length
-        let isTurned = lead(logits, row, labels[row]) < -tolerances[row]
+        // By how much the class to leave leads, or any other one the class to reach.
+        let lead = logits.lead(of: labels[row], row: row)
+        let isTurned = (isTargeted ? -lead : lead) < -tolerances[row]
         if isTurned {
           isFound[row] = true
           best.take(picture, clean, row, range)
@@ -84,17 +77,6 @@ struct CarliniWagnerAttack {
       }
     }
     return isFound
-  }
-
-  /// By how much the class to leave leads the likeliest other one, or the likeliest one the class to
-  /// reach.
-  private func lead(_ logits: Tensor, _ row: Int, _ label: Int) -> Float {
-    let classes = logits.shape.channels
-    let values = logits.elements[row * classes..<(row + 1) * classes]
-    let own = values[values.startIndex + label]
-    let others = values.indices.lazy.filter { $0 != values.startIndex + label }.map { values[$0] }
-    let lead = own - (others.max() ?? own)
-    return isTargeted ? -lead : lead
   }
 
   /// How far each picture's new class must lead: to first order a lead is the sum of every sample

@@ -18,11 +18,7 @@ struct GradientSmoothing {
   private(set) var sum: [Float]
   private var generators: [RandomGenerator]
 
-  /// Begins with no gradient.
-  ///
-  /// - Parameters:
-  ///   - count: The numbers of all pictures.
-  ///   - generators: The lots of each picture.
+  /// Begins with no gradient of pictures of `count` numbers in all, with the lots of each.
   init(count: Int, generators: [RandomGenerator]) {
     sum = [Float](repeating: 0, count: count)
     self.generators = generators
@@ -34,8 +30,7 @@ struct GradientSmoothing {
     var moved = noisy
     let (reach, length) = (2 * budget.radius, sum.count / generators.count)
     for row in generators.indices {
-      for index in row * length..<(row + 1) * length
-      where generators[row].uniform() < Self.share {
+      for index in row * length..<(row + 1) * length where generators[row].uniform() < Self.share {
         moved.elements[index] += generators[row].uniform(-reach...reach)
       }
     }

@@ -5,11 +5,9 @@ import AtelierInterchange
 import AtelierKernels
 import AtelierZoo
 
-/// A generator of the task `attack`, ready for pictures of its own size.
-///
-/// Used by one thread at a time.
+/// A generator of the task `attack`, ready for pictures of its own size; used by one thread at a
+/// time.
 public final class NoiseAttacker {
-  /// The model.
   public let model: RunningModel
   /// The limit that it was trained with.
   public let budget: NoiseBudget
@@ -27,12 +25,7 @@ public final class NoiseAttacker {
   /// to stay near its core; the same for any number of threads, and so are the results' bits.
   private static let most = 50
 
-  /// Takes a generator.
-  ///
-  /// - Parameters:
-  ///   - model: What `ModelFile.read` gave.
-  ///   - kernels: Instruction set and threads.
-  /// - Throws: `StudioError` when the model does something else.
+  /// Takes a generator; throws `StudioError` when the model does something else.
   public convenience init(_ model: Model, kernels: Kernels = Kernels()) throws {
     try self.init(
       RunningModel(
@@ -68,13 +61,9 @@ public final class NoiseAttacker {
     return Tensor(shape, (0..<shape.count).map { _ in generator.uniform() })
   }
 
-  /// Pictures with noise, within the limit before rounding.
-  ///
-  /// - Parameters:
-  ///   - pictures: [N, height, width, channels] in [0, 1].
-  ///   - budget: Another limit of the same kind, which scales the noise; nil keeps the trained one.
-  /// - Returns: Pictures of the same shape in [0, 1].
-  /// - Throws: `StudioError` when the shape is another.
+  /// Pictures [N, height, width, channels] in [0, 1] with noise, within the limit before rounding;
+  /// another limit of the same kind scales the noise; throws `StudioError` when the shape is
+  /// another.
   public func attack(_ pictures: Tensor, budget: NoiseBudget? = nil) throws -> Tensor {
     guard pictures.shape.rank == 4, pictures.shape.withBatch(1) == shape else {
       throw StudioError(.data, "the generator takes \(shape); received \(pictures.shape)")
@@ -143,6 +132,12 @@ public final class NoiseAttacker {
 }
 
 extension NoiseBudget {
+  /// Pictures with a generator's patterns in [−1, 1] added in a graph, not yet within the limit.
+  func attacked(_ pictures: SymbolicTensor, _ patterns: SymbolicTensor) -> SymbolicTensor {
+    let length = pictures.shape.count / pictures.shape.batch
+    return (pictures + gain(length) * patterns).clamped(0...1)
+  }
+
   /// What a pattern in [−1, 1] is multiplied by before the limit cuts it.
   func gain(_ length: Int) -> Float {
     switch self {
@@ -166,9 +161,7 @@ struct NoiseDescription {
     (self.budget, self.goal, self.universalSeed) = (budget, goal, universalSeed)
   }
 
-  /// Reads what `entries` wrote.
-  ///
-  /// **Throws:** `StudioError` when something is missing or makes no sense.
+  /// Reads what `entries` wrote; throws `StudioError` when something is missing or makes no sense.
   init(_ information: ModelInformation) throws {
     let texts = information.training
     guard let epsilon = texts["epsilon"].flatMap(Float.init), epsilon > 0, epsilon <= 1000,

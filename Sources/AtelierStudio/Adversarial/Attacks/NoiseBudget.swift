@@ -9,7 +9,6 @@ public enum NoiseBudget: Sendable, Hashable, Codable {
   /// The root of the sum of squared changes is at most this, in fractions of full white (L2).
   case two(Float)
 
-  /// The number of the limit.
   public var radius: Float {
     switch self {
     case .infinity(let radius), .two(let radius): radius
@@ -29,12 +28,8 @@ public enum NoiseBudget: Sendable, Hashable, Codable {
     max(0, Int((Double(epsilon) * 255).rounded(.down)))
   }
 
-  /// The bytes of a picture with noise added, exactly within the limit.
-  ///
-  /// - Parameters:
-  ///   - clean: The bytes of the clean picture.
-  ///   - noisy: The picture with noise as fractions of full white, as many values.
-  /// - Returns: Bytes, each within the limit of the clean ones: what is written to a file.
+  /// The bytes that are written to a file of a picture with noise, as many fractions of full white
+  /// as the clean one has bytes: each exactly within the limit.
   public func bytes(clean: ArraySlice<UInt8>, noisy: ArraySlice<Float>) -> [UInt8] {
     precondition(clean.count == noisy.count, "as many noisy samples as clean ones")
     switch self {
@@ -62,12 +57,8 @@ public enum NoiseBudget: Sendable, Hashable, Codable {
     value.isFinite ? Int((min(max(value, 0), 1) * 255).rounded()) : 0
   }
 
-  /// Noisy pictures as files hold them: rounded to bytes, exactly within the limit.
-  ///
-  /// - Parameters:
-  ///   - noisy: [N, …].
-  ///   - clean: The clean pictures, of the same shape, whole bytes over 255.
-  /// - Returns: A tensor of the same shape, whole bytes over 255.
+  /// Noisy pictures [N, …] as files hold them: rounded to bytes, exactly within the limit around
+  /// clean ones; all are whole bytes over 255.
   func stored(_ noisy: Tensor, around clean: Tensor) -> Tensor {
     let length = clean.count / max(clean.shape.batch, 1)
     let bytes = clean.elements.map(Self.byte).map(UInt8.init)
@@ -79,14 +70,8 @@ public enum NoiseBudget: Sendable, Hashable, Codable {
       }.map { Float($0) / 255 })
   }
 
-  /// Takes one step against a gradient and goes back into the limit and into [0, 1]: by signs for
-  /// L∞, along the gradient for L2.
-  ///
-  /// - Parameters:
-  ///   - noisy: [N, …], changed in place.
-  ///   - gradient: As many numbers.
-  ///   - size: How far each sample moves (L∞), or each picture (L2).
-  ///   - clean: The clean pictures, of the same shape.
+  /// Takes one step against a gradient and goes back into the limit and into [0, 1]: each sample
+  /// moves by `size` for L∞, each picture along the gradient for L2.
   func descend(
     _ noisy: inout Tensor, _ gradient: UnsafeBufferPointer<Float>, by size: Float,
     around clean: Tensor
@@ -116,11 +101,7 @@ public enum NoiseBudget: Sendable, Hashable, Codable {
     }
   }
 
-  /// Noisy pictures moved into the limit around clean ones and into [0, 1].
-  ///
-  /// - Parameters:
-  ///   - noisy: [N, …], changed in place.
-  ///   - clean: The clean pictures, of the same shape.
+  /// Moves noisy pictures [N, …] into the limit around clean ones and into [0, 1].
   func project(_ noisy: inout Tensor, around clean: Tensor) {
     let length = clean.count / max(clean.shape.batch, 1)
     noisy.elements.withUnsafeMutableBufferPointer { target in
@@ -150,12 +131,8 @@ public enum NoiseBudget: Sendable, Hashable, Codable {
     }
   }
 
-  /// Adds a generator's patterns to pictures, within the limit and [0, 1].
-  ///
-  /// - Parameters:
-  ///   - patterns: At least as many numbers as `pictures`, in [−1, 1].
-  ///   - pictures: Clean pictures, changed in place.
-  ///   - length: The samples of one picture.
+  /// Adds a generator's patterns in [−1, 1], at least as many numbers, to pictures of `length`
+  /// samples, within the limit and [0, 1].
   func add(
     _ patterns: UnsafeBufferPointer<Float>, to pictures: UnsafeMutableBufferPointer<Float>,
     length: Int
@@ -184,7 +161,6 @@ public enum NoiseBudget: Sendable, Hashable, Codable {
 public enum AttackGoal: Sendable, Hashable, Codable {
   /// Any class but the right one.
   case untargeted
-  /// This class.
   case targeted(Int)
   /// The class that the victim finds least likely for the clean picture.
   case leastLikely
@@ -209,10 +185,9 @@ public enum AttackGoal: Sendable, Hashable, Codable {
     case .targeted(let index): return labels.map { _ in index }
     case .leastLikely:
       let rows = try logits()
-      let classes = rows.shape.channels
       return labels.indices.map { row in
-        let values = rows.elements[row * classes..<(row + 1) * classes]
-        return (0..<classes).min { values[row * classes + $0] < values[row * classes + $1] } ?? 0
+        let values = rows.answers(row)
+        return values.indices.min { values[$0] < values[$1] }.map { $0 - values.startIndex } ?? 0
       }
     }
   }
@@ -226,13 +201,8 @@ public enum AttackLoss: Sendable, Hashable, Codable {
   /// The margin of Carlini and Wagner (2017) with confidence κ.
   case margin(kappa: Float)
 
-  /// Appends the loss to a graph.
-  ///
-  /// - Parameters:
-  ///   - logits: The victim's answer [N, classes].
-  ///   - labels: The classes that `AttackGoal.labels` gives [N].
-  ///   - isTargeted: Whether these are to be reached.
-  /// - Returns: A scalar that falls as the attack succeeds.
+  /// A scalar that falls as the attack succeeds, of the victim's answer [N, classes] and the
+  /// classes that `AttackGoal.labels` gives [N].
   func callAsFunction(
     _ logits: SymbolicTensor, _ labels: SymbolicTensor, isTargeted: Bool
   ) -> SymbolicTensor {

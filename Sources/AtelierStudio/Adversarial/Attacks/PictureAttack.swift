@@ -4,7 +4,6 @@ import AtelierDatasets
 import AtelierEngine
 import AtelierImages
 import AtelierInterchange
-import AtelierKernels
 
 /// What became of one picture.
 public struct AttackedPicture: Sendable {
@@ -18,9 +17,8 @@ public struct AttackedPicture: Sendable {
   public var after: [Prediction]
   /// The right class, nil when nobody said it.
   public var label: Int?
-  /// Whether the attack reached its goal; nil when the picture does not count.
-  ///
-  /// It does not when the victim was wrong before, or saw the class to reach already.
+  /// Whether the attack reached its goal; nil where the victim was wrong before or saw the class to
+  /// reach already: the picture does not count.
   public var isFooled: Bool?
   /// The largest change of a sample, in byte steps.
   public var largestSteps: Int
@@ -30,23 +28,15 @@ public struct AttackedPicture: Sendable {
   public var psnr: Double
 }
 
-/// Attacks pictures of any size with a trained generator.
-///
-/// Used by one thread at a time.
+/// Attacks pictures of any size with a trained generator; used by one thread at a time.
 public final class PictureAttack {
   /// The limit in force.
   public let budget: NoiseBudget
-  /// The victim.
   public let victim: Classifier
   private let generator: NoiseAttacker
 
-  /// Puts a generator and a victim together.
-  ///
-  /// - Parameters:
-  ///   - generator: Draws the noise.
-  ///   - victim: Judges it.
-  ///   - radius: Another number for the generator's limit, which scales the noise; nil keeps it.
-  /// - Throws: `StudioError` when they take pictures of different sizes or know different classes.
+  /// Puts a generator and a victim together, by another number for the limit where one is given;
+  /// throws `StudioError` when their pictures or classes do not fit together.
   public init(_ generator: NoiseAttacker, victim: Classifier, radius: Float? = nil) throws {
     self.generator = generator
     self.victim = victim
@@ -62,8 +52,7 @@ public final class PictureAttack {
     }
     if case .targeted(let index) = generator.goal, index >= victim.classNames.count {
       throw StudioError(
-        .data,
-        "the generator goes for class \(index); the victim has \(victim.classNames.count)")
+        .data, "the generator goes for class \(index); the victim has \(victim.classNames.count)")
     }
   }
 
@@ -74,11 +63,8 @@ public final class PictureAttack {
       + "do not count; \(budget.text)"
   }
 
-  /// A picture with noise, bytes within the limit.
-  ///
-  /// - Parameter image: Any size, 1 to 4 channels; fitted to the victim.
-  /// - Returns: The fitted picture and the attacked one, of one shape.
-  /// - Throws: What running the generator throws.
+  /// A picture of any size and 1 to 4 channels, fitted to the victim, and the same with noise,
+  /// bytes within the limit.
   public func attack(_ image: ByteImage) throws -> (clean: ByteImage, attacked: ByteImage) {
     let clean = image.fitted(to: victim.size, channels: victim.channels)
     let tensor = Tensor(generator.shape, clean.floats.samples)
@@ -90,14 +76,8 @@ public final class PictureAttack {
     )
   }
 
-  /// Judges an attacked picture, best one that was read back from its file.
-  ///
-  /// - Parameters:
-  ///   - attacked: The picture with noise.
-  ///   - clean: What `attack` gave beside it.
-  ///   - label: The right class where it is known.
-  /// - Returns: Decisions before and after, and the noise's measures.
-  /// - Throws: `StudioError` or `ImageError` when the pictures have different shapes.
+  /// Judges an attacked picture, best one that was read back from its file, beside what `attack`
+  /// gave; throws `StudioError` or `ImageError` when the pictures have different shapes.
   public func judge(
     _ attacked: ByteImage, clean: ByteImage, label: Int? = nil
   ) throws -> AttackedPicture {

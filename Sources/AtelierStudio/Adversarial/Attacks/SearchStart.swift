@@ -16,14 +16,8 @@ public enum SearchStart: String, Sendable, Hashable, Codable, CaseIterable {
   /// One or the other by lot, picture by picture.
   case mixed
 
-  /// Adds the noise of a start to one picture, not yet moved into [0, 1].
-  ///
-  /// - Parameters:
-  ///   - noisy: The clean pictures, [N, height, width, channels]; changed in one row.
-  ///   - clean: The clean pictures.
-  ///   - row: Which picture.
-  ///   - radius: The limit of each sample.
-  ///   - generator: Gives the lots.
+  /// Adds the noise of a start to one of the pictures [N, height, width, channels], which are clean
+  /// there, not yet moved into [0, 1].
   package func addNoise(
     to noisy: inout Tensor, around clean: Tensor, row: Int, radius: Float,
     _ generator: inout RandomGenerator

@@ -23,9 +23,7 @@ struct SquareAttack {
   }
 
   /// - Returns: The pictures with the lowest margin that was found.
-  func run(
-    _ clean: Tensor, _ labels: [Int], _ generator: inout RandomGenerator
-  ) throws -> Tensor {
+  func run(_ clean: Tensor, _ labels: [Int], _ generator: inout RandomGenerator) throws -> Tensor {
     let noise = SquareNoise(shape: clean.shape, radius: budget.radius)
     let rows = 0..<clean.shape.batch
     var best = clean
@@ -60,14 +58,9 @@ struct SquareAttack {
   /// How far each picture is from being turned; at most 0 when it is.
   private func margins(_ pictures: Tensor, _ labels: [Int]) throws -> [Float] {
     let logits = try classifier.logits(pictures)
-    let classes = logits.shape.channels
     return labels.indices.map { row in
-      let own = logits.elements[row * classes + labels[row]]
-      var other = -Float.infinity
-      for index in 0..<classes where index != labels[row] {
-        other = max(other, logits.elements[row * classes + index])
-      }
-      return isTargeted ? other - own : own - other
+      let lead = logits.lead(of: labels[row], row: row)
+      return isTargeted ? -lead : lead
     }
   }
 }

@@ -9,17 +9,9 @@ final class VictimGradient {
   let batch: Int
   private let program: Program
 
-  /// Plans the program of a classifier whose parameters others may move.
-  ///
-  /// - Parameters:
-  ///   - model: The classifier, `input` to `output`.
-  ///   - loss: What the attack makes small.
-  ///   - isTargeted: Whether labels are to be reached.
-  ///   - batch: Pictures at once.
-  /// - Throws: `ShapeError` when the network does not take such a batch.
-  init(
-    _ model: RunningModel, loss: AttackLoss, isTargeted: Bool, batch: Int
-  ) throws {
+  /// Plans the program of a classifier, `input` to `output`, whose parameters others may move;
+  /// throws `ShapeError` when the network does not take such a batch.
+  init(_ model: RunningModel, loss: AttackLoss, isTargeted: Bool, batch: Int) throws {
     self.batch = batch
     guard let shape = model.inputShape()?.withBatch(batch) else {
       throw StudioError(.data, "the classifier has no input of that name")
@@ -39,19 +31,9 @@ final class VictimGradient {
       kernels: model.kernels)
   }
 
-  /// Steps against the gradient, from where the pictures stand: the inner loop of PGD.
-  ///
-  /// One program, planned once, runs once a step; pictures move in place.
-  ///
-  /// - Parameters:
-  ///   - noisy: [n, …] in [0, 1], n at most `batch`; changed in place.
-  ///   - clean: The middle of the limit, of the same shape.
-  ///   - labels: One class a picture.
-  ///   - budget: The limit.
-  ///   - steps: How many steps.
-  ///   - size: How far each one goes.
-  ///   - smoothing: Smooths the gradients; nil takes each as it is.
-  /// - Throws: `DataFault` when a label is outside the classes.
+  /// Steps of `size` against the gradient, from where the at most `batch` pictures in [0, 1] stand:
+  /// the inner loop of PGD, one program planned once; throws `DataFault` when a label is outside
+  /// the classes.
   func descend(
     _ noisy: inout Tensor, around clean: Tensor, _ labels: [Int], _ budget: NoiseBudget,
     steps: Int, size: Float, smoothing: GradientSmoothing? = nil
@@ -87,13 +69,9 @@ final class VictimGradient {
     }
   }
 
-  /// Runs the victim forward and back.
-  ///
-  /// - Parameters:
-  ///   - pictures: [n, …] in [0, 1], n at most `batch`.
-  ///   - labels: One class a picture.
-  /// - Returns: The gradient of each picture's loss, and the logits [n, classes].
-  /// - Throws: `DataFault` when a label is outside the classes.
+  /// Runs the victim forward and back on at most `batch` pictures in [0, 1]: the gradient of each
+  /// picture's loss, and the logits [n, classes]; throws `DataFault` when a label is outside the
+  /// classes.
   func callAsFunction(
     _ pictures: Tensor, _ labels: [Int]
   ) throws -> (gradient: Tensor, logits: Tensor) {

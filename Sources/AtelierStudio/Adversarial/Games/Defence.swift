@@ -8,20 +8,12 @@ import AtelierInterchange
 
 /// Puts denoisers in front of classifiers.
 public enum Defence {
-  /// A classifier that sees what a denoiser leaves.
-  ///
-  /// - Parameters:
-  ///   - victim: A classifier.
-  ///   - denoiser: A denoiser of as many channels.
-  ///   - sigma: The noise's deviation that the denoiser is told, of 255, where it asks for one.
-  /// - Returns: A model that classifies the same pictures; gradients go through both.
-  /// - Throws: `StudioError` when a model does something else or they do not fit together.
-  public static func model(
-    _ victim: Model, behind denoiser: Model, sigma: Float
-  ) throws -> Model {
+  /// A classifier that sees what a denoiser of as many channels leaves, which is told `sigma` of
+  /// 255 where it asks for one; gradients go through both; throws `StudioError` when a model does
+  /// something else or they do not fit together.
+  public static func model(_ victim: Model, behind denoiser: Model, sigma: Float) throws -> Model {
     let shape = try Classifier.inputShape(victim)
-    guard denoiser.information.task == "denoise",
-      let input = denoiser.graph.input(named: "input")
+    guard denoiser.information.task == "denoise", let input = denoiser.graph.input(named: "input")
     else {
       throw StudioError(
         .data,
@@ -52,8 +44,7 @@ public enum Defence {
       }
       let cleaned = builder.call(cleaner, inputs, prefix: "denoiser/", isTrainable: false)
       guard let output = cleaned["output"] else { return }
-      let answers = builder.call(
-        network, ["input": output.clamped(0...1)], prefix: "classifier/")
+      let answers = builder.call(network, ["input": output.clamped(0...1)], prefix: "classifier/")
       guard let logits = answers["output"] else { return }
       builder.output("output", logits)
     }

@@ -3,7 +3,6 @@
 
 import AtelierDatasets
 import AtelierEngine
-import AtelierImages
 import AtelierInterchange
 import AtelierKernels
 import AtelierTraining
@@ -31,32 +30,23 @@ public final class DuelTask: TrainingTask {
   /// PGD on the classifier as it stands; nil when it has no share.
   private let search: VictimGradient?
 
-  /// Prepares a duel.
-  ///
-  /// - Throws: `StudioError`, `ShapeError`, `DatasetError` or `SafetensorsError`, one line each,
-  ///   before anything is written.
+  /// Prepares a duel; throws one line of `StudioError`, `ShapeError`, `DatasetError` or
+  /// `SafetensorsError` before anything is written.
   init(_ request: DuelRequest, kernels: Kernels) throws {
     try request.validate()
     self.request = request
     let given = try request.victim.map { try ModelFile.read(from: URL(fileURLWithPath: $0)) }
     let all = try LabeledImages.training(
       request.data, for: given.map { try Classifier([$0], kernels: kernels) })
-    if request.holdOut > 0 {
-      let parts = try all.split(holdingOut: request.holdOut, seed: request.seed)
-      (images, watched) = (parts.rest, parts.held)
-    } else {
-      (images, watched) = (all, nil)
-    }
+    (images, watched) = try all.holdingOut(max(request.holdOut, 0), seed: request.seed)
     source = try Self.source(request, images)
-    let shape = Shape.image(
-      height: images.size.height, width: images.size.width, channels: images.channels)
+    let shape = images.pictureShape
     generator = try request.generator.graph(shape)
     (classifier, information) =
       try given.map { ($0.graph, $0.information) } ?? Self.newClassifier(request, images)
     let batched = shape.withBatch(request.drawn)
     let attackGraph = try NoiseObjective(budget: request.budget, loss: request.loss).trainingGraph(
-      generator: request.generator.graph(batched),
-      victim: classifier.reshaped(["input": batched]))
+      generator: request.generator.graph(batched), victim: classifier.reshaped(["input": batched]))
     let defenceGraph = try DuelTraining.classifierGraph(
       generator: generator, classifier: classifier, request)
     let start = (given?.parameters ?? [:]).map { ("victim/" + $0.key, $0.value) }
@@ -66,13 +56,12 @@ public final class DuelTask: TrainingTask {
     self.store = store
     var slower = request.recipe
     slower.learningRate = request.classifierRate
-    steps = try [
-      ("classifier", defenceGraph, slower), ("generator", attackGraph, request.recipe),
-    ].map { name, graph, recipe in
-      try recipe.step(
-        Program(graph, parameters: store, kernels: kernels, seed: request.seed), name: name,
-        kernels: kernels)
-    }
+    steps = try [("classifier", defenceGraph, slower), ("generator", attackGraph, request.recipe)]
+      .map { name, graph, recipe in
+        try recipe.step(
+          Program(graph, parameters: store, kernels: kernels, seed: request.seed), name: name,
+          kernels: kernels)
+      }
     let running = RunningModel(
       graph: try classifier.prefixed("victim/", input: shape), information: information,
       store: store, kernels: kernels)
@@ -106,11 +95,7 @@ public final class DuelTask: TrainingTask {
   private static func newClassifier(
     _ request: DuelRequest, _ images: LabeledImages
   ) throws -> (Graph, ModelInformation) {
-    let statistics = images.statistics
-    let architecture = ClassifierArchitecture(
-      request.classifier, classes: images.classNames.count, height: images.size.height,
-      width: images.size.width, channels: images.channels, mean: statistics.mean,
-      deviation: statistics.deviation)
+    let architecture = ClassifierArchitecture(request.classifier, for: images)
     return (
       try architecture.graph(),
       ModelInformation(
@@ -124,9 +109,7 @@ public final class DuelTask: TrainingTask {
   public var hasDerivedInputs: Bool { search != nil }
 
   /// The first pictures of a batch as PGD leaves them, from random starts.
-  public func derivedInputs(
-    step: Int, _ batch: [String: Tensor]
-  ) throws -> [String: Tensor] {
+  public func derivedInputs(step: Int, _ batch: [String: Tensor]) throws -> [String: Tensor] {
     guard let search, let pictures = batch["input"], let labels = batch["target"] else {
       return [:]
     }
@@ -162,17 +145,14 @@ public final class DuelTask: TrainingTask {
     let drawn = try AttackEvaluation.run(drawer, victim: victim, on: watched)
     var metrics = ["clean": drawn.cleanAccuracy, "generator": drawn.attackedAccuracy]
     for (name, attack) in [("fgsm", Attack.fgsm), ("pgd_20", .pgd(steps: 20, restarts: 1))] {
-      metrics[name] =
-        try AttackEvaluation.run(attack, by: attacker, victim: victim, on: watched)
+      metrics[name] = try AttackEvaluation.run(attack, by: attacker, victim: victim, on: watched)
         .attackedAccuracy
     }
     metrics["zero_gradients"] = try GradientMasking.zeroGradients(by: attacker, on: watched)
     return Validation(metrics)
   }
 
-  public func listeners(
-    in folder: RunFolder, _ loop: TrainingLoop
-  ) -> [any TrainingListener] {
+  public func listeners(in folder: RunFolder, _ loop: TrainingLoop) -> [any TrainingListener] {
     [
       MetricPlotListener(
         folder.url.appending(path: DuelTraining.curvesFile),
@@ -241,21 +221,15 @@ public final class DuelTask: TrainingTask {
       texts["pgd"] =
         "\(request.searched) of \(request.batch) pictures, \(request.searchSteps) steps, "
         + (request.isSearchSmoothed ? "smoothed, " : "")
-        + "\(request.searchStart.rawValue) starts, "
-        + request.searchBudget(step: .max).text
+        + "\(request.searchStart.rawValue) starts, " + request.searchBudget(step: .max).text
     }
     return texts
   }
 }
 
 extension Graph {
-  /// A classifier's graph for inference whose parameters have other names.
-  ///
-  /// - Parameters:
-  ///   - prefix: What stands before each name.
-  ///   - input: The shape of its input.
-  /// - Returns: The graph, `input` to `output`.
-  /// - Throws: `ShapeError` when it has no input and output of these names.
+  /// A classifier's graph for inference, `input` to `output`, with a prefix before each parameter's
+  /// name; throws `ShapeError` when it has no input and output of these names.
   fileprivate func prefixed(_ prefix: String, input: Shape) throws(ShapeError) -> Graph {
     let network = try reshaped(["input": input]).specialized(for: .infer)
     return try Graph.trace { builder in

@@ -8,56 +8,36 @@ import AtelierDatasets
 import AtelierEngine
 import AtelierInterchange
 import AtelierKernels
-import AtelierTraining
 import AtelierZoo
 import Foundation
 
 /// What a duel is fought with; stored as the run's configuration.
 public struct DuelRequest: NoiseGameRequest, Hashable {
-  /// The folder or file of pictures with classes; the training part is taken.
   public var data = ""
-  /// The model file of the classifier that learns on; nil begins a new one.
   public var victim: String?
-  /// The network of a new classifier.
   public var classifier = ClassifierNetwork.course
-  /// The generator.
   public var generator = NoiseNetwork.encoderDecoder
-  /// The limit on the noise.
   public var budget = NoiseBudget.infinity(0.3)
-  /// What the generator makes small.
   public var loss = AttackLoss.margin(kappa: 5)
-  /// The weight of attacked pictures in the classifier's loss, in 0...1; clean ones have the rest.
   public var balance = 0.5
-  /// The share of the attacked pictures that PGD attacks, in 0...1; the generator has the rest.
   public var searchShare = 0.0
-  /// The steps of that PGD.
   public var searchSteps = 7
-  /// Where that PGD begins.
   public var searchStart = SearchStart.uniform
-  /// Whether that PGD follows gradients taken beside where it stands and summed over its steps.
   public var isSearchSmoothed = false
-  /// How far each of its steps goes; nil takes 2.5 times the limit over their number.
   public var searchStep: Float?
-  /// Another limit for that PGD than the generator's; nil takes the same.
   public var searchRadius: Float?
-  /// Steps over which the limit of that PGD grows from nothing.
   public var ramp = 500
-  /// The random changes of training pictures.
   public var augmentation = PictureAugmentation()
-  /// The classifier's base learning rate; the recipe's is the generator's.
   public var classifierRate = 1e-3
-  /// How many training pictures are held out to watch; 0 for none.
   public var holdOut = 500
   /// The generator's rate and, for both, batch, averaging, limits, intervals and seed.
   public var recipe = TrainingRecipe()
 
-  /// Describes a duel with the defaults of the house.
   public init(data: String) {
     self.init()
     self.data = data
   }
 
-  /// The defaults of the house.
   public init() {
     recipe.batch = 128
     recipe.warmUp = 100
@@ -129,9 +109,7 @@ public struct DuelRequest: NoiseGameRequest, Hashable {
     }
   }
 
-  /// Throws unless the numbers make sense.
-  ///
-  /// **Throws:** `StudioError` with one clear line.
+  /// Throws `StudioError` with one clear line unless the numbers make sense.
   func validate() throws {
     let shares = [("balance", balance), ("PGD share", searchShare)]
     for (name, share) in shares where !(0...1).contains(share) {
@@ -143,8 +121,7 @@ public struct DuelRequest: NoiseGameRequest, Hashable {
     guard searchSteps >= 1, ramp >= 0 else {
       throw StudioError(
         .usage,
-        "PGD takes at least 1 step and a ramp of at least 0; received \(searchSteps), \(ramp)"
-      )
+        "PGD takes at least 1 step and a ramp of at least 0; received \(searchSteps), \(ramp)")
     }
   }
 
@@ -181,9 +158,7 @@ public enum DuelTraining: TrainingJob {
 
   public static func task(
     _ request: DuelRequest, isResuming: Bool, kernels: Kernels
-  ) throws -> DuelTask {
-    try DuelTask(request, kernels: kernels)
-  }
+  ) throws -> DuelTask { try DuelTask(request, kernels: kernels) }
 
   /// Whether a run is a duel: it says so, or, where an older version made it, has a duel's settings.
   static func isDuel(_ run: URL) -> Bool {
@@ -193,16 +168,12 @@ public enum DuelTraining: TrainingJob {
     return stored?["balance"] != nil
   }
 
-  /// The differentiated graph of the classifier's step; the generator is frozen in it.
+  /// The differentiated graph of the classifier's step, whose parameters get the prefix `victim/`;
+  /// the generator is frozen in it.
   ///
-  /// - Parameters:
-  ///   - generator: Draws patterns in [−1, 1].
-  ///   - classifier: From pictures to logits; its parameters get the prefix `victim/`.
-  ///   - request: Batch, limit, balance and the share of PGD.
-  /// - Returns: A graph with inputs `input`, `target` and, when PGD has a share, `searched` (the
-  ///   first pictures of the batch as PGD left them); outputs `loss`, and `clean_loss` and
-  ///   `attacked_loss` where they count.
-  /// - Throws: `ShapeError` when the networks do not fit together.
+  /// Inputs are `input`, `target` and, when PGD has a share, `searched` (the first pictures of the
+  /// batch as PGD left them); outputs `loss`, and `clean_loss` and `attacked_loss` where they
+  /// count. Throws `ShapeError` when the networks do not fit together.
   package static func classifierGraph(
     generator: Graph, classifier: Graph, _ request: DuelRequest
   ) throws(ShapeError) -> Graph {
@@ -222,17 +193,13 @@ public enum DuelTraining: TrainingJob {
       let pictures = builder.input("input", shape)
       let labels = builder.input("target", [batch])
       var attacked: [SymbolicTensor] = []
-      if searched > 0 {
-        attacked.append(builder.input("searched", shape.withBatch(searched)))
-      }
+      if searched > 0 { attacked.append(builder.input("searched", shape.withBatch(searched))) }
       if let drawer {
         let seen =
-          searched > 0
-          ? pictures.splitBatch(sizes: [searched, batch - searched])[1] : pictures
+          searched > 0 ? pictures.splitBatch(sizes: [searched, batch - searched])[1] : pictures
         let drawn = builder.call(drawer, ["input": seen], isTrainable: false)
         guard let pattern = drawn["output"] else { return }
-        let gain = request.budget.gain(shape.count / batch)
-        attacked.append((seen + gain * pattern).clamped(0...1))
+        attacked.append(request.budget.attacked(seen, pattern))
       }
       let parts = (hasClean ? [pictures] : []) + attacked
       let joined = parts.count > 1 ? joinBatches(parts) : parts[0]

@@ -17,30 +17,22 @@ final class MetricPlotListener: TrainingListener {
     var values: [String: Double]
   }
 
-  /// Makes a listener.
-  ///
-  /// - Parameters:
-  ///   - file: The picture, PNG.
-  ///   - title: The line above the plot.
-  ///   - metrics: Each metric and its name in the legend; shares in 0...1.
+  /// Makes a listener for metrics that are shares in 0...1, each with its name in the legend.
   init(_ file: URL, title: String, metrics: [(key: String, name: String)]) {
     self.file = file
     self.title = title
     self.metrics = metrics
   }
 
-  /// Goes on with the points of the saved state.
   func prepare(step: Int, checkpoint: String?) throws {
     points =
       try checkpoint.map { try JSONDecoder().decode([Point].self, from: Data($0.utf8)) } ?? []
   }
 
-  /// Draws after each validation.
   func handle(_ event: TrainingEvent) throws {
     guard case .validated(let report) = event else { return }
     let keys = Set(metrics.map(\.key))
-    points.append(
-      Point(step: report.step, values: report.metrics.filter { keys.contains($0.key) }))
+    points.append(Point(step: report.step, values: report.metrics.filter { keys.contains($0.key) }))
     guard points.count > 1 else { return }
     let plot = LinePlot(
       title: title, xLabel: "step", yLabel: "%",
@@ -54,7 +46,6 @@ final class MetricPlotListener: TrainingListener {
     try ImageFile.write(plot.render(), to: file)
   }
 
-  /// The points so far.
   func checkpoint() throws -> String? {
     String(decoding: try JSONEncoder().encode(points), as: UTF8.self)
   }

@@ -1,20 +1,14 @@
 // What the training of noise against a frozen classifier and the duel share: fields, checks, pictures.
 
 import AtelierDatasets
-import AtelierInterchange
-import AtelierTraining
 import AtelierZoo
 import Foundation
 
 /// What both trainings of noise are told.
 protocol NoiseGameRequest: TrainingRequest {
-  /// The folder or file of pictures with classes.
   var data: String { get set }
-  /// The limit on the noise.
   var budget: NoiseBudget { get set }
-  /// What the generator makes small.
   var loss: AttackLoss { get set }
-  /// The random changes of training pictures.
   var augmentation: PictureAugmentation { get set }
 }
 
@@ -37,16 +31,8 @@ extension NoiseGameRequest {
 }
 
 extension Field where Request: NoiseGameRequest {
-  /// The fields of both trainings, with what one has alone where people look for it.
-  ///
-  /// - Parameters:
-  ///   - victim: The classifier's field.
-  ///   - network: The generator.
-  ///   - holdOut: The field of pictures held out.
-  ///   - epochs: The words for its default.
-  ///   - goal: What stands behind the limit.
-  ///   - beside: What stands behind the loss.
-  /// - Returns: The fields in order.
+  /// The fields of both trainings, with what one has alone where people look for it: `goal` behind
+  /// the limit, `beside` behind the loss.
   static func game(
     victim: Self, network: FieldPath<Request, NoiseNetwork>, holdOut: Self, epochs: String,
     goal: [Self] = [], beside: [Self] = []
@@ -69,13 +55,8 @@ extension Field where Request: NoiseGameRequest {
 }
 
 extension LabeledImages {
-  /// The training part of a set as a victim takes it.
-  ///
-  /// - Parameters:
-  ///   - path: The folder or file.
-  ///   - victim: Says size, channels and the order of classes; nil takes them as they are.
-  /// - Returns: The pictures.
-  /// - Throws: `DatasetError`, or `StudioError` when the pictures do not fit the victim.
+  /// The training part of a set as a victim takes it, or as it is; throws `DatasetError`, or
+  /// `StudioError` when the pictures do not fit the victim.
   static func training(_ path: String, for victim: Classifier?) throws -> LabeledImages {
     let all = try read(
       URL(fileURLWithPath: path), part: .training, form: victim?.form ?? PictureForm())

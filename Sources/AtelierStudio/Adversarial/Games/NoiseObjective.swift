@@ -16,16 +16,12 @@ package struct NoiseObjective: Sendable {
   /// The weight of a discriminator; nil for none.
   var discriminator: Float?
 
-  /// The differentiated graph of the generator's step.
+  /// The differentiated graph of the step of a generator of the batch's shape; the victim runs in
+  /// its inference form and is frozen: no gradient of its weights is planned.
   ///
-  /// The victim runs in its inference form and is frozen: no gradient of its weights is planned.
-  ///
-  /// - Parameters:
-  ///   - generator: Draws patterns in [−1, 1]; traced with the batch's shape.
-  ///   - victim: A classifier's graph.
-  /// - Returns: A graph with inputs `input` (what the generator reads), `picture` when noise is
-  ///   universal, and `target`; outputs `loss` and, with a discriminator, `seen`, its part of it.
-  /// - Throws: `ShapeError` when generator and victim do not fit together.
+  /// Inputs are `input` (what the generator reads), `picture` when noise is universal, and
+  /// `target`; outputs `loss` and, with a discriminator, `seen`, its part of it. Throws
+  /// `ShapeError` when generator and victim do not fit together.
   package func trainingGraph(generator: Graph, victim: Graph) throws(ShapeError) -> Graph {
     let shape = try Self.inputShape(generator)
     let judge =
@@ -33,12 +29,10 @@ package struct NoiseObjective: Sendable {
     return try generator.specialized(for: .train).extended { builder, symbols in
       guard let input = symbols["input"], let pattern = symbols["output"] else { return }
       let picture = isUniversal ? builder.input("picture", input.shape) : input
-      let gain = budget.gain(input.shape.count / input.shape.batch)
-      let attacked = (picture + gain * pattern).clamped(0...1)
+      let attacked = budget.attacked(picture, pattern)
       let labels = builder.input("target", [input.shape.batch])
       let answers = builder.call(
-        victim.specialized(for: .infer), ["input": attacked], prefix: "victim/",
-        isTrainable: false)
+        victim.specialized(for: .infer), ["input": attacked], prefix: "victim/", isTrainable: false)
       guard let logits = answers["output"] else { return }
       var loss = self.loss(logits, labels, isTargeted: isTargeted)
       if let weight = discriminator, let judge {
@@ -55,11 +49,9 @@ package struct NoiseObjective: Sendable {
     }.differentiated()
   }
 
-  /// The differentiated graph of the discriminator's step; the generator is frozen in it.
-  ///
-  /// - Parameter generator: Draws patterns in [−1, 1]; traced with the batch's shape.
-  /// - Returns: A graph with inputs `input` and, when noise is universal, `picture`; output `loss`.
-  /// - Throws: `ShapeError` when the pictures are too small.
+  /// The differentiated graph of the discriminator's step, `input` and, when noise is universal,
+  /// `picture` to `loss`; the generator is frozen in it; throws `ShapeError` when the pictures are
+  /// too small.
   package func discriminatorGraph(generator: Graph) throws(ShapeError) -> Graph {
     let shape = try Self.inputShape(generator)
     let drawer = generator.specialized(for: .infer)
@@ -70,8 +62,7 @@ package struct NoiseObjective: Sendable {
       let drawn = builder.call(drawer, ["input": input], isTrainable: false)
       guard let pattern = drawn["output"] else { return }
       let picture = isUniversal ? builder.input("picture", shape) : input
-      let gain = budget.gain(shape.count / shape.batch)
-      let attacked = (picture + gain * pattern).clamped(0...1)
+      let attacked = budget.attacked(picture, pattern)
       let verdicts = builder.call(
         judge, ["input": joinBatches([picture, attacked])], prefix: "discriminator/")
       guard let verdict = verdicts["output"] else { return }

@@ -3,7 +3,6 @@
 
 import AtelierDatasets
 import AtelierEngine
-import AtelierImages
 import AtelierInterchange
 import AtelierKernels
 import AtelierTraining
@@ -12,43 +11,29 @@ import Foundation
 
 /// What a generator is trained on and how; stored as the run's configuration.
 public struct NoiseTrainingRequest: NoiseGameRequest, Hashable {
-  /// The folder or file of pictures with classes; the training part is taken.
   public var data = ""
-  /// The model file of the victim.
   public var victim = ""
-  /// The generator.
   public var network = NoiseNetwork.encoderDecoder
-  /// The limit on the noise.
   public var budget = NoiseBudget.infinity(0.3)
-  /// What the noise is after.
   public var goal = AttackGoal.untargeted
-  /// What training makes small.
   public var loss = AttackLoss.margin(kappa: 5)
-  /// Whether one noise is learnt for all pictures.
   public var isUniversal = false
   /// The weight of a discriminator that wants pictures to look clean (AdvGAN, Xiao and others 2018);
   /// nil for none.
   public var discriminator: Float?
-  /// The model file of a denoiser in front of the victim that the generator learns to get through;
-  /// nil for none.
   public var denoiser: String?
-  /// The noise's deviation that this denoiser is told, of 255.
   public var denoiserSigma: Float = 25
-  /// How many training pictures are held out to validate on; nil takes a tenth, at most 2,000.
   public var holdOut: Int?
-  /// The random changes of training pictures.
   public var augmentation = PictureAugmentation()
   /// Rate, limits, intervals and the seed, which the universal noise's source has, too.
   public var recipe = TrainingRecipe()
 
-  /// Describes a training with the defaults of the house.
   public init(data: String, victim: String) {
     self.init()
     self.data = data
     self.victim = victim
   }
 
-  /// The defaults of the house.
   public init() {
     recipe.batch = 128
     recipe.epochs = 4
@@ -77,9 +62,8 @@ public struct NoiseTrainingRequest: NoiseGameRequest, Hashable {
             .positive
           ).byDefault("none"),
           Field(
-            "denoiser", \.denoiser,
-            "A denoiser in front of the victim, a model file or shipped", value: "file",
-            kind: .file(["safetensors"])
+            "denoiser", \.denoiser, "A denoiser in front of the victim, a model file or shipped",
+            value: "file", kind: .file(["safetensors"])
           ).besides("shipped").byDefault("none"),
           Field(
             "denoiser-sigma", \.denoiserSigma,
@@ -173,9 +157,7 @@ public enum NoiseTraining: TrainingJob {
 
   public static func task(
     _ request: NoiseTrainingRequest, isResuming: Bool, kernels: Kernels
-  ) throws -> NoiseTask {
-    try NoiseTask(request, kernels: kernels)
-  }
+  ) throws -> NoiseTask { try NoiseTask(request, kernels: kernels) }
 
   /// `--antagonist` means the duel, and so does a run folder of one.
   public static func handOver(
@@ -203,10 +185,8 @@ public final class NoiseTask: TrainingTask {
   /// The generator over the training's own parameters.
   private let attacker: NoiseAttacker
 
-  /// Prepares a training.
-  ///
-  /// - Throws: `StudioError`, `ShapeError`, `DatasetError` or `SafetensorsError`, one line each,
-  ///   before anything is written.
+  /// Prepares a training; throws one line of `StudioError`, `ShapeError`, `DatasetError` or
+  /// `SafetensorsError` before anything is written.
   init(_ request: NoiseTrainingRequest, kernels: Kernels) throws {
     self.request = request
     let model = try Self.victim(request)
@@ -220,14 +200,8 @@ public final class NoiseTask: TrainingTask {
     }
     let all = try LabeledImages.training(request.data, for: victim)
     let held = request.holdOut ?? min(2000, all.count / 10)
-    if held > 0 {
-      let parts = try all.split(holdingOut: held, seed: request.seed)
-      (images, validation) = (parts.rest, parts.held)
-    } else {
-      (images, validation) = (all, nil)
-    }
-    let shape = Shape.image(
-      height: images.size.height, width: images.size.width, channels: images.channels)
+    (images, validation) = try all.holdingOut(max(held, 0), seed: request.seed)
+    let shape = images.pictureShape
     source = try Self.source(request, images, victim, shape)
     graph = try request.network.graph(shape)
     let batched = shape.withBatch(request.batch)
@@ -281,8 +255,7 @@ public final class NoiseTask: TrainingTask {
       shape.withBatch(request.batch), (0..<request.batch).flatMap { _ in fixed })
     return ClosureBatchSource(stepsPerEpoch: batches.stepsPerEpoch) { step in
       let pictures = batches.pictures(step: step).images
-      let targets = Tensor(
-        [request.batch], batches.indices(step: step).map { Float(goals[$0]) })
+      let targets = Tensor([request.batch], batches.indices(step: step).map { Float(goals[$0]) })
       return request.isUniversal
         ? ["input": repeated, "picture": pictures, "target": targets]
         : ["input": pictures, "target": targets]
@@ -314,8 +287,7 @@ public final class NoiseTask: TrainingTask {
     let texts = [
       "data": images.name, "steps": String(step), "batch": String(request.batch),
       "seed": String(request.seed), "victim": victim.models[0].information.architecture,
-      "loss": "\(request.loss)"
-        + (request.discriminator.map { " + \($0) discriminator" } ?? ""),
+      "loss": "\(request.loss)" + (request.discriminator.map { " + \($0) discriminator" } ?? ""),
     ]
     return ModelInformation(
       task: NoiseDescription.task, architecture: request.network.rawValue,

@@ -10,7 +10,6 @@ import Foundation
 public struct AttackReport: Sendable, Hashable, Codable {
   /// One class's figures.
   public struct Row: Sendable, Hashable, Codable {
-    /// The class.
     public var name: String
     /// Its pictures that the victim classified correctly and that count.
     public var count: Int
@@ -20,9 +19,7 @@ public struct AttackReport: Sendable, Hashable, Codable {
 
   /// How the figures came about.
   public var `protocol`: String
-  /// The attack's name.
   public var attack: String
-  /// The number of pictures.
   public var count: Int
   /// The share of clean pictures that the victim gets right.
   public var cleanAccuracy: Double
@@ -55,20 +52,12 @@ public struct AttackReport: Sendable, Hashable, Codable {
 
 /// Measures attacks.
 public enum AttackEvaluation {
-  /// Measures a generator.
-  ///
-  /// - Parameters:
-  ///   - attacker: The generator at work.
-  ///   - victim: The classifier to fool, not necessarily the one that it was trained on.
-  ///   - images: Pictures of the victim's size.
-  ///   - budget: Another limit, which scales the noise; nil keeps the trained one.
-  ///   - progress: Told now and then how many pictures are done, and of how many.
-  /// - Returns: The figures with their protocol.
-  /// - Throws: `StudioError` when generator, victim and pictures do not fit together.
+  /// Measures a generator on pictures of the victim's size, not necessarily the victim that it was
+  /// trained on; another limit scales the noise; throws `StudioError` when they do not fit
+  /// together.
   public static func run(
     _ attacker: NoiseAttacker, victim: Classifier, on images: LabeledImages,
-    budget: NoiseBudget? = nil,
-    progress: (_ done: Int, _ total: Int) -> Void = { _, _ in }
+    budget: NoiseBudget? = nil, progress: (_ done: Int, _ total: Int) -> Void = { _, _ in }
   ) throws -> AttackReport {
     let name = "generator" + (attacker.isUniversal ? " (universal)" : "")
     return try measure(
@@ -76,20 +65,8 @@ public enum AttackEvaluation {
     ) { pictures, _, _ in try attacker.attack(pictures, budget: budget) }
   }
 
-  /// Measures an attack that needs no training.
-  ///
-  /// - Parameters:
-  ///   - attack: Which attack.
-  ///   - victim: The classifier to fool.
-  ///   - source: Another classifier of the same classes that the attack is made on, to see what
-  ///     carries over; nil makes it on the victim.
-  ///   - images: Pictures of the victim's size.
-  ///   - budget: The limit.
-  ///   - goal: What it is after.
-  ///   - seed: The seed of starts and squares.
-  ///   - progress: Told now and then how many pictures are done, and of how many.
-  /// - Returns: The figures with their protocol.
-  /// - Throws: `StudioError` when victim, source and pictures do not fit together.
+  /// Measures an attack that needs no training, made on the victim or on another `source` of the
+  /// same classes, to see what carries over; throws `StudioError` when they do not fit together.
   public static func run(
     _ attack: Attack, victim: Classifier, source: Classifier? = nil, on images: LabeledImages,
     budget: NoiseBudget, goal: AttackGoal = .untargeted, seed: UInt64 = 1,
@@ -167,8 +144,7 @@ extension NoiseBudget {
   /// The limit for protocols.
   var text: String {
     switch self {
-    case .infinity(let epsilon):
-      "L-infinity \(epsilon), which is \(Self.byteSteps(epsilon)) of 255"
+    case .infinity(let epsilon): "L-infinity \(epsilon), which is \(Self.byteSteps(epsilon)) of 255"
     case .two(let radius): "L2 \(radius)"
     }
   }
@@ -184,9 +160,7 @@ private struct AttackTally {
   private var lengths = 0.0
   private var psnr = (sum: 0.0, count: 0)
 
-  init(names: [String]) {
-    rows = names.map { AttackReport.Row(name: $0, count: 0, turned: 0) }
-  }
+  init(names: [String]) { rows = names.map { AttackReport.Row(name: $0, count: 0, turned: 0) } }
 
   /// Takes in the victim's answers.
   mutating func add(
@@ -231,7 +205,7 @@ private struct AttackTally {
     return AttackReport(
       protocol: "", attack: "", count: count, cleanAccuracy: Double(cleanRight) / whole,
       attackedAccuracy: Double(attackedRight) / whole,
-      success: counted > 0 ? Double(turned) / Double(counted) : 0, largestSteps: largest,
+      success: share(turned, counted), largestSteps: largest,
       meanL2: lengths / whole, meanPSNR: psnr.count > 0 ? psnr.sum / Double(psnr.count) : .infinity,
       secondsPerImage: 0, classes: rows)
   }

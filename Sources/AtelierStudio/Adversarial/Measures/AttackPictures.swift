@@ -29,15 +29,11 @@ extension AttackedPicture {
     return ColorMap.magma.apply(to: heat, range: 0...Float(max(largestSteps, 1)))
   }
 
-  /// The sheet: picture, noise, attacked picture and heat, and the likeliest classes' bars.
-  ///
-  /// - Parameter title: The line above.
-  /// - Returns: Three channels.
+  /// The sheet, RGB: picture, noise, attacked picture and heat, and the likeliest classes' bars.
   public func sheet(title: String) -> ByteImage {
     let scale = max(1, 168 / max(clean.width, clean.height))
     let grid = PictureGrid(
-      title: title,
-      columnTitles: ["picture", "noise, amplified", "attacked", "difference"],
+      title: title, columnTitles: ["picture", "noise, amplified", "attacked", "difference"],
       rows: [
         [
           PictureGrid.Cell(clean, caption: Self.caption(before[0])),
@@ -89,8 +85,7 @@ extension AttackedPicture {
     }
     for (index, entry) in shown.enumerated() {
       let y = 34 + row * index
-      canvas.text(
-        entry.name, x: Double(left - 10), y: Double(y + 7), scale: 1.6, anchor: .right)
+      canvas.text(entry.name, x: Double(left - 10), y: Double(y + 7), scale: 1.6, anchor: .right)
       for (line, value) in [entry.before, entry.after].enumerated() {
         let bar = Int((length * Double(value)).rounded())
         canvas.fill(x: left, y: y + 13 * line, width: max(bar, 1), height: 11, colors[line])

@@ -1,6 +1,5 @@
 // What `attack evaluate` measured: rows, the transfer matrix, the plot of a sweep.
 
-import AtelierDatasets
 import AtelierImages
 
 /// One measurement as `--json` prints it.
@@ -43,12 +42,8 @@ struct AttackTable: Encodable {
   var rows: [AttackRow] = []
   var checks: [AttackCheck] = []
 
-  /// Tells everything to people, with short names of victims.
-  ///
-  /// - Parameters:
-  ///   - report: Gets the tables.
-  ///   - isTransfer: Whether to show each attack as a matrix, too.
-  ///   - isPerClass: Whether to show the tables of classes.
+  /// Tells everything to people, with short names of victims, each attack as a matrix, too, and the
+  /// tables of classes where these are wanted.
   func tell(_ report: inout Report, isTransfer: Bool, isPerClass: Bool) {
     let table = shortened
     report.say(table.mainTable)
@@ -142,9 +137,7 @@ struct AttackTable: Encodable {
     }
   }
 
-  private static func title(_ row: AttackRow) -> String {
-    "\(row.report.attack) at \(row.epsilon)"
-  }
+  private static func title(_ row: AttackRow) -> String { "\(row.report.attack) at \(row.epsilon)" }
 
   private static func unique(_ names: [String]) -> [String] {
     var seen: Set<String> = []

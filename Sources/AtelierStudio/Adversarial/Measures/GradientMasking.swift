@@ -5,7 +5,6 @@
 
 import AtelierDatasets
 import AtelierEngine
-import AtelierInterchange
 
 /// What a look for masked gradients found; encodes to the JSON that `--json` prints.
 public struct MaskingReport: Sendable, Hashable, Codable {
@@ -39,18 +38,8 @@ public enum GradientMasking {
   /// What accuracies may differ by before it says something: three points.
   private static let tolerance = 0.03
 
-  /// Attacks a classifier in the ways that tell.
-  ///
-  /// - Parameters:
-  ///   - victim: A classifier.
-  ///   - images: Pictures of its size.
-  ///   - budget: The limit, L∞.
-  ///   - steps: The steps of PGD.
-  ///   - restarts: Its starts.
-  ///   - queries: The queries of Square.
-  ///   - seed: The seed of starts and squares.
-  /// - Returns: The figures and what they say.
-  /// - Throws: `StudioError` when victim and pictures do not fit together or the limit is not L∞.
+  /// Attacks a classifier in the ways that tell, within an L∞ limit; throws `StudioError` when
+  /// victim and pictures do not fit together or the limit is another.
   public static func run(
     _ victim: Classifier, on images: LabeledImages, budget: NoiseBudget, steps: Int = 20,
     restarts: Int = 10, queries: Int = 1000, seed: UInt64 = 1
@@ -76,9 +65,7 @@ public enum GradientMasking {
   }
 
   /// The share of clean pictures whose gradient is zero in every sample.
-  static func zeroGradients(
-    by attacker: Attacker, on images: LabeledImages
-  ) throws -> Double {
+  static func zeroGradients(by attacker: Attacker, on images: LabeledImages) throws -> Double {
     try attacker.classifier.expect(images)
     let set = try images.ordered(as: attacker.classifier.classNames)
     let gradient = try attacker.gradient(.unlimited)
@@ -135,7 +122,5 @@ public enum GradientMasking {
       ? ["the gradient of \(percent(share)) % of the pictures is zero: gradients are masked"] : []
   }
 
-  private static func percent(_ share: Double) -> String {
-    String((1000 * share).rounded() / 10)
-  }
+  private static func percent(_ share: Double) -> String { String((1000 * share).rounded() / 10) }
 }

@@ -1,7 +1,6 @@
 // The score of the Data Science Bowl 2018 for pictures of nuclei, and the overlap of all foreground.
 
 import AtelierDatasets
-import AtelierImages
 
 /// Gathers pictures and tells the contest's mean score; classes play no part in it.
 ///
@@ -31,9 +30,7 @@ struct ContestScore: Sendable {
   }
 
   /// The overlaps of pairs of a detection and an object, each in one pair at most, largest overlaps first.
-  private static func pairs(
-    _ truth: [EncodedObject], _ detections: [EncodedObject]
-  ) -> [Double] {
+  private static func pairs(_ truth: [EncodedObject], _ detections: [EncodedObject]) -> [Double] {
     let overlaps = OverlapTable.overlaps(detections, truth, .masks)
     let order = overlaps.indices.filter { overlaps[$0] > 0.5 }
       .sorted { (-overlaps[$0], $0) < (-overlaps[$1], $1) }

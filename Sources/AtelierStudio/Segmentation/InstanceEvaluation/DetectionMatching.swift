@@ -8,9 +8,7 @@ import AtelierImages
 
 /// What overlaps are measured on.
 public enum OverlapKind: String, Sendable, Codable, CaseIterable {
-  /// The masks of objects.
   case masks
-  /// Their boxes.
   case boxes
 }
 
@@ -58,16 +56,9 @@ struct OverlapTable {
   /// Detection · objects + object.
   private let overlaps: [Double]
 
-  /// Computes the overlaps.
-  ///
-  /// - Parameters:
-  ///   - truth: The true objects of one class.
-  ///   - detections: The detections of the class.
-  ///   - kind: What is compared.
-  ///   - limit: How many detections count; the surest are kept.
-  init(
-    truth: [EncodedObject], detections: [EncodedObject], kind: OverlapKind, limit: Int
-  ) {
+  /// Computes the overlaps of the surest detections of one class, as many as count, with its true
+  /// objects.
+  init(truth: [EncodedObject], detections: [EncodedObject], kind: OverlapKind, limit: Int) {
     // Of equally sure ones the first stands first.
     let order = detections.indices.sorted {
       (-detections[$0].score, $0) < (-detections[$1].score, $1)
@@ -99,14 +90,12 @@ struct OverlapTable {
     let trueAreas = truth.map(\.mask.area)
     for (i, detection) in detections.enumerated() {
       for (j, object) in truth.enumerated() {
-        guard let one = detectedBounds[i], let two = trueBounds[j], one.intersection(two) > 0
-        else {
+        guard let one = detectedBounds[i], let two = trueBounds[j], one.intersection(two) > 0 else {
           result.append(0)
           continue
         }
         let common = detection.mask.intersection(object.mask)
-        let whole =
-          object.isCrowd ? detectedAreas[i] : detectedAreas[i] + trueAreas[j] - common
+        let whole = object.isCrowd ? detectedAreas[i] : detectedAreas[i] + trueAreas[j] - common
         result.append(common == 0 ? 0 : Double(common) / Double(whole))
       }
     }
@@ -124,8 +113,7 @@ struct OverlapTable {
     guard !truth.isEmpty || !detections.isEmpty else { return nil }
     let isIgnored = truth.map { $0.isCrowd || !size.areas.contains($0.area) }
     // Objects that count come first; the sort must keep the order of equals.
-    let order =
-      truth.indices.filter { !isIgnored[$0] } + truth.indices.filter { isIgnored[$0] }
+    let order = truth.indices.filter { !isIgnored[$0] } + truth.indices.filter { isIgnored[$0] }
     var result = MatchedDetections()
     result.scores = detections.map(\.score)
     result.objects = isIgnored.reduce(0) { $0 + ($1 ? 0 : 1) }
@@ -147,8 +135,7 @@ struct OverlapTable {
 
   /// The object that a detection meets at a threshold: the one with the largest overlap that is left.
   private func best(
-    _ detection: Int, _ threshold: Double, _ order: [Int], _ isIgnored: [Bool],
-    _ isTaken: [Bool]
+    _ detection: Int, _ threshold: Double, _ order: [Int], _ isIgnored: [Bool], _ isTaken: [Bool]
   ) -> Int? {
     var least = min(threshold, 1 - 1e-10)
     var match: Int?

@@ -1,11 +1,9 @@
 // The figures of instance segmentation over a set: average precision and recall as COCO defines them.
 
 import AtelierDatasets
-import AtelierImages
 
-/// Gathers pictures with true objects and detections, and tells the figures.
-///
-/// Only how detections fared is kept, no masks, so a set of any size can be measured.
+/// Gathers pictures with true objects and detections, and tells the figures; only how detections
+/// fared is kept, no masks, so a set of any size can be measured.
 public struct InstanceEvaluation: Sendable {
   /// The names of the classes in the order of their indices.
   public let classNames: [String]
@@ -19,11 +17,8 @@ public struct InstanceEvaluation: Sendable {
   private var objects = 0
   private var detections = 0
 
-  /// Starts without pictures.
-  ///
-  /// - Parameters:
-  ///   - classNames: The classes.
-  ///   - detectionLimit: How many detections of one class count in a picture, at least 1; COCO's figures are those of 100.
+  /// Starts without pictures; at least one detection of a class counts in a picture, and COCO's
+  /// figures are those of 100.
   public init(classNames: [String], detectionLimit: Int = 100) {
     precondition(detectionLimit >= 1, "a limit of at least one detection")
     self.classNames = classNames
@@ -33,12 +28,8 @@ public struct InstanceEvaluation: Sendable {
     }
   }
 
-  /// Adds a picture.
-  ///
-  /// - Parameters:
-  ///   - truth: Its true objects.
-  ///   - detections: What was found, in any order; of equally sure ones the first counts first.
-  /// - Precondition: classes have names; all masks have one size.
+  /// Adds a picture with what was found, in any order; of equally sure ones the first counts first;
+  /// classes must have names, and all masks one size.
   public mutating func add(truth: [EncodedObject], detections: [EncodedObject]) {
     pictures += 1
     objects += truth.reduce(0) { $0 + ($1.isCrowd ? 0 : 1) }
@@ -59,10 +50,7 @@ public struct InstanceEvaluation: Sendable {
     }
   }
 
-  /// The figures of all pictures so far.
-  ///
-  /// - Parameter data: What the set is called, for the protocol.
-  /// - Returns: Figures by masks and boxes, over all classes and of each.
+  /// The figures of all pictures so far, with what the set is called for the protocol.
   public func report(data: String) -> InstanceReport {
     let masks = curves(.masks)
     let boxes = curves(.boxes)
@@ -74,8 +62,7 @@ public struct InstanceEvaluation: Sendable {
       masks: Self.figures(masks), boxes: Self.figures(boxes),
       classes: classNames.enumerated().map { index, name in
         InstanceReport.ClassFigures(
-          name: name,
-          objects: (matches[.masks]?[index][0] ?? []).reduce(0) { $0 + $1.objects },
+          name: name, objects: (matches[.masks]?[index][0] ?? []).reduce(0) { $0 + $1.objects },
           masks: Self.figures([masks[index]]), boxes: Self.figures([boxes[index]]))
       },
       contest: contest.report)
@@ -83,16 +70,12 @@ public struct InstanceEvaluation: Sendable {
 
   /// The curves of every class, by size.
   private func curves(_ kind: OverlapKind) -> [[PrecisionCurves?]] {
-    (matches[kind] ?? []).map { sizes in
-      sizes.map { PrecisionCurves($0, limit: detectionLimit) }
-    }
+    (matches[kind] ?? []).map { sizes in sizes.map { PrecisionCurves($0, limit: detectionLimit) } }
   }
 
   /// Means over classes; those without objects of a size have no part in its figures.
   private static func figures(_ classes: [[PrecisionCurves?]]) -> InstanceReport.Figures {
-    func mean(
-      _ size: ObjectSize, _ value: (PrecisionCurves) -> Double
-    ) -> Double? {
+    func mean(_ size: ObjectSize, _ value: (PrecisionCurves) -> Double) -> Double? {
       let values = classes.compactMap { $0[size.rawValue] }.map(value)
       return values.isEmpty ? nil : values.reduce(0, +) / Double(values.count)
     }

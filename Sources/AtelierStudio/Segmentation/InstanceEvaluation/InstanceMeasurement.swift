@@ -14,13 +14,11 @@ public struct InstanceSetReport: Sendable, Codable, Hashable {
 
   /// The figures as lines of text, protocol first.
   public var lines: [String] {
-    var lines = ["\(method): \(all.protocol)"] + all.table
-    if let contest = all.contest { lines.append(contest.line) }
-    for (_, report) in kinds.sorted(by: { $0.key < $1.key }) {
-      lines += ["", report.protocol] + report.table
-      if let contest = report.contest { lines.append(contest.line) }
+    func text(_ report: InstanceReport) -> [String] {
+      report.table + (report.contest.map { [$0.line] } ?? [])
     }
-    return lines
+    return ["\(method): \(all.protocol)"] + text(all)
+      + kinds.sorted { $0.key < $1.key }.flatMap { ["", $1.protocol] + text($1) }
   }
 }
 
@@ -34,15 +32,8 @@ extension InstanceReport.Contest {
 }
 
 extension InstanceData {
-  /// Measures something that finds objects.
-  ///
-  /// - Parameters:
-  ///   - method: What it is called.
-  ///   - detectionLimit: How many detections of one class count in a picture.
-  ///   - progress: Called after each picture with the number of pictures so far.
-  ///   - detect: The objects of a picture of the set, of the set's classes.
-  /// - Returns: The figures.
-  /// - Throws: What `detect` throws, and `DatasetError` for a picture that cannot be read.
+  /// Measures something that finds objects of the set's classes, with the number of pictures so far
+  /// as progress; throws what it throws, and `DatasetError` for a picture that cannot be read.
   public func measure(
     _ method: String, detectionLimit: Int = 100, progress: (Int) -> Void = { _ in },
     detect: (ByteImage) throws -> [EncodedObject]
@@ -54,18 +45,13 @@ extension InstanceData {
       all.add(truth: item.objects, detections: found)
       if let kind = item.kind {
         kinds[
-          kind,
-          default: InstanceEvaluation(
-            classNames: classNames, detectionLimit: detectionLimit)
+          kind, default: InstanceEvaluation(classNames: classNames, detectionLimit: detectionLimit)
         ].add(truth: item.objects, detections: found)
       }
       progress(index + 1)
     }
     var reports: [String: InstanceReport] = [:]
-    for (kind, evaluation) in kinds {
-      reports[kind] = evaluation.report(data: "\(name), \(kind)")
-    }
-    return InstanceSetReport(
-      method: method, all: all.report(data: name), kinds: reports)
+    for (kind, evaluation) in kinds { reports[kind] = evaluation.report(data: "\(name), \(kind)") }
+    return InstanceSetReport(method: method, all: all.report(data: name), kinds: reports)
   }
 }

@@ -2,31 +2,21 @@
 
 /// The figures of instance segmentation with their protocol; fractions of 1, nil where no object counts.
 public struct InstanceReport: Sendable, Codable, Hashable {
-  /// COCO's twelve figures.
+  /// COCO's twelve figures: average precision, mean over IoU 0.5, 0.55 … 0.95, at 0.5 and at 0.75,
+  /// of small objects (at most 32² pixels), medium and large ones (96² and more); average recall
+  /// with at most 1, 10 and all detections a picture and class, and of objects by size.
   public struct Figures: Sendable, Codable, Hashable {
-    /// Average precision, mean over IoU 0.5, 0.55 … 0.95.
     public var ap: Double?
-    /// At IoU 0.5.
     public var ap50: Double?
-    /// At IoU 0.75.
     public var ap75: Double?
-    /// Of objects of at most 32² pixels.
     public var apSmall: Double?
-    /// Of objects between.
     public var apMedium: Double?
-    /// Of objects of 96² pixels and more.
     public var apLarge: Double?
-    /// Average recall with one detection a picture and class.
     public var ar1: Double?
-    /// With ten.
     public var ar10: Double?
-    /// With all that count.
     public var ar: Double?
-    /// Of small objects.
     public var arSmall: Double?
-    /// Of medium objects.
     public var arMedium: Double?
-    /// Of large objects.
     public var arLarge: Double?
 
     enum CodingKeys: String, CodingKey {
@@ -42,13 +32,10 @@ public struct InstanceReport: Sendable, Codable, Hashable {
 
   /// The figures of one class.
   public struct ClassFigures: Sendable, Codable, Hashable {
-    /// The class.
     public var name: String
     /// Its true objects, crowds not counted.
     public var objects: Int
-    /// By masks.
     public var masks: Figures
-    /// By boxes.
     public var boxes: Figures
   }
 
@@ -69,19 +56,15 @@ public struct InstanceReport: Sendable, Codable, Hashable {
 
   /// How the figures came about.
   public var `protocol`: String
-  /// The pictures.
   public var pictures: Int
   /// The true objects, crowds not counted.
   public var objects: Int
-  /// What was found.
   public var detections: Int
   /// By masks, mean over the classes.
   public var masks: Figures
   /// By boxes, mean over the classes.
   public var boxes: Figures
-  /// Class by class.
   public var classes: [ClassFigures]
-  /// The contest's figures.
   public var contest: Contest?
 }
 
@@ -106,13 +89,10 @@ extension InstanceReport {
       "AP", "AP50", "AP75", "small", "medium", "large", "AR", "boxAP", "box50", "box75",
     ]
     var lines = [
-      padded("masks, boxes", width) + leading("objects", 8)
-        + titles.map { leading($0, 8) }.joined()
+      padded("masks, boxes", width) + leading("objects", 8) + titles.map { leading($0, 8) }.joined()
     ]
     lines.append(row("all", objects, masks, boxes))
-    if classes.count > 1 {
-      lines += classes.map { row($0.name, $0.objects, $0.masks, $0.boxes) }
-    }
+    if classes.count > 1 { lines += classes.map { row($0.name, $0.objects, $0.masks, $0.boxes) } }
     return lines
   }
 

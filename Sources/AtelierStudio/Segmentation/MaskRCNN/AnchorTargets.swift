@@ -83,8 +83,7 @@ package struct AnchorTargets {
   /// Writes labels, targets and weights of the picture where they belong in the training's inputs.
   func write(
     _ grid: AnchorGrid, _ truths: [InstanceTruth], at picture: Int,
-    labels labelTensor: inout Tensor,
-    targets: inout Tensor, weights: inout Tensor
+    labels labelTensor: inout Tensor, targets: inout Tensor, weights: inout Tensor
   ) {
     let start = picture * labels.count
     for (index, label) in labels.enumerated() {

@@ -2,7 +2,6 @@
 
 import AtelierEngine
 import AtelierImages
-import AtelierTraining
 import AtelierZoo
 import Foundation
 
@@ -20,7 +19,6 @@ package final class InstanceBatches: BatchSource, @unchecked Sendable {
   /// Streams of random numbers apart from those of the pictures.
   private static let anchorStream: UInt64 = 0x616E_6368
 
-  /// Makes the batches of a training.
   init(
     _ source: InstanceSource, network: MaskRCNN, batch: Int, sampling: MaskRCNNSampling,
     seed: UInt64
@@ -44,8 +42,7 @@ package final class InstanceBatches: BatchSource, @unchecked Sendable {
     for place in 0..<batch {
       let example = source.example(step: step, place: place)
       input += example.samples
-      var generator = RandomGenerator(
-        seed: seed, Self.anchorStream, UInt64(step), UInt64(place))
+      var generator = RandomGenerator(seed: seed, Self.anchorStream, UInt64(step), UInt64(place))
       var anchors = AnchorTargets(grid, example.objects)
       anchors.sample(sampling.anchors, using: &generator)
       anchors.write(

@@ -4,8 +4,6 @@ import AtelierDatasets
 import AtelierEngine
 import AtelierImages
 import AtelierScenery
-import AtelierZoo
-import Foundation
 
 /// The random changes of a training's pictures with their objects.
 public struct InstanceAugmentation: Sendable, Hashable, Codable {
@@ -20,7 +18,6 @@ public struct InstanceAugmentation: Sendable, Hashable, Codable {
   /// The largest change of one colour against the others, as a part of it.
   public var color: Float
 
-  /// Describes the changes; none unless given.
   public init(
     scale: ClosedRange<Float> = 1...1, turns: Bool = false, brightness: Float = 0,
     contrast: Float = 0, color: Float = 0
@@ -47,7 +44,6 @@ package struct InstanceSet: Sendable {
     let picture: ByteImage
     let objects: [InstanceTruth]
 
-    /// A picture by its parts.
     package init(name: String, picture: ByteImage, objects: [InstanceTruth]) {
       self.name = name
       self.picture = picture
@@ -58,7 +54,6 @@ package struct InstanceSet: Sendable {
   let classNames: [String]
   let items: [Item]
 
-  /// A set by its parts.
   package init(classNames: [String], items: [Item]) {
     self.classNames = classNames
     self.items = items
@@ -118,8 +113,7 @@ package struct InstanceSource: Sendable {
     let turn = augmentation.turns ? generator.index(below: 8) : 0
     // A quarter turn swaps what of the picture is seen across and down.
     let (across, down) = turn % 2 == 0 ? (wide, high) : (high, wide)
-    let center = SIMD2(
-      middle(across, item.picture.width), middle(down, item.picture.height))
+    let center = SIMD2(middle(across, item.picture.width), middle(down, item.picture.height))
     let (cosine, sine): (Float, Float) = [(1, 0), (0, 1), (-1, 0), (0, -1)][turn % 4]
     let mirror: Float = turn >= 4 ? -1 : 1
     var map = PictureMap(
@@ -180,8 +174,7 @@ extension ByteImage {
               func at(_ index: Int) -> Float { Float(samples[index + channel]) }
               let upper = at(near) * (1 - right) + at(far) * right
               let lower = at(near + below) * (1 - right) + at(far + below) * right
-              target[(y * size.width + x) * 3 + channel] =
-                (upper * (1 - down) + lower * down) / 255
+              target[(y * size.width + x) * 3 + channel] = (upper * (1 - down) + lower * down) / 255
             }
           }
         }

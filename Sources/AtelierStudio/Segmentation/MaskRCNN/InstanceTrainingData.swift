@@ -1,10 +1,8 @@
 // The pictures of one Mask R-CNN training: what it learns from, and what is held out to measure on.
 
 import AtelierDatasets
-import AtelierEngine
 import AtelierImages
 import AtelierScenery
-import AtelierZoo
 import Foundation
 
 /// Pictures to learn from and held-out ones.
@@ -20,10 +18,7 @@ struct InstanceTrainingData {
   /// One line for the model's card.
   let description: String
 
-  /// Reads or draws what a request asks for.
-  ///
-  /// - Parameter request: The training.
-  /// - Throws: `DatasetError` that names what cannot be read.
+  /// Reads or draws what a request asks for; throws `DatasetError` that names what cannot be read.
   init(_ request: MaskRCNNTrainingRequest) throws {
     let size = PixelSize(width: request.side, height: request.side)
     let held: InstanceData
@@ -31,18 +26,16 @@ struct InstanceTrainingData {
     case .shapes:
       source = InstanceSource(
         try ShapesScenes(seed: request.seed, size: size), batch: request.batch)
-      let scenes = try ShapesScenes(
-        seed: ShapesScenes.validationSeed(of: request.seed), size: size)
+      let scenes = try ShapesScenes(seed: ShapesScenes.validationSeed(of: request.seed), size: size)
       held = try InstanceData(scenes, count: max(request.validationCount, 1))
       description = "shapes scenes of seed \(request.seed), without end"
     case .set(let path, let objects):
       let (learnt, validation) = try Self.parts(path, objects: objects, seed: request.seed)
       held = validation
       source = InstanceSource(
-        try Self.loaded(learnt, request.reading), size: size,
-        augmentation: request.augmentation, enlargement: request.enlargement, seed: request.seed)
-      description =
-        "\(learnt.name), \(learnt.count) pictures with \(learnt.objectCount) objects"
+        try Self.loaded(learnt, request.reading), size: size, augmentation: request.augmentation,
+        enlargement: request.enlargement, seed: request.seed)
+      description = "\(learnt.name), \(learnt.count) pictures with \(learnt.objectCount) objects"
     }
     validation = try held.items.prefix(max(request.validationCount, 1)).map { item in
       Item(picture: try item.picture(), objects: item.objects)
@@ -65,9 +58,7 @@ struct InstanceTrainingData {
   }
 
   /// The pictures in memory, with masks cut to their bounds.
-  private static func loaded(
-    _ set: InstanceData, _ reading: PictureReading
-  ) throws -> InstanceSet {
+  private static func loaded(_ set: InstanceData, _ reading: PictureReading) throws -> InstanceSet {
     InstanceSet(
       classNames: set.classNames,
       items: try set.items.map { item in

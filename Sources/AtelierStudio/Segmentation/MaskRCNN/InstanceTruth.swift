@@ -18,11 +18,9 @@ package struct InstanceTruth: Sendable, Hashable {
   /// Whether it stands for a crowd: neither learnt nor counted as background.
   package let isCrowd: Bool
 
-  /// The bounds.
   package var box: RegionBox {
     RegionBox(
-      left: Float(left), top: Float(top), right: Float(left + width),
-      bottom: Float(top + height))
+      left: Float(left), top: Float(top), right: Float(left + width), bottom: Float(top + height))
   }
 
   /// Cuts an object's mask out; nil when it has no pixel.
@@ -42,7 +40,6 @@ package struct InstanceTruth: Sendable, Hashable {
       bits: bits, isCrowd: object.isCrowd)
   }
 
-  /// An object by its parts.
   package init(
     classIndex: Int, left: Int, top: Int, width: Int, height: Int, bits: [UInt8], isCrowd: Bool
   ) {
@@ -55,13 +52,8 @@ package struct InstanceTruth: Sendable, Hashable {
     self.isCrowd = isCrowd
   }
 
-  /// The object in another picture of `size`, whose pixel (x, y) shows the place `map` gives; nil when too little of it is there.
-  ///
-  /// - Parameters:
-  ///   - map: From pixels of the new picture to those of the old one.
-  ///   - size: The new picture.
-  ///   - leastPixels: The fewest pixels that are kept.
-  /// - Returns: What of the object is in the new picture.
+  /// The object in another picture of `size`, whose pixel (x, y) shows the place `map` gives; nil
+  /// when less than `leastPixels` of it are there.
   func moved(by map: PictureMap, size: PixelSize, leastPixels: Int) -> InstanceTruth? {
     let area = map.inverse.bounds(of: box)
     func range(_ low: Float, _ high: Float, _ limit: Int) -> Range<Int> {
@@ -98,8 +90,7 @@ package struct InstanceTruth: Sendable, Hashable {
   }
 
   /// How much of the object lies around a point, bilinear between pixel centres, in [0, 1].
-  @inline(__always)
-  func coverage(x: Float, y: Float) -> Float {
+  @inline(__always) func coverage(x: Float, y: Float) -> Float {
     let (u, v) = (x - Float(left) - 0.5, y - Float(top) - 0.5)
     guard u > -1, v > -1, u < Float(width), v < Float(height) else { return 0 }
     let (column, row) = (Int(u.rounded(.down)), Int(v.rounded(.down)))
@@ -125,14 +116,11 @@ struct PictureMap: Sendable, Hashable {
   var f: Float
 
   /// The place of a point.
-  @inline(__always)
-  func callAsFunction(_ x: Float, _ y: Float) -> SIMD2<Float> {
+  @inline(__always) func callAsFunction(_ x: Float, _ y: Float) -> SIMD2<Float> {
     SIMD2(a * x + b * y + c, d * x + e * y + f)
   }
 
-  /// The map back.
-  ///
-  /// - Precondition: the map has one.
+  /// The map back, which must exist.
   var inverse: PictureMap {
     let determinant = a * e - b * d
     let (p, q, r, s) = (e / determinant, -b / determinant, -d / determinant, a / determinant)

@@ -3,7 +3,6 @@
 import AtelierDatasets
 import AtelierEngine
 import AtelierImages
-import AtelierKernels
 import AtelierZoo
 
 /// An object that the network found, in pixels of the picture that the network saw.
@@ -26,14 +25,12 @@ package struct MaskedDetection: Sendable {
       classIndex: classIndex,
       box: PlaneBox(
         x: Double(box.left), y: Double(box.top), width: Double(box.width),
-        height: Double(box.height)),
-      mask: pixels, score: Double(score))
+        height: Double(box.height)), mask: pixels, score: Double(score))
   }
 }
 
 /// Which objects are reported.
 public struct ObjectSelection: Sendable, Hashable, Codable {
-  /// The least score.
   public var score: Float = 0.5
   /// The largest overlap of two boxes of one class that both stay.
   public var overlap: Float = 0.5
@@ -45,10 +42,8 @@ public struct ObjectSelection: Sendable, Hashable, Codable {
   /// The default: what is more likely there than not.
   public init() {}
 
-  /// As figures are measured: everything that may be an object, since the score orders it.
-  ///
-  /// - Parameter limit: The most objects of a picture.
-  /// - Returns: The options with a least score of 0.01.
+  /// As figures are measured: from a score of 0.01 on everything that may be an object, since the
+  /// score orders it.
   public static func measuring(limit: Int = 100) -> ObjectSelection {
     var options = ObjectSelection()
     options.score = 0.01
@@ -66,7 +61,6 @@ package final class MaskRCNNDetector {
 
   /// What of the network a program runs, for pictures of a size.
   private struct Part: Hashable {
-    /// Names the part.
     enum Name { case proposals, boxes, masks }
     let name: Name
     let size: PixelSize
@@ -85,14 +79,8 @@ package final class MaskRCNNDetector {
     self.model = model
   }
 
-  /// Finds the objects of a picture.
-  ///
-  /// - Parameters:
-  ///   - samples: RGB in [0, 1], row by row.
-  ///   - size: The picture; any.
-  ///   - options: Which objects.
-  /// - Returns: The objects, surest first.
-  /// - Throws: `ShapeError` when there is no memory for the picture.
+  /// Finds the objects of a picture of any size, RGB in [0, 1] row by row, surest first; throws
+  /// `ShapeError` when there is no memory for it.
   package func detections(
     _ samples: [Float], size: PixelSize, _ options: ObjectSelection
   ) throws -> [MaskedDetection] {
@@ -112,14 +100,9 @@ package final class MaskRCNNDetector {
     var limits = ProposalLimits()
     limits.after = options.proposals
     limits.before = max(limits.before, 2 * options.proposals)
-    let logits = try proposing.output("rpn_logits").elements
-    let deltas = try proposing.output("rpn_deltas").elements
-    let reader = reader(whole)
-    let proposals = logits.withUnsafeBufferPointer { logits in
-      deltas.withUnsafeBufferPointer { deltas in
-        reader.proposals(logits: logits, deltas: deltas, limits)
-      }
-    }
+    let proposals = reader(whole).proposals(
+      logits: try proposing.output("rpn_logits").elements,
+      deltas: try proposing.output("rpn_deltas").elements, limits)
     let found = try judged(proposals.map(\.box), judging, size, options)
     return try masked(found, drawing)
   }
@@ -157,8 +140,7 @@ package final class MaskRCNNDetector {
     if let known = reader, known.grid.width == size.width, known.grid.height == size.height {
       return known
     }
-    let made = ProposalReader(
-      grid: network.anchorGrid(width: size.width, height: size.height))
+    let made = ProposalReader(grid: network.anchorGrid(width: size.width, height: size.height))
     reader = made
     return made
   }

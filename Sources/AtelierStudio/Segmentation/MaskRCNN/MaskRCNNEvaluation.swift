@@ -1,19 +1,16 @@
 // The figures of a Mask R-CNN over a set of pictures.
 
 import AtelierDatasets
-import AtelierImages
 import AtelierInterchange
 
 extension MaskRCNNSegmenter {
-  /// Finds the objects of every picture of a set and compares them with the truth.
+  /// Compares the objects of every picture of a set with the truth: average precision and recall as
+  /// COCO defines them; throws `StudioError` when the classes differ, `DatasetError` when a picture
+  /// cannot be read.
   ///
-  /// - Parameters:
-  ///   - data: The pictures; its classes must be among the model's, unless both have just one.
-  ///   - selection: Which objects count; its limit is also that of the detections of a class in a picture.
-  ///   - longestSide: A picture with a longer side is shrunk to this one for the network.
-  ///   - progress: Called after each picture with how many are done.
-  /// - Returns: Average precision and recall as COCO defines them, with their protocol.
-  /// - Throws: `StudioError` when the classes differ, `DatasetError` when a picture cannot be read.
+  /// The set's classes must be among the model's, unless both have just one. The selection's limit
+  /// is also that of the detections of a class in a picture; a picture with a longer side than the
+  /// longest is shrunk for the network.
   public func measure(
     on data: InstanceData, _ selection: ObjectSelection = .measuring(),
     longestSide: Int = MaskRCNNSegmenter.usualLimit, progress: (_ done: Int) -> Void = { _ in }

@@ -25,8 +25,7 @@ public struct MaskRCNNModel: Sendable {
   /// How pixels become inputs, in words that `init(_:name:)` reads.
   static func preprocessing(_ reading: PictureReading) -> String {
     let steps =
-      (reading.stretchesContrast ? [stretching] : [])
-      + (reading.darkensGround ? [darkening] : [])
+      (reading.stretchesContrast ? [stretching] : []) + (reading.darkensGround ? [darkening] : [])
     return (steps + [plainPreprocessing]).joined(separator: ", ")
   }
 
@@ -37,23 +36,16 @@ public struct MaskRCNNModel: Sendable {
   /// How pictures are prepared for the network.
   let reading: PictureReading
 
-  /// The names of the object classes.
   public var classNames: [String] { model.information.classNames }
 
-  /// Reads a model file.
-  ///
-  /// - Parameter url: The file.
-  /// - Throws: `SafetensorsError` when it cannot be read, `StudioError` that names the file when it is a model of something else.
+  /// Reads a model file; throws `SafetensorsError` when it cannot be read, `StudioError` that names
+  /// the file when it is a model of something else.
   public init(contentsOf url: URL) throws {
     try self.init(try ModelFile.read(from: url), name: url.relativePath)
   }
 
-  /// Takes a model that is in memory.
-  ///
-  /// - Parameters:
-  ///   - model: What `ModelFile.read` gave.
-  ///   - name: What messages call it.
-  /// - Throws: `StudioError` when it is no Mask R-CNN.
+  /// Takes a model that is in memory, and what messages call it; throws `StudioError` when it is no
+  /// Mask R-CNN.
   public init(_ model: Model, name: String) throws {
     let information = model.information
     guard information.task == Self.task, information.architecture == Self.architecture else {
@@ -94,8 +86,7 @@ public struct MaskRCNNModel: Sendable {
     }
     reading = PictureReading(
       stretchesContrast: information.preprocessing.contains(Self.stretching),
-      darkensGround: information.preprocessing.contains(Self.darkening),
-      enlargement: enlargement)
+      darkensGround: information.preprocessing.contains(Self.darkening), enlargement: enlargement)
   }
 
   /// What the metadata says of a network, for `init(_:name:)` to read.

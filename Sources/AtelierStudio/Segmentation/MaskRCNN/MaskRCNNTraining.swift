@@ -23,9 +23,7 @@ public enum MaskRCNNTraining: TrainingJob {
 
   public static func task(
     _ request: MaskRCNNTrainingRequest, isResuming: Bool, kernels: Kernels
-  ) throws -> MaskRCNNTask {
-    try MaskRCNNTask(request, kernels: kernels)
-  }
+  ) throws -> MaskRCNNTask { try MaskRCNNTask(request, kernels: kernels) }
 }
 
 /// The mathematics of one training.
@@ -52,14 +50,8 @@ public final class MaskRCNNTask: TrainingTask {
   /// Streams of random numbers apart from those of the batches.
   private static let regionStream: UInt64 = 0x7265_6769
 
-  /// Prepares a training.
-  ///
-  /// - Parameters:
-  ///   - request: What to train.
-  ///   - sizes: The network; nil takes the one of the request's design.
-  ///   - kernels: Instruction set and threads.
-  ///   - source: The pictures to learn from; nil takes those of the request.
-  /// - Throws: `StudioError`, `ShapeError` or `DatasetError`, one line each, before anything is written.
+  /// Prepares a training, of the request's own network and pictures unless others are given; throws
+  /// one line of `StudioError`, `ShapeError` or `DatasetError` before anything is written.
   package init(
     _ request: MaskRCNNTrainingRequest, sizes: MaskRCNN? = nil, kernels: Kernels,
     source: InstanceSource? = nil
@@ -80,14 +72,13 @@ public final class MaskRCNNTask: TrainingTask {
     let graph = try network.graph(height: side, width: side)
     let trained = try network.trainingGraph(
       batch: request.batch, height: side, width: side, sampling: request.sampling)
-    let proposed = try network.proposalGraph(
-      batch: request.batch, height: side, width: side
-    ).extended { builder, symbols in
-      // The pyramid itself is not needed, so its memory is free for others.
-      for name in ["rpn_logits", "rpn_deltas"] {
-        if let symbol = symbols[name] { builder.output(name, symbol) }
-      }
-    }.specialized(for: .infer)
+    let proposed = try network.proposalGraph(batch: request.batch, height: side, width: side)
+      .extended { builder, symbols in
+        // The pyramid itself is not needed, so its memory is free for others.
+        for name in ["rpn_logits", "rpn_deltas"] {
+          if let symbol = symbols[name] { builder.output(name, symbol) }
+        }
+      }.specialized(for: .infer)
     store = try ParameterStore(for: [trained], seed: request.seed)
     training = try Program(trained, parameters: store, kernels: kernels, seed: request.seed)
     proposing = try Program(proposed, parameters: store, kernels: kernels)
@@ -121,20 +112,11 @@ public final class MaskRCNNTask: TrainingTask {
     var limits = ProposalLimits()
     limits.after = request.proposals
     let truths = batches.truths(step: step)
-    let anchors = reader.grid.boxes.count
     var inputs = HeadInputs(network, request.sampling, batch: request.batch)
     let logits = try proposing.output("rpn_logits").elements
     let deltas = try proposing.output("rpn_deltas").elements
     for picture in 0..<request.batch {
-      let proposals = logits.withUnsafeBufferPointer { logits in
-        deltas.withUnsafeBufferPointer { deltas in
-          let first = picture * anchors
-          return reader.proposals(
-            logits: UnsafeBufferPointer(rebasing: logits[2 * first..<2 * (first + anchors)]),
-            deltas: UnsafeBufferPointer(rebasing: deltas[4 * first..<4 * (first + anchors)]),
-            limits)
-        }
-      }
+      let proposals = reader.proposals(logits: logits, deltas: deltas, picture: picture, limits)
       var generator = RandomGenerator(
         seed: request.seed, Self.regionStream, UInt64(step), UInt64(picture))
       let chosen = RegionSampler.regions(
@@ -178,8 +160,7 @@ public final class MaskRCNNTask: TrainingTask {
       let truth = try SegmentationOutcome(objects: item.objects, size: picture.size)
       let outcome = try SegmentationOutcome(objects: objects, size: picture.size)
       return [
-        PictureGrid.Cell(picture),
-        PictureGrid.Cell(truth.overlay(on: picture, palette: palette)),
+        PictureGrid.Cell(picture), PictureGrid.Cell(truth.overlay(on: picture, palette: palette)),
         PictureGrid.Cell(
           outcome.overlay(on: picture, palette: palette), caption: "\(objects.count) found"),
       ]
@@ -203,8 +184,6 @@ public final class MaskRCNNTask: TrainingTask {
         + "\(sampling.positives) on objects", "seed": String(request.seed),
     ]
     training.merge(try MaskRCNNModel.entries(network, request)) { $1 }
-    var information = model.information
-    (information.training, information.figures) = (training, metrics)
-    return try Model(graph: model.graph, store: store, information: information)
+    return try model.card(training, metrics)
   }
 }

@@ -1,6 +1,5 @@
 // What a Mask R-CNN is trained on and how: a value, stored as the run's configuration, and its form.
 
-import AtelierDatasets
 import AtelierScenery
 import AtelierTraining
 import AtelierZoo
@@ -17,9 +16,7 @@ public enum InstanceTrainingPictures: Sendable, Hashable, Codable, FieldValue {
   public init(word: String) {
     self = word == ShapesScenes.word ? .shapes : .set(path: word, objects: Self.objectName)
   }
-  public var word: String {
-    if case .set(let path, _) = self { path } else { ShapesScenes.word }
-  }
+  public var word: String { if case .set(let path, _) = self { path } else { ShapesScenes.word } }
 
   /// What objects are called unless told otherwise.
   static let objectName = "object"
@@ -50,10 +47,6 @@ public struct MaskRCNNTrainingRequest: TrainingRequest, Hashable {
   }
 
   /// Describes a training with a design's usual recipe.
-  ///
-  /// - Parameters:
-  ///   - data: The pictures.
-  ///   - design: The sizes of the network.
   public init(data: InstanceTrainingPictures, design: MaskRCNN.Design) {
     self.init()
     self.data = data
@@ -66,8 +59,7 @@ public struct MaskRCNNTrainingRequest: TrainingRequest, Hashable {
   /// How pictures are prepared for the network.
   var reading: PictureReading {
     PictureReading(
-      stretchesContrast: stretchesContrast, darkensGround: darkensGround,
-      enlargement: enlargement)
+      stretchesContrast: stretchesContrast, darkensGround: darkensGround, enlargement: enlargement)
   }
 
   public static let changeable: Set = ["validationCount"]
@@ -151,6 +143,4 @@ extension MaskRCNNTrainingRequest {
   }
 }
 
-extension MaskRCNN.Design: ChoiceValue {
-  public static var noun: String? { "a design" }
-}
+extension MaskRCNN.Design: ChoiceValue { public static var noun: String? { "a design" } }

@@ -1,6 +1,5 @@
 // Masks between a picture's pixels and the mask head's square.
 
-import AtelierDatasets
 import AtelierImages
 import AtelierZoo
 
@@ -28,13 +27,8 @@ package enum MaskRaster {
     return target
   }
 
-  /// Pastes a predicted mask into a picture: bilinear between the square's pixels, cut at one half.
-  ///
-  /// - Parameters:
-  ///   - mask: Probabilities, side · side of them.
-  ///   - box: The region in the picture.
-  ///   - size: The picture.
-  /// - Returns: The pixels; nil when there is none.
+  /// Pastes a predicted mask, side · side probabilities, into a region of a picture: bilinear
+  /// between the square's pixels, cut at one half; nil when no pixel is left.
   package static func pasted(_ mask: [Float], in box: RegionBox, size: PixelSize) -> BinaryMask? {
     let side = MaskRCNN.maskSide
     guard box.width > 0, box.height > 0 else { return nil }

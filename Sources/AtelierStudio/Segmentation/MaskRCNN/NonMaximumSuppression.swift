@@ -4,14 +4,9 @@ import AtelierZoo
 
 /// Greedy non-maximum suppression.
 package enum NonMaximumSuppression {
-  /// Which boxes stay: each in the order of its score, unless it overlaps one that stays already by more than the threshold.
-  ///
-  /// - Parameters:
-  ///   - boxes: The boxes.
-  ///   - scores: One a box; of equal ones the earlier box comes first.
-  ///   - threshold: The largest intersection over union of two boxes that both stay.
-  ///   - limit: The most boxes that stay.
-  /// - Returns: Indices of the boxes that stay, best first.
+  /// The indices of the at most `limit` boxes that stay, best first: each in the order of its
+  /// score, of equal ones the earlier first, unless it overlaps one that stays already by more than
+  /// the threshold.
   package static func kept(
     _ boxes: [RegionBox], scores: [Float], threshold: Float, limit: Int
   ) -> [Int] {

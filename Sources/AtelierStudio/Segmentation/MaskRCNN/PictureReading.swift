@@ -2,7 +2,6 @@
 
 import AtelierDatasets
 import AtelierImages
-import AtelierZoo
 
 /// How pictures are prepared for a Mask R-CNN; the same in training, validation and use.
 struct PictureReading: Sendable, Hashable {
@@ -28,12 +27,8 @@ struct PictureReading: Sendable, Hashable {
     return darkensGround ? visible.onDarkGround : visible
   }
 
-  /// Prepares a picture.
-  ///
-  /// - Parameters:
-  ///   - picture: Any size, any channels.
-  ///   - longestSide: The longest side that the network sees; larger pictures are shrunk.
-  /// - Returns: The samples and the way back.
+  /// Prepares a picture of any size and channels; one with a longer side than the longest is
+  /// shrunk.
   func seen(_ picture: ByteImage, longestSide: Int) -> Seen {
     let visible = prepared(picture)
     let longest = max(visible.width, visible.height)
@@ -60,8 +55,7 @@ struct PictureReading: Sendable, Hashable {
 extension MaskRCNNDetector {
   /// Finds the objects of a picture, in the picture's own pixels, surest first.
   func objects(
-    in picture: ByteImage, _ reading: PictureReading, _ selection: ObjectSelection,
-    longestSide: Int
+    in picture: ByteImage, _ reading: PictureReading, _ selection: ObjectSelection, longestSide: Int
   ) throws -> [MaskedObject] {
     let seen = reading.seen(picture, longestSide: longestSide)
     return try detections(seen.samples, size: seen.size, selection)
@@ -70,11 +64,8 @@ extension MaskRCNNDetector {
 }
 
 extension ByteImage {
-  /// The picture as it is where more than half of it is dark; else its negative in gray.
-  ///
-  /// Stained tissue is dark on bright ground, fluorescence bright on dark: so both look alike.
-  ///
-  /// - Precondition: no alpha.
+  /// The picture, which has no alpha, as it is where more than half of it is dark; else its
+  /// negative in gray: stained tissue is dark on bright ground, fluorescence bright on dark.
   var onDarkGround: ByteImage {
     let gray = withChannels(1)
     let bright = gray.samples.reduce(0) { $0 + ($1 >= 128 ? 1 : 0) }

@@ -1,6 +1,5 @@
 // What the region proposal network says, as a few boxes.
 
-import AtelierEngine
 import AtelierZoo
 
 /// A box with how sure its maker is; larger is surer.
@@ -21,19 +20,26 @@ struct ProposalLimits: Sendable, Hashable, Codable {
 
 /// Turns the network's outputs into proposals.
 struct ProposalReader: Sendable {
-  /// The anchors of the pictures.
   let grid: AnchorGrid
 
-  /// The proposals of one picture, best first.
-  ///
-  /// - Parameters:
-  ///   - logits: [anchors, 2] of the picture: no object, object.
-  ///   - deltas: [anchors, 4] of the picture.
-  ///   - limits: How many.
-  /// - Returns: Boxes inside the picture; their scores are differences of logits.
+  /// The same of one picture of a batch.
   func proposals(
-    logits: UnsafeBufferPointer<Float>, deltas: UnsafeBufferPointer<Float>,
-    _ limits: ProposalLimits
+    logits: [Float], deltas: [Float], picture: Int = 0, _ limits: ProposalLimits
+  ) -> [ScoredBox] {
+    let anchors = picture * grid.boxes.count..<(picture + 1) * grid.boxes.count
+    return logits.withUnsafeBufferPointer { logits in
+      deltas.withUnsafeBufferPointer { deltas in
+        proposals(
+          logits: .init(rebasing: logits[2 * anchors.lowerBound..<2 * anchors.upperBound]),
+          deltas: .init(rebasing: deltas[4 * anchors.lowerBound..<4 * anchors.upperBound]), limits)
+      }
+    }
+  }
+
+  /// The proposals of one picture, inside it and best first, of logits [anchors, 2] (no object,
+  /// object) and deltas [anchors, 4]; their scores are differences of logits.
+  private func proposals(
+    logits: UnsafeBufferPointer<Float>, deltas: UnsafeBufferPointer<Float>, _ limits: ProposalLimits
   ) -> [ScoredBox] {
     var boxes: [RegionBox] = []
     var scores: [Float] = []

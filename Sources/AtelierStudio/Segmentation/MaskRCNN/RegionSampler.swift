@@ -9,7 +9,6 @@ package struct SampledRegion: Sendable, Hashable {
   /// The object it lies on; nil for background.
   package let object: Int?
 
-  /// A region by its parts.
   package init(box: RegionBox, object: Int?) {
     self.box = box
     self.object = object
@@ -23,15 +22,8 @@ package enum RegionSampler {
   /// From this share of its area inside a crowd on a region does not count.
   private static let crowdShare: Float = 0.5
 
-  /// A random choice of proposals and true boxes.
-  ///
-  /// - Parameters:
-  ///   - proposals: Boxes that were proposed.
-  ///   - truths: The objects of the picture; their boxes join the proposals.
-  ///   - count: The regions to choose.
-  ///   - positives: The most of them on objects.
-  ///   - generator: Draws the choice.
-  /// - Returns: At most `count` regions, those on objects first.
+  /// A random choice of at most `count` of the proposals and true boxes, those on objects first, of
+  /// which there are at most `positives`.
   package static func regions(
     _ proposals: [RegionBox], _ truths: [InstanceTruth], count: Int, positives: Int,
     using generator: inout RandomGenerator

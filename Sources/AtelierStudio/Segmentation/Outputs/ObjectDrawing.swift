@@ -15,14 +15,8 @@ extension SegmentationOutcome {
     return PixelColor(color[0], color[1], color[2])
   }
 
-  /// The picture with objects tinted and outlined, each with its class and score; a semantic outcome tints every pixel.
-  ///
-  /// - Parameters:
-  ///   - picture: The picture that was segmented.
-  ///   - palette: The labels' classes.
-  ///   - opacity: How strong the tint is, 0...1.
-  /// - Returns: RGB of the picture's size.
-  /// - Precondition: the picture has the outcome's size.
+  /// The picture, which must have the outcome's size, as RGB with objects tinted (0...1) and
+  /// outlined, each with its class and score; a semantic outcome tints every pixel.
   public func overlay(
     on picture: ByteImage, palette: ClassPalette, opacity: Double = 0.4
   ) -> ByteImage {
@@ -55,14 +49,8 @@ extension SegmentationOutcome {
     return canvas.image
   }
 
-  /// The picture with the objects' boxes, each with its class and score; those of a semantic outcome are
-  /// the boxes of regions.
-  ///
-  /// - Parameters:
-  ///   - picture: The picture that was segmented.
-  ///   - palette: The labels' classes.
-  /// - Returns: RGB of the picture's size.
-  /// - Precondition: the picture has the outcome's size.
+  /// The picture, which must have the outcome's size, as RGB with the objects' boxes, each with its
+  /// class and score; those of a semantic outcome are the boxes of regions.
   public func boxed(on picture: ByteImage, palette: ClassPalette) -> ByteImage {
     precondition(picture.size == size, "a picture of another size")
     var canvas = Canvas(picture)
@@ -120,8 +108,7 @@ extension SegmentationOutcome {
       let above = object.box.y - high
       let y = above >= 0 ? above : max(0, object.box.y)
       let color = color(index, palette)
-      canvas.fill(
-        x: Int(x), y: Int(y), width: Int(extent.width) + 3, height: Int(high), color)
+      canvas.fill(x: Int(x), y: Int(y), width: Int(extent.width) + 3, height: Int(high), color)
       let isBright =
         0.299 * Double(color.red) + 0.587 * Double(color.green) + 0.114 * Double(color.blue) > 140
       canvas.text(

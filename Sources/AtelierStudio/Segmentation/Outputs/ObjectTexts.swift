@@ -9,12 +9,8 @@ extension SegmentationOutcome {
   public static let csvHeader =
     "picture,object,class,score,x,y,width,height,area,center_x,center_y,parts,holes"
 
-  /// One line an object: where it is in pixels, how large, of how many parts (RFC 4180).
-  ///
-  /// - Parameters:
-  ///   - name: The picture's name, for the first column.
-  ///   - palette: The labels' classes.
-  /// - Returns: Lines without their ends, in the order of the objects, which are numbered from 1.
+  /// One line an object, numbered from 1, without its end: where it is in the picture of this name,
+  /// in pixels, how large, of how many parts (RFC 4180).
   public func csvLines(_ name: String, palette: ClassPalette) -> [String] {
     objects.enumerated().map { index, object in
       let outlines = object.mask.mask.outlines
@@ -32,13 +28,9 @@ extension SegmentationOutcome {
     }
   }
 
-  /// The outlines of the objects with their holes, one path an object, as an SVG picture of the size in pixels.
-  ///
-  /// Outlines follow the edges of pixels, so the filled paths are the masks. Paths carry class and score
-  /// as `data-class` and `data-score`.
-  ///
-  /// - Parameter palette: The labels' classes.
-  /// - Returns: The text of the file.
+  /// The outlines of the objects with their holes as an SVG picture of the size in pixels, one path
+  /// an object with `data-class` and `data-score`; they follow the edges of pixels, so the filled
+  /// paths are the masks.
   public func svg(palette: ClassPalette) -> String {
     var lines = [
       #"<?xml version="1.0" encoding="UTF-8"?>"#,
@@ -87,8 +79,7 @@ extension SegmentationOutcome {
   private static func number(_ value: Double, _ decimals: Int) -> String {
     let scale = pow(10, Double(decimals))
     let rounded = (value * scale).rounded() / scale
-    return rounded == rounded.rounded() && abs(rounded) < 1e15
-      ? "\(Int(rounded))" : "\(rounded)"
+    return rounded == rounded.rounded() && abs(rounded) < 1e15 ? "\(Int(rounded))" : "\(rounded)"
   }
 
   private static func field(_ text: String) -> String {

@@ -7,13 +7,11 @@ import AtelierDatasets
 /// Detection is the objects' boxes, instance segmentation their masks; `SegmentationOutcome` makes of them the semantic labels and
 /// every kind of file.
 public struct RecognizedClass: Sendable, Hashable, Codable {
-  /// The class.
   public let name: String
   /// The class's place among the classes.
   public let classIndex: Int
   /// The score of its surest object.
   public let score: Double
-  /// How many objects of it there are.
   public let count: Int
 
   enum CodingKeys: String, CodingKey {
@@ -21,15 +19,9 @@ public struct RecognizedClass: Sendable, Hashable, Codable {
     case classIndex = "class_index"
   }
 
-  /// The classes of some objects, surest first; of equally sure ones the first of the classes comes first.
-  ///
-  /// - Parameters:
-  ///   - objects: The objects, in any order.
-  ///   - classNames: The names of their classes.
-  /// - Returns: One entry a class that is there.
-  public static func all(
-    in objects: [EncodedObject], classNames: [String]
-  ) -> [RecognizedClass] {
+  /// The classes of some objects, surest first; of equally sure ones the first of the classes comes
+  /// first.
+  public static func all(in objects: [EncodedObject], classNames: [String]) -> [RecognizedClass] {
     classNames.enumerated().compactMap { index, name in
       let own = objects.filter { $0.classIndex == index }
       return own.map(\.score).max().map {
@@ -41,11 +33,7 @@ public struct RecognizedClass: Sendable, Hashable, Codable {
 
 extension SegmentationOutcome {
   /// The classes whose objects, or regions in a semantic outcome, were found, surest first.
-  ///
-  /// - Parameter palette: The labels' classes.
-  /// - Returns: One entry a class that is there.
   public func recognized(_ palette: ClassPalette) -> [RecognizedClass] {
-    RecognizedClass.all(
-      in: objects, classNames: Array(palette.names.dropFirst(firstObjectLabel)))
+    RecognizedClass.all(in: objects, classNames: Array(palette.names.dropFirst(firstObjectLabel)))
   }
 }

@@ -5,15 +5,11 @@ import AtelierImages
 import AtelierInterchange
 import Foundation
 
-/// Writes what was found in pictures, in any of the forms of `SegmentationOutput`.
-///
-/// Every file appears whole or not at all.
+/// Writes what was found in pictures, in any of the forms of `SegmentationOutput`; every file
+/// appears whole or not at all.
 public struct SegmentationWriter: Sendable {
-  /// Where the files go.
   public let folder: URL
-  /// The labels' classes.
   public let palette: ClassPalette
-  /// What is written.
   public let outputs: Set<SegmentationOutput>
   /// How masks are written into `coco.json`.
   public let form: COCOMaskForm
@@ -23,14 +19,8 @@ public struct SegmentationWriter: Sendable {
   private var document = COCODocument()
   private var table = SegmentationOutcome.csvHeader + "\n"
 
-  /// Prepares to write into a folder, which is made if it is missing.
-  ///
-  /// - Parameters:
-  ///   - folder: Where the files go.
-  ///   - palette: The labels' classes, with the background first for instance segmentation.
-  ///   - outputs: What is written.
-  ///   - form: How masks are written into `coco.json`.
-  /// - Throws: `StudioError` when the folder cannot be made.
+  /// Prepares to write into a folder, which is made if it is missing, with the background first in
+  /// the palette for instance segmentation; throws `StudioError` when it cannot be made.
   public init(
     folder: URL, palette: ClassPalette,
     outputs: some Sequence<SegmentationOutput> = SegmentationOutput.standard,
@@ -51,56 +41,50 @@ public struct SegmentationWriter: Sendable {
     }
   }
 
-  /// Writes the files of one picture and keeps what the files of all pictures need.
+  /// Writes the files of one picture, which must have the outcome's size, in the order of
+  /// `SegmentationOutput`, and keeps what those of all pictures need; throws `StudioError`,
+  /// `ImageError` or `FileError` when a file cannot be written.
   ///
-  /// - Parameters:
-  ///   - outcome: What was found.
-  ///   - picture: The picture itself.
-  ///   - name: What its files are called: a path below the folder, without extension.
-  ///   - fileName: The picture's file, for COCO; the name with .png when nil.
-  /// - Returns: The files, in the order of `SegmentationOutput`.
-  /// - Throws: `StudioError`, `ImageError` or `FileError` when a file cannot be written.
-  /// - Precondition: the picture has the outcome's size.
+  /// Files are called `name`, a path below the folder without extension; COCO calls the picture
+  /// `fileName`, else `name` with .png.
   public mutating func add(
     _ outcome: SegmentationOutcome, picture: ByteImage, name: String, fileName: String? = nil
   ) throws -> [URL] {
     let stem = folder.appendingPathComponent(name)
     if name.contains("/") { try Self.makeFolder(stem.deletingLastPathComponent()) }
+    var files: [URL] = []
     func place(_ ending: String) -> URL {
       stem.deletingLastPathComponent().appendingPathComponent(stem.lastPathComponent + ending)
     }
-    var files: [URL] = []
+    func write(_ ending: String, _ write: (URL) throws -> Void) throws {
+      files.append(place(ending))
+      try write(files[files.count - 1])
+    }
     for output in SegmentationOutput.allCases where outputs.contains(output) {
       switch output {
       case .label:
-        files.append(place("-label.png"))
-        try ImageFile.write(outcome.labels.indexed(palette), to: files[files.count - 1].path)
+        try write("-label.png") {
+          try ImageFile.write(outcome.labels.indexed(palette), to: $0.path)
+        }
       case .color:
-        files.append(place("-color.png"))
-        try ImageFile.write(outcome.labels.colored(palette), to: files[files.count - 1])
+        try write("-color.png") { try ImageFile.write(outcome.labels.colored(palette), to: $0) }
       case .overlay:
-        files.append(place("-overlay.png"))
         let overlay = outcome.overlay(on: picture, palette: palette, opacity: opacity)
-        try ImageFile.write(overlay, to: files[files.count - 1])
+        try write("-overlay.png") { try ImageFile.write(overlay, to: $0) }
       case .boxes:
-        files.append(place("-boxes.png"))
-        try ImageFile.write(
-          outcome.boxed(on: picture, palette: palette), to: files[files.count - 1])
+        let boxes = outcome.boxed(on: picture, palette: palette)
+        try write("-boxes.png") { try ImageFile.write(boxes, to: $0) }
       case .confidence:
-        files.append(place("-confidence.png"))
-        try ImageFile.write(outcome.confidence.bytes, to: files[files.count - 1])
+        try write("-confidence.png") { try ImageFile.write(outcome.confidence.bytes, to: $0) }
       case .instances:
-        files.append(place("-instances.png"))
         let numbers = try InstanceLabels(outcome.objects, size: outcome.size)
-        try ImageFile.write(numbers.image, to: files[files.count - 1].path)
+        try write("-instances.png") { try ImageFile.write(numbers.image, to: $0.path) }
       case .objects: files += try writeObjects(outcome, into: place("-objects"))
       case .svg:
-        files.append(place("-outlines.svg"))
-        try AtomicFile.write(
-          Data(outcome.svg(palette: palette).utf8), to: files[files.count - 1])
+        let text = outcome.svg(palette: palette)
+        try write("-outlines.svg") { try AtomicFile.write(Data(text.utf8), to: $0) }
       case .coco: note(outcome, fileName: fileName ?? name + ".png")
-      case .csv:
-        table += outcome.csvLines(name, palette: palette).map { $0 + "\n" }.joined()
+      case .csv: table += outcome.csvLines(name, palette: palette).map { $0 + "\n" }.joined()
       }
     }
     if document.categories.isEmpty {
@@ -110,10 +94,8 @@ public struct SegmentationWriter: Sendable {
     return files
   }
 
-  /// Writes the files of all pictures.
-  ///
-  /// - Returns: `objects.csv`, `coco.json` and `coco-results.json`, as far as they are wanted.
-  /// - Throws: `FileError` when a file cannot be written.
+  /// Writes the files of all pictures, `objects.csv`, `coco.json` and `coco-results.json`, as far
+  /// as they are wanted; throws `FileError` when one cannot be written.
   public func finish() throws(FileError) -> [URL] {
     var files: [URL] = []
     if outputs.contains(.coco) {
@@ -145,8 +127,7 @@ public struct SegmentationWriter: Sendable {
 
   private mutating func note(_ outcome: SegmentationOutcome, fileName: String) {
     let id = document.pictures.count + 1
-    document.pictures.append(
-      COCODocument.Picture(id: id, fileName: fileName, size: outcome.size))
+    document.pictures.append(COCODocument.Picture(id: id, fileName: fileName, size: outcome.size))
     for object in outcome.objects {
       document.annotations.append(
         COCODocument.Annotation(
@@ -155,9 +136,7 @@ public struct SegmentationWriter: Sendable {
   }
 
   /// One mask an object; masks of a former run are removed, so that the folder holds these alone.
-  private func writeObjects(
-    _ outcome: SegmentationOutcome, into place: URL
-  ) throws -> [URL] {
+  private func writeObjects(_ outcome: SegmentationOutcome, into place: URL) throws -> [URL] {
     try Self.makeFolder(place)
     let former = (try? FileManager.default.contentsOfDirectory(atPath: place.path)) ?? []
     for name in former where name.prefix(3).allSatisfy(\.isNumber) && name.hasSuffix(".png") {
