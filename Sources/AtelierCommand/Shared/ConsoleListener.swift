@@ -23,8 +23,7 @@ final class ConsoleListener {
   /// Shows an event.
   func handle(_ event: JobEvent) {
     switch event {
-    case .remark(let text):
-      if !settings.quiet { line { Console.remark(text) } }
+    case .remark(let text): if !settings.quiet { line { Console.remark(text) } }
     case .note(let text):
       hasNoted = true
       if !settings.quiet, !settings.json { line { Console.print(text) } }
@@ -41,8 +40,7 @@ final class ConsoleListener {
     case .progress(let progress):
       // Where every result has its line, a line of progress would only be in the way.
       if !settings.quiet, !hasNoted { show(progress) }
-    case .training(let event):
-      if !settings.quiet { training.handle(event) }
+    case .training(let event): if !settings.quiet { training.handle(event) }
     case .forecast(let text): training.remark = { text }
     case .saved, .stopped: break
     }

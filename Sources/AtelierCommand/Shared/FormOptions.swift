@@ -74,8 +74,7 @@ extension FieldDescription {
     let help = ArgumentHelp(ArgumentHelp(stringLiteral: help).abstract, valueName: valueName)
     switch (kind, isPositional, isList, isDemanded) {
     case ("flag", _, _, _): return Flag(wrappedValue: false, name: names, help: help)
-    case (_, true, true, true):
-      return Argument<[String]>(help: help, completion: completion)
+    case (_, true, true, true): return Argument<[String]>(help: help, completion: completion)
     case (_, true, true, false):
       return Argument<[String]>(wrappedValue: [], help: help, completion: completion)
     case (_, true, false, true): return Argument<String>(help: help, completion: completion)
@@ -85,8 +84,7 @@ extension FieldDescription {
         name: names, parsing: .upToNextOption, help: help, completion: completion)
     case (_, false, true, false):
       return Option<[String]>(
-        wrappedValue: [], name: names, parsing: .upToNextOption, help: help,
-        completion: completion)
+        wrappedValue: [], name: names, parsing: .upToNextOption, help: help, completion: completion)
     case (_, false, false, true):
       return Option<String>(name: names, parsing: parsing, help: help, completion: completion)
     case (_, false, false, false):
@@ -113,9 +111,7 @@ extension FieldDescription {
   }
 
   /// The words that the parser found for the field, nil when it was not given.
-  fileprivate func words(
-    in container: KeyedDecodingContainer<FieldKey>
-  ) throws -> [String]? {
+  fileprivate func words(in container: KeyedDecodingContainer<FieldKey>) throws -> [String]? {
     let key = FieldKey(name)
     func list(_ words: [String]) -> [String]? { words.isEmpty ? nil : words }
     switch (kind, isPositional, isList, isDemanded) {

@@ -47,8 +47,7 @@ package struct JobCommand<Work: Job>: ParsableCommand, CustomReflectable {
   private typealias General = FormSection<RequestForm<CommandSettings>, Section1>
 
   package static var configuration: CommandConfiguration {
-    CommandConfiguration(
-      commandName: Work.name, abstract: Work.summary, discussion: Work.guide)
+    CommandConfiguration(commandName: Work.name, abstract: Work.summary, discussion: Work.guide)
   }
 
   /// The words given for all forms; their fields have names of their own.
@@ -153,9 +152,8 @@ package struct JobCommand<Work: Job>: ParsableCommand, CustomReflectable {
   /// The kernels as asked for; says so where they run in another precision.
   private func kernels(_ settings: CommandSettings, _ listener: ConsoleListener) -> Kernels {
     let kernels =
-      settings.threads.map {
-        Kernels(pool: ThreadPool(threads: $0), precision: settings.precision)
-      } ?? Kernels(precision: settings.precision)
+      settings.threads.map { Kernels(pool: ThreadPool(threads: $0), precision: settings.precision) }
+      ?? Kernels(precision: settings.precision)
     if kernels.precision != settings.precision {
       listener.handle(
         .remark(
@@ -171,8 +169,7 @@ struct WorkshopCommand<Shop: Workshop>: ParsableCommand {
   static var configuration: CommandConfiguration {
     let commands = Shop.jobs.map { command(for: $0) }
     return CommandConfiguration(
-      commandName: Shop.name, abstract: Shop.summary, discussion: Shop.guide,
-      subcommands: commands,
+      commandName: Shop.name, abstract: Shop.summary, discussion: Shop.guide, subcommands: commands,
       defaultSubcommand: commands.first { $0.configuration.commandName == Shop.mainJob })
   }
 }

@@ -54,8 +54,7 @@ public final class Bench {
       let classes = name == "target" ? workload.classes : nil
       try program.withInput(name) { values in
         for index in values.indices {
-          values[index] =
-            classes.map { Float(generator.index(below: $0)) } ?? generator.uniform()
+          values[index] = classes.map { Float(generator.index(below: $0)) } ?? generator.uniform()
         }
       }
     }
@@ -65,8 +64,7 @@ public final class Bench {
   ///
   /// - Returns: The loss, nil when inferring.
   /// - Throws: `DataFault` never in practice; the labels are in range.
-  @discardableResult
-  public func step() throws -> Float? {
+  @discardableResult public func step() throws -> Float? {
     try program.run()
     guard let optimizer else { return nil }
     // No norm limit is set, so the norm is not computed; the peers' optimizer does not either.
@@ -99,8 +97,7 @@ public final class Bench {
     return BenchResult(
       workload: workload.rawValue, phase: phase.rawValue, ms: Self.rounded(ms, 1000),
       imagesPerSecond: Self.rounded(Double(workload.images) / ms * 1000, 10),
-      peakMemory: Self.peakMemory(), parameters: parameters,
-      gigaflops: Self.rounded(gigaflops, 10),
+      peakMemory: Self.peakMemory(), parameters: parameters, gigaflops: Self.rounded(gigaflops, 10),
       peakShare: peak.map { Self.rounded(gigaflops / $0, 1000) }, precision: precision)
   }
 
@@ -182,9 +179,7 @@ public final class Bench {
 
 extension Graph {
   /// Multiply-adds of one run by the direct algorithms.
-  var multiplyAdds: Int {
-    nodes.reduce(0) { $0 + $1.operation.multiplyAdds(shapes(of: $1)) }
-  }
+  var multiplyAdds: Int { nodes.reduce(0) { $0 + $1.operation.multiplyAdds(shapes(of: $1)) } }
 }
 
 extension Plan {

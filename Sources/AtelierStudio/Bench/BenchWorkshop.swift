@@ -147,8 +147,7 @@ public enum BenchWorkshop: Job, Workshop {
       ["kernel", "shape", "of", "ms", "pack ms", "GFLOP/s", "GB/s"], leftColumns: 3)
     let progress = ProgressCounter("kernels", place)
     for (index, entry) in cases.enumerated() {
-      let row = bench.run(
-        entry.kernel, workloads: entry.workloads, seconds: request.seconds ?? 0.1)
+      let row = bench.run(entry.kernel, workloads: entry.workloads, seconds: request.seconds ?? 0.1)
       place.row(row)
       table.append([
         row.kernel, row.shape, row.workloads.map { $0.prefix(1) }.joined(),
@@ -182,9 +181,7 @@ public enum BenchWorkshop: Job, Workshop {
     return report
   }
 
-  private static func percent(_ share: Double) -> String {
-    NumberText.fixed(share * 100, 1) + " %"
-  }
+  private static func percent(_ share: Double) -> String { NumberText.fixed(share * 100, 1) + " %" }
 
   private static func rate(_ value: Double) -> String {
     value > 0 ? NumberText.fixed(value, 1) : ""

@@ -90,9 +90,7 @@ public struct KernelBench: Sendable {
     let clock = ContinuousClock()
     let end = clock.now + .seconds(seconds)
     var times: [Double] = []
-    while times.count < 5 || clock.now < end {
-      times.append(clock.measure(body).milliseconds)
-    }
+    while times.count < 5 || clock.now < end { times.append(clock.measure(body).milliseconds) }
     return Bench.median(times)
   }
 }

@@ -66,8 +66,7 @@ public enum Workload: String, Sendable, Hashable, Codable, CaseIterable {
       return try Graph.trace { builder in
         let network = BenchFaceSwap()
         for face in ["a", "b"] {
-          let output = network.decode(
-            network.encode(builder.input(face, [16, 64, 64, 3])), face)
+          let output = network.decode(network.encode(builder.input(face, [16, 64, 64, 3])), face)
           builder.output("output_\(face)", output)
         }
       }.joiningSharedCalls()
@@ -137,8 +136,7 @@ private struct BenchFaceSwap {
   }
 
   private static func upscale(_ filters: Int, _ name: String) -> Convolution2D {
-    Convolution2D(
-      filters: filters * 4, kernel: 3, activation: .leakyReLU(slope: 0.1), name: name)
+    Convolution2D(filters: filters * 4, kernel: 3, activation: .leakyReLU(slope: 0.1), name: name)
   }
 
   func encode(_ face: SymbolicTensor) -> SymbolicTensor {

@@ -32,9 +32,7 @@ public struct DenoiseEvaluateRequest: JobRequest, Hashable {
         Field(
           flag: "blind", \.blind,
           "Let the model work with an estimate of the noise instead of the true sigma"),
-        Field(
-          flag: "ensemble", \.ensemble,
-          "Average the results of the eight flips and rotations"),
+        Field(flag: "ensemble", \.ensemble, "Average the results of the eight flips and rotations"),
         Field("tile", \.tile, "The side of the tiles", value: "pixels", .from(16, to: 8192)),
       ])
   }

@@ -112,9 +112,8 @@ public enum DenoiseRun: Job {
     // A model that cannot be read is one error, not one a picture.
     if request.model != nil { _ = try shelf.denoiser(isGray: true) }
     var failures = plan.missing
-    let results = try PictureJob.run(
-      plan.tasks, name: \.input, in: place, failures: &failures
-    ) { task, counter in
+    let results = try PictureJob.run(plan.tasks, name: \.input, in: place, failures: &failures) {
+      task, counter in
       let result = try denoise(task, request, shelf, place)
       place.note("\(counter) \(result.line)")
       return result

@@ -44,8 +44,7 @@ public final class Denoiser {
   /// - Throws: `StudioError` when the model does something else.
   public convenience init(_ model: Model, kernels: Kernels = Kernels()) throws {
     // All tiles of a picture are of one size; the next picture's program takes the place of its own.
-    try self.init(
-      RunningModel(model, task: Self.task, "denoises", capacity: 1, kernels: kernels))
+    try self.init(RunningModel(model, task: Self.task, "denoises", capacity: 1, kernels: kernels))
   }
 
   /// Takes a model at work.
@@ -177,9 +176,7 @@ public final class Denoiser {
           image, planes: planes, x: column.start, y: row.start, width: columns.size,
           height: rows.size)
         var output = try options.isEnsemble ? ensemble(input, noise) : forward(input, noise)
-        if !hasNoiseMap, options.strength != 1 {
-          output = blend(input, output, options.strength)
-        }
+        if !hasNoiseMap, options.strength != 1 { output = blend(input, output, options.strength) }
         let part = output.cropped(
           x: column.keep.lowerBound - column.start, y: row.keep.lowerBound - row.start,
           width: column.keep.count, height: row.keep.count)

@@ -83,9 +83,7 @@ public enum DenoisingEvaluation {
   }
 
   /// A picture with the protocol's noise, neither clipped nor rounded.
-  static func noised(
-    _ clean: ByteImage, sigma: Float, seed: UInt64, index: Int
-  ) -> FloatImage {
+  static func noised(_ clean: ByteImage, sigma: Float, seed: UInt64, index: Int) -> FloatImage {
     var samples = clean.floats.samples
     NoiseModel.addProtocolNoise(to: &samples, sigma: sigma, seed: seed, imageIndex: index)
     return FloatImage(

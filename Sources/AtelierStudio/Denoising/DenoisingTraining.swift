@@ -60,8 +60,7 @@ public struct DenoisingTrainingRequest: TrainingRequest, Hashable {
             request.network = network
           }
         ).demanded(
-          "a training needs a network: give --network, one of "
-            + Catalogue.names(for: .denoise)),
+          "a training needs a network: give --network, one of " + Catalogue.names(for: .denoise)),
         Field(
           "unpool", \.parts.unpooling,
           "The autoencoder's unpooling: max, nearest, nails or transposed", value: "kind"),
@@ -295,10 +294,9 @@ public final class DenoisingTask: TrainingTask {
       task: Denoiser.task, architecture: request.network.name,
       granularity: architecture.granularity, receptiveRadius: architecture.receptiveRadius,
       training: [
-        "noise": request.noises.map(\.description).joined(separator: ", "),
-        "steps": String(step), "patch": String(request.patch), "batch": String(request.batch),
-        "loss": "\(request.loss)", "seed": String(request.seed),
-        "target": request.target.rawValue,
+        "noise": request.noises.map(\.description).joined(separator: ", "), "steps": String(step),
+        "patch": String(request.patch), "batch": String(request.batch), "loss": "\(request.loss)",
+        "seed": String(request.seed), "target": request.target.rawValue,
       ], figures: metrics)
   }
 
@@ -318,12 +316,10 @@ public final class DenoisingTask: TrainingTask {
         [
           PictureGrid.Cell(
             found.0.noisy, caption: Self.caption(try Metrics.psnr(clean, found.0.noisy))),
-          PictureGrid.Cell(found.0.clean, caption: Self.caption(found.1)),
-          PictureGrid.Cell(clean),
+          PictureGrid.Cell(found.0.clean, caption: Self.caption(found.1)), PictureGrid.Cell(clean),
         ]
       }
-      return PreviewSheet(
-        PictureGrid(columnTitles: ["noisy", "denoised", "clean"], rows: rows))
+      return PreviewSheet(PictureGrid(columnTitles: ["noisy", "denoised", "clean"], rows: rows))
     }
   }
 

@@ -27,9 +27,7 @@ public enum StoredPicture {
   }
 
   /// Whether a sample has 16 bits.
-  public var isDeep: Bool {
-    if case .words = self { true } else { false }
-  }
+  public var isDeep: Bool { if case .words = self { true } else { false } }
 
   /// Width and height.
   public var size: PixelSize {

@@ -45,9 +45,7 @@ package struct CodeMap: Sendable {
     return CodeMap(
       matrix: SquareMatrix.product(matrix, next.matrix, size: size),
       offset: (0..<size).map { column in
-        (0..<size).reduce(next.offset[column]) {
-          $0 + offset[$1] * next.matrix[$1 * size + column]
-        }
+        (0..<size).reduce(next.offset[column]) { $0 + offset[$1] * next.matrix[$1 * size + column] }
       })
   }
 }
@@ -99,12 +97,10 @@ package struct CodeStatistics: Sendable {
       SquareMatrix.product(first, second, size: size)
     }
     let (root, inverse) = (power(0.5), power(-0.5))
-    let middle = SquareMatrix.power(
-      product(product(root, other.covariance), root), 0.5, size: size)
+    let middle = SquareMatrix.power(product(product(root, other.covariance), root), 0.5, size: size)
     let matrix = product(product(inverse, middle), inverse)
     let offset = (0..<size).map { column in
-      other.mean[column]
-        - (0..<size).reduce(0) { $0 + mean[$1] * matrix[$1 * size + column] }
+      other.mean[column] - (0..<size).reduce(0) { $0 + mean[$1] * matrix[$1 * size + column] }
     }
     return CodeMap(matrix: matrix, offset: offset)
   }

@@ -21,9 +21,7 @@ package enum CodeTransport {
   ///   - to: Codes of the same size; they need not be as many.
   ///   - size: The numbers of a code.
   /// - Returns: The map by moments where one set holds fewer than two codes for each number of a code, else the refined one.
-  package static func map(
-    from: [Float], to: [Float], size: Int
-  ) -> CodeMap {
+  package static func map(from: [Float], to: [Float], size: Int) -> CodeMap {
     let (source, target) = (CodeStatistics(from, size: size), CodeStatistics(to, size: size))
     let first = source.map(to: target)
     guard min(from.count, to.count) / size >= 2 * size else { return first }
@@ -44,8 +42,7 @@ package enum CodeTransport {
     let counts = (from: from.count / size, to: to.count / size)
     let mapped = map(from)
     // Distances in units of the target's spread, so that small movements count as much as the head's.
-    let whiten = CodeMap(
-      matrix: target.power(-0.5), offset: [Double](repeating: 0, count: size))
+    let whiten = CodeMap(matrix: target.power(-0.5), offset: [Double](repeating: 0, count: size))
     let (one, other) = (whiten(mapped), whiten(to))
     let part = min(part, counts.from, counts.to)
     let parts = (max(counts.from, counts.to) + part - 1) / part
@@ -78,9 +75,7 @@ package enum CodeTransport {
     _ one: [Float], _ rows: [Int], _ other: [Float], _ columns: [Int], size: Int
   ) -> [Float] {
     let squares = columns.map { column in
-      (0..<size).reduce(Float(0)) {
-        $0 + other[column * size + $1] * other[column * size + $1]
-      }
+      (0..<size).reduce(Float(0)) { $0 + other[column * size + $1] * other[column * size + $1] }
     }
     let transposed = (0..<size * columns.count).map { place in
       other[columns[place % columns.count] * size + place / columns.count]

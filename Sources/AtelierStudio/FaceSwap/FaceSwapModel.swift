@@ -86,8 +86,7 @@ public struct FaceSwapModel: Sendable {
       throw StudioError(
         .data, "\(name): expected a network, one of \(known); received \(architecture)")
     }
-    guard let input = model.graph.input(named: "input"),
-      model.graph.values[input].shape.rank == 4
+    guard let input = model.graph.input(named: "input"), model.graph.values[input].shape.rank == 4
     else { throw StudioError(.data, "\(name): expected a model with an input of pictures") }
     let side = model.graph.values[input].shape.height
     guard design.sides.contains(side) else {

@@ -14,9 +14,7 @@ package enum OptimalAssignment {
   package static func columns(costs: [Float], size: Int) -> [Int] {
     precondition(size >= 0 && costs.count == size * size, "a cost for each row and column")
     var search = Search(size: size)
-    costs.withUnsafeBufferPointer { costs in
-      for row in 0..<size { search.add(row, costs) }
-    }
+    costs.withUnsafeBufferPointer { costs in for row in 0..<size { search.add(row, costs) } }
     return search.columnOfRow
   }
 

@@ -46,9 +46,7 @@ enum SwapPeople {
     guard (words["characters"] != nil) != !crops.isEmpty else {
       throw FieldError("expected either --characters or --a and --b")
     }
-    guard crops.count != 1 else {
-      throw FieldError("expected crops of both people: --a and --b")
-    }
+    guard crops.count != 1 else { throw FieldError("expected crops of both people: --a and --b") }
   }
 
   /// Paths as places.

@@ -13,10 +13,7 @@ public struct ModelShrinkRequest: JobRequest, Hashable {
   public static var form: Form<Self> {
     Form(
       Self(),
-      fields: [
-        .model(\.model).positional,
-        .output(\.output, "The smaller file", value: "file"),
-      ])
+      fields: [.model(\.model).positional, .output(\.output, "The smaller file", value: "file")])
   }
 
   public mutating func complete(with words: FieldWords) throws {
@@ -56,8 +53,7 @@ public enum ModelShrink: Job {
     let sizes = try [input, result].map {
       try $0.resourceValues(forKeys: [.fileSizeKey]).fileSize ?? 0
     }
-    var report = Report(
-      value: Sizes(file: request.output, before: sizes[0], after: sizes[1]))
+    var report = Report(value: Sizes(file: request.output, before: sizes[0], after: sizes[1]))
     report.files = [request.output]
     report.note("\(request.output): \(sizes[1]) bytes instead of \(sizes[0])")
     return report
@@ -75,8 +71,6 @@ public enum ModelWorkshop: Workshop {
       atelier model summary segnet-basic --size 360x480 --unpool max
       atelier model plan autoencoder --size 96x96 --batch 16 --train
     """
-  public static let jobs: [any Job.Type] = [
-    ModelSummary.self, ModelPlan.self, ModelShrink.self,
-  ]
+  public static let jobs: [any Job.Type] = [ModelSummary.self, ModelPlan.self, ModelShrink.self]
   public static let mainJob: String? = nil
 }

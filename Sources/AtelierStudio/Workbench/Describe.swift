@@ -10,9 +10,8 @@ public struct DescribeRequest: JobRequest, Hashable {
     Form(
       Self(),
       fields: [
-        Field(
-          list: "job", \.path, "A workshop, or a workshop and a verb",
-          value: "job").positional.byDefault("all")
+        Field(list: "job", \.path, "A workshop, or a workshop and a verb", value: "job").positional
+          .byDefault("all")
       ])
   }
 }

@@ -72,9 +72,8 @@ public struct Field<Request>: Sendable {
   ///   - words: The words that a request holds.
   ///   - put: Puts words into a request.
   public init(
-    _ name: String, _ help: String, value: String = "", kind: FieldKind,
-    range: NumberRange = .any, isList: Bool = false,
-    words: @escaping @Sendable (Request) -> [String] = { _ in [] },
+    _ name: String, _ help: String, value: String = "", kind: FieldKind, range: NumberRange = .any,
+    isList: Bool = false, words: @escaping @Sendable (Request) -> [String] = { _ in [] },
     put: @escaping @Sendable (inout Request, [String]) throws -> Void
   ) {
     self.name = name
@@ -134,8 +133,7 @@ public struct Field<Request>: Sendable {
 
   /// A property with several values in one word, with commas between them.
   public init<Value: FieldValue>(
-    commas name: String, _ path: FieldPath<Request, [Value]>, _ help: String,
-    value: String
+    commas name: String, _ path: FieldPath<Request, [Value]>, _ help: String, value: String
   ) {
     self.init(
       name, help, value: value, kind: .text,
@@ -174,8 +172,7 @@ public struct Field<Request>: Sendable {
 
   /// A switch that sets a property to a value, `true` unless told otherwise.
   public init(
-    flag name: String, _ path: FieldPath<Request, Bool>, _ help: String,
-    sets value: Bool = true
+    flag name: String, _ path: FieldPath<Request, Bool>, _ help: String, sets value: Bool = true
   ) {
     self.init(
       name, help, kind: .flag, words: { $0[keyPath: path] == value ? [""] : [] },
@@ -231,9 +228,7 @@ public struct Field<Request>: Sendable {
   }
 
   /// The same field of a part of a larger request.
-  public func within<Whole>(
-    _ path: FieldPath<Whole, Request>
-  ) -> Field<Whole> {
+  public func within<Whole>(_ path: FieldPath<Whole, Request>) -> Field<Whole> {
     carried(words: { words($0[keyPath: path]) }, put: { try put(&$0[keyPath: path], $1) })
   }
 

@@ -176,9 +176,7 @@ extension Float: FieldValue {
     guard let value = Float(word) else { throw FieldError("expected a number") }
     self = value
   }
-  public var word: String {
-    self == rounded() && magnitude < 1e6 ? "\(Int(self))" : "\(self)"
-  }
+  public var word: String { self == rounded() && magnitude < 1e6 ? "\(Int(self))" : "\(self)" }
   public var rangedNumber: Double? { Double(self) }
 }
 

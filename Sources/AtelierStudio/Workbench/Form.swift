@@ -73,8 +73,7 @@ public struct Form<Request: Sendable>: Sendable {
     guard fixed.isEmpty else {
       throw StudioError(
         .usage,
-        "--resume goes on with the run's own settings; leave out "
-          + fixed.joined(separator: ", "))
+        "--resume goes on with the run's own settings; leave out " + fixed.joined(separator: ", "))
     }
   }
 
@@ -108,9 +107,7 @@ public struct Form<Request: Sendable>: Sendable {
   }
 
   /// What front ends without types need to know.
-  public var descriptions: [FieldDescription] {
-    sections.flatMap { describe($0) }
-  }
+  public var descriptions: [FieldDescription] { sections.flatMap { describe($0) } }
 
   /// The same of one section.
   public func describe(_ section: Section) -> [FieldDescription] {

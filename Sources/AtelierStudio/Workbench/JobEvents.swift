@@ -64,8 +64,7 @@ public final class ProgressCounter {
     let left = total.flatMap { done > 0 && $0 >= done ? Double($0 - done) / rate : nil }
     send(
       .progress(
-        JobProgress(
-          unit: unit, done: done, total: total, rate: rate, remainingSeconds: left)))
+        JobProgress(unit: unit, done: done, total: total, rate: rate, remainingSeconds: left)))
   }
 }
 

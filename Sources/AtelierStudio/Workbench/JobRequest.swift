@@ -70,9 +70,7 @@ public enum StoredRequest {
   private static let flat = [TrainingRecipe.partKey]
 
   /// The JSON of a request, keys sorted, with a line end.
-  static func data(_ request: some JobRequest) throws -> Data {
-    try text(object(request)) + [0x0A]
-  }
+  static func data(_ request: some JobRequest) throws -> Data { try text(object(request)) + [0x0A] }
 
   static func text(_ object: [String: Any]) throws -> Data {
     try JSONSerialization.data(

@@ -74,14 +74,11 @@ public enum PictureJob {
   ///   - path: Where; its folder is made.
   ///   - body: Writes.
   /// - Throws: `StudioError` of the kind `cannotCreate`.
-  public static func writing<Result>(
-    _ path: String, _ body: () throws -> Result
-  ) throws -> Result {
+  public static func writing<Result>(_ path: String, _ body: () throws -> Result) throws -> Result {
     do {
       let folder = (path as NSString).deletingLastPathComponent
       if !folder.isEmpty {
-        try FileManager.default.createDirectory(
-          atPath: folder, withIntermediateDirectories: true)
+        try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
       }
       return try body()
     } catch {

@@ -58,8 +58,7 @@ public struct PicturePlan {
     tasks = found.map { name, path in
       let place =
         isFile
-        ? output
-        : (output as NSString).appendingPathComponent(Self.resultName(name, takesFilms))
+        ? output : (output as NSString).appendingPathComponent(Self.resultName(name, takesFilms))
       return MediaFile(name: name, input: path, output: place)
     }
     self.missing = missing

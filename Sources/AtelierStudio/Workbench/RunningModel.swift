@@ -36,8 +36,7 @@ public final class RunningModel {
     guard model.information.task == task else {
       throw StudioError(
         .data,
-        "expected a model that \(expectation), received one for the task "
-          + model.information.task)
+        "expected a model that \(expectation), received one for the task " + model.information.task)
     }
     try self.init(
       graph: model.graph, information: model.information, store: model.store(),

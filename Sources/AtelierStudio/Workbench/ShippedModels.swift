@@ -60,8 +60,7 @@ public enum ShippedModels {
     throw StudioError(
       .missingInput,
       "no shipped model found: give --model, or ATELIER_CHECKPOINTS the folder of "
-        + (isGray ? gray : color)
-    )
+        + (isGray ? gray : color))
   }
 }
 

@@ -18,10 +18,8 @@ public struct RunPlace: JobRequest, Hashable {
       Self(),
       fields: [
         Field("run", \.run, "The run folder", value: "folder", kind: .output).demanded,
-        Field(
-          flag: "resume", \.resume, "Go on with the run; only limits and intervals may change"),
-        Field(
-          "export", \.export, "Copy the model here at the end", value: "file", kind: .output),
+        Field(flag: "resume", \.resume, "Go on with the run; only limits and intervals may change"),
+        Field("export", \.export, "Copy the model here at the end", value: "file", kind: .output),
       ])
   }
 
@@ -53,9 +51,7 @@ extension TrainingJob {
 
   /// Trains in the run folder of the place.
   public static func run(_ request: Request, in place: JobPlace) throws -> Report {
-    guard let run = place.run else {
-      throw StudioError(.usage, "a training needs a run folder")
-    }
+    guard let run = place.run else { throw StudioError(.usage, "a training needs a run folder") }
     let stop = try self.run(
       request, in: run.url, isResuming: run.resume, listeners: [place.listener],
       interrupt: place.interrupt, kernels: place.kernels, arguments: place.arguments)
@@ -74,8 +70,7 @@ extension TrainingJob {
   ///   - arguments: What a front end was given, for `about.json`.
   /// - Returns: Why it ended and what was reached.
   /// - Throws: `StudioError`, `TrainingError`, `DatasetError`, each with one clear line.
-  @discardableResult
-  public static func run(
+  @discardableResult public static func run(
     _ request: Request, in run: URL, isResuming: Bool, listeners: [any TrainingListener] = [],
     interrupt: InterruptFlag = InterruptFlag(), kernels: Kernels = Kernels(),
     arguments: FieldWords = [:]
@@ -83,8 +78,7 @@ extension TrainingJob {
     let task = try task(request, isResuming: isResuming, kernels: kernels)
     let folder = try request.folder(
       at: run, isResuming: isResuming, about: AboutRun(job: path, arguments: arguments))
-    return try train(
-      task, in: folder, listeners: listeners, interrupt: interrupt, kernels: kernels)
+    return try train(task, in: folder, listeners: listeners, interrupt: interrupt, kernels: kernels)
   }
 
   /// Trains a task in a folder, from its state when it has one.
@@ -95,8 +89,7 @@ extension TrainingJob {
     let loop = try task.loop(in: folder, kernels: kernels)
     loop.interrupt = interrupt
     loop.listeners =
-      folder.logs(task.metricNames) + loop.listeners + task.listeners(in: folder, loop)
-      + listeners
+      folder.logs(task.metricNames) + loop.listeners + task.listeners(in: folder, loop) + listeners
     return try loop.run()
   }
 
@@ -149,9 +142,7 @@ extension TrainingRequest {
   ///   - job: Workshop and verb.
   /// - Throws: `StudioError` when there is a run already, when a resume is to change what it cannot,
   ///   or when files are gone; and what reading words throws.
-  static func trainingRequest(
-    _ words: FieldWords, in run: RunPlace, job: String
-  ) throws -> Self {
+  static func trainingRequest(_ words: FieldWords, in run: RunPlace, job: String) throws -> Self {
     guard run.resume else {
       let configuration = run.url.appendingPathComponent("configuration.json").path
       guard !FileManager.default.fileExists(atPath: configuration) else {
@@ -199,9 +190,7 @@ extension TrainingRequest {
   func folder(at run: URL, isResuming: Bool, about: AboutRun) throws -> RunFolder {
     let data = try StoredRequest.data(self)
     let aboutData = try JSONText.data(about)
-    guard isResuming else {
-      return try RunFolder.create(at: run, json: data, about: aboutData)
-    }
+    guard isResuming else { return try RunFolder.create(at: run, json: data, about: aboutData) }
     let folder = try RunFolder.open(at: run)
     // What an older version stored lacks what is new; read anew it is complete.
     let stored: Self = try folder.request()
@@ -218,9 +207,7 @@ extension RunFolder {
   ///
   /// - Throws: `TrainingError` when it is of another kind.
   func request<Request: TrainingRequest>(as type: Request.Type = Request.self) throws -> Request {
-    try configuration { data in
-      try StoredRequest.read(data, isComplete: hasAbout, as: type)
-    }
+    try configuration { data in try StoredRequest.read(data, isComplete: hasAbout, as: type) }
   }
 
   /// The folder's logs: events and a table of every tenth step, and TensorBoard's file.

@@ -148,8 +148,7 @@ public struct TrainingRecipe: FlatPart, Sendable, Hashable {
 }
 
 /// What a training is told; its recipe's properties are its own, and stand among its own in JSON.
-@dynamicMemberLookup
-public protocol TrainingRequest: JobRequest {
+@dynamicMemberLookup public protocol TrainingRequest: JobRequest {
   /// The part that all trainings have.
   var recipe: TrainingRecipe { get set }
   /// The names of its own stored properties that a resume may change, besides the recipe's.
@@ -215,9 +214,7 @@ extension Field where Request: TrainingRequest {
   ) -> Self {
     Self(
       "weight-decay", help, value: value, kind: .number, range: range,
-      words: {
-        $0.recipe.weightDecay.map { [$0.word] } ?? []
-      },
+      words: { $0.recipe.weightDecay.map { [$0.word] } ?? [] },
       put: { request, words in
         let decay: Double = try Self.read(words.last ?? "", "weight-decay", range)
         request.recipe.optimizer = .adamW(weightDecay: decay)
@@ -228,9 +225,7 @@ extension Field where Request: TrainingRequest {
   /// The decay of the moving average.
   public static func averageDecay(
     _ help: String = "Save a moving average of the weights with this decay, such as 0.99"
-  ) -> Self {
-    Self("average-decay", \.recipe.averageDecay, help, value: "decay", .partialShare)
-  }
+  ) -> Self { Self("average-decay", \.recipe.averageDecay, help, value: "decay", .partialShare) }
 
   /// The decay of the moving average, where 0 is for none.
   static func averageDecayOrNone(_ help: String) -> Self {
@@ -280,8 +275,7 @@ extension Field where Request: TrainingRequest {
   }
 
   private static func interval(
-    _ name: String, _ path: FieldPath<Request, Int?>, _ what: String,
-    _ byDefault: String?
+    _ name: String, _ path: FieldPath<Request, Int?>, _ what: String, _ byDefault: String?
   ) -> Self {
     let field = Self(name, path, "Steps between \(what)", value: "steps", .from(1)).changeable
     return byDefault.map { field.byDefault($0) } ?? field

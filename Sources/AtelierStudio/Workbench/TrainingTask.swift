@@ -33,8 +33,7 @@ public struct PreviewSheet: Sendable {
     self.picture = picture
     cells = [
       PreviewCell(
-        title: title, row: 0, column: 0, x: 0, y: 0, width: picture.width,
-        height: picture.height)
+        title: title, row: 0, column: 0, x: 0, y: 0, width: picture.width, height: picture.height)
     ]
   }
 
@@ -97,9 +96,7 @@ extension TrainingTask {
   public func preview(step: Int, _ known: Validation?) throws -> PreviewSheet? {
     try (known ?? validate(step: step)).preview?()
   }
-  public func listeners(
-    in folder: RunFolder, _ loop: TrainingLoop
-  ) -> [any TrainingListener] { [] }
+  public func listeners(in folder: RunFolder, _ loop: TrainingLoop) -> [any TrainingListener] { [] }
   public func adjust(_ configuration: inout TrainingConfiguration) {}
   public func write(_ file: SavedFile, metrics: [String: Double]) throws {
     try ModelFile.write(

@@ -10,7 +10,8 @@ public enum Workshops {
   public static var all: [any Workshop.Type] {
     [
       DenoiseWorkshop.self, SwapWorkshop.self, SegmentWorkshop.self, ClassifyWorkshop.self,
-      AttackWorkshop.self, ModelWorkshop.self, SamplesWorkshop.self, BenchWorkshop.self, Describe.self,
+      AttackWorkshop.self, ModelWorkshop.self, SamplesWorkshop.self, BenchWorkshop.self,
+      Describe.self,
     ] + registered.withLock { $0 }
   }
 

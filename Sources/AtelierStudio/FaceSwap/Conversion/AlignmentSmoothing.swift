@@ -24,9 +24,7 @@ package struct AlignmentSmoothing {
   /// Begins a film.
   ///
   /// - Parameter deviation: The Gaussian's deviation in frames, 0 or more.
-  package init(deviation: Double) {
-    self.deviation = deviation
-  }
+  package init(deviation: Double) { self.deviation = deviation }
 
   /// The frames that count on either side.
   private var radius: Int { Int((2.5 * deviation).rounded(.up)) }

@@ -45,8 +45,7 @@ public enum BlendingGrid {
           varied.mask = mask
           var image = colored
           for face in faces.reversed() {
-            try varied.composite(
-              face.picture, learnedMask: face.mask, into: &image, map: face.map)
+            try varied.composite(face.picture, learnedMask: face.mask, into: &image, map: face.map)
           }
           cells.append(cell(image))
         }

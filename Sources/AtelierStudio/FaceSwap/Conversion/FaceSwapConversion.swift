@@ -163,8 +163,7 @@ final class FaceSwapConversion {
       }
       if request.compares {
         let after = results[index]?.image ?? before
-        try write(
-          Comparison.pair(before: before.rgb, after: after.rgb), to: task.comparison)
+        try write(Comparison.pair(before: before.rgb, after: after.rgb), to: task.comparison)
         file.comparison = task.comparison
       }
       files.append(file)
@@ -204,9 +203,7 @@ final class FaceSwapConversion {
   /// Lets a picture without a face through: the file as it is, where the format stays.
   private func copy(_ task: MediaFile, _ image: ByteImage) throws {
     try writing(task.output) {
-      if try ImageFile.information(task.input).format
-        == ImageFile.format(forWriting: task.output)
-      {
+      if try ImageFile.information(task.input).format == ImageFile.format(forWriting: task.output) {
         try AtomicFile.write(
           try Data(contentsOf: URL(fileURLWithPath: task.input)),
           to: URL(fileURLWithPath: task.output))

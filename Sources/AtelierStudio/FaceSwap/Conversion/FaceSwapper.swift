@@ -117,8 +117,7 @@ public final class FaceSwapper {
     var result = frame.isGray ? frame.withChannels(frame.hasAlpha ? 4 : 3) : frame
     // The most certain one last, on top of the others.
     for face in faces.reversed() {
-      try compositor.composite(
-        face.picture, learnedMask: face.mask, into: &result, map: face.map)
+      try compositor.composite(face.picture, learnedMask: face.mask, into: &result, map: face.map)
     }
     return result
   }
@@ -130,9 +129,7 @@ public final class FaceSwapper {
   ///   - located: The faces of each.
   /// - Returns: The faces of each frame, the most certain first.
   /// - Throws: When the network does not take the crops.
-  public func draw(
-    _ frames: [SwapFrame], located: [[LocatedFace]]
-  ) throws -> [[SwappedFace]] {
+  public func draw(_ frames: [SwapFrame], located: [[LocatedFace]]) throws -> [[SwappedFace]] {
     precondition(frames.count == located.count, "the faces of each frame")
     let side = converter.network.side
     let places = located.indices.flatMap { frame in
@@ -150,8 +147,7 @@ public final class FaceSwapper {
         let image = frames[place.frame].image
         // Through the crop, as in training: what the network saw there was read from crops.
         let crop = locator.aligner.crop(
-          image.hasAlpha ? image.flattened() : image,
-          located[place.frame][place.face].alignment)
+          image.hasAlpha ? image.flattened() : image, located[place.frame][place.face].alignment)
         let face = crop.rgb.floats.sampled(
           through: inner, width: side, height: side, isAntialiased: false)
         for (offset, value) in face.samples.enumerated() { crops[index * count + offset] = value }
@@ -167,8 +163,7 @@ public final class FaceSwapper {
       let face = located[place.frame][place.face]
       faces[place.frame].append(
         SwappedFace(
-          located: face,
-          picture: Self.picture(decoded.pictures, index, side, channels: 3),
+          located: face, picture: Self.picture(decoded.pictures, index, side, channels: 3),
           mask: decoded.masks.map { Self.picture($0, index, side, channels: 1) },
           map: face.alignment.matrix.followed(by: outward)))
     }

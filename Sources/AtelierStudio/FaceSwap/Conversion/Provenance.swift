@@ -34,9 +34,7 @@ public struct Provenance: Sendable, Hashable {
 
   /// The metadata of a picture's file: text and an XMP packet with IPTC's digital source type.
   public var pictureMetadata: [String: String] {
-    [
-      "Software": StudioVersion.software, "Comment": sentence, ImageWriteOptions.xmpKey: packet,
-    ]
+    ["Software": StudioVersion.software, "Comment": sentence, ImageWriteOptions.xmpKey: packet]
   }
 
   /// The metadata of a film.

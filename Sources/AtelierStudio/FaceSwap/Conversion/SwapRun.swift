@@ -54,8 +54,7 @@ public struct SwapRunRequest: JobRequest, Hashable {
           "Smooth the places of a film's faces over so many frames; 0 for not", value: "frames",
           .from(0, to: 50)),
       ]
-    ).section("BLENDING OPTIONS", Field.blending.map { $0.within(\.compositor) })
-      .faces(\.source)
+    ).section("BLENDING OPTIONS", Field.blending.map { $0.within(\.compositor) }).faces(\.source)
   }
 
   public static func check(_ words: FieldWords) throws {
@@ -105,8 +104,7 @@ extension Field where Request == FaceCompositor {
       "feather", \.feather, "The soft edge, as part of the face's width", value: "part",
       .from(0, to: 0.5)),
     Self(
-      flag: "seamless", \.isSeamless,
-      "Join face and frame by their gradients (Poisson blending)"),
+      flag: "seamless", \.isSeamless, "Join face and frame by their gradients (Poisson blending)"),
     Self(
       "sharpen", \.sharpening, "Sharpen the face: 0 not, 1 strongly", value: "amount",
       .from(0, to: 5)),
@@ -149,8 +147,7 @@ public enum SwapRun: Job {
     let model = try FaceSwapModel(contentsOf: file)
     let isSingle = plan.tasks.count == 1 && !plan.tasks[0].isFilm
     let swapper = try FaceSwapper(
-      model, to: request.face,
-      locator: request.locator(size: model.layout.cropSize, in: place),
+      model, to: request.face, locator: request.locator(size: model.layout.cropSize, in: place),
       compositor: request.compositor, batch: isSingle ? 1 : 8, pool: place.kernels.pool)
     let start = Date()
     let conversion = FaceSwapConversion(

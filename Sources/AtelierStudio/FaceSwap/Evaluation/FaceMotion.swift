@@ -150,8 +150,7 @@ private struct GrayFrames {
       let bend = low - 2 * middle + high
       return bend < 0 ? (low - high) / (2 * bend) : 0
     }
-    return SIMD2(
-      Double(best.x) + vertex(SIMD2(1, 0)), Double(best.y) + vertex(SIMD2(0, 1)))
+    return SIMD2(Double(best.x) + vertex(SIMD2(1, 0)), Double(best.y) + vertex(SIMD2(0, 1)))
   }
 
   private func score(_ frame: Int, _ mean: [Float], _ shift: SIMD2<Int>) -> Double {

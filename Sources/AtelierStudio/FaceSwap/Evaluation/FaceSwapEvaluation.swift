@@ -164,8 +164,7 @@ public enum FaceSwapEvaluation {
     varied.coverage = model.layout.coverage
     varied.alignment = model.layout.sampling
     let batches = try folders.mapValues {
-      try FaceBatches(
-        faces: $0, side: side, batchSize: 16, augmentation: varied, seed: seed &+ 1)
+      try FaceBatches(faces: $0, side: side, batchSize: 16, augmentation: varied, seed: seed &+ 1)
     }
     return try FaceClassifier(
       batches, faceScale: model.layout.faceScale, seed: seed, kernels: kernels)
@@ -186,9 +185,7 @@ public enum FaceSwapEvaluation {
     _ material: Material, _ moved: Tensor, _ layout: FaceLayout
   ) -> FaceSwapReport.Motion? {
     guard moved.shape.batch >= 8 else { return nil }
-    func motion(_ frames: Tensor) -> FaceMotion {
-      FaceMotion(frames, faceScale: layout.faceScale)
-    }
+    func motion(_ frames: Tensor) -> FaceMotion { FaceMotion(frames, faceScale: layout.faceScale) }
     let (input, swap) = (motion(material.clip), motion(moved))
     let followed = input.correlations(with: swap)
     let truth = material.clipTruth.map(motion)
@@ -215,8 +212,7 @@ public enum FaceSwapEvaluation {
     switch faces {
     case .characters(let poses, let frames, let seed):
       return common + "\(poses) random poses and a clip of \(frames) frames of the renderer, seed "
-        + "\(seed), none of them drawn in trainings, each laid by its own eyes; "
-        + classifier
+        + "\(seed), none of them drawn in trainings, each laid by its own eyes; " + classifier
     case .crops(_, _, let a, let b, let seed):
       return common + "held-out crops as given, in their order"
         + (a.isEmpty || b.isEmpty ? "" : "; \(classifier), seed \(seed)")

@@ -69,11 +69,9 @@ public struct BoxTable: Sendable {
       let numbers = [columns.x, columns.y, columns.width, columns.height].map {
         Double(fields[$0]).flatMap { abs($0) < 1e6 ? $0 : nil }
       }
-      guard let x = numbers[0], let y = numbers[1], let width = numbers[2],
-        let height = numbers[3], width > 0, height > 0
-      else {
-        throw failure(number + 1, "a box of numbers with a positive size", String(line))
-      }
+      guard let x = numbers[0], let y = numbers[1], let width = numbers[2], let height = numbers[3],
+        width > 0, height > 0
+      else { throw failure(number + 1, "a box of numbers with a positive size", String(line)) }
       let folder = columns.folder.map { fields[$0] + "/" } ?? ""
       let place = SourceIndex.normal(folder + fields[columns.file])
       let box = PlaneBox(x: x, y: y, width: width, height: height)

@@ -37,9 +37,7 @@ struct ContactSheet {
   }
 
   /// Writes what is left.
-  mutating func finish() throws {
-    if !cells.isEmpty { try writePage() }
-  }
+  mutating func finish() throws { if !cells.isEmpty { try writePage() } }
 
   private mutating func writePage() throws {
     let grid = PictureGrid(

@@ -158,9 +158,7 @@ enum TextFile {
       let attributes = try? FileManager.default.attributesOfItem(
         atPath: url.resolvingSymlinksInPath().path),
       attributes[.type] as? FileAttributeType == .typeRegular
-    else {
-      throw StudioError(.missingInput, "\(name): expected a file of \(kind), received none")
-    }
+    else { throw StudioError(.missingInput, "\(name): expected a file of \(kind), received none") }
     let size = (attributes[.size] as? NSNumber)?.intValue ?? 0
     guard size <= limit else {
       throw StudioError(

@@ -85,8 +85,7 @@ public final class FaceExtraction {
   }
 
   private init(
-    _ request: SwapExtractRequest, _ sources: [MediaFile], _ locator: FaceLocator,
-    _ place: JobPlace
+    _ request: SwapExtractRequest, _ sources: [MediaFile], _ locator: FaceLocator, _ place: JobPlace
   ) {
     self.request = request
     self.sources = sources
@@ -106,8 +105,7 @@ public final class FaceExtraction {
   /// - Returns: What was found, and the files that could not be read.
   /// - Throws: When results cannot be written, or ffmpeg is needed and missing.
   public static func run(
-    _ request: SwapExtractRequest, on sources: [MediaFile], locator: FaceLocator,
-    in place: JobPlace
+    _ request: SwapExtractRequest, on sources: [MediaFile], locator: FaceLocator, in place: JobPlace
   ) throws -> FaceExtractionReport {
     let extraction = FaceExtraction(request, sources, locator, place)
     try extraction.run()
@@ -228,9 +226,7 @@ public final class FaceExtraction {
     for crop in outcome.entries.compactMap(\.crop) {
       place.send(.saved((request.output as NSString).appendingPathComponent(crop)))
     }
-    if request.writesSheets {
-      for cell in outcome.cells { try sheet.append(cell) }
-    }
+    if request.writesSheets { for cell in outcome.cells { try sheet.append(cell) } }
   }
 
   /// Finds and writes the faces of a picture; runs on any thread.
@@ -259,8 +255,7 @@ public final class FaceExtraction {
         if request.writesSheets {
           outcome.cells.append(
             ContactSheet.cell(
-              crop, sharpness: sharpness, confidence: face.confidence,
-              basis: face.alignment.basis))
+              crop, sharpness: sharpness, confidence: face.confidence, basis: face.alignment.basis))
         }
       }
     } catch {

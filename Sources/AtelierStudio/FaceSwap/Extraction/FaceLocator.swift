@@ -112,9 +112,7 @@ public struct FaceLocator: Sendable {
     let found: [LocatedFace]
     switch origin {
     case .search(let finder):
-      let near = former.flatMap {
-        $0.isEmpty ? nil : finder.faces(in: image, near: $0, pool: pool)
-      }
+      let near = former.flatMap { $0.isEmpty ? nil : finder.faces(in: image, near: $0, pool: pool) }
       let faces =
         near
         ?? finder.faces(
@@ -126,10 +124,8 @@ public struct FaceLocator: Sendable {
         return located(FoundFace(box: box, eyes: eyes), confidence: 1)
       }
     case .alignments:
-      found =
-        index.name(for: path).flatMap { entries[Place(name: $0, frame: frame)] } ?? []
-    case .crops:
-      found = crop(image).map { [$0] } ?? []
+      found = index.name(for: path).flatMap { entries[Place(name: $0, frame: frame)] } ?? []
+    case .crops: found = crop(image).map { [$0] } ?? []
     }
     let kept = found.filter { $0.confidence >= options.leastConfidence }
     return options.mostFaces.map { Array(kept.prefix($0)) } ?? kept

@@ -42,8 +42,7 @@ struct FaceSwapFaces {
   }
 
   private init(
-    training: [SwapFace: FaceBatches], validation: [SwapFace: FaceBatch],
-    truth: [SwapFace: Tensor]?
+    training: [SwapFace: FaceBatches], validation: [SwapFace: FaceBatch], truth: [SwapFace: Tensor]?
   ) {
     self.training = training
     self.validation = validation
@@ -58,14 +57,12 @@ struct FaceSwapFaces {
     ]
     for (face, own, held) in paths {
       guard !own.isEmpty else {
-        throw StudioError(
-          .usage, "a face swap needs crops of both people: give --\(face.rawValue)")
+        throw StudioError(.usage, "a face swap needs crops of both people: give --\(face.rawValue)")
       }
       let batches = try batches(try folder(own), of: face, request)
       training[face] = batches
       let measured = held.isEmpty ? batches : try Self.batches(try folder(held), of: face, request)
-      validation[face] =
-        measured.unchanged(spread(measured.faces.items.count, validationCount))
+      validation[face] = measured.unchanged(spread(measured.faces.items.count, validationCount))
     }
     return FaceSwapFaces(training: training, validation: validation, truth: nil)
   }
@@ -79,9 +76,7 @@ struct FaceSwapFaces {
     _ folder: ImageFolder, of face: SwapFace, _ request: FaceSwapTrainingRequest
   ) throws -> FaceBatches {
     var masks: [ByteImage]?
-    if request.network.hasMask {
-      masks = folder.items.map { facePart(of: $0.image.size) }
-    }
+    if request.network.hasMask { masks = folder.items.map { facePart(of: $0.image.size) } }
     return try batches(folder, masks: masks, of: face, request)
   }
 
@@ -137,9 +132,7 @@ struct FaceSwapFaces {
   }
 
   /// What a network sees of the crops of a folder, and what it should draw of them.
-  static func middles(
-    _ folder: ImageFolder, side: Int, _ layout: FaceLayout
-  ) throws -> FaceBatch {
+  static func middles(_ folder: ImageFolder, side: Int, _ layout: FaceLayout) throws -> FaceBatch {
     let batches = try FaceBatches(
       faces: folder, side: side, batchSize: 1, augmentation: layout.unchanged, seed: 0)
     return batches.unchanged(Array(folder.items.indices))

@@ -54,8 +54,7 @@ public final class FaceSwapTask: TrainingTask {
       loss: request.loss, maskWeight: request.maskWeight,
       featurePriority: request.eyesMouthPriority, cycleWeight: request.cycleWeight)
     let graph = try network.previewGraph(batch: 1)
-    let store = try ParameterStore(
-      for: [trained, graph], seed: request.seed, startingFrom: start)
+    let store = try ParameterStore(for: [trained, graph], seed: request.seed, startingFrom: start)
     model = RunningModel(
       graph: graph,
       information: ModelInformation(
@@ -206,8 +205,7 @@ public final class FaceSwapTask: TrainingTask {
     if curve.count > 1 {
       let line = LinePlot.Series("mean absolute error", points: curve)
       let goal = LinePlot.Series(
-        "goal",
-        points: [curve[0].x, curve[curve.count - 1].x].map { SIMD2($0, request.goal) })
+        "goal", points: [curve[0].x, curve[curve.count - 1].x].map { SIMD2($0, request.goal) })
       let plot = LinePlot(
         title: forecast.text, xLabel: "minutes of training", yLabel: "error",
         series: [line, goal], isLogarithmic: true)

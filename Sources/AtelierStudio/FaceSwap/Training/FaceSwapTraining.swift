@@ -46,9 +46,7 @@ public enum FaceSwapTraining: TrainingJob {
   }
 
   public static func run(_ request: FaceSwapTrainingRequest, in place: JobPlace) throws -> Report {
-    guard let run = place.run else {
-      throw StudioError(.usage, "a training needs a run folder")
-    }
+    guard let run = place.run else { throw StudioError(.usage, "a training needs a run folder") }
     if let poses = request.characterPoses {
       place.remark("drawing \(poses) poses of each character")
     }
@@ -68,8 +66,7 @@ public enum FaceSwapTraining: TrainingJob {
   }
 
   /// Trains in a run folder, or goes on there; as `TrainingJob` has it, of the stage that runs last.
-  @discardableResult
-  public static func run(
+  @discardableResult public static func run(
     _ request: FaceSwapTrainingRequest, in run: URL, isResuming: Bool,
     listeners: [any TrainingListener] = [], interrupt: InterruptFlag = InterruptFlag(),
     kernels: Kernels = Kernels(), arguments: FieldWords = [:]
@@ -111,8 +108,7 @@ public enum FaceSwapTraining: TrainingJob {
       let place = run.appending(path: "first")
       let isThere = FileManager.default.fileExists(
         atPath: place.appending(path: "configuration.json").path)
-      let first = try request.folder(
-        at: place, isResuming: isResuming && isThere, about: about)
+      let first = try request.folder(at: place, isResuming: isResuming && isThere, about: about)
       let result = try trained(stages[0], in: first)
       guard result.stop.reason != .interrupted, result.stop.reason != .notFinite else {
         return result

@@ -212,8 +212,7 @@ extension Field where Request == FaceAugmentation {
     Self("zoom", \.zoom, "The largest zoom", value: "part"),
     Self("shift", \.shift, "The largest shift", value: "part"),
     Self("flip", \.flipProbability, "How often crops are flipped", value: "share"),
-    Self(
-      "warp", \.warp, "The deviation of the warp's grid, in pixels of 256", value: "pixels"),
+    Self("warp", \.warp, "The deviation of the warp's grid, in pixels of 256", value: "pixels"),
     Self("lightness", \.lightness, "The largest change of lightness", value: "part"),
     Self("chroma", \.chroma, "The largest change of chroma", value: "part"),
     Self(
