@@ -99,9 +99,8 @@ struct ReportPrinter {
   /// Knows the signal that interrupted the work.
   let interrupt: InterruptFlag
 
-  /// Prints a report.
-  ///
-  /// - Throws: `ExitCode` when the job was interrupted or inputs failed, and the report's own fault.
+  /// Prints a report; throws `ExitCode` for an interrupt or failed inputs, and the report's own
+  /// fault.
   func tell(_ report: Report) throws {
     if settings.json {
       if let value = report.value { Console.print(try JSONText.pretty(value)) }

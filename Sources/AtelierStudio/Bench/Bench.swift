@@ -24,13 +24,7 @@ public final class Bench {
   /// Multiply-adds of the direct algorithms in a step, those of the optimizer apart.
   public let multiplyAdds: Int
 
-  /// Builds the networks and fills the inputs, seeded.
-  ///
-  /// - Parameters:
-  ///   - workload: What to time.
-  ///   - phase: Training or inference.
-  ///   - kernels: Instruction set and threads.
-  /// - Throws: `ShapeError` or `TrainingError` when the workload cannot be planned.
+  /// Builds the networks and fills the inputs, seeded; throws when the workload cannot be planned.
   public init(_ workload: Workload, phase: BenchPhase, kernels: Kernels = Kernels()) throws {
     self.workload = workload
     self.phase = phase
@@ -60,10 +54,7 @@ public final class Bench {
     }
   }
 
-  /// One step.
-  ///
-  /// - Returns: The loss, nil when inferring.
-  /// - Throws: `DataFault` never in practice; the labels are in range.
+  /// One step; the loss, nil when inferring.
   @discardableResult public func step() throws -> Float? {
     try program.run()
     guard let optimizer else { return nil }
@@ -72,16 +63,8 @@ public final class Bench {
     return try program.scalar("loss")
   }
 
-  /// Times steps.
-  ///
-  /// - Parameters:
-  ///   - seconds: How long at least; at least five steps are timed, after three to warm up.
-  ///   - warmUp: Steps that are not timed.
-  ///   - least: The least number of timed steps.
-  ///   - peak: What the machine does at most, in billions of operations per second; nil where it
-  ///     was not measured.
-  /// - Returns: The medians.
-  /// - Throws: `DataFault` never in practice.
+  /// Times at least `least` steps for at least `seconds`; `peak` is what the machine does at most,
+  /// in billions of operations per second.
   public func run(
     seconds: Double, warmUp: Int = 3, least: Int = 5, peak: Double? = nil
   ) throws -> BenchResult {
@@ -101,11 +84,8 @@ public final class Bench {
       peakShare: peak.map { Self.rounded(gigaflops / $0, 1000) }, precision: precision)
   }
 
-  /// Times every node.
-  ///
-  /// - Parameter steps: How many steps to take the medians over, after two to warm up.
-  /// - Returns: The nodes in running order, then the optimizer as the last row when training.
-  /// - Throws: `DataFault` never in practice.
+  /// The median times of every node in running order, then of the optimizer, after two steps to
+  /// warm up.
   public func profile(steps: Int = 7) throws -> [BenchProfileRow] {
     let nodes = program.plan.graph.nodes
     var times = [[Double]](repeating: [], count: nodes.count + 1)

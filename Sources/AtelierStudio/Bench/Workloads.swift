@@ -42,8 +42,6 @@ public enum Workload: String, Sendable, Hashable, Codable, CaseIterable {
   }
 
   /// The differentiated graph of a training step; labels are the input `target`.
-  ///
-  /// **Throws:** `ShapeError` never in practice; the layers fit.
   public func trainingGraph() throws(ShapeError) -> Graph {
     switch self {
     case .autoencoder, .dncnn: return try inferenceGraph().training(loss: .squaredError)
@@ -55,8 +53,6 @@ public enum Workload: String, Sendable, Hashable, Codable, CaseIterable {
   }
 
   /// The graph of the forward pass.
-  ///
-  /// **Throws:** `ShapeError` never in practice; the layers fit.
   public func inferenceGraph() throws(ShapeError) -> Graph {
     switch self {
     case .autoencoder:
@@ -113,8 +109,6 @@ public enum Workload: String, Sendable, Hashable, Codable, CaseIterable {
   }
 
   /// The weights of all networks, the frozen ones included, running statistics apart.
-  ///
-  /// **Throws:** `ShapeError` never in practice; the layers fit.
   public func parameterCount() throws(ShapeError) -> Int {
     try trainingGraph().parameters.filter { $0.role == .weight }
       .reduce(0) { $0 + $1.shape.count }

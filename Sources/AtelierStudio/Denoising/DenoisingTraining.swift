@@ -214,15 +214,8 @@ public final class DenoisingTask: TrainingTask {
   /// The store's present weights at work.
   private let denoiser: Denoiser
 
-  /// Prepares a training.
-  ///
-  /// - Parameters:
-  ///   - request: What to train.
-  ///   - isResuming: Whether saved weights will replace those of the start.
-  ///   - kernels: Instruction set and threads.
-  ///   - pictures: The training pictures when they are in memory already; else they are read.
-  /// - Throws: `StudioError`, `ShapeError` or `DatasetError`, one line each, before anything is
-  ///   written.
+  /// Prepares a training, of these pictures or those that the request names; throws one line before
+  /// anything is written.
   init(
     _ request: DenoisingTrainingRequest, isResuming: Bool = false, kernels: Kernels,
     pictures: ImageFolder? = nil

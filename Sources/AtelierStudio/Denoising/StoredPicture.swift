@@ -10,8 +10,7 @@ public enum StoredPicture {
   /// 16 bits a sample.
   case words(WordImage)
 
-  /// Reads a picture file at its own precision.
-  /// - Throws: `ImageError` when the file cannot be read.
+  /// Reads a picture file at its own precision; throws `ImageError` when it cannot be read.
   public init(reading path: String) throws {
     self =
       try ImageFile.information(path).bitDepth == 16

@@ -16,10 +16,7 @@ package struct CodeMap: Sendable {
     self.offset = offset
   }
 
-  /// Maps codes.
-  ///
-  /// - Parameter codes: One after the other, each of `offset.count` numbers.
-  /// - Returns: As many.
+  /// Maps codes, one after the other, each of `offset.count` numbers.
   package func callAsFunction(_ codes: [Float]) -> [Float] {
     let size = offset.count
     precondition(codes.count % size == 0, "whole codes")
@@ -59,11 +56,7 @@ package struct CodeStatistics: Sendable {
   /// size × size, shrunk towards a ball so that few codes of many numbers have an inverse, too.
   package let covariance: [Double]
 
-  /// Measures codes.
-  ///
-  /// - Parameters:
-  ///   - codes: One after the other, at least two.
-  ///   - size: The numbers of each.
+  /// Measures at least two codes, one after the other, of `size` numbers each.
   package init(_ codes: [Float], size: Int) {
     let count = codes.count / size
     precondition(count > 1 && codes.count == count * size, "whole codes, at least two")
@@ -87,10 +80,8 @@ package struct CodeStatistics: Sendable {
 
   /// The map that carries this normal distribution to another with the least transport.
   ///
-  /// The matrix is C⁻½ (C½ D C½)½ C⁻½ for covariances C and D (Knott and Smith 1984); it is symmetric.
-  ///
-  /// - Parameter other: Statistics of as many numbers.
-  /// - Returns: The map.
+  /// The matrix is C⁻½ (C½ D C½)½ C⁻½ for covariances C and D (Knott and Smith 1984); it is
+  /// symmetric.
   package func map(to other: CodeStatistics) -> CodeMap {
     precondition(size == other.size, "codes of one size")
     func product(_ first: [Double], _ second: [Double]) -> [Double] {

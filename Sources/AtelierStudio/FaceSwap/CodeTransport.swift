@@ -4,23 +4,19 @@ import AtelierEngine
 
 /// Finds the affine map that carries one set of codes to another without pairs.
 ///
-/// Mean and covariance leave a rotation open, and the least transport between normal distributions guesses it. Codes of poses are
-/// not normal, so the codes themselves say more: mapped codes are assigned to the other person's one to one at the least total
-/// distance, the map is fitted to these pairs, and since a fit to uncertain pairs shrinks, mean and covariance are carried over
-/// once more. It is what aligns words of two languages without a dictionary (Grave, Joulin and Berthet: Unsupervised Alignment of
-/// Embeddings with Wasserstein Procrustes, 2019), with an affine map in place of a rotation and one round: more rounds fit the
-/// accidents of the sample.
+/// Mean and covariance leave a rotation open, and the least transport between normal distributions
+/// guesses it. Codes of poses are not normal, so the codes themselves say more: mapped codes are
+/// assigned to the other person's one to one at the least total distance, the map is fitted to
+/// these pairs, and since a fit to uncertain pairs shrinks, mean and covariance are carried over
+/// once more. It is what aligns words of two languages without a dictionary (Grave, Joulin and
+/// Berthet: Unsupervised Alignment of Embeddings with Wasserstein Procrustes, 2019), with an affine
+/// map in place of a rotation and one round: more rounds fit the accidents of the sample.
 package enum CodeTransport {
   /// The codes that are assigned at once; an assignment's time grows with the third power.
   private static let part = 1000
 
-  /// The map.
-  ///
-  /// - Parameters:
-  ///   - from: Codes, one after the other, at least two.
-  ///   - to: Codes of the same size; they need not be as many.
-  ///   - size: The numbers of a code.
-  /// - Returns: The map by moments where one set holds fewer than two codes for each number of a code, else the refined one.
+  /// The map between sets of at least two codes of `size` numbers: by moments where one set holds
+  /// fewer than two codes for each number of a code, else the refined one.
   package static func map(from: [Float], to: [Float], size: Int) -> CodeMap {
     let (source, target) = (CodeStatistics(from, size: size), CodeStatistics(to, size: size))
     let first = source.map(to: target)

@@ -32,8 +32,6 @@ enum FaceFigures {
   }
 
   /// Means over the faces of PSNR in decibels and SSIM, both of 8-bit RGB.
-  ///
-  /// **Throws:** `ImageError` when the shapes differ.
   static func likeness(_ first: Tensor, _ second: Tensor) throws -> (psnr: Double, ssim: Double) {
     var sums = (psnr: 0.0, ssim: 0.0)
     let pairs = zip(first.pictures, second.pictures)

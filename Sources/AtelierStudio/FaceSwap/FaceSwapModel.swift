@@ -9,8 +9,8 @@ import Foundation
 
 /// A trained face swap: one encoder and the decoders of both people.
 ///
-/// The file is a model file whose graph draws each input by both decoders; the metadata names the design, so that a conversion
-/// plans the one decoder that it needs.
+/// The file is a model file whose graph draws each input by both decoders; the metadata names the
+/// design, so that a conversion plans the one decoder that it needs.
 public struct FaceSwapModel: Sendable {
   /// The task in the metadata of model files.
   public static let task = NetworkTask.swap.rawValue
@@ -28,20 +28,13 @@ public struct FaceSwapModel: Sendable {
   /// The key of the layout among the facts of the training.
   package static let layoutKey = "layout"
 
-  /// Reads a model file.
-  ///
-  /// - Parameter url: The file.
-  /// - Throws: `SafetensorsError` when it cannot be read, `StudioError` that names the file when it is a model of something else.
+  /// Reads a model file; throws `StudioError` that names the file when it is a model of something
+  /// else.
   public init(contentsOf url: URL) throws {
     try self.init(try ModelFile.read(from: url), name: url.relativePath)
   }
 
-  /// Takes a model that is in memory.
-  ///
-  /// - Parameters:
-  ///   - model: What `ModelFile.read` gave.
-  ///   - name: What messages call it.
-  /// - Throws: `StudioError` when it is no face swap.
+  /// Takes a model that messages call `name`; throws `StudioError` when it is no face swap.
   public init(_ model: Model, name: String) throws {
     guard model.information.task == Self.task else {
       throw StudioError(
@@ -99,15 +92,11 @@ public struct FaceSwapModel: Sendable {
     return FaceSwapNetwork(design, side: side, hasMask: hasMask)
   }
 
-  /// Plans the way to one person.
+  /// Plans the way to one person, `batch` crops at once, of `source`; nil stands for the other
+  /// person.
   ///
-  /// - Parameters:
-  ///   - face: Whose decoder draws.
-  ///   - source: Who is in the crops; nil stands for the other person.
-  ///   - batch: The crops that run at once, at least 1.
-  ///   - threads: The threads that share the work.
-  /// - Returns: A converter with weights of its own, for one thread at a time.
-  /// - Throws: `ShapeError` when there is no memory for so many crops.
+  /// The converter has weights of its own. Throws `ShapeError` when there is no memory for so many
+  /// crops.
   public func converter(
     to face: SwapFace, of source: SwapFace? = nil, batch: Int = 1, threads: ThreadPool = .shared
   ) throws -> FaceSwapConverter {
@@ -171,11 +160,7 @@ public final class FaceSwapConverter {
   /// The crops that run at once.
   public var batch: Int { program.inputs.first?.shape.batch ?? 1 }
 
-  /// Draws crops of anyone as this converter's person.
-  ///
-  /// - Parameter crops: Faces, [n, side, side, 3], values in [0, 1]; any n, which runs in parts of `batch`.
-  /// - Returns: As many faces.
-  /// - Throws: `ShapeError` when the crops have another size.
+  /// Draws crops of anyone as this converter's person: [n, side, side, 3], values in [0, 1], any n.
   public func decode(_ crops: Tensor) throws -> DecodedFaces {
     let side = network.side
     let expected = Shape.image(batch: crops.shape.batch, height: side, width: side, channels: 3)

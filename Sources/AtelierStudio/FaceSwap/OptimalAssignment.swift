@@ -2,15 +2,11 @@
 
 /// Assigns rows to columns, one to one, at the least total cost.
 package enum OptimalAssignment {
-  /// The column of each row.
+  /// The column of each row, all different; costs are size × size, finite, row by row.
   ///
-  /// Rows are added one after the other along the shortest augmenting path (Jonker and Volgenant 1987), in time that grows with
-  /// the third power of `size` at worst: 1,000 rows take less than a second.
-  ///
-  /// - Parameters:
-  ///   - costs: size × size, finite, row by row.
-  ///   - size: Rows and columns.
-  /// - Returns: `size` columns, all different.
+  /// Rows are added one after the other along the shortest augmenting path (Jonker and Volgenant
+  /// 1987), in time that grows with the third power of `size` at worst: 1,000 rows take less than a
+  /// second.
   package static func columns(costs: [Float], size: Int) -> [Int] {
     precondition(size >= 0 && costs.count == size * size, "a cost for each row and column")
     var search = Search(size: size)

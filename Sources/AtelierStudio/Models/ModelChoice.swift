@@ -44,9 +44,8 @@ public struct ModelChoice: JobRequest, Hashable {
     + Catalogue.networks(for: .objects)
   private static let names = networks.map(\.fullName)
 
-  /// The graph for the asked size, and the information of a file.
-  ///
-  /// - Throws: `StudioError` when there is no such model or it has not what was asked for.
+  /// The graph for the asked size, and the information of a file; throws `StudioError` when there
+  /// is no such model or it has not what was asked for.
   func load() throws -> (graph: Graph, title: String, information: ModelInformation?) {
     guard let network = Self.networks.first(where: { $0.fullName == model }) else {
       return try loadFile()

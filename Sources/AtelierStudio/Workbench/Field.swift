@@ -60,17 +60,8 @@ public struct Field<Request>: Sendable {
   /// The words that a request holds.
   let words: @Sendable (Request) -> [String]
 
-  /// Makes a field of its parts, for values that are no plain property of the request.
-  ///
-  /// - Parameters:
-  ///   - name: The name, words joined by hyphens.
-  ///   - help: One sentence without its full stop.
-  ///   - value: What stands for the word in a usage line.
-  ///   - kind: The kind of its words.
-  ///   - range: The numbers that it takes, for help and descriptions alone.
-  ///   - isList: Whether several words may be given.
-  ///   - words: The words that a request holds.
-  ///   - put: Puts words into a request.
+  /// Makes a field of its parts, for values that are no plain property of the request; its range is
+  /// for help and descriptions alone.
   public init(
     _ name: String, _ help: String, value: String = "", kind: FieldKind, range: NumberRange = .any,
     isList: Bool = false, words: @escaping @Sendable (Request) -> [String] = { _ in [] },

@@ -122,9 +122,7 @@ public func numberWord(_ value: Double) -> String {
 public protocol FieldValue: Sendable {
   /// What kind of words these are.
   static var fieldKind: FieldKind { get }
-  /// Reads a word.
-  ///
-  /// **Throws:** `FieldError` or `StudioError` that says what was expected and received.
+  /// Reads a word; throws `FieldError` or `StudioError` that says what was expected and received.
   init(word: String) throws
   /// The value as the word that it is read from.
   var word: String { get }

@@ -18,12 +18,7 @@ public struct Form<Request: Sendable>: Sendable {
   /// The request with all defaults.
   let defaults: Request
 
-  /// Makes a form.
-  ///
-  /// - Parameters:
-  ///   - defaults: The request with all defaults.
-  ///   - title: The title of its fields; empty for none.
-  ///   - fields: The fields.
+  /// Makes a form of the request with all defaults and its first section.
   public init(_ defaults: Request, title: String = "", fields: [Field<Request>]) {
     self.defaults = defaults
     sections = [Section(title: title, fields: fields)]
@@ -42,12 +37,8 @@ public struct Form<Request: Sendable>: Sendable {
   /// The field of a name.
   func field(_ name: String) -> Field<Request>? { fields.first { $0.name == name } }
 
-  /// Puts words into a request, field by field.
-  ///
-  /// - Parameters:
-  ///   - words: What was given; names that are not in the form are left to others.
-  ///   - request: Changed.
-  /// - Throws: `FieldError` that names the first field whose words it does not take.
+  /// Puts words into a request, leaving alone those that the form has not; throws `FieldError` that
+  /// names the first field whose words it does not take.
   public func read(_ words: FieldWords, into request: inout Request) throws {
     for field in fields {
       guard let given = words[field.name] else { continue }

@@ -22,32 +22,17 @@ public protocol Job: Sendable {
   /// Whether it looks at its place's interrupt, so that Ctrl-C ends it in good order.
   static var heedsInterrupt: Bool { get }
 
-  /// The job that is meant, where words or a run folder mean another one than this, with its own words; else nil.
-  ///
-  /// - Parameters:
-  ///   - words: What a front end was given.
-  ///   - run: The run folder; empty for jobs that have none.
-  /// - Returns: The other job with the words that its form has; nil for this one.
-  /// - Throws: `FieldError` or `StudioError` with one line where the other job does not have a word.
+  /// The job that is meant, with its own words, where words or a run folder mean another one than
+  /// this; throws `FieldError` or `StudioError` where the other job does not have a word.
   static func handOver(
     _ words: FieldWords, in run: RunPlace
   ) throws -> (job: any Job.Type, words: FieldWords)?
 
-  /// Makes the request of words; a training that goes on has one in its run folder.
-  ///
-  /// - Parameters:
-  ///   - words: What a front end was given.
-  ///   - run: The run folder; empty for jobs that have none.
-  /// - Throws: `FieldError` or `StudioError` with one line.
+  /// The request of words; that of a training that goes on is in its run folder, which is empty for
+  /// jobs that have none.
   static func request(_ words: FieldWords, in run: RunPlace) throws -> Request
 
-  /// Does the work.
-  ///
-  /// - Parameters:
-  ///   - request: What is asked for.
-  ///   - place: Kernels, listeners and the way to stop.
-  /// - Returns: What came out.
-  /// - Throws: Errors with one clear line each.
+  /// Does the work; throws errors with one clear line each.
   static func run(_ request: Request, in place: JobPlace) throws -> Report
 }
 

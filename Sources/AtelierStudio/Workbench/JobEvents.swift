@@ -47,11 +47,7 @@ public final class ProgressCounter {
   private let clock = Date()
   private let send: (JobEvent) -> Void
 
-  /// Starts counting.
-  ///
-  /// - Parameters:
-  ///   - unit: What is counted, such as `pictures`.
-  ///   - place: Who is told.
+  /// Starts counting in a unit, such as `pictures`, and tells a place.
   public init(_ unit: String, _ place: JobPlace) {
     self.unit = unit
     send = place.send
@@ -108,16 +104,12 @@ public struct JobPlace {
 public final class EventFile {
   private let writer: JSONLinesWriter
 
-  /// Begins an empty file.
-  ///
-  /// **Throws:** `FileError` when it cannot be written.
+  /// Begins an empty file; throws `FileError` when it cannot be written.
   public init(_ path: String) throws {
     writer = try JSONLinesWriter(URL(fileURLWithPath: path), keeping: 0)
   }
 
-  /// Appends an event.
-  ///
-  /// **Throws:** `FileError` when it cannot be written.
+  /// Appends an event; throws `FileError` when it cannot be written.
   public func append(_ event: JobEvent) throws {
     switch event {
     case .remark(let text): try writer.append(Line(event: "remark", text: text))

@@ -9,15 +9,12 @@ public protocol JobRequest: Codable, Sendable {
   init()
   /// The fields.
   static var form: Form<Self> { get }
-  /// Refuses words that contradict each other, before anything else is looked at.
-  ///
-  /// **Throws:** `FieldError` with one line.
+  /// Refuses words that contradict each other by a `FieldError`, before anything else is looked at.
   static func check(_ words: FieldWords) throws
   /// Changes defaults that depend on other words, before the words are put in.
   mutating func prepare(for words: FieldWords) throws
-  /// Puts right what follows from all words together, and refuses what makes no sense.
-  ///
-  /// **Throws:** `StudioError` with one line.
+  /// Puts right what follows from all words together; refuses what makes no sense by a
+  /// `StudioError`.
   mutating func complete(with words: FieldWords) throws
 }
 
@@ -29,19 +26,14 @@ extension JobRequest {
   /// Nothing follows.
   public mutating func complete(with words: FieldWords) throws {}
 
-  /// Checks words alone: each against its field, then all against each other.
-  ///
-  /// - Throws: `FieldError` with one line.
+  /// Checks words alone, each against its field, then all against each other; throws `FieldError`.
   public static func validate(_ words: FieldWords) throws {
     var scratch = Self()
     try form.read(words, into: &scratch)
     try check(words)
   }
 
-  /// Makes a request of words.
-  ///
-  /// - Parameter words: What a front end was given, by the fields' names.
-  /// - Throws: `FieldError` or `StudioError` with one line.
+  /// Makes a request of words; throws `FieldError` or `StudioError` with one line.
   public init(words: FieldWords) throws {
     try Self.validate(words)
     try Self.form.demand(words)
@@ -107,13 +99,11 @@ public enum StoredRequest {
     }
   }
 
-  /// Reads a request.
+  /// Reads a request that `data` gave, now or in an older version; throws `DecodingError`, or
+  /// `StudioError` when it is no object.
   ///
-  /// - Parameters:
-  ///   - data: What `data` gave, now or in an older version.
-  ///   - isComplete: Whether nil has a key, as since version 0.2: what lacks one takes its default. In older files it is nil.
-  ///   - name: The file's name for errors.
-  /// - Throws: `DecodingError`, or `StudioError` when it is no object.
+  /// Since version 0.2 files are complete: nil has a key, and what lacks one takes its default. In
+  /// older files it is nil.
   public static func read<Request: JobRequest>(
     _ data: Data, isComplete: Bool, as type: Request.Type = Request.self
   ) throws -> Request {
@@ -171,9 +161,7 @@ public enum StoredRequest {
 
 /// Looks at files before work begins.
 public enum StudioFiles {
-  /// Throws unless every path is there.
-  ///
-  /// **Throws:** `StudioError` that names the first that is not.
+  /// Throws `StudioError` that names the first path that is not there.
   public static func expectPresent(_ paths: [String]) throws {
     for path in paths where !FileManager.default.fileExists(atPath: path) {
       throw StudioError(.missingInput, "\(path): no such file or folder")

@@ -13,14 +13,10 @@ public struct PicturePlan {
   /// Inputs that are not there, with the reason.
   public let missing: [InputFailure]
 
-  /// Expands inputs and names results.
+  /// Expands inputs and names results; the output is a folder, or a file for one input whose name
+  /// ends as a picture's or film's.
   ///
-  /// - Parameters:
-  ///   - inputs: Files and folders.
-  ///   - output: A file when there is one input file and the name ends as a picture's, or for a
-  ///     film as a film's; or a folder.
-  ///   - extensions: The files that a folder's listing takes.
-  /// - Throws: `StudioError` when a result would overwrite an input or another result.
+  /// Throws `StudioError` when a result would overwrite an input or another result.
   public init(
     inputs: [String], output: String, extensions: Set<String> = ImageFolder.extensions
   ) throws {
@@ -65,11 +61,7 @@ public struct PicturePlan {
     try checkOutputs()
   }
 
-  /// Throws when two inputs' results would have one name but for their endings.
-  ///
-  /// - Parameters:
-  ///   - ending: What results are called after the input's stem, for the message.
-  ///   - verb: What is done with them.
+  /// Throws when two inputs' results would have one name, stem and ending, but for their endings.
   func refuseEqualStems(as ending: String, verb: String = "written") throws {
     var seen: [String: String] = [:]
     for task in tasks {

@@ -128,11 +128,7 @@ public struct Table: Sendable, Hashable {
   public private(set) var rows: [[String]]
   private let leftColumns: Int
 
-  /// Starts a table.
-  ///
-  /// - Parameters:
-  ///   - header: The titles of the columns.
-  ///   - leftColumns: How many of the first columns are set to the left.
+  /// Starts a table whose first columns are set to the left.
   public init(_ header: [String], leftColumns: Int = 1) {
     rows = [header]
     self.leftColumns = leftColumns

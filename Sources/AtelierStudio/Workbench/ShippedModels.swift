@@ -31,11 +31,8 @@ public enum ShippedModels {
     return folders
   }
 
-  /// The file that a word names: a path where there is something, else the name of a shipped model,
-  /// such as `segment-shapes`.
-  ///
-  /// - Parameter word: What the user gave.
-  /// - Returns: The file; the word as a path when there is neither.
+  /// The file that a word names: a path where there is something, else a shipped model, such as
+  /// `segment-shapes`; the word as a path when there is neither.
   public static func file(of word: String) -> URL {
     let path = URL(fileURLWithPath: word)
     guard !FileManager.default.fileExists(atPath: path.path), !word.contains("/") else {
@@ -45,11 +42,8 @@ public enum ShippedModels {
     return candidates.first { FileManager.default.fileExists(atPath: $0.path) } ?? path
   }
 
-  /// The file of a shipped denoiser.
-  ///
-  /// - Parameter isGray: Whether it is for gray pictures; where the other one is alone, it does.
-  /// - Returns: The file.
-  /// - Throws: `StudioError` when no model ships here.
+  /// The file of a shipped denoiser, the other one where it is alone; throws `StudioError` without
+  /// any.
   public static func file(isGray: Bool) throws -> URL {
     for name in isGray ? [gray, color] : [color, gray] {
       for folder in folders {
@@ -66,12 +60,6 @@ public enum ShippedModels {
 
 extension ShippedModels {
   /// The file of the denoiser that a word names: a model file, or `shipped`.
-  ///
-  /// - Parameters:
-  ///   - word: What the user gave.
-  ///   - isGray: Whether a shipped one is for gray pictures.
-  /// - Returns: The file.
-  /// - Throws: `StudioError` when none ships here.
   public static func denoiserFile(_ word: String, isGray: Bool) throws -> URL {
     try word == "shipped" ? file(isGray: isGray) : URL(fileURLWithPath: word)
   }
@@ -83,11 +71,7 @@ public final class DenoiserShelf {
   private let kernels: Kernels
   private var denoisers: [String: Denoiser] = [:]
 
-  /// Makes a shelf.
-  ///
-  /// - Parameters:
-  ///   - path: The model for every picture; nil takes the shipped ones.
-  ///   - kernels: Instruction set and threads.
+  /// Makes a shelf with one model for every picture, or the shipped ones.
   public init(path: String?, kernels: Kernels) {
     self.path = path
     self.kernels = kernels

@@ -19,9 +19,8 @@ struct TrainingEnd {
   /// Whether the last model counts rather than the best.
   var takesLast = false
 
-  /// The report; copies the model where that was asked for.
-  ///
-  /// - Throws: `StudioError` when values were not finite, and what copying throws.
+  /// The report, with a fault when values were not finite; copies the model where that was asked
+  /// for.
   func report() throws -> Report {
     let best = present("best.safetensors")
     let last = present("last.safetensors")

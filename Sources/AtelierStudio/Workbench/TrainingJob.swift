@@ -31,13 +31,7 @@ public struct RunPlace: JobRequest, Hashable {
 public protocol TrainingJob: Job where Request: TrainingRequest {
   /// The mathematics.
   associatedtype Task: TrainingTask where Task.Request == Request
-  /// Prepares the mathematics before anything is written.
-  ///
-  /// - Parameters:
-  ///   - request: What to train.
-  ///   - isResuming: Whether the run folder has weights to go on from.
-  ///   - kernels: Instruction set and threads.
-  /// - Throws: Errors with one clear line each.
+  /// Prepares the mathematics before anything is written; a resumed run has weights to go on from.
   static func task(_ request: Request, isResuming: Bool, kernels: Kernels) throws -> Task
 }
 
@@ -58,18 +52,10 @@ extension TrainingJob {
     return try TrainingEnd(job: path, run: run, stop: stop).report()
   }
 
-  /// Trains in a run folder, or goes on there.
+  /// Trains in a run folder, or goes on there, where the request must equal the stored one but for
+  /// its limits; `arguments` are for `about.json`.
   ///
-  /// - Parameters:
-  ///   - request: What to train; must equal the stored one when resuming, but for its limits.
-  ///   - run: The run folder.
-  ///   - isResuming: Whether the folder holds a run to go on with.
-  ///   - listeners: Who is told, besides the run folder's own logs.
-  ///   - interrupt: Asks to save and stop.
-  ///   - kernels: Instruction set and threads.
-  ///   - arguments: What a front end was given, for `about.json`.
-  /// - Returns: Why it ended and what was reached.
-  /// - Throws: `StudioError`, `TrainingError`, `DatasetError`, each with one clear line.
+  /// Throws `StudioError`, `TrainingError` or `DatasetError`, each with one clear line.
   @discardableResult public static func run(
     _ request: Request, in run: URL, isResuming: Bool, listeners: [any TrainingListener] = [],
     interrupt: InterruptFlag = InterruptFlag(), kernels: Kernels = Kernels(),
@@ -93,9 +79,7 @@ extension TrainingJob {
     return try loop.run()
   }
 
-  /// Reads the request of a run folder.
-  ///
-  /// - Throws: `TrainingError` when the folder holds no run of this kind.
+  /// Reads the request of a run folder; throws `TrainingError` when it holds no run of this kind.
   public static func request(of run: URL) throws -> Request { try Request(ofRun: run) }
 
   /// Whether a run folder is of this job: what it says, or, of an older version's, whether its request can be read.
@@ -128,20 +112,13 @@ struct AboutRun: Codable {
 }
 
 extension TrainingRequest {
-  /// Reads the request that a run folder holds.
-  ///
-  /// - Parameter run: The run folder.
-  /// - Throws: `TrainingError` when the folder holds no run of this kind.
+  /// Reads the request that a run folder holds; throws `TrainingError` when it is of another kind.
   init(ofRun run: URL) throws { self = try RunFolder.open(at: run).request() }
 
   /// The request of a new training, or that of the run that goes on with what may change put in.
   ///
-  /// - Parameters:
-  ///   - words: What a front end was given.
-  ///   - run: The run folder.
-  ///   - job: Workshop and verb.
-  /// - Throws: `StudioError` when there is a run already, when a resume is to change what it cannot,
-  ///   or when files are gone; and what reading words throws.
+  /// Throws `StudioError` when there is a run already, when a resume is to change what it cannot,
+  /// or when files are gone; and what reading words throws.
   static func trainingRequest(_ words: FieldWords, in run: RunPlace, job: String) throws -> Self {
     guard run.resume else {
       let configuration = run.url.appendingPathComponent("configuration.json").path
@@ -179,14 +156,10 @@ extension TrainingRequest {
     return request
   }
 
-  /// The folder of a new training, or that of the run that goes on.
+  /// The folder of a new training, or that of the run that goes on, with this request stored in it.
   ///
-  /// - Parameters:
-  ///   - run: The run folder.
-  ///   - isResuming: Whether it holds a run whose request equals this one, but for what may change.
-  ///   - about: Which job it is of.
-  /// - Returns: The folder, with this request stored in it.
-  /// - Throws: `TrainingError` when there is a run already, none, or one of another request.
+  /// Throws `TrainingError` when there is a run already, none, or one of another request but for
+  /// what may change.
   func folder(at run: URL, isResuming: Bool, about: AboutRun) throws -> RunFolder {
     let data = try StoredRequest.data(self)
     let aboutData = try JSONText.data(about)
@@ -203,17 +176,12 @@ extension TrainingRequest {
 }
 
 extension RunFolder {
-  /// The request that the folder holds.
-  ///
-  /// - Throws: `TrainingError` when it is of another kind.
+  /// The request that the folder holds; throws `TrainingError` when it is of another kind.
   func request<Request: TrainingRequest>(as type: Request.Type = Request.self) throws -> Request {
     try configuration { data in try StoredRequest.read(data, isComplete: hasAbout, as: type) }
   }
 
   /// The folder's logs: events and a table of every tenth step, and TensorBoard's file.
-  ///
-  /// - Parameter metrics: The columns of validations in the table.
-  /// - Returns: Listeners for a loop.
   func logs(_ metrics: [String]) -> [any TrainingListener] {
     [
       JSONLinesListener(eventsURL, every: 10), CSVListener(tableURL, metrics: metrics, every: 10),

@@ -37,8 +37,7 @@ public struct TrainingRecipe: FlatPart, Sendable, Hashable {
   public var steps: Int?
   /// Minutes to train; nil for no such limit.
   public var minutes: Double?
-  /// How many validations in a row may pass without a better metric before the training stops; nil
-  /// never stops it.
+  /// How many validations without a better metric stop the training; nil never stops it.
   public var patience: Int?
   /// Steps between validations; nil for one an epoch.
   public var validationInterval: Int?
@@ -62,11 +61,7 @@ public struct TrainingRecipe: FlatPart, Sendable, Hashable {
     "saveInterval",
   ]
 
-  /// The optimizer with its schedule.
-  ///
-  /// - Parameters:
-  ///   - floor: By how much the base rate is divided at the end of the cosine.
-  ///   - decaysOnlyMatrices: Whether weight decay leaves vectors alone.
+  /// The optimizer with its schedule, whose cosine ends at the base rate divided by `floor`.
   func optimizer(floor: Double = 1000, decaysOnlyMatrices: Bool = false) -> Optimizer {
     let falling: Schedule =
       switch decay {
@@ -79,12 +74,11 @@ public struct TrainingRecipe: FlatPart, Sendable, Hashable {
       normLimit: gradientLimit, decaysOnlyMatrices: decaysOnlyMatrices)
   }
 
-  /// The store of a training's parameters: at random by the seed, or as in the model that it starts from.
+  /// The store of a training's parameters: at random by the seed, or as in the model that it starts
+  /// from.
   ///
-  /// - Parameters:
-  ///   - graphs: The graphs whose parameters it holds.
-  ///   - isResuming: Whether a saved state will replace all of them.
-  /// - Throws: `ShapeError`; `SafetensorsError` when the model cannot be read, `StudioError` when nothing of it fits.
+  /// Throws `SafetensorsError` when the model cannot be read, `StudioError` when nothing of it
+  /// fits.
   public func store(for graphs: [Graph], isResuming: Bool = false) throws -> ParameterStore {
     guard let startFrom, !isResuming else { return try ParameterStore(for: graphs, seed: seed) }
     let model = try ModelFile.read(from: ShippedModels.file(of: startFrom))
@@ -98,8 +92,6 @@ public struct TrainingRecipe: FlatPart, Sendable, Hashable {
   }
 
   /// A program with the recipe's optimizer, which leaves alone what is frozen.
-  ///
-  /// - Throws: `TrainingError` when nothing is left to move.
   public func step(
     _ program: Program, name: String = "train", floor: Double = 1000,
     decaysOnlyMatrices: Bool = false, kernels: Kernels
@@ -130,11 +122,7 @@ public struct TrainingRecipe: FlatPart, Sendable, Hashable {
     }
   }
 
-  /// The settings of the loop.
-  ///
-  /// - Parameters:
-  ///   - epoch: The steps of an epoch, which intervals that were not given take.
-  ///   - monitor: What decides which weights are best; nil validates nothing.
+  /// The settings of the loop; intervals that were not given take an epoch's steps.
   func configuration(epoch: Int?, monitor: Monitor?) -> TrainingConfiguration {
     let validation = monitor == nil ? nil : validationInterval ?? epoch
     return TrainingConfiguration(

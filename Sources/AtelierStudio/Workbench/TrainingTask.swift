@@ -71,13 +71,8 @@ public protocol TrainingTask: AnyObject {
   func derivedInputs(step: Int, _ batch: [String: Tensor]) throws -> [String: Tensor]
   /// Measures the weights that are in the store.
   func validate(step: Int) throws -> Validation
-  /// Draws what the weights that are in the store do; nil where there is nothing to see.
-  ///
-  /// - Parameters:
-  ///   - step: The step.
-  ///   - known: What was measured with these weights already; nil where nothing was.
-  /// - Returns: The picture.
-  /// - Throws: What ends the training.
+  /// Draws what the weights that are in the store do, of which something may be measured already;
+  /// nil where there is nothing to see.
   func preview(step: Int, _ known: Validation?) throws -> PreviewSheet?
   /// Writes the model with the weights that are in the store.
   func write(_ file: SavedFile, metrics: [String: Double]) throws
@@ -103,13 +98,7 @@ extension TrainingTask {
       model(step: file.step, metrics: metrics), to: URL(fileURLWithPath: file.path))
   }
 
-  /// The loop of this training; without a folder nothing is saved.
-  ///
-  /// - Parameters:
-  ///   - folder: Where to save, and where to go on from.
-  ///   - kernels: Instruction set and threads.
-  /// - Returns: The loop, which this task must outlive.
-  /// - Throws: `TrainingError` when the parts do not fit together.
+  /// The loop of this training, which this task must outlive; without a folder nothing is saved.
   package func loop(in folder: RunFolder?, kernels: Kernels) throws -> TrainingLoop {
     let source = source
     var configuration = request.recipe.configuration(epoch: source.stepsPerEpoch, monitor: monitor)

@@ -15,9 +15,7 @@ public enum Workshops {
     ] + registered.withLock { $0 }
   }
 
-  /// Adds a workshop of another module, for all front ends of this process.
-  ///
-  /// - Precondition: its name is none of those that are there.
+  /// Adds a workshop of another module under a new name, for all front ends of this process.
   public static func register(_ workshop: any Workshop.Type) {
     precondition(!all.contains { $0.name == workshop.name }, "two workshops \(workshop.name)")
     registered.withLock { $0.append(workshop) }

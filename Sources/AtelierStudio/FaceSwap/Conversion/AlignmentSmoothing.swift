@@ -5,10 +5,11 @@ import Foundation
 
 /// Smooths the alignments of a film's faces over time; used by one thread at a time.
 ///
-/// A detector's boxes and eyes tremble by a pixel or two from frame to frame, which shows as a pasted face that swims. Each
-/// alignment becomes the mean of its own and those of the same face in the frames about it, weighed by a Gaussian. As many frames
-/// behind count as before, so a face that moves evenly stays where it is and nothing lags. Frames wait until those behind them
-/// are known.
+/// A detector's boxes and eyes tremble by a pixel or two from frame to frame, which shows as a
+/// pasted face that swims. Each alignment becomes the mean of its own and those of the same face in
+/// the frames about it, weighed by a Gaussian. As many frames behind count as before, so a face
+/// that moves evenly stays where it is and nothing lags. Frames wait until those behind them are
+/// known.
 package struct AlignmentSmoothing {
   /// The Gaussian's deviation in frames; 0 leaves all as it is.
   package let deviation: Double
@@ -21,9 +22,7 @@ package struct AlignmentSmoothing {
   private var frames: [[LocatedFace]] = []
   private var settled = 0
 
-  /// Begins a film.
-  ///
-  /// - Parameter deviation: The Gaussian's deviation in frames, 0 or more.
+  /// Begins a film; the Gaussian's deviation is in frames, 0 or more.
   package init(deviation: Double) { self.deviation = deviation }
 
   /// The frames that count on either side.
@@ -33,9 +32,6 @@ package struct AlignmentSmoothing {
   package mutating func append(_ located: [[LocatedFace]]) { frames += located }
 
   /// The smoothed faces of the frames that need wait no longer, in order.
-  ///
-  /// - Parameter isLast: Whether no frames follow.
-  /// - Returns: The faces of each.
   package mutating func settle(isLast: Bool) -> [[LocatedFace]] {
     let end = isLast ? frames.count : max(settled, frames.count - radius)
     let result = (settled..<end).map { frame in frames[frame].map { smoothed($0, frame) } }

@@ -48,14 +48,8 @@ final class FaceSwapConversion {
   private var total: Int?
   private var hasGrid = false
 
-  /// Makes ready to convert.
-  ///
-  /// - Parameters:
-  ///   - request: How results are written.
-  ///   - sources: The pictures and films, with their results.
-  ///   - provenance: What results say about themselves.
-  ///   - swapper: Swaps frames.
-  ///   - place: Hears of frames; its interrupt ends it with what is there.
+  /// Makes ready to convert; the place hears of frames, and its interrupt ends it with what is
+  /// there.
   init(
     _ request: SwapRunRequest, _ sources: [MediaFile], _ provenance: Provenance,
     swapper: FaceSwapper, in place: JobPlace
@@ -71,10 +65,7 @@ final class FaceSwapConversion {
   /// Whether it was interrupted before its end.
   private(set) var wasInterrupted = false
 
-  /// Converts all files; one that cannot be read does not stop the others.
-  ///
-  /// - Returns: What became of each, and the files that could not be read.
-  /// - Throws: When results cannot be written, or ffmpeg is needed and missing.
+  /// Converts all files; throws when results cannot be written, or ffmpeg is needed and missing.
   func run() throws -> (files: [ConvertedFile], failures: [InputFailure]) {
     let films = sources.filter(\.isFilm)
     let tools = films.isEmpty ? nil : try FilmTools()

@@ -47,16 +47,10 @@ public final class FaceSwapper {
   private let layout: FaceLayout
   private let pool: ThreadPool
 
-  /// Makes ready to swap.
+  /// Makes ready to swap, `batch` faces at once; the compositor's erosion and feather are parts of
+  /// the face's width, brow to chin.
   ///
-  /// - Parameters:
-  ///   - model: The trained model.
-  ///   - face: Whose face is drawn.
-  ///   - locator: How faces are found.
-  ///   - compositor: How faces are laid into their frames; erosion and feather are parts of the face's width, brow to chin.
-  ///   - batch: The faces that go through the network at once, at least 1.
-  ///   - pool: The threads that share the work.
-  /// - Throws: When the network cannot be planned, or the mask is to be learned and the model has none.
+  /// Throws when the mask is to be learned and the model has none.
   public init(
     _ model: FaceSwapModel, to face: SwapFace, locator: FaceLocator, compositor: FaceCompositor,
     batch: Int = 1, pool: ThreadPool = .shared
@@ -77,13 +71,10 @@ public final class FaceSwapper {
     converter = try model.converter(to: face, batch: batch, threads: pool)
   }
 
-  /// Swaps the faces of frames.
+  /// Swaps the faces of pictures, or of frames of one film in their order; searches those not
+  /// given.
   ///
-  /// - Parameters:
-  ///   - frames: Pictures, or frames of one film in their order.
-  ///   - located: The faces of each; nil searches them.
-  /// - Returns: For each frame the result, RGB or RGB with alpha, and its faces; nil without a face.
-  /// - Throws: When a matrix has no inverse.
+  /// Each result is RGB or RGB with alpha, nil for a frame without a face.
   public func swap(
     _ frames: [SwapFrame], located: [[LocatedFace]]? = nil
   ) throws -> [(image: ByteImage, faces: [SwappedFace])?] {
@@ -104,13 +95,7 @@ public final class FaceSwapper {
     return zip(results, drawn).map { result, faces in result.map { ($0, faces) } }
   }
 
-  /// Lays faces into their frame.
-  ///
-  /// - Parameters:
-  ///   - faces: The faces.
-  ///   - frame: The frame; gray ones become RGB.
-  /// - Returns: The result.
-  /// - Throws: When a matrix has no inverse.
+  /// Lays faces into their frame, of which a gray one becomes RGB.
   public func composite<Sample: ImageSample>(
     _ faces: [SwappedFace], into frame: Image<Sample>
   ) throws -> Image<Sample> {
@@ -122,13 +107,7 @@ public final class FaceSwapper {
     return result
   }
 
-  /// Draws the faces of frames as the other person.
-  ///
-  /// - Parameters:
-  ///   - frames: Pictures, or frames of one film in their order.
-  ///   - located: The faces of each.
-  /// - Returns: The faces of each frame, the most certain first.
-  /// - Throws: When the network does not take the crops.
+  /// Draws the faces of frames as the other person, the most certain first.
   public func draw(_ frames: [SwapFrame], located: [[LocatedFace]]) throws -> [[SwappedFace]] {
     precondition(frames.count == located.count, "the faces of each frame")
     let side = converter.network.side
@@ -179,10 +158,8 @@ public final class FaceSwapper {
       samples: Array(tensor.elements[index * count..<(index + 1) * count]))
   }
 
-  /// The faces of each frame; those of a film are searched near those of the first frame.
-  ///
-  /// - Parameter frames: Pictures, or frames of one film in their order.
-  /// - Returns: The faces of each frame, the most certain first.
+  /// The faces of each frame, the most certain first; a film's are searched near those of its first
+  /// frame.
   public func locate(_ frames: [SwapFrame]) -> [[LocatedFace]] {
     var located = [[LocatedFace]](repeating: [], count: frames.count)
     var former: [PlaneBox]?

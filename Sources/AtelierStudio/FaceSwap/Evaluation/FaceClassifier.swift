@@ -9,8 +9,8 @@ import AtelierZoo
 
 /// Tells A from B by the middle of the face.
 ///
-/// Everything outside an ellipse is gray, and crops are recoloured in training, so that neither the wall behind a person nor the
-/// tint of a sitting gives the person away.
+/// Everything outside an ellipse is gray, and crops are recoloured in training, so that neither the
+/// wall behind a person nor the tint of a sitting gives the person away.
 final class FaceClassifier {
   private let program: Program
   private let side: Int
@@ -18,15 +18,10 @@ final class FaceClassifier {
 
   private static let batch = 16
 
-  /// Trains a classifier on crops of both people.
+  /// Trains on batches of A and of B, of one side and size; `faceScale` is the size of the face's
+  /// box, brow to chin, against what they show.
   ///
-  /// - Parameters:
-  ///   - faces: Batches of A and of B, of one side and size.
-  ///   - faceScale: The size of the face's box, brow to chin, against what the batches show.
-  ///   - steps: How long.
-  ///   - seed: The seed of its weights.
-  ///   - kernels: Instruction set and threads.
-  /// - Throws: `StudioError` when the training does not come to finite weights, `ShapeError` when there is no memory.
+  /// Throws `StudioError` when the weights do not stay finite.
   init(
     _ faces: [SwapFace: FaceBatches], faceScale: Double, steps: Int = 400, seed: UInt64,
     kernels: Kernels
@@ -97,13 +92,7 @@ final class FaceClassifier {
     return values
   }
 
-  /// The share of pictures that are taken for a person.
-  ///
-  /// - Parameters:
-  ///   - pictures: Faces, [n, side, side, 3].
-  ///   - face: The person.
-  /// - Returns: 0...1.
-  /// - Throws: `ShapeError` when the pictures have another size.
+  /// The share, 0...1, of faces [n, side, side, 3] that are taken for a person.
   func share(_ pictures: Tensor, calledBy face: SwapFace) throws -> Double {
     let values = Self.masked(pictures, by: ellipse)
     let area = side * side * 3

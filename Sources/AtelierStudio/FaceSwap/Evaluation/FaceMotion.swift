@@ -5,9 +5,10 @@ import Foundation
 
 /// The movement of one face through the frames of a clip.
 ///
-/// All is relative to the clip itself, so that two people can be compared: the head's place is its shift against the mean face, and
-/// the mouth's opening is the contrast of the mouth's region, in which an open mouth shows its dark inside, teeth and both lips. On
-/// drawn faces, whose opening is known, it follows that better than counting dark pixels, which a beard outweighs.
+/// All is relative to the clip itself, so that two people can be compared: the head's place is its
+/// shift against the mean face, and the mouth's opening is the contrast of the mouth's region, in
+/// which an open mouth shows its dark inside, teeth and both lips. On drawn faces, whose opening is
+/// known, it follows that better than counting dark pixels, which a beard outweighs.
 package struct FaceMotion {
   /// The shift to the right, pixels.
   package let x: [Double]
@@ -19,11 +20,8 @@ package struct FaceMotion {
   /// The largest shift that is looked for, pixels of 64.
   fileprivate static let reach = 5
 
-  /// Measures the frames of one person.
-  ///
-  /// - Parameters:
-  ///   - frames: Aligned faces as networks see them, [n, side, side, 3], in order.
-  ///   - faceScale: The size of the face's box, brow to chin, against the frames'.
+  /// Measures aligned faces of one person, [n, side, side, 3], in order; `faceScale` is the size of
+  /// the face's box, brow to chin, against the frames'.
   package init(_ frames: Tensor, faceScale: Double = 1) {
     let gray = GrayFrames(frames, faceScale: faceScale)
     // The mean of unshifted frames is blurred by the very motion that is measured, so it is taken twice.

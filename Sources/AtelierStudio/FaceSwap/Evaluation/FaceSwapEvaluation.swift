@@ -33,14 +33,7 @@ public enum FaceSwapEvaluation {
     var openings: [Double]?
   }
 
-  /// Measures a model in both directions.
-  ///
-  /// - Parameters:
-  ///   - model: The model.
-  ///   - faces: What is measured on.
-  ///   - kernels: Instruction set and threads.
-  /// - Returns: Figures, and pictures to look at.
-  /// - Throws: `StudioError`, `DatasetError` or `ShapeError`, one line each.
+  /// Measures a model in both directions: figures, and pictures to look at.
   public static func run(
     _ model: FaceSwapModel, on faces: Faces, kernels: Kernels = Kernels()
   ) throws -> FaceSwapEvaluationResult {

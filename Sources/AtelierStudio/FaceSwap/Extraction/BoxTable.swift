@@ -34,21 +34,13 @@ public struct BoxTable: Sendable {
     let height: Int
   }
 
-  /// Reads a file.
-  ///
-  /// - Parameter url: The file.
-  /// - Throws: `StudioError` that names the file and the line.
+  /// Reads a file; throws `StudioError` that names the file and the line.
   public init(contentsOf url: URL) throws {
     let data = try TextFile.data(url, limit: Self.largestSize, kind: "boxes")
     try self.init(text: String(decoding: data, as: UTF8.self), name: url.relativePath)
   }
 
-  /// Reads the text of a file.
-  ///
-  /// - Parameters:
-  ///   - text: The text.
-  ///   - name: What messages call it.
-  /// - Throws: `StudioError` that names the file and the line.
+  /// Reads the text of a file of this name; throws `StudioError` that names the file and the line.
   public init(text: String, name: String) throws {
     func failure(_ line: Int, _ expected: String, _ received: String) -> StudioError {
       StudioError(.data, "\(name) line \(line): expected \(expected), received \(received)")
@@ -86,12 +78,7 @@ public struct BoxTable: Sendable {
     index = SourceIndex(boxes.keys.map(\.name))
   }
 
-  /// The boxes of a picture or of a film's frame.
-  ///
-  /// - Parameters:
-  ///   - path: The file.
-  ///   - frame: The frame of a film, nil for a picture.
-  /// - Returns: The boxes in the file's order.
+  /// The boxes of a picture, or of a film's frame from 0, in the file's order.
   public func boxes(of path: String, frame: Int? = nil) -> [PlaneBox] {
     index.name(for: path).flatMap { boxes[Place(name: $0, frame: frame)] } ?? []
   }

@@ -95,15 +95,10 @@ public final class FaceExtraction {
     sheet = ContactSheet(stem: "\(URL(fileURLWithPath: request.output).standardized.path)-sheet")
   }
 
-  /// Extracts faces; a file that cannot be read does not stop the others.
+  /// Extracts faces, pictures side by side; a file that cannot be read does not stop the others.
   ///
-  /// - Parameters:
-  ///   - request: Where to, and which crops.
-  ///   - sources: The pictures and films.
-  ///   - locator: How faces are found and laid into crops.
-  ///   - place: Its threads share the work; pictures are worked on side by side. Its interrupt ends it with what is there.
-  /// - Returns: What was found, and the files that could not be read.
-  /// - Throws: When results cannot be written, or ffmpeg is needed and missing.
+  /// The place's interrupt ends it with what is there. Throws when results cannot be written, or
+  /// ffmpeg is needed and missing.
   public static func run(
     _ request: SwapExtractRequest, on sources: [MediaFile], locator: FaceLocator, in place: JobPlace
   ) throws -> FaceExtractionReport {

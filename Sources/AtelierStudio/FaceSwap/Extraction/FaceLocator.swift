@@ -70,11 +70,6 @@ public struct FaceLocator: Sendable {
   private let index: SourceIndex
 
   /// Describes a way to find faces.
-  ///
-  /// - Parameters:
-  ///   - origin: Where they come from.
-  ///   - options: What is asked of them.
-  ///   - aligner: How they lie in crops.
   public init(_ origin: Origin, options: Options = Options(), aligner: FaceAligner = .init()) {
     self.origin = origin
     self.options = options
@@ -95,16 +90,11 @@ public struct FaceLocator: Sendable {
     index = SourceIndex(entries.keys.map(\.name))
   }
 
-  /// The faces of a picture, the most certain first.
+  /// The faces of a picture, or of a film's frame from 0, that meet the options, the most certain
+  /// first.
   ///
-  /// - Parameters:
-  ///   - image: The picture or the film's frame.
-  ///   - path: Its file.
-  ///   - frame: The frame's number in a film, from 0; nil for a picture.
-  ///   - former: The faces of a film's frame shortly before, near which the search begins, and
-  ///     which is less thorough where there were none; nil without such a frame.
-  ///   - pool: The threads that share the work.
-  /// - Returns: Those that meet the options.
+  /// The search begins near `former`, the faces of a film's frame shortly before, and is less
+  /// thorough where there were none.
   public func faces(
     in image: ByteImage, of path: String, frame: Int? = nil, former: [PlaneBox]? = nil,
     pool: ThreadPool = .shared

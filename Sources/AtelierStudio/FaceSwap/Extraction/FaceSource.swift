@@ -29,13 +29,8 @@ public struct FaceSource: Sendable, Hashable, Codable {
     set { options.usesEyes = newValue == .eyes }
   }
 
-  /// A locator for faces that are searched or come from boxes.
-  ///
-  /// - Parameters:
-  ///   - size: The side of a crop in pixels.
-  ///   - place: Hears when boxes are used without eyes.
-  /// - Returns: The locator.
-  /// - Throws: `StudioError` when the boxes cannot be read or the cascades are missing.
+  /// A locator, for crops of `size` pixels, of faces that are searched or come from boxes; throws
+  /// `StudioError` when the boxes cannot be read or the cascades are missing.
   func locator(size: Int, in place: JobPlace) throws -> FaceLocator {
     let library = CascadeLibrary(folder: cascades)
     guard let boxes else { return locator(.search(try FaceFinder(library: library)), size: size) }

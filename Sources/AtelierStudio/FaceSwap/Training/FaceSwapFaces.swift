@@ -15,19 +15,14 @@ struct FaceSwapFaces {
   let training: [SwapFace: FaceBatches]
   /// Un-warped faces that are measured and shown.
   let validation: [SwapFace: FaceBatch]
-  /// The true pictures of the swaps of `validation`: of B in A's poses under `.a`, of A in B's under `.b`; nil for crops that were
-  /// read.
+  /// The true pictures of the swaps of `validation`: of B in A's poses under `.a`, of A in B's
+  /// under `.b`; nil for crops that were read.
   let truth: [SwapFace: Tensor]?
 
   /// How many faces of each person are measured at most.
   private static let validationCount = 32
 
-  /// Reads or draws all faces.
-  ///
-  /// - Parameters:
-  ///   - request: What is trained.
-  ///   - pool: The threads that draw.
-  /// - Throws: `StudioError` or `DatasetError`, one line each.
+  /// Reads or draws all faces; throws `StudioError` or `DatasetError`, one line each.
   init(_ request: FaceSwapTrainingRequest, pool: ThreadPool) throws {
     if let poses = request.characterPoses {
       self = try Self.drawn(request, poses: poses, pool: pool)

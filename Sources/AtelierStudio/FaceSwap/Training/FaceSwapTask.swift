@@ -31,15 +31,7 @@ public final class FaceSwapTask: TrainingTask {
   /// The rows of a preview picture.
   private static let previewRows = 6
 
-  /// Prepares a stage.
-  ///
-  /// - Parameters:
-  ///   - request: What is trained.
-  ///   - stage: Whose autoencoders learn.
-  ///   - faces: The faces.
-  ///   - start: Parameters that do not start at random.
-  ///   - kernels: Instruction set and threads.
-  /// - Throws: `ShapeError` when the network does not take its side or there is no memory.
+  /// Prepares a stage that starts with the given parameters, the others at random.
   init(
     _ request: FaceSwapTrainingRequest, stage: FaceSwapStage, faces: FaceSwapFaces,
     startingFrom start: [String: Tensor], kernels: Kernels

@@ -9,9 +9,7 @@ import AtelierTraining
 import AtelierZoo
 import Foundation
 
-/// Trains face swaps.
-///
-/// The run folder is that of every training; a sequential training keeps its first stage in the folder `first` within.
+/// Trains face swaps; a sequential training keeps its first stage in the folder `first` of the run.
 public enum FaceSwapTraining: TrainingJob {
   public static let workshop = "swap"
   public static let name = "train"
@@ -77,9 +75,8 @@ public enum FaceSwapTraining: TrainingJob {
     ).stop
   }
 
-  /// Trains one stage after the other.
-  ///
-  /// - Returns: Why the stage that ran last ended, and when the goal was reached or will be.
+  /// Trains one stage after the other; what ended the last one, and when the goal was or will be
+  /// reached.
   private static func stages(
     _ request: FaceSwapTrainingRequest, in run: URL, isResuming: Bool,
     listeners: [any TrainingListener], interrupt: InterruptFlag, kernels: Kernels,

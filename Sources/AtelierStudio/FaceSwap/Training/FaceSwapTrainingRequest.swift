@@ -36,12 +36,7 @@ public struct FaceSwapTrainingRequest: TrainingRequest, Hashable {
   public var timelapseFaces = 4
   public var recipe = TrainingRecipe()
 
-  /// Describes a training with a network's usual recipe.
-  ///
-  /// - Parameters:
-  ///   - a: Folders or files of A's aligned crops.
-  ///   - b: The same of B.
-  ///   - network: The network.
+  /// Describes a training on folders or files of aligned crops with a network's usual recipe.
   public init(a: [String], b: [String], network: FaceSwapNetwork) {
     self.init()
     self.a = a
@@ -59,8 +54,8 @@ public struct FaceSwapTrainingRequest: TrainingRequest, Hashable {
 
   /// Takes the usual recipe of a design.
   ///
-  /// That of `original` and `half` is the one of 2017: Adam with 5e-5 throughout and β1 0.5. `slim` learns twenty times faster, with
-  /// a cosine and averaged weights.
+  /// That of `original` and `half` is the one of 2017: Adam with 5e-5 throughout and β1 0.5. `slim`
+  /// learns twenty times faster, with a cosine and averaged weights.
   private mutating func takeRecipe(of design: FaceSwapNetwork.Design) {
     let isSlim = design == .slim
     beta1 = isSlim ? 0.9 : 0.5
