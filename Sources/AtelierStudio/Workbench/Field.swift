@@ -8,8 +8,8 @@ public typealias FieldWords = [String: [String]]
 /// A property of a request that a field reads and writes.
 public typealias FieldPath<Root, Value> = any WritableKeyPath<Root, Value> & Sendable
 
-/// One field of a request.
-public struct Field<Request>: Sendable {
+/// What there is to say of a field beside its value, whatever request it is of.
+struct FieldTraits: Sendable {
   /// What is said of the value that holds where nothing is given.
   enum Default: Sendable {
     /// The request's own default, where it has one.
@@ -30,6 +30,22 @@ public struct Field<Request>: Sendable {
     case line(String)
   }
 
+  /// Whether it stands alone on the command line, without its name.
+  var isPositional = false
+  /// A letter that stands for the name.
+  var letter: Character?
+  /// The word that the name alone stands for; nil where a word must follow.
+  var loneWord: String?
+  /// Whether a resumed training may change it.
+  var isChangeable = false
+  /// Words that name no file; nil where the job itself looks which files are there.
+  var reserved: Set<String>? = []
+  var need = Need.none
+  var fallback = Default.own
+}
+
+/// One field of a request.
+public struct Field<Request>: Sendable {
   /// The name, words joined by hyphens; the command line puts two before it.
   public let name: String
   /// One sentence without its full stop.
@@ -42,18 +58,7 @@ public struct Field<Request>: Sendable {
   public let range: NumberRange
   /// Whether several words may be given.
   public let isList: Bool
-  /// Whether it stands alone on the command line, without its name.
-  public private(set) var isPositional = false
-  /// A letter that stands for the name.
-  public private(set) var letter: Character?
-  /// The word that the name alone stands for; nil where a word must follow.
-  public private(set) var loneWord: String?
-  /// Whether a resumed training may change it.
-  public private(set) var isChangeable = false
-  /// Words that name something else than a file; nil where the job itself looks which files are there.
-  private(set) var reserved: Set<String>? = []
-  var need = Need.none
-  var fallback: Default
+  private(set) var traits = FieldTraits()
 
   /// Puts words into a request.
   let put: @Sendable (inout Request, [String]) throws -> Void
@@ -75,7 +80,6 @@ public struct Field<Request>: Sendable {
     self.isList = isList
     self.words = words
     self.put = put
-    fallback = .own
   }
 
   /// A property with one value.
@@ -209,12 +213,12 @@ public struct Field<Request>: Sendable {
 
   /// The same field with words for its default; nil says nothing of it.
   public func byDefault(_ words: String?) -> Self {
-    with { $0.fallback = words.map(Default.words) ?? .silent }
+    with { $0.fallback = words.map(FieldTraits.Default.words) ?? .silent }
   }
 
-  private func with(_ change: (inout Self) -> Void) -> Self {
+  private func with(_ change: (inout FieldTraits) -> Void) -> Self {
     var copy = self
-    change(&copy)
+    change(&copy.traits)
     return copy
   }
 
@@ -231,33 +235,17 @@ public struct Field<Request>: Sendable {
     var field = Field<Whole>(
       name, help, value: valueName, kind: kind, range: range, isList: isList, words: words,
       put: put)
-    field.isPositional = isPositional
-    field.letter = letter
-    field.loneWord = loneWord
-    field.isChangeable = isChangeable
-    field.reserved = reserved
-    field.need =
-      switch need {
-      case .none: .none
-      case .demanded: .demanded
-      case .line(let line): .line(line)
-      }
-    field.fallback =
-      switch fallback {
-      case .own: .own
-      case .silent: .silent
-      case .words(let words): .words(words)
-      }
+    field.traits = traits
     return field
   }
 
   /// The help's sentence with the default of a request and its full stop.
   func helpText(_ defaults: Request) -> String {
     let text: String?
-    switch fallback {
+    switch traits.fallback {
     case .silent: text = nil
     case .words(let words): text = words
-    case .own where kind == .flag || need != .none: text = nil
+    case .own where kind == .flag || traits.need != .none: text = nil
     case .own:
       let words = words(defaults)
       text = words.isEmpty ? nil : words.joined(separator: " ")
@@ -266,7 +254,7 @@ public struct Field<Request>: Sendable {
   }
 
   /// How the field is named in messages.
-  var spelling: String { isPositional ? "<\(valueName)>" : "--\(name) <\(valueName)>" }
+  var spelling: String { traits.isPositional ? "<\(valueName)>" : "--\(name) <\(valueName)>" }
 }
 
 /// A number out of its field's range; its line names the field already.

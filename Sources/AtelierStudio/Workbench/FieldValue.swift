@@ -137,13 +137,21 @@ extension FieldValue {
   public static var fieldKind: FieldKind { .text }
 }
 
-extension Int: FieldValue {
-  public static var fieldKind: FieldKind { .count }
+extension FieldValue where Self: LosslessStringConvertible {
+  /// Reads a word as Swift writes it.
   public init(word: String) throws {
-    guard let value = Int(word) else { throw FieldError("expected a whole number") }
+    guard let value = Self(word) else {
+      throw FieldError(Self.fieldKind == .count ? "expected a whole number" : "expected a number")
+    }
     self = value
   }
-  public var word: String { "\(self)" }
+  public var word: String { description }
+}
+
+extension String: FieldValue {}
+
+extension Int: FieldValue {
+  public static var fieldKind: FieldKind { .count }
   public var rangedNumber: Double? { Double(self) }
 }
 
@@ -155,32 +163,18 @@ extension UInt64: FieldValue {
     }
     self = value
   }
-  public var word: String { "\(self)" }
 }
 
 extension Double: FieldValue {
   public static var fieldKind: FieldKind { .number }
-  public init(word: String) throws {
-    guard let value = Double(word) else { throw FieldError("expected a number") }
-    self = value
-  }
   public var word: String { numberWord(self) }
   public var rangedNumber: Double? { self }
 }
 
 extension Float: FieldValue {
   public static var fieldKind: FieldKind { .number }
-  public init(word: String) throws {
-    guard let value = Float(word) else { throw FieldError("expected a number") }
-    self = value
-  }
   public var word: String { self == rounded() && magnitude < 1e6 ? "\(Int(self))" : "\(self)" }
   public var rangedNumber: Double? { Double(self) }
-}
-
-extension String: FieldValue {
-  public init(word: String) throws { self = word }
-  public var word: String { self }
 }
 
 /// A value with a word for each case.

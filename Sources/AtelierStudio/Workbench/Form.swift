@@ -55,7 +55,7 @@ public struct Form<Request: Sendable>: Sendable {
 
   /// The names of the fields, of those given, that a resumed training may not change.
   func fixed(of words: FieldWords) -> [String] {
-    fields.filter { words[$0.name] != nil && !$0.isChangeable }.map { "--\($0.name)" }
+    fields.filter { words[$0.name] != nil && !$0.traits.isChangeable }.map { "--\($0.name)" }
   }
 
   /// Throws where a resumed training would be given what it may not change.
@@ -71,7 +71,7 @@ public struct Form<Request: Sendable>: Sendable {
   /// Throws what a new request says that lacks a field it needs.
   func demand(_ words: FieldWords) throws {
     for field in fields where words[field.name] == nil {
-      switch field.need {
+      switch field.traits.need {
       case .none: continue
       case .line(let line): throw StudioError(.usage, line)
       case .demanded: throw FieldError("Missing expected argument '\(field.spelling)'")
@@ -82,7 +82,8 @@ public struct Form<Request: Sendable>: Sendable {
   /// The files and folders that a request reads.
   func paths(_ request: Request) -> [String] {
     fields.filter(\.kind.isRead).flatMap { field in
-      field.reserved.map { names in field.words(request).filter { !names.contains($0) } } ?? []
+      field.traits.reserved.map { names in field.words(request).filter { !names.contains($0) } }
+        ?? []
     }
   }
 
@@ -91,7 +92,9 @@ public struct Form<Request: Sendable>: Sendable {
     var result: FieldWords = [:]
     for field in fields {
       let words = field.words(request)
-      guard !words.isEmpty, field.need != .none || words != field.words(defaults) else { continue }
+      guard !words.isEmpty, field.traits.need != .none || words != field.words(defaults) else {
+        continue
+      }
       result[field.name] = words
     }
     return result
@@ -169,11 +172,11 @@ public struct FieldDescription: Sendable, Hashable, Codable {
     let words = field.words(defaults)
     self.defaults = words.isEmpty || field.kind == .flag ? nil : words
     isList = field.isList
-    isPositional = field.isPositional
-    letter = field.letter.map(String.init)
-    loneWord = field.loneWord
-    isRequired = field.need != .none
-    isChangeable = field.isChangeable
-    isDemanded = field.need == .demanded
+    isPositional = field.traits.isPositional
+    letter = field.traits.letter.map(String.init)
+    loneWord = field.traits.loneWord
+    isRequired = field.traits.need != .none
+    isChangeable = field.traits.isChangeable
+    isDemanded = field.traits.need == .demanded
   }
 }

@@ -111,48 +111,25 @@ public final class EventFile {
 
   /// Appends an event; throws `FileError` when it cannot be written.
   public func append(_ event: JobEvent) throws {
+    func line(_ name: String, _ entries: (String, (any Encodable & Sendable)?)...) throws {
+      try writer.append(JSONEntries([("event", name)] + entries))
+    }
     switch event {
-    case .remark(let text): try writer.append(Line(event: "remark", text: text))
-    case .note(let text): try writer.append(Line(event: "note", text: text))
-    case .result(let text): try writer.append(Line(event: "result", text: text))
-    case .row(let value): try writer.append(Row(value: value))
-    case .forecast(let text): try writer.append(Line(event: "forecast", text: text))
-    case .saved(let file): try writer.append(Line(event: "saved", file: file))
-    case .stopped(let reason): try writer.append(Line(event: "stopped", reason: reason))
+    case .remark(let text): try line("remark", ("text", text))
+    case .note(let text): try line("note", ("text", text))
+    case .result(let text): try line("result", ("text", text))
+    case .row(let value): try line("row", ("value", value))
+    case .forecast(let text): try line("forecast", ("text", text))
+    case .saved(let file): try line("saved", ("file", file))
+    case .stopped(let reason): try line("stopped", ("reason", reason))
     case .training(let event): if let record = EventRecord(event) { try writer.append(record) }
     case .progress(let progress):
-      try writer.append(
-        Line(
-          event: "progress", unit: progress.unit, done: progress.done, total: progress.total,
-          rate: progress.rate, remainingSeconds: progress.remainingSeconds))
+      try line(
+        "progress", ("unit", progress.unit), ("done", progress.done), ("total", progress.total),
+        ("rate", progress.rate), ("remainingSeconds", progress.remainingSeconds))
     }
   }
 
   /// Makes sure that all is on disk.
   public func finish() throws { try writer.sync() }
-
-  private struct Row: Encodable {
-    let event = "row"
-    let value: any Encodable
-
-    enum CodingKeys: CodingKey { case event, value }
-
-    func encode(to encoder: any Encoder) throws {
-      var container = encoder.container(keyedBy: CodingKeys.self)
-      try container.encode(event, forKey: .event)
-      try container.encode(value, forKey: .value)
-    }
-  }
-
-  private struct Line: Encodable {
-    var event: String
-    var text: String?
-    var file: String?
-    var reason: String?
-    var unit: String?
-    var done: Int?
-    var total: Int?
-    var rate: Double?
-    var remainingSeconds: Double?
-  }
 }

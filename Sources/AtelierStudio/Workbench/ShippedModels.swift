@@ -38,27 +38,27 @@ public enum ShippedModels {
     guard !FileManager.default.fileExists(atPath: path.path), !word.contains("/") else {
       return path
     }
-    let candidates = folders.map { $0.appendingPathComponent(word + ".safetensors") }
-    return candidates.first { FileManager.default.fileExists(atPath: $0.path) } ?? path
+    return shipped(word + ".safetensors") ?? path
+  }
+
+  /// The file of this name in the first folder that has one.
+  private static func shipped(_ name: String) -> URL? {
+    folders.map { $0.appendingPathComponent(name) }
+      .first { FileManager.default.fileExists(atPath: $0.path) }
   }
 
   /// The file of a shipped denoiser, the other one where it is alone; throws `StudioError` without
   /// any.
   public static func file(isGray: Bool) throws -> URL {
     for name in isGray ? [gray, color] : [color, gray] {
-      for folder in folders {
-        let file = folder.appendingPathComponent(name)
-        if FileManager.default.fileExists(atPath: file.path) { return file }
-      }
+      if let file = shipped(name) { return file }
     }
     throw StudioError(
       .missingInput,
       "no shipped model found: give --model, or ATELIER_CHECKPOINTS the folder of "
         + (isGray ? gray : color))
   }
-}
 
-extension ShippedModels {
   /// The file of the denoiser that a word names: a model file, or `shipped`.
   public static func denoiserFile(_ word: String, isGray: Bool) throws -> URL {
     try word == "shipped" ? file(isGray: isGray) : URL(fileURLWithPath: word)

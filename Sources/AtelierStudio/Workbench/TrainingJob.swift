@@ -96,12 +96,9 @@ struct AboutRun: Codable {
   var arguments: FieldWords
   /// The version of the studio.
   var version = StudioVersion.current
+}
 
-  init(job: String, arguments: FieldWords) {
-    self.job = job
-    self.arguments = arguments
-  }
-
+extension AboutRun {
   /// What a run folder says; nil where an older version made it.
   init?(ofRun run: URL) {
     guard let data = try? Data(contentsOf: run.appendingPathComponent("about.json")),
@@ -127,7 +124,12 @@ extension TrainingRequest {
           .cannotCreate,
           "\(run.run): expected a new folder; it holds a run already (--resume goes on)")
       }
-      var request = try newRequest(words)
+      try validate(words)
+      try form.demand(words)
+      var request = Self()
+      request.replaceLimits(for: words)
+      try request.prepare(for: words)
+      try form.read(words, into: &request)
       try request.complete(with: words)
       try request.expectLimit()
       try StudioFiles.expectPresent(form.paths(request))
@@ -142,16 +144,6 @@ extension TrainingRequest {
     var request = try Self(ofRun: run.url)
     try StudioFiles.expectPresent(form.paths(request))
     request.replaceLimits(for: words)
-    try form.read(words, into: &request)
-    return request
-  }
-
-  private static func newRequest(_ words: FieldWords) throws -> Self {
-    try validate(words)
-    try form.demand(words)
-    var request = Self()
-    request.replaceLimits(for: words)
-    try request.prepare(for: words)
     try form.read(words, into: &request)
     return request
   }
