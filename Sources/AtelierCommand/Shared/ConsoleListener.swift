@@ -10,15 +10,12 @@ final class ConsoleListener {
   private let training = ProgressListener()
   private let style = ProgressListener.Style.current
   private var hasNoted = false
-  private var lastLine: Date
+  private var lastLine = Date()
   private var isLineOpen = false
   private var hasComplained = false
 
   /// Makes a listener.
-  init(_ settings: CommandSettings) {
-    self.settings = settings
-    lastLine = Date()
-  }
+  init(_ settings: CommandSettings) { self.settings = settings }
 
   /// Shows an event.
   func handle(_ event: JobEvent) {
@@ -48,7 +45,7 @@ final class ConsoleListener {
 
   /// Tells once that the events cannot be written.
   func complain(_ error: any Error) {
-    if !hasComplained { Console.remark("atelier: \(Failure(error).message)") }
+    if !hasComplained { Console.complain(ErrorLine.text(error)) }
     hasComplained = true
   }
 
@@ -121,6 +118,6 @@ struct ReportPrinter {
     if let fault = report.fault { throw fault }
     guard let first = report.failures.first else { return }
     let isMissing = report.failures.contains { $0.kind == .missing }
-    throw ExitCode(Failure.Code(isMissing ? .missing : first.kind).rawValue)
+    throw ExitCode((isMissing ? InputFailure.Kind.missing : first.kind).exitCode)
   }
 }

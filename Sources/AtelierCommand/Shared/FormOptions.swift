@@ -3,20 +3,6 @@
 import ArgumentParser
 import Atelier
 
-/// A form whose sections become groups of options.
-protocol FormSource {
-  /// The sections with their titles.
-  static var sections: [(title: String, fields: [FieldDescription])] { get }
-}
-
-/// The form of a request.
-enum RequestForm<Request: JobRequest>: FormSource {
-  static var sections: [(title: String, fields: [FieldDescription])] {
-    let form = Request.form
-    return form.sections.map { ($0.title, form.describe($0)) }
-  }
-}
-
 /// The number of a section, as a type: the parser tells groups apart by their types.
 protocol SectionPlace { static var index: Int { get } }
 enum Section0: SectionPlace { static let index = 0 }
@@ -25,33 +11,39 @@ enum Section2: SectionPlace { static let index = 2 }
 enum Section3: SectionPlace { static let index = 3 }
 enum Section4: SectionPlace { static let index = 4 }
 enum Section5: SectionPlace { static let index = 5 }
+/// All places that a form's section may have.
+let sectionPlaces: [any SectionPlace.Type] = [
+  Section0.self, Section1.self, Section2.self, Section3.self, Section4.self, Section5.self,
+]
 
 /// One section of a form as a group of options that hands over the words it was given.
-struct FormSection<Source: FormSource, Place: SectionPlace>: ParsableArguments, CustomReflectable {
+struct FormSection<Request: JobRequest, Place: SectionPlace>: ParsableArguments,
+  CustomReflectable
+{
   /// The words given, by the fields' names.
   private(set) var words: FieldWords = [:]
 
   init() {}
 
-  private static var fields: [FieldDescription] {
-    let sections = Source.sections
-    return Place.index < sections.count ? sections[Place.index].fields : []
+  /// The section's title and fields; nil where the form has fewer sections.
+  private static var section: (title: String, fields: [FieldDescription])? {
+    let form = Request.form
+    guard Place.index < form.sections.count else { return nil }
+    return (form.sections[Place.index].title, form.describe(form.sections[Place.index]))
   }
 
   /// The section as a group, under the title that it has.
-  static var group: OptionGroup<Self> {
-    let sections = Source.sections
-    return OptionGroup(title: Place.index < sections.count ? sections[Place.index].title : "")
-  }
+  static var group: OptionGroup<Self> { OptionGroup(title: section?.title ?? "") }
 
   /// What the parser sees in place of stored properties.
   var customMirror: Mirror {
-    Mirror(self, children: Self.fields.map { ($0.name, $0.wrapper) as (String?, Any) })
+    Mirror(
+      self, children: (Self.section?.fields ?? []).map { ($0.name, $0.wrapper) as (String?, Any) })
   }
 
   init(from decoder: any Decoder) throws {
     let container = try decoder.container(keyedBy: FieldKey.self)
-    for field in Self.fields {
+    for field in Self.section?.fields ?? [] {
       if let given = try field.words(in: container) { words[field.name] = given }
     }
   }

@@ -41,10 +41,10 @@ struct CommandSettings: JobRequest {
 
 /// A job as a command.
 package struct JobCommand<Work: Job>: ParsableCommand, CustomReflectable {
-  private typealias Own<Place: SectionPlace> = FormSection<RequestForm<Work.Request>, Place>
-  private typealias Run = FormSection<RequestForm<RunPlace>, Section0>
-  private typealias Arithmetic = FormSection<RequestForm<CommandSettings>, Section0>
-  private typealias General = FormSection<RequestForm<CommandSettings>, Section1>
+  private typealias Own<Place: SectionPlace> = FormSection<Work.Request, Place>
+  private typealias Run = FormSection<RunPlace, Section0>
+  private typealias Arithmetic = FormSection<CommandSettings, Section0>
+  private typealias General = FormSection<CommandSettings, Section1>
 
   package static var configuration: CommandConfiguration {
     CommandConfiguration(commandName: Work.name, abstract: Work.summary, discussion: Work.guide)
@@ -58,10 +58,8 @@ package struct JobCommand<Work: Job>: ParsableCommand, CustomReflectable {
   /// The groups of options: the run folder's, the job's own, the general ones.
   package var customMirror: Mirror {
     var groups: [(String?, Any)] = Work.trains ? [("run", Run.group)] : []
-    groups += [
-      ("own0", Own<Section0>.group), ("own1", Own<Section1>.group), ("own2", Own<Section2>.group),
-      ("own3", Own<Section3>.group), ("own4", Own<Section4>.group), ("own5", Own<Section5>.group),
-    ]
+    func group<Place: SectionPlace>(_ place: Place.Type) -> Any { Own<Place>.group }
+    for place in sectionPlaces { groups.append(("own\(place.index)", group(place))) }
     if Work.takesPrecision { groups.append(("arithmetic", Arithmetic.group)) }
     groups.append(("general", General.group))
     return Mirror(self, children: groups.map { (label: $0.0, value: $0.1) })
@@ -75,12 +73,10 @@ package struct JobCommand<Work: Job>: ParsableCommand, CustomReflectable {
       words.merge(section.wrappedValue.words) { $1 }
     }
     if Work.trains { try read(Run.self, "run") }
-    try read(Own<Section0>.self, "own0")
-    try read(Own<Section1>.self, "own1")
-    try read(Own<Section2>.self, "own2")
-    try read(Own<Section3>.self, "own3")
-    try read(Own<Section4>.self, "own4")
-    try read(Own<Section5>.self, "own5")
+    func readOwn<Place: SectionPlace>(_ place: Place.Type) throws {
+      try read(Own<Place>.self, "own\(place.index)")
+    }
+    for place in sectionPlaces { try readOwn(place) }
     if Work.takesPrecision { try read(Arithmetic.self, "arithmetic") }
     try read(General.self, "general")
   }

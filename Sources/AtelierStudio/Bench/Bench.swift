@@ -68,14 +68,7 @@ public final class Bench {
   public func run(
     seconds: Double, warmUp: Int = 3, least: Int = 5, peak: Double? = nil
   ) throws -> BenchResult {
-    for _ in 0..<warmUp { try step() }
-    let clock = ContinuousClock()
-    let end = clock.now + .seconds(seconds)
-    var times: [Double] = []
-    while times.count < max(least, 1) || clock.now < end {
-      times.append(try clock.measure { try step() }.milliseconds)
-    }
-    let ms = Self.median(times)
+    let ms = try Self.median(seconds: seconds, warmUp: warmUp, least: least) { try step() }
     let gigaflops = 2 * Double(multiplyAdds) / ms / 1e6
     return BenchResult(
       workload: workload.rawValue, phase: phase.rawValue, ms: Self.rounded(ms, 1000),
@@ -130,6 +123,20 @@ public final class Bench {
           share: ms / total, gigabytes: ms > 0 ? 28 * Double(count) / ms / 1e6 : 0))
     }
     return rows
+  }
+
+  /// The median time of runs in milliseconds.
+  static func median(
+    seconds: Double, warmUp: Int = 2, least: Int = 5, _ body: () throws -> Void
+  ) rethrows -> Double {
+    for _ in 0..<warmUp { try body() }
+    let clock = ContinuousClock()
+    let end = clock.now + .seconds(seconds)
+    var times: [Double] = []
+    while times.count < max(least, 1) || clock.now < end {
+      times.append(try clock.measure(body).milliseconds)
+    }
+    return median(times)
   }
 
   /// The middle of sorted values, the mean of both middles of an even number; 0 of none.

@@ -62,22 +62,12 @@ public struct KernelBench: Sendable {
     _ kernel: KernelCase, workloads: [Workload] = [], seconds: Double = 0.1
   ) -> KernelBenchRow {
     let trial = KernelTrial(kernel, kernels)
-    let pack = trial.pack.map { median(seconds / 4, $0) } ?? 0
-    let ms = median(seconds, trial.run)
+    let pack = trial.pack.map { Bench.median(seconds: seconds / 4, $0) } ?? 0
+    let ms = Bench.median(seconds: seconds, trial.run)
     return KernelBenchRow(
       kernel: kernel.name, shape: kernel.shape, workloads: workloads.map(\.rawValue), ms: ms,
       packMs: pack, gigaflops: ms > 0 ? 2 * Double(kernel.multiplyAdds) / ms / 1e6 : 0,
       gigabytes: ms > 0 ? Double(kernel.bytes) / ms / 1e6 : 0)
-  }
-
-  /// The median of a run in milliseconds.
-  private func median(_ seconds: Double, _ body: () -> Void) -> Double {
-    for _ in 0..<2 { body() }
-    let clock = ContinuousClock()
-    let end = clock.now + .seconds(seconds)
-    var times: [Double] = []
-    while times.count < 5 || clock.now < end { times.append(clock.measure(body).milliseconds) }
-    return Bench.median(times)
   }
 }
 

@@ -138,7 +138,7 @@ public enum DenoiseRun: Job {
     _ task: MediaFile, _ request: DenoiseRunRequest, _ shelf: DenoiserShelf, _ place: JobPlace
   ) throws -> DenoisedPicture {
     let start = Date()
-    let noisy = try StoredPicture(reading: task.input)
+    let noisy = try ImageFile.readStored(task.input)
     let format = try ImageFile.format(forWriting: task.output)
     guard format != .jpeg || !noisy.hasAlpha else {
       throw StudioError(
@@ -153,7 +153,7 @@ public enum DenoiseRun: Job {
     // takes for texture.
     let (denoiser, file) = try shelf.denoiser(isGray: noisy.isColorless)
     var options = Denoiser.Options()
-    let sigma = request.sigma ?? noisy.sigma
+    let sigma = request.sigma ?? noisy.noise
     options.sigma = sigma
     options.strength = request.strength
     options.isEnsemble = request.ensemble
@@ -161,8 +161,8 @@ public enum DenoiseRun: Job {
     let result = try noisy.denoised(by: denoiser, options)
     let seconds = Date().timeIntervalSince(start)
     try PictureJob.writing(task.output) {
-      try result.write(
-        to: task.output,
+      try ImageFile.write(
+        stored: result, to: task.output,
         options: .init(quality: request.quality, metadata: ["Software": "Atelier"]))
     }
     place.send(.saved(task.output))

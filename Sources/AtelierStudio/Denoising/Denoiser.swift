@@ -55,22 +55,13 @@ public final class Denoiser {
     hasNoiseMap = model.inputShape("noise") != nil
   }
 
-  /// Denoises a picture of bytes; alpha is kept as it is.
+  /// Denoises a picture of 8 or 16 bits a sample, which it keeps; alpha is kept as it is.
   ///
   /// A gray model takes the channels of a colour picture one by one; a colour model takes a gray
   /// picture as three equal channels. Throws `StudioError` when sigma or strength is negative or
   /// the model does not keep sizes.
-  public func denoise(_ image: ByteImage, _ options: Options = .init()) throws -> ByteImage {
-    try denoise(stored: image, options)
-  }
-
-  /// Denoises a picture of 16 bits a sample, which it keeps; else as for bytes.
-  public func denoise(_ image: WordImage, _ options: Options = .init()) throws -> WordImage {
-    try denoise(stored: image, options)
-  }
-
-  private func denoise<Sample: ImageSample>(
-    stored image: Image<Sample>, _ options: Options
+  public func denoise<Sample: ImageSample>(
+    _ image: Image<Sample>, _ options: Options = .init()
   ) throws -> Image<Sample> {
     var result = image
     let sigma = options.sigma ?? NoiseEstimator.sigma(storedColors: image)

@@ -63,9 +63,7 @@ public enum CodeMatching {
     case .crops(let a, let b): return try ImageFolder(face == .a ? a : b, mode: .color)
     case .characters(let poses, let seed):
       let source = CharacterCrops(side: model.network.side, layout: model.layout, seed: seed)
-      let crops = try source.crops(
-        poses, of: [face], from: .training, stream: face == .a ? 0 : 1, pool: pool)
-      return ImageFolder(crops[0], of: face)
+      return ImageFolder(try source.training(poses, of: face, pool: pool), of: face)
     }
   }
 

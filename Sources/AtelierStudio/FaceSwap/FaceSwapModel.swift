@@ -23,7 +23,6 @@ public struct FaceSwapModel: Sendable {
   public let matchesCodes: Bool
   /// How the faces of its training lay in their crops, and so must those that it is given.
   public let layout: FaceLayout
-  private let name: String
 
   /// The key of the layout among the facts of the training.
   package static let layoutKey = "layout"
@@ -57,7 +56,6 @@ public struct FaceSwapModel: Sendable {
     self.network = network
     self.matchesCodes = matchesCodes
     layout = try Self.layout(of: model, name: name)
-    self.name = name
   }
 
   /// The layout that a model's metadata names; that of the original where it names none.
@@ -172,14 +170,7 @@ public final class FaceSwapConverter {
     var pictures: [Float] = []
     var masks: [Float] = []
     pictures.reserveCapacity(count * area * 3)
-    for first in stride(from: 0, to: count, by: batch) {
-      let present = min(batch, count - first)
-      try program.withInput("input") { input in
-        // What is left of a former part stays behind the last crops; nobody reads its faces.
-        let part = crops.elements[first * area * 3..<(first + present) * area * 3]
-        _ = input.update(fromContentsOf: part)
-      }
-      try program.run()
+    try program.run(crops.elements, of: count) { present in
       try program.withOutput("output") { pictures += $0.prefix(present * area * 3) }
       if network.hasMask {
         try program.withOutput("mask") { masks += $0.prefix(present * area) }

@@ -79,20 +79,10 @@ public final class FaceSwapper {
     _ frames: [SwapFrame], located: [[LocatedFace]]? = nil
   ) throws -> [(image: ByteImage, faces: [SwappedFace])?] {
     let drawn = try draw(frames, located: located ?? locate(frames))
-    var results = [ByteImage?](repeating: nil, count: frames.count)
-    var errors = [(any Error)?](repeating: nil, count: frames.count)
-    results.withUnsafeMutableBufferPointer { results in
-      errors.withUnsafeMutableBufferPointer { errors in
-        pool.parallelFor(frames.count) { index in
-          guard !drawn[index].isEmpty else { return }
-          do {
-            results[index] = try composite(drawn[index], into: frames[index].image)
-          } catch { errors[index] = error }
-        }
-      }
+    return try pool.map(frames.count) { index -> (image: ByteImage, faces: [SwappedFace])? in
+      let faces = drawn[index]
+      return faces.isEmpty ? nil : (try composite(faces, into: frames[index].image), faces)
     }
-    if let error = errors.compactMap(\.self).first { throw error }
-    return zip(results, drawn).map { result, faces in result.map { ($0, faces) } }
   }
 
   /// Lays faces into their frame, of which a gray one becomes RGB.
@@ -142,40 +132,28 @@ public final class FaceSwapper {
       let face = located[place.frame][place.face]
       faces[place.frame].append(
         SwappedFace(
-          located: face, picture: Self.picture(decoded.pictures, index, side, channels: 3),
-          mask: decoded.masks.map { Self.picture($0, index, side, channels: 1) },
+          located: face, picture: decoded.pictures.image(index),
+          mask: decoded.masks.map { $0.image(index) },
           map: face.alignment.matrix.followed(by: outward)))
     }
     return faces
   }
 
-  private static func picture(
-    _ tensor: Tensor, _ index: Int, _ side: Int, channels: Int
-  ) -> FloatImage {
-    let count = side * side * channels
-    return FloatImage(
-      width: side, height: side, channels: channels,
-      samples: Array(tensor.elements[index * count..<(index + 1) * count]))
-  }
-
   /// The faces of each frame, the most certain first; a film's are searched near those of its first
   /// frame.
   public func locate(_ frames: [SwapFrame]) -> [[LocatedFace]] {
-    var located = [[LocatedFace]](repeating: [], count: frames.count)
+    var located: [[LocatedFace]] = []
     var former: [PlaneBox]?
-    var first = 0
     if let frame = frames.first, frame.frame != nil {
-      located[0] = locator.faces(in: frame.image, of: frame.path, frame: frame.frame, pool: pool)
+      located = [locator.faces(in: frame.image, of: frame.path, frame: frame.frame, pool: pool)]
       former = located[0].map(\.box)
-      first = 1
     }
-    located.withUnsafeMutableBufferPointer { located in
-      pool.parallelFor(frames.count - first) { part in
-        let frame = frames[first + part]
-        located[first + part] = locator.faces(
-          in: frame.image, of: frame.path, frame: frame.frame, former: former, pool: pool)
-      }
-    }
+    let rest = Array(frames.dropFirst(located.count))
     return located
+      + pool.map(rest.count) { index in
+        locator.faces(
+          in: rest[index].image, of: rest[index].path, frame: rest[index].frame, former: former,
+          pool: pool)
+      }
   }
 }

@@ -13,7 +13,6 @@ import AtelierZoo
 /// wall behind a person nor the tint of a sitting gives the person away.
 final class FaceClassifier {
   private let program: Program
-  private let side: Int
   private let ellipse: [Float]
 
   private static let batch = 16
@@ -30,7 +29,6 @@ final class FaceClassifier {
       throw StudioError(.usage, "a classifier of A and B needs crops of both")
     }
     let side = a.side
-    self.side = side
     let ellipse = Self.ellipse(side: side, faceScale: Float(faceScale))
     self.ellipse = ellipse
     let training = try Self.graph(batch: 2 * a.batchSize, side: side).training(
@@ -94,16 +92,9 @@ final class FaceClassifier {
 
   /// The share, 0...1, of faces [n, side, side, 3] that are taken for a person.
   func share(_ pictures: Tensor, calledBy face: SwapFace) throws -> Double {
-    let values = Self.masked(pictures, by: ellipse)
-    let area = side * side * 3
     let count = pictures.shape.batch
     var called = 0
-    for first in stride(from: 0, to: count, by: Self.batch) {
-      let present = min(Self.batch, count - first)
-      try program.withInput("input") { input in
-        _ = input.update(fromContentsOf: values[first * area..<(first + present) * area])
-      }
-      try program.run()
+    try program.run(Self.masked(pictures, by: ellipse), of: count) { present in
       let logits = try program.output("output").elements
       for index in 0..<present {
         let person: SwapFace = logits[2 * index + 1] > logits[2 * index] ? .b : .a

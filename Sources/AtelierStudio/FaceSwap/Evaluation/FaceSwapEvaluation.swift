@@ -140,14 +140,10 @@ public enum FaceSwapEvaluation {
     case .characters(_, _, let number):
       seed = number
       let source = CharacterCrops(side: side, layout: model.layout, seed: seed)
-      var drawn: [SwapFace: ImageFolder] = [:]
-      for (stream, face) in SwapFace.allCases.enumerated() {
-        drawn[face] = ImageFolder(
-          try source.crops(
-            200, of: [face], from: .training, stream: UInt64(stream), pool: kernels.pool)[0],
-          of: face)
+      folders = try SwapFace.allCases.reduce(into: [:]) { folders, face in
+        folders[face] = ImageFolder(
+          try source.training(200, of: face, pool: kernels.pool), of: face)
       }
-      folders = drawn
     case .crops(_, _, let a, let b, let number):
       guard !a.isEmpty, !b.isEmpty else { return nil }
       seed = number

@@ -177,19 +177,14 @@ public final class FaceExtraction {
   /// Works on pictures side by side and takes over what was found, in their order.
   private func settle(_ items: inout [Item]) throws {
     guard !items.isEmpty, !report.isInterrupted else { return items.removeAll() }
-    var outcomes = [Outcome](repeating: Outcome(), count: items.count)
-    var first = 0
+    var outcomes: [Outcome] = []
     if items[0].frame != nil, request.frameStep == 1 {
       // The others of a film's part are searched near the faces of its first frame.
-      outcomes[0] = outcome(items[0])
+      outcomes = [outcome(items[0])]
       for index in items.indices { items[index].former = outcomes[0].found }
-      first = 1
     }
-    outcomes.withUnsafeMutableBufferPointer { outcomes in
-      pool.parallelFor(items.count - first) { part in
-        outcomes[first + part] = outcome(items[first + part])
-      }
-    }
+    let rest = Array(items.dropFirst(outcomes.count))
+    outcomes += pool.map(rest.count) { outcome(rest[$0]) }
     for (item, outcome) in zip(items, outcomes) {
       if let error = outcome.error {
         guard Self.concernsInput(error) else { throw error }

@@ -61,33 +61,24 @@ public struct FaceLocator: Sendable {
   /// How faces lie in crops.
   public let aligner: FaceAligner
 
-  /// The entries of alignments by source and frame.
-  private struct Place: Hashable {
-    let name: String
-    let frame: Int?
-  }
-  private let entries: [Place: [LocatedFace]]
-  private let index: SourceIndex
+  /// The entries of alignments.
+  private var entries = SourceTable<LocatedFace>()
 
   /// Describes a way to find faces.
   public init(_ origin: Origin, options: Options = Options(), aligner: FaceAligner = .init()) {
     self.origin = origin
     self.options = options
     self.aligner = aligner
-    var entries: [Place: [LocatedFace]] = [:]
-    if case .alignments(let list) = origin {
-      let scale = AffineMap.scaling(Double(aligner.size) / Double(list.cropSize))
-      for face in list.faces {
-        let matrix = face.matrix.followed(by: scale)
-        guard let alignment = AlignedFace(basis: face.basis, matrix: matrix) else { continue }
-        let place = Place(name: SourceIndex.normal(face.source), frame: face.frame)
-        entries[place, default: []].append(
-          LocatedFace(
-            box: face.box, eyes: face.eyes, confidence: face.confidence, alignment: alignment))
-      }
+    guard case .alignments(let list) = origin else { return }
+    let scale = AffineMap.scaling(Double(aligner.size) / Double(list.cropSize))
+    for face in list.faces {
+      let matrix = face.matrix.followed(by: scale)
+      guard let alignment = AlignedFace(basis: face.basis, matrix: matrix) else { continue }
+      entries.append(
+        LocatedFace(
+          box: face.box, eyes: face.eyes, confidence: face.confidence, alignment: alignment),
+        to: face.source, frame: face.frame)
     }
-    self.entries = entries
-    index = SourceIndex(entries.keys.map(\.name))
   }
 
   /// The faces of a picture, or of a film's frame from 0, that meet the options, the most certain
@@ -114,7 +105,7 @@ public struct FaceLocator: Sendable {
         return located(FoundFace(box: box, eyes: eyes), confidence: 1)
       }
     case .alignments:
-      found = index.name(for: path).flatMap { entries[Place(name: $0, frame: frame)] } ?? []
+      found = entries[path, frame]
     case .crops: found = crop(image).map { [$0] } ?? []
     }
     let kept = found.filter { $0.confidence >= options.leastConfidence }

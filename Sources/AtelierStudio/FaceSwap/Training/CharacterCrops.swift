@@ -92,19 +92,16 @@ package struct CharacterCrops: Sendable {
     try crops(of: faces, in: (0..<count).map { pose($0, of: set, stream: stream) }, pool: pool)
   }
 
+  /// Crops of one person that a network learns from, in other poses than those of the other.
+  func training(_ count: Int, of face: SwapFace, pool: ThreadPool) throws -> [CharacterCrop] {
+    try crops(count, of: [face], from: .training, stream: face == .a ? 0 : 1, pool: pool)[0]
+  }
+
   /// The crops of given poses, drawn on all threads.
   func crops(
     of faces: [SwapFace], in poses: [CharacterPose], pool: ThreadPool
   ) throws -> [[CharacterCrop]] {
-    var drawn = [Result<[CharacterCrop], any Error>?](repeating: nil, count: poses.count)
-    drawn.withUnsafeMutableBufferPointer { places in
-      // Each part writes a place of its own.
-      nonisolated(unsafe) let places = places
-      pool.parallelFor(poses.count) { index in
-        places[index] = Result { try crops(poses[index], of: faces) }
-      }
-    }
-    let whole = try drawn.compactMap { try $0?.get() }
+    let whole = try pool.map(poses.count) { try crops(poses[$0], of: faces) }
     return faces.indices.map { face in whole.map { $0[face] } }
   }
 }

@@ -21,7 +21,9 @@ struct FaceSwapFaces {
 
   /// How many faces of each person are measured at most.
   private static let validationCount = 32
+}
 
+extension FaceSwapFaces {
   /// Reads or draws all faces; throws `StudioError` or `DatasetError`, one line each.
   init(_ request: FaceSwapTrainingRequest, pool: ThreadPool) throws {
     if let poses = request.characterPoses {
@@ -36,14 +38,6 @@ struct FaceSwapFaces {
     training.values.map(\.layout).max { $0.cropSize < $1.cropSize } ?? FaceLayout()
   }
 
-  private init(
-    training: [SwapFace: FaceBatches], validation: [SwapFace: FaceBatch], truth: [SwapFace: Tensor]?
-  ) {
-    self.training = training
-    self.validation = validation
-    self.truth = truth
-  }
-
   private static func read(_ request: FaceSwapTrainingRequest) throws -> FaceSwapFaces {
     var training: [SwapFace: FaceBatches] = [:]
     var validation: [SwapFace: FaceBatch] = [:]
@@ -54,32 +48,25 @@ struct FaceSwapFaces {
       guard !own.isEmpty else {
         throw StudioError(.usage, "a face swap needs crops of both people: give --\(face.rawValue)")
       }
-      let batches = try batches(try folder(own), of: face, request)
-      training[face] = batches
-      let measured = held.isEmpty ? batches : try Self.batches(try folder(held), of: face, request)
+      func read(_ paths: [String]) throws -> FaceBatches {
+        try batches(ImageFolder(SwapPeople.urls(paths), mode: .color), of: face, request)
+      }
+      let learnt = try read(own)
+      training[face] = learnt
+      let measured = held.isEmpty ? learnt : try read(held)
       validation[face] = measured.unchanged(spread(measured.faces.items.count, validationCount))
     }
     return FaceSwapFaces(training: training, validation: validation, truth: nil)
   }
 
-  private static func folder(_ paths: [String]) throws -> ImageFolder {
-    try ImageFolder(paths.map { URL(fileURLWithPath: $0) }, mode: .color)
-  }
-
-  /// The batches of crops that were read; the mask head learns the ellipse about the face then.
+  /// The batches of crops; the mask head learns the ellipse about the face where there is no mask.
   private static func batches(
-    _ folder: ImageFolder, of face: SwapFace, _ request: FaceSwapTrainingRequest
-  ) throws -> FaceBatches {
-    var masks: [ByteImage]?
-    if request.network.hasMask { masks = folder.items.map { facePart(of: $0.image.size) } }
-    return try batches(folder, masks: masks, of: face, request)
-  }
-
-  private static func batches(
-    _ folder: ImageFolder, masks: [ByteImage]?, of face: SwapFace,
+    _ folder: ImageFolder, masks: [ByteImage]? = nil, of face: SwapFace,
     _ request: FaceSwapTrainingRequest
   ) throws -> FaceBatches {
-    try FaceBatches(
+    let masks =
+      request.network.hasMask ? masks ?? folder.items.map { facePart(of: $0.image.size) } : nil
+    return try FaceBatches(
       faces: folder, masks: masks, side: request.network.side, batchSize: request.batch,
       augmentation: request.augmentation, seed: request.seed, stream: face == .a ? 0 : 1,
       drawsFeatures: request.eyesMouthPriority != 1)
@@ -112,11 +99,9 @@ struct FaceSwapFaces {
     var validation: [SwapFace: FaceBatch] = [:]
     var truth: [SwapFace: Tensor] = [:]
     for (stream, face) in SwapFace.allCases.enumerated() {
-      let crops = try source.crops(
-        poses, of: [face], from: .training, stream: UInt64(stream), pool: pool)[0]
+      let crops = try source.training(poses, of: face, pool: pool)
       training[face] = try batches(
-        ImageFolder(crops, of: face), masks: request.network.hasMask ? crops.map(\.mask) : nil,
-        of: face, request)
+        ImageFolder(crops, of: face), masks: crops.map(\.mask), of: face, request)
       let held = try source.crops(
         validationCount, of: [face, face.other], from: .validation, stream: UInt64(stream),
         pool: pool)

@@ -126,16 +126,9 @@ public final class FaceSwapTask: TrainingTask {
     let preview = try model.program(key: "preview") {
       try request.network.previewGraph(batch: Self.previewBatch).specialized(for: .infer)
     }
-    let side = request.network.side
-    let area = side * side * 3
-    let count = input.shape.batch
+    let area = input.count / max(input.shape.batch, 1)
     var results: [SwapFace: [Float]] = [:]
-    for first in stride(from: 0, to: count, by: Self.previewBatch) {
-      let present = min(Self.previewBatch, count - first)
-      try preview.withInput("input") { target in
-        _ = target.update(fromContentsOf: input.elements[first * area..<(first + present) * area])
-      }
-      try preview.run()
+    try preview.run(input.elements, of: input.shape.batch) { present in
       for face in SwapFace.allCases {
         try preview.withOutput("output_\(face.rawValue)") {
           results[face, default: []] += $0.prefix(present * area)
