@@ -4,7 +4,7 @@ import ArgumentParser
 import Atelier
 
 /// The number of a section, as a type: the parser tells groups apart by their types.
-protocol SectionPlace { static var index: Int { get } }
+protocol SectionPlace: Sendable { static var index: Int { get } }
 enum Section0: SectionPlace { static let index = 0 }
 enum Section1: SectionPlace { static let index = 1 }
 enum Section2: SectionPlace { static let index = 2 }
@@ -17,9 +17,7 @@ let sectionPlaces: [any SectionPlace.Type] = [
 ]
 
 /// One section of a form as a group of options that hands over the words it was given.
-struct FormSection<Request: JobRequest, Place: SectionPlace>: ParsableArguments,
-  CustomReflectable
-{
+struct FormSection<Request: JobRequest, Place: SectionPlace>: ParsableArguments, CustomReflectable {
   /// The words given, by the fields' names.
   private(set) var words: FieldWords = [:]
 

@@ -19,21 +19,19 @@ public struct BenchRequest: JobRequest, Hashable {
   public init() {}
 
   public static var form: Form<Self> {
-    Form(
-      Self(),
-      fields: [
-        Field(commas: "only", \.only, "Workloads with commas", value: "names").byDefault("all"),
-        Field("phase", \.phase, "train or infer", value: "phase").byDefault("both"),
-        Field(
-          "seconds", \.seconds, "How long to time each phase, at least", value: "s",
-          .from(0, to: 3600)
-        ).byDefault("6; a kernel 0.1"),
-        Field("profile", \.profile, "Time every node of one workload instead", value: "name"),
-        Field(
-          "kernels", \.kernels, "Time the kernels of the workloads alone instead", value: "filter"
-        ).alone("all"),
-        Field(flag: "roofline", \.roofline, "Measure what this machine can do instead"),
-      ])
+    Form([
+      Field(commas: "only", \.only, "Workloads with commas", value: "names").byDefault("all"),
+      Field("phase", \.phase, "train or infer", value: "phase").byDefault("both"),
+      Field(
+        "seconds", \.seconds, "How long to time each phase, at least", value: "s",
+        .from(0, to: 3600)
+      ).byDefault("6; a kernel 0.1"),
+      Field("profile", \.profile, "Time every node of one workload instead", value: "name"),
+      Field(
+        "kernels", \.kernels, "Time the kernels of the workloads alone instead", value: "filter"
+      ).alone("all"),
+      Field(flag: "roofline", \.roofline, "Measure what this machine can do instead"),
+    ])
   }
 
   public static func check(_ words: FieldWords) throws {

@@ -21,34 +21,32 @@ public struct DenoiseRunRequest: JobRequest, Hashable {
   public init() {}
 
   public static var form: Form<Self> {
-    Form(
-      Self(),
-      fields: [
-        .inputs(\.inputs), .output(\.output),
-        Field("model", \.model, "The model", value: "file", kind: .file(["safetensors"]))
-          .byDefault("the shipped ones"),
-        Field("sigma", \.sigma, "The noise's deviation, of 255", value: "sigma", .from(0, to: 255))
-          .byDefault("estimated"),
-        Field(
-          "strength", \.strength,
-          "1 removes the noise as measured, less keeps more of it, more smooths harder",
-          value: "factor", .from(0, to: 10)),
-        Field(
-          flag: "ensemble", \.ensemble,
-          "Average the results of the eight flips and rotations: slower, a little better"),
-        Field(
-          "tile", \.tile, "The side of the tiles; less needs less memory", value: "pixels",
-          .from(16, to: 8192)),
-        Field(
-          flag: "compare", \.compare,
-          "Also write before and after side by side, as NAME-compare.png"),
-        Field(
-          "clean", \.clean, "Clean originals of the same names, to print PSNR", value: "dir",
-          kind: .folder),
-        Field(
-          "quality", \.quality, "The quality of JPEG results, 1 to 100", value: "q",
-          .from(1, to: 100)),
-      ])
+    Form([
+      .inputs(\.inputs), .output(\.output),
+      Field("model", \.model, "The model", value: "file", kind: .file(["safetensors"]))
+        .byDefault("the shipped ones"),
+      Field("sigma", \.sigma, "The noise's deviation, of 255", value: "sigma", .from(0, to: 255))
+        .byDefault("estimated"),
+      Field(
+        "strength", \.strength,
+        "1 removes the noise as measured, less keeps more of it, more smooths harder",
+        value: "factor", .from(0, to: 10)),
+      Field(
+        flag: "ensemble", \.ensemble,
+        "Average the results of the eight flips and rotations: slower, a little better"),
+      Field(
+        "tile", \.tile, "The side of the tiles; less needs less memory", value: "pixels",
+        .from(16, to: 8192)),
+      Field(
+        flag: "compare", \.compare,
+        "Also write before and after side by side, as NAME-compare.png"),
+      Field(
+        "clean", \.clean, "Clean originals of the same names, to print PSNR", value: "dir",
+        kind: .folder),
+      Field(
+        "quality", \.quality, "The quality of JPEG results, 1 to 100", value: "q",
+        .from(1, to: 100)),
+    ])
   }
 }
 

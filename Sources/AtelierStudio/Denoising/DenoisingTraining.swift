@@ -42,30 +42,26 @@ public struct DenoisingTrainingRequest: TrainingRequest, Hashable {
   }
 
   public static var form: Form<Self> {
-    Form(
-      Self(),
-      fields: [
-        Field(
-          "network", "The network; see above", value: "name",
-          kind: .choice(Catalogue.networks(for: .denoise).map(\.name)),
-          words: { [$0.network.name] },
-          put: { request, words in
-            let name = words.last ?? ""
-            guard
-              let network = DenoiserArchitecture(name: name, channels: request.parts.channels ?? 1)
-            else {
-              throw FieldError(
-                "expected a network, one of \(Catalogue.names(for: .denoise)); received '\(name)'")
-            }
-            request.network = network
+    Form([
+      Field(
+        "network", "The network; see above", value: "name",
+        kind: .choice(Catalogue.networks(for: .denoise).map(\.name)), words: { [$0.network.name] },
+        put: { request, words in
+          let name = words.last ?? ""
+          guard
+            let network = DenoiserArchitecture(name: name, channels: request.parts.channels ?? 1)
+          else {
+            throw FieldError(
+              "expected a network, one of \(Catalogue.names(for: .denoise)); received '\(name)'")
           }
-        ).demanded(
-          "a training needs a network: give --network, one of " + Catalogue.names(for: .denoise)),
-        Field(
-          "unpool", \.parts.unpooling,
-          "The autoencoder's unpooling: max, nearest, nails or transposed", value: "kind"),
-      ]
-    ).section("TRAINING OPTIONS", trainingFields)
+          request.network = network
+        }
+      ).demanded(
+        "a training needs a network: give --network, one of " + Catalogue.names(for: .denoise)),
+      Field(
+        "unpool", \.parts.unpooling,
+        "The autoencoder's unpooling: max, nearest, nails or transposed", value: "kind"),
+    ]).section("TRAINING OPTIONS", trainingFields)
   }
 
   /// What the comparison of unpoolings is told, too.

@@ -15,17 +15,14 @@ public struct SwapMatchRequest: JobRequest, Hashable {
   public init() {}
 
   public static var form: Form<Self> {
-    Form(
-      Self(),
-      fields: [
-        .model(\.model), .crops("a", \.a, "Training crops of A"),
-        .crops("b", \.b, "Training crops of B"),
-        Field(
-          "characters", \.characters, "Poses of the two fictional characters instead",
-          value: "poses", .from(2, to: 100_000)),
-        Field("seed", \.seed, "The seed of the poses", value: "seed"),
-        .output(\.output, "The new model", value: "file"),
-      ])
+    Form([
+      .model(\.model), .crops("a", \.a, "Training crops of A"),
+      .crops("b", \.b, "Training crops of B"),
+      Field(
+        "characters", \.characters, "Poses of the two fictional characters instead", value: "poses",
+        .from(2, to: 100_000)), Field("seed", \.seed, "The seed of the poses", value: "seed"),
+      .output(\.output, "The new model", value: "file"),
+    ])
   }
 
   public static func check(_ words: FieldWords) throws { try SwapPeople.check(words) }

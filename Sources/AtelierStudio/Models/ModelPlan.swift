@@ -13,8 +13,7 @@ public struct ModelPlanRequest: JobRequest, Hashable {
 
   public static var form: Form<Self> {
     Form(
-      Self(),
-      fields: ModelChoice.form.fields.map { $0.within(\.choice) } + [
+      ModelChoice.form.fields.map { $0.within(\.choice) } + [
         Field(flag: "train", \.train, "Plan a training step instead of inference"),
         Field("loss", \.loss, "The loss of the training step", value: "loss").byDefault(nil),
       ])

@@ -11,9 +11,7 @@ public struct ModelShrinkRequest: JobRequest, Hashable {
   public init() {}
 
   public static var form: Form<Self> {
-    Form(
-      Self(),
-      fields: [.model(\.model).positional, .output(\.output, "The smaller file", value: "file")])
+    Form([.model(\.model).positional, .output(\.output, "The smaller file", value: "file")])
   }
 
   public mutating func complete(with words: FieldWords) throws {

@@ -12,12 +12,10 @@ public struct SamplesRequest: JobRequest, Hashable {
   public init() {}
 
   public static var form: Form<Self> {
-    Form(
-      Self(),
-      fields: [
-        .output(\.output, "The folder to draw into", value: "folder"),
-        Field("seed", \.seed, "The seed of pictures and noise", value: "seed"),
-      ])
+    Form([
+      .output(\.output, "The folder to draw into", value: "folder"),
+      Field("seed", \.seed, "The seed of pictures and noise", value: "seed"),
+    ])
   }
 }
 

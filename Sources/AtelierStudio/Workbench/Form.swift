@@ -24,6 +24,11 @@ public struct Form<Request: Sendable>: Sendable {
     sections = [Section(title: title, fields: fields)]
   }
 
+  /// Makes a form of a request's own defaults.
+  public init(_ fields: [Field<Request>] = []) where Request: JobRequest {
+    self.init(Request(), fields: fields)
+  }
+
   /// The same form with one more section.
   public func section(_ title: String, _ fields: [Field<Request>]) -> Self {
     var copy = self

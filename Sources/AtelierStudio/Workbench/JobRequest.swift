@@ -78,25 +78,13 @@ public enum StoredRequest {
     guard var object = try JSONSerialization.jsonObject(with: data) as? [String: Any] else {
       throw StudioError(.usage, "a request is a JSON object")
     }
-    complete(&object, request)
     for key in flat {
       guard let part = object.removeValue(forKey: key) as? [String: Any] else { continue }
       object.merge(part) { $1 }
     }
+    // The encoder leaves out what is nil.
+    for key in optionalKeys(request) where object[key] == nil { object[key] = NSNull() }
     return object
-  }
-
-  /// Adds null for each stored property that is nil.
-  private static func complete(_ object: inout [String: Any], _ value: Any) {
-    for child in Mirror(reflecting: value).children {
-      guard let key = child.label else { continue }
-      if var part = object[key] as? [String: Any], flat.contains(key) {
-        complete(&part, child.value)
-        object[key] = part
-      } else if object[key] == nil, Mirror(reflecting: child.value).displayStyle == .optional {
-        object[key] = NSNull()
-      }
-    }
   }
 
   /// Reads a request that `data` gave, now or in an older version; throws `DecodingError`, or
@@ -112,9 +100,9 @@ public enum StoredRequest {
     }
     let defaults = Request()
     var whole = try object(defaults)
-    let optionals = Set(whole.filter { $0.value is NSNull }.map(\.key))
-      .union(optionalKeys(defaults))
-    for key in optionals where stored[key] == nil && !isComplete { whole[key] = NSNull() }
+    for key in optionalKeys(defaults) where stored[key] == nil && !isComplete {
+      whole[key] = NSNull()
+    }
     if let key = stored.keys.sorted().first(where: { whole[$0] == nil }) {
       throw StudioError(.data, "there is an entry \(key), which no request of this kind has")
     }

@@ -14,13 +14,11 @@ public struct RunPlace: JobRequest, Hashable {
   public init() {}
 
   public static var form: Form<Self> {
-    Form(
-      Self(),
-      fields: [
-        Field("run", \.run, "The run folder", value: "folder", kind: .output).demanded,
-        Field(flag: "resume", \.resume, "Go on with the run; only limits and intervals may change"),
-        Field("export", \.export, "Copy the model here at the end", value: "file", kind: .output),
-      ])
+    Form([
+      Field("run", \.run, "The run folder", value: "folder", kind: .output).demanded,
+      Field(flag: "resume", \.resume, "Go on with the run; only limits and intervals may change"),
+      Field("export", \.export, "Copy the model here at the end", value: "file", kind: .output),
+    ])
   }
 
   /// The run folder.

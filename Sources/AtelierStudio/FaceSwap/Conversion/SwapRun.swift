@@ -28,33 +28,29 @@ public struct SwapRunRequest: JobRequest, Hashable {
   public init() {}
 
   public static var form: Form<Self> {
-    Form(
-      Self(),
-      fields: [
-        .inputs(\.inputs, "Pictures, films, or folders of them"), .model(\.model),
-        Field("to", \.face, "Whose face is drawn: a or b", value: "face").demanded,
-        .output(\.output, "A file for one input, else a folder"),
-        Field(
-          "alignments", \.alignments, "Faces as a former extraction found them", value: "json",
-          kind: .file(["json"])),
-        Field(flag: "aligned", \.isAligned, "The pictures are aligned crops already"),
-        Field(
-          flag: "compare", \.compares, "Also write before and after side by side, as NAME-compare"),
-        Field(
-          "grid", \.grid, "Also draw the first face under every colour and blending", value: "png",
-          kind: .output),
-        Field(
-          "quality", \.quality, "The quality of JPEG results, 1 to 100", value: "q",
-          .from(1, to: 100)),
-        Field(
-          "rate-factor", \.rateFactor, "The rate factor of films, 0 (largest) to 51",
-          value: "crf", .from(0, to: 51)),
-        Field(
-          "smooth", \.smoothing,
-          "Smooth the places of a film's faces over so many frames; 0 for not", value: "frames",
-          .from(0, to: 50)),
-      ]
-    ).section("BLENDING OPTIONS", Field.blending.map { $0.within(\.compositor) }).faces(\.source)
+    Form([
+      .inputs(\.inputs, "Pictures, films, or folders of them"), .model(\.model),
+      Field("to", \.face, "Whose face is drawn: a or b", value: "face").demanded,
+      .output(\.output, "A file for one input, else a folder"),
+      Field(
+        "alignments", \.alignments, "Faces as a former extraction found them", value: "json",
+        kind: .file(["json"])),
+      Field(flag: "aligned", \.isAligned, "The pictures are aligned crops already"),
+      Field(
+        flag: "compare", \.compares, "Also write before and after side by side, as NAME-compare"),
+      Field(
+        "grid", \.grid, "Also draw the first face under every colour and blending", value: "png",
+        kind: .output),
+      Field(
+        "quality", \.quality, "The quality of JPEG results, 1 to 100", value: "q",
+        .from(1, to: 100)),
+      Field(
+        "rate-factor", \.rateFactor, "The rate factor of films, 0 (largest) to 51",
+        value: "crf", .from(0, to: 51)),
+      Field(
+        "smooth", \.smoothing, "Smooth the places of a film's faces over so many frames; 0 for not",
+        value: "frames", .from(0, to: 50)),
+    ]).section("BLENDING OPTIONS", Field.blending.map { $0.within(\.compositor) }).faces(\.source)
   }
 
   public static func check(_ words: FieldWords) throws {

@@ -42,28 +42,22 @@ public enum FaceSwapEvaluation {
     let classifier = try classifier(faces, of: model, kernels: kernels)
     let running = try model.running(
       model.network.previewGraph(batch: 1, matchesCodes: model.matchesCodes), kernels: kernels)
-    var converters: [SwapFace: (own: FaceSwapConverter, swap: FaceSwapConverter)] = [:]
-    for face in SwapFace.allCases {
-      converters[face] = (
-        try model.converter(to: face, of: face, batch: 8, by: running),
-        try model.converter(to: face, batch: 8, by: running)
-      )
-    }
     var directions: [FaceSwapReport.Direction] = []
     var pictures: [(name: String, picture: ByteImage)] = []
     var seconds = 0.0
     var count = 0
     for face in SwapFace.allCases {
-      guard let material = materials[face], let own = converters[face],
-        let other = converters[face.other]
-      else { continue }
+      guard let material = materials[face] else { continue }
+      let own = try model.converter(to: face, of: face, batch: 8, by: running)
+      let forth = try model.converter(to: face.other, batch: 8, by: running)
+      let home = try model.converter(to: face, batch: 8, by: running)
       let begin = DispatchTime.now().uptimeNanoseconds
-      let swapped = try other.swap.decode(material.faces).pictures
+      let swapped = try forth.decode(material.faces).pictures
       seconds += Double(DispatchTime.now().uptimeNanoseconds - begin) / 1e9
       count += material.faces.shape.batch
-      let restored = try own.own.decode(material.faces).pictures
-      let back = try own.swap.decode(swapped).pictures
-      let moved = try other.swap.decode(material.clip).pictures
+      let restored = try own.decode(material.faces).pictures
+      let back = try home.decode(swapped).pictures
+      let moved = try forth.decode(material.clip).pictures
       directions.append(
         FaceSwapReport.Direction(
           from: face.rawValue, to: face.other.rawValue,

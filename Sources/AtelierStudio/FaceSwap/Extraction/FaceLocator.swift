@@ -104,8 +104,7 @@ public struct FaceLocator: Sendable {
         let eyes = options.usesEyes ? finder?.eyes(in: image, box: box, pool: pool) : nil
         return located(FoundFace(box: box, eyes: eyes), confidence: 1)
       }
-    case .alignments:
-      found = entries[path, frame]
+    case .alignments: found = entries[path, frame]
     case .crops: found = crop(image).map { [$0] } ?? []
     }
     let kept = found.filter { $0.confidence >= options.leastConfidence }
