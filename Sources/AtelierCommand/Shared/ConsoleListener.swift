@@ -14,10 +14,8 @@ final class ConsoleListener {
   private var isLineOpen = false
   private var hasComplained = false
 
-  /// Makes a listener.
   init(_ settings: CommandSettings) { self.settings = settings }
 
-  /// Shows an event.
   func handle(_ event: JobEvent) {
     switch event {
     case .remark(let text): if !settings.quiet { line { Console.remark(text) } }

@@ -170,7 +170,6 @@ struct WorkshopCommand<Shop: Workshop>: ParsableCommand {
   }
 }
 
-/// The command of a job.
 func command<Work: Job>(for job: Work.Type) -> any ParsableCommand.Type { JobCommand<Work>.self }
 
 /// The command of a workshop: its only job's, or a group.

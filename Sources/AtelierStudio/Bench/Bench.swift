@@ -182,7 +182,6 @@ extension Plan {
 }
 
 extension Duration {
-  /// The duration in milliseconds.
   var milliseconds: Double {
     Double(components.seconds) * 1e3 + Double(components.attoseconds) / 1e15
   }

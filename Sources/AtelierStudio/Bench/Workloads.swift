@@ -78,7 +78,7 @@ public enum Workload: String, Sendable, Hashable, Codable, CaseIterable {
       }
     case .vgg16Transfer:
       return try Graph.trace { builder in
-        builder.output("output", BenchVGG16().call(builder.input("input", [8, 224, 224, 3])))
+        builder.output("output", benchVGG16(builder.input("input", [8, 224, 224, 3])))
       }
     }
   }
@@ -148,19 +148,16 @@ private struct BenchFaceSwap {
 }
 
 /// F: VGG16's frozen convolutions (Simonyan and Zisserman 2014) and two dense layers.
-private struct BenchVGG16 {
-  func call(_ image: SymbolicTensor) -> SymbolicTensor {
-    var x = image
-    for (stage, (count, filters)) in [(2, 64), (2, 128), (3, 256), (3, 512), (3, 512)].enumerated()
-    {
-      for index in 1...count {
-        x = Convolution2D(
-          filters: filters, kernel: 3, activation: .relu, isTrainable: false,
-          name: "block\(stage + 1)/conv\(index)")(x)
-      }
-      x = MaxPool2D(name: "block\(stage + 1)/pool")(x)
+private func benchVGG16(_ image: SymbolicTensor) -> SymbolicTensor {
+  var x = image
+  for (stage, (count, filters)) in [(2, 64), (2, 128), (3, 256), (3, 512), (3, 512)].enumerated() {
+    for index in 1...count {
+      x = Convolution2D(
+        filters: filters, kernel: 3, activation: .relu, isTrainable: false,
+        name: "block\(stage + 1)/conv\(index)")(x)
     }
-    x = Dense(units: 50, activation: .relu, name: "dense1")(Flatten()(x))
-    return Dense(units: 2, name: "dense2")(x)
+    x = MaxPool2D(name: "block\(stage + 1)/pool")(x)
   }
+  x = Dense(units: 50, activation: .relu, name: "dense1")(Flatten()(x))
+  return Dense(units: 2, name: "dense2")(x)
 }

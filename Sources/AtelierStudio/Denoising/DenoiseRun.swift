@@ -98,7 +98,6 @@ public enum DenoiseRun: Job {
       atelier denoise photo.png -o soft.png --sigma 30 --strength 1.2
     """
 
-  /// All of a call.
   private struct Value: Encodable {
     let files: [DenoisedPicture]
     let failures: [InputFailure]

@@ -200,9 +200,7 @@ public final class DenoisingTask: TrainingTask {
   public let steps: [TrainingStep]
   public let source: any BatchSource
   public let monitor: Monitor? = Monitor("psnr", .maximum)
-  /// The network for inference.
   let graph: Graph
-  /// The training pictures.
   let pictures: ImageFolder
   /// The clean pictures of the validation.
   let validation: [ByteImage]

@@ -104,7 +104,6 @@ package struct CodeStatistics: Sendable {
 
 /// What maps of codes need of square matrices, row by row.
 enum SquareMatrix {
-  /// The product of two matrices.
   static func product(_ first: [Double], _ second: [Double], size: Int) -> [Double] {
     var result = [Double](repeating: 0, count: size * size)
     for row in 0..<size {

@@ -118,7 +118,7 @@ public struct FaceSwapModel: Sendable {
       try network.conversionGraph(batch: batch, to: face, matchesCodes: isMatched)
         .specialized(for: .infer)
     }
-    return FaceSwapConverter(face: face, network: network, program: program)
+    return FaceSwapConverter(network: network, program: program)
   }
 
   /// The model's weights at work in a graph; what it has and the model has not starts at random.
@@ -142,15 +142,12 @@ public struct DecodedFaces: Sendable {
 
 /// Encoder and one decoder, planned and ready; used by one thread at a time.
 public final class FaceSwapConverter {
-  /// Whose decoder draws.
-  public let face: SwapFace
   /// The design, the side of a face, whether there is a mask.
   public let network: FaceSwapNetwork
   private let program: Program
 
   /// Takes a program with the input `input` and the outputs `output` and, with a mask, `mask`.
-  init(face: SwapFace, network: FaceSwapNetwork, program: Program) {
-    self.face = face
+  init(network: FaceSwapNetwork, program: Program) {
     self.network = network
     self.program = program
   }

@@ -20,7 +20,8 @@ public struct SwapMatchRequest: JobRequest, Hashable {
       .crops("b", \.b, "Training crops of B"),
       Field(
         "characters", \.characters, "Poses of the two fictional characters instead", value: "poses",
-        .from(2, to: 100_000)), Field("seed", \.seed, "The seed of the poses", value: "seed"),
+        .from(2, to: 100_000)),
+      Field("seed", \.seed, "The seed of the poses", value: "seed"),
       .output(\.output, "The new model", value: "file"),
     ])
   }

@@ -27,7 +27,6 @@ public enum ModelPlan: Job {
   public static let summary = "Print how a program runs: its steps and where every value lies."
   public static let takesPrecision = false
 
-  /// The plan for programs.
   private struct Value: Encodable {
     let model: String
     let steps: [String]

@@ -37,7 +37,6 @@ public enum ModelShrink: Job {
     """
   public static let takesPrecision = false
 
-  /// The sizes in bytes.
   private struct Sizes: Encodable {
     let file: String
     let before: Int

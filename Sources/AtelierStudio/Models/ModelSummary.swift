@@ -10,7 +10,6 @@ public enum ModelSummary: Job {
   public static let summary = "Print layers, output shapes and parameter counts."
   public static let takesPrecision = false
 
-  /// One layer.
   private struct Layer: Encodable {
     let name: String
     let type: String
@@ -19,7 +18,6 @@ public enum ModelSummary: Job {
     let inputs: [String]
   }
 
-  /// The whole model.
   private struct Value: Encodable {
     let model: String
     let layers: [Layer]

@@ -38,7 +38,6 @@ public enum SamplesWorkshop: Job, Workshop {
   public static let takesPrecision = false
   public static let jobs: [any Job.Type] = [SamplesWorkshop.self]
 
-  /// One sample.
   private struct Entry: Encodable {
     let name: String
     var clean: String?

@@ -121,9 +121,7 @@ public protocol FieldValue: Sendable {
 }
 
 extension FieldValue {
-  /// No number.
   public var rangedNumber: Double? { nil }
-  /// A word of its own form.
   public static var fieldKind: FieldKind { .text }
 }
 

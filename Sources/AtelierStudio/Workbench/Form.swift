@@ -39,7 +39,6 @@ public struct Form<Request: Sendable>: Sendable {
   /// All fields.
   public var fields: [Field<Request>] { sections.flatMap(\.fields) }
 
-  /// The field of a name.
   func field(_ name: String) -> Field<Request>? { fields.first { $0.name == name } }
 
   /// Puts words into a request, leaving alone those that the form has not; throws `FieldError` that

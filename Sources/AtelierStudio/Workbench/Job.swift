@@ -37,21 +37,15 @@ public protocol Job: Sendable {
 }
 
 extension Job {
-  /// Nothing more to know.
   public static var guide: String { "" }
-  /// No run folder.
   public static var trains: Bool { false }
-  /// It multiplies.
   public static var takesPrecision: Bool { true }
-  /// Trainings do.
   public static var heedsInterrupt: Bool { trains }
   /// Workshop and verb, such as `classify train`.
   public static var path: String { name == workshop ? name : "\(workshop) \(name)" }
-  /// No other job is meant.
   public static func handOver(
     _ words: FieldWords, in run: RunPlace
   ) throws -> (job: any Job.Type, words: FieldWords)? { nil }
-  /// A request of words alone.
   public static func request(_ words: FieldWords, in run: RunPlace) throws -> Request {
     try Request(words: words)
   }
@@ -72,9 +66,7 @@ public protocol Workshop: Sendable {
 }
 
 extension Workshop {
-  /// Nothing more to know.
   public static var guide: String { "" }
-  /// `run` is meant.
   public static var mainJob: String? { "run" }
 }
 

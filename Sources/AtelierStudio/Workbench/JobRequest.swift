@@ -19,11 +19,8 @@ public protocol JobRequest: Codable, Sendable {
 }
 
 extension JobRequest {
-  /// Nothing contradicts.
   public static func check(_ words: FieldWords) throws {}
-  /// No default depends on words.
   public mutating func prepare(for words: FieldWords) throws {}
-  /// Nothing follows.
   public mutating func complete(with words: FieldWords) throws {}
 
   /// Checks words alone, each against its field, then all against each other; throws `FieldError`.
@@ -149,6 +146,13 @@ public enum StoredRequest {
 
 /// Looks at files before work begins.
 public enum StudioFiles {
+  /// Whether a path is a folder; nil when there is nothing.
+  static func isFolder(_ path: String) -> Bool? {
+    var isFolder: ObjCBool = false
+    return FileManager.default.fileExists(atPath: path, isDirectory: &isFolder)
+      ? isFolder.boolValue : nil
+  }
+
   /// Throws `StudioError` that names the first path that is not there.
   public static func expectPresent(_ paths: [String]) throws {
     for path in paths where !FileManager.default.fileExists(atPath: path) {

@@ -8,9 +8,7 @@ import Foundation
 struct TrainingEnd {
   /// Workshop and verb, such as `classify train`.
   let job: String
-  /// The run folder.
   let run: RunPlace
-  /// Why it ended.
   let stop: StopReport
   /// Lines before those of the models.
   var lines: [String] = []

@@ -146,7 +146,6 @@ public struct TrainingRecipe: FlatPart, Sendable, Hashable {
 }
 
 extension TrainingRequest {
-  /// None of its own.
   public static var changeable: Set<String> { [] }
   /// Every training needs a limit.
   public static var limitLine: String? { "a training needs a limit: give --steps or --minutes" }

@@ -31,7 +31,6 @@ public struct ConvertedFile: Sendable, Encodable {
   }
 }
 
-/// Converts files.
 final class FaceSwapConversion {
   /// The frames of a film that are worked on at once, at most.
   private static let mostFrames = 16
@@ -67,12 +66,8 @@ final class FaceSwapConversion {
 
   /// Converts all files; throws when results cannot be written, or ffmpeg is needed and missing.
   func run() throws -> (files: [ConvertedFile], failures: [InputFailure]) {
-    let films = sources.filter(\.isFilm)
-    let tools = films.isEmpty ? nil : try FilmTools()
-    let lengths = films.map { (try? tools?.information($0.input))?.frameCount }
-    if !lengths.contains(nil) {
-      total = sources.count - films.count + lengths.reduce(0) { $0 + ($1 ?? 0) }
-    }
+    let (tools, frames) = try MediaFile.films(of: sources)
+    total = frames
     var files: [ConvertedFile] = []
     var failures: [InputFailure] = []
     var waiting: [MediaFile] = []
@@ -178,17 +173,10 @@ final class FaceSwapConversion {
     place.send(.saved(path))
   }
 
-  private var options: ImageWriteOptions {
-    ImageWriteOptions(
+  private func write(_ image: any StoredPicture, to path: String) throws {
+    let options = ImageWriteOptions(
       quality: request.quality, compression: 4, metadata: provenance.pictureMetadata)
-  }
-
-  private func write(_ image: ByteImage, to path: String) throws {
-    try writing(path) { try ImageFile.write(image, to: path, options: options) }
-  }
-
-  private func write(_ image: WordImage, to path: String) throws {
-    try writing(path) { try ImageFile.write(image, to: path, options: options) }
+    try writing(path) { try ImageFile.write(stored: image, to: path, options: options) }
   }
 
   /// Lets a picture without a face through: the file as it is, where the format stays.

@@ -129,7 +129,6 @@ public enum SwapRun: Job {
   public static let takesPrecision = false
   public static let heedsInterrupt = true
 
-  /// All of a call.
   private struct Value: Encodable {
     let files: [ConvertedFile]
     let failures: [InputFailure]

@@ -66,7 +66,6 @@ public final class FaceExtraction {
   private var stems: Set<String> = []
   private var total: Int?
 
-  /// One picture or frame.
   private struct Item {
     let source: MediaFile
     let stem: String
@@ -75,7 +74,6 @@ public final class FaceExtraction {
     var former: [PlaneBox]?
   }
 
-  /// What became of it.
   private struct Outcome {
     var entries: [FaceAlignments.Entry] = []
     var cells: [PictureGrid.Cell] = []
@@ -109,13 +107,8 @@ public final class FaceExtraction {
 
   private func run() throws {
     let start = Date()
-    let films = sources.filter(\.isFilm)
-    let tools = films.isEmpty ? nil : try FilmTools()
-    let lengths = films.map { try? tools?.information($0.input).frameCount }
-    if lengths.allSatisfy({ $0 ?? nil != nil }) {
-      let frames = lengths.reduce(0) { $0 + (($1 ?? nil) ?? 0) / request.frameStep }
-      total = sources.count - films.count + frames
-    }
+    let (tools, frames) = try MediaFile.films(of: sources, every: request.frameStep)
+    total = frames
     try FileManager.default.createDirectory(
       atPath: request.output, withIntermediateDirectories: true)
     var waiting: [Item] = []

@@ -61,7 +61,6 @@ public struct FaceLocator: Sendable {
   /// How faces lie in crops.
   public let aligner: FaceAligner
 
-  /// The entries of alignments.
   private var entries = SourceTable<LocatedFace>()
 
   /// Describes a way to find faces.

@@ -165,7 +165,6 @@ public final class FaceSwapTask: TrainingTask {
 
   // MARK: - Pictures
 
-  /// The columns of previews.
   private static let columns = ["A", "A to A", "A to B", "B", "B to B", "B to A"]
 
   /// Other faces every time, which shows more of what the network can do; the timelapse shows the same.

@@ -85,7 +85,8 @@ public struct FaceSwapTrainingRequest: TrainingRequest, Hashable {
         Field(flag: "mask", \.network.hasMask, "Let the decoders learn a mask, too"),
         Field(
           "mode", \.mode, "joint, or sequential: A first, then B with the encoder frozen",
-          value: "mode"), Field("loss", \.loss, "mae, dssim or mixed", value: "loss"),
+          value: "mode"),
+        Field("loss", \.loss, "mae, dssim or mixed", value: "loss"),
         Field(
           "eyes-mouth-priority", \.eyesMouthPriority,
           "How many times errors of eyes and mouth count, for a sharper gaze and speech",
