@@ -48,7 +48,7 @@ enum Failure {
       commands = next.configuration.subcommands
       fallback = next.configuration.defaultSubcommand
     }
-    // The help of a group does not show the options of the command that is meant when none is named.
+    // The help of a group does not show the options of the command that is meant without a name.
     if let fallback, CommandLine.arguments.count > path.count + 1 {
       path.append(fallback._commandName)
     }

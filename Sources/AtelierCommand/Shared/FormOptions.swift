@@ -1,4 +1,4 @@
-// A form's fields as options of the command line: the parser asks a type's mirror, and the mirror shows the form.
+// A form's fields as options: the parser asks a type's mirror, and the mirror shows the form.
 
 import ArgumentParser
 import Atelier

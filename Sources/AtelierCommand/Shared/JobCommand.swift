@@ -1,4 +1,4 @@
-// Every job and workshop as a command: words of the form become a request, the job runs, its report is printed.
+// Every job as a command: words of the form become a request, the job runs, its report is printed.
 
 import ArgumentParser
 import Atelier

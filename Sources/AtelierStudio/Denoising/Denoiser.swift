@@ -38,7 +38,7 @@ public final class Denoiser {
 
   /// Takes a model that was read; throws `StudioError` when it is of another task.
   public convenience init(_ model: Model, kernels: Kernels = Kernels()) throws {
-    // All tiles of a picture are of one size; the next picture's program takes the place of its own.
+    // All tiles of a picture are of one size; the next picture's program takes their place.
     try self.init(RunningModel(model, task: Self.task, "denoises", capacity: 1, kernels: kernels))
   }
 

@@ -1,4 +1,4 @@
-// Codes of two people brought together after a training: the affine map that carries one's distribution to the other's.
+// Codes of two people brought together: the affine map of one's distribution to the other's.
 
 import AtelierDatasets
 import AtelierEngine

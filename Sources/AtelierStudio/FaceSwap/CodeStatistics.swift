@@ -68,7 +68,7 @@ package struct CodeStatistics: Sendable {
       for index in 0..<size { centered[index] = Double(codes[first + index]) - mean[index] }
       SquareMatrix.add(centered, centered, times: 1 / Double(count - 1), to: &covariance)
     }
-    // With few codes the covariance says little beyond its size (Ledoit and Wolf 2004, with a simple weight).
+    // Few codes say little beyond the covariance's size (Ledoit and Wolf 2004, simple weight).
     let share = max(0.05, Double(size) / Double(size + count))
     let ball = (0..<size).reduce(0) { $0 + covariance[$1 * size + $1] } / Double(size)
     for index in covariance.indices { covariance[index] *= 1 - share }

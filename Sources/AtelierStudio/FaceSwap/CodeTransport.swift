@@ -1,4 +1,4 @@
-// The map between two sets of codes: first by their moments, then by the transport between the codes themselves.
+// The map between two sets of codes: by their moments, then by the transport between the codes.
 
 import AtelierEngine
 
@@ -37,7 +37,7 @@ package enum CodeTransport {
     let size = source.size
     let counts = (from: from.count / size, to: to.count / size)
     let mapped = map(from)
-    // Distances in units of the target's spread, so that small movements count as much as the head's.
+    // Distances in units of the target's spread: small movements count as much as the head's.
     let whiten = CodeMap(matrix: target.power(-0.5), offset: [Double](repeating: 0, count: size))
     let (one, other) = (whiten(mapped), whiten(to))
     let part = min(part, counts.from, counts.to)
@@ -66,7 +66,7 @@ package enum CodeTransport {
     return generator.permutation(count)
   }
 
-  /// The squared distances of some codes to others, row by row, without each row's own square, which no choice of a column changes.
+  /// The squared distances of some codes to others less each row's square, which changes no choice.
   private static func distances(
     _ one: [Float], _ rows: [Int], _ other: [Float], _ columns: [Int], size: Int
   ) -> [Float] {

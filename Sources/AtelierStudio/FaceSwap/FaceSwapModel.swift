@@ -1,4 +1,4 @@
-// A trained face swap as a file, and its networks at work: crops of one person in, the other person out.
+// A trained face swap as a file, and at work: crops of one person in, the other person out.
 
 import AtelierDatasets
 import AtelierEngine
@@ -136,7 +136,7 @@ public struct FaceSwapModel: Sendable {
 public struct DecodedFaces: Sendable {
   /// The faces, [crops, side, side, 3], values in [0, 1].
   public let pictures: Tensor
-  /// The learned masks, [crops, side, side, 1], 1 inside the face; nil when the network has no mask head.
+  /// The learned masks, [crops, side, side, 1], 1 inside the face; nil without a mask head.
   public let masks: Tensor?
 }
 

@@ -20,7 +20,7 @@ package enum OptimalAssignment {
     /// The rows' columns, -1 for rows that have none yet, and the columns' rows.
     var columnOfRow: [Int]
     var rowOfColumn: [Int]
-    /// What the columns' prices take off their costs, so that no row has a cheaper column than its own.
+    /// What prices take off the columns' costs: no row has a cheaper column than its own.
     var prices: [Double]
     /// The length of the shortest path to each column, and the row that it comes from.
     var lengths: [Double]

@@ -143,7 +143,7 @@ public struct Field<Request>: Sendable {
       })
   }
 
-  /// A property with several of a choice's values in one word, each once, with commas between them; `all` for all.
+  /// A property with several of a choice's values in one word, each once, with commas, or `all`.
   public init<Value: ChoiceValue>(
     choices name: String, _ path: FieldPath<Request, [Value]>, _ help: String, value: String
   ) {

@@ -1,4 +1,4 @@
-// What the words of a field become: numbers in a range, choices, sizes, and whatever else reads itself from a word.
+// What the words of a field become: numbers in a range, choices, and what else reads itself.
 
 import AtelierEngine
 import AtelierImages

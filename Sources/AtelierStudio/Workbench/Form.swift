@@ -91,7 +91,7 @@ public struct Form<Request: Sendable>: Sendable {
     }
   }
 
-  /// The words of all fields of a request that differ from the defaults or are needed; they make it again.
+  /// The words of all fields that differ from the defaults or are needed; they make it again.
   public func words(of request: Request) -> FieldWords {
     var result: FieldWords = [:]
     for field in fields {

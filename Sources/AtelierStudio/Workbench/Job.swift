@@ -1,4 +1,4 @@
-// A job: a piece of work that any front end can run by its request; jobs make workshops, workshops the studio.
+// A job: a piece of work that any front end runs by its request; jobs make workshops.
 
 import AtelierInterchange
 import Foundation
@@ -59,7 +59,7 @@ public protocol Workshop: Sendable {
   static var summary: String { get }
   /// What there is to know, in paragraphs; empty for nothing.
   static var guide: String { get }
-  /// The jobs, in the order in which people see them. A single one of the workshop's own name needs no verb.
+  /// The jobs, as people see them; a single one of the workshop's own name needs no verb.
   static var jobs: [any Job.Type] { get }
   /// The name of the job that is meant where none is named; nil for none.
   static var mainJob: String? { get }

@@ -21,7 +21,7 @@ public enum JobEvent: Sendable {
   case saved(String)
   /// An event of a training.
   case training(TrainingEvent)
-  /// One more part of a training's line of progress from now on, such as when a goal will be reached.
+  /// One more part of a training's line of progress, such as when a goal will be reached.
   case forecast(String?)
   /// The job ended, with the reason.
   case stopped(String)

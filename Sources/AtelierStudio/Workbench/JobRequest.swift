@@ -53,7 +53,7 @@ protocol FlatPart: Codable {
   static var partKey: String { get }
 }
 
-/// Requests as JSON: every property has a key, also one that is nil; what an older file lacks takes its default.
+/// Requests as JSON: all properties have keys, also nil; what an older file lacks is as by default.
 public enum StoredRequest {
   /// The parts whose keys stand among the request's own.
   private static let flat = [TrainingRecipe.partKey]

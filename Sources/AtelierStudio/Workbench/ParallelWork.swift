@@ -29,7 +29,7 @@ extension ThreadPool {
 }
 
 extension Program {
-  /// Runs `count` rows of `input` in parts of its batch, and after each run says how many rows of the outputs count.
+  /// Runs `count` rows of `input` in parts of its batch; says how many rows of each part count.
   func run(_ rows: [Float], of count: Int, _ take: (_ present: Int) throws -> Void) throws {
     let batch = inputs.first?.shape.batch ?? 1
     let size = rows.count / max(count, 1)

@@ -1,4 +1,4 @@
-// Work on a list of pictures: list, refuse collisions, work, write, count failures; one rule for all workshops.
+// Work on a list of pictures: list, work, write, count failures; one rule for all workshops.
 
 import AtelierDatasets
 import AtelierImages
@@ -6,7 +6,7 @@ import AtelierInterchange
 import AtelierTraining
 import Foundation
 
-/// A loop over pictures, or whatever else comes one by one, in which one that fails does not stop the others.
+/// A loop over pictures, or whatever comes one by one, in which a failure does not stop the others.
 public enum PictureJob {
   /// Works on tasks one after the other; results are those of the tasks that did not fail.
   ///

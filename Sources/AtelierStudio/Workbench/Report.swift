@@ -1,4 +1,4 @@
-// What a job gives back: lines and tables for people, a value for programs, the files it wrote, what failed.
+// What a job gives back: lines and tables for people, a value for programs, files, what failed.
 
 import AtelierInterchange
 import Foundation
@@ -23,7 +23,7 @@ public struct Report: Sendable {
   public var files: [String] = []
   /// The inputs that failed, where the others were worked on.
   public var failures: [InputFailure] = []
-  /// How an interrupted job goes on, a line each, none where it cannot; nil when it came to its end.
+  /// How an interrupted job goes on, none where it cannot; nil when it came to its end.
   public var continuation: [String]?
   /// What ended the job after it had something to report.
   public var fault: StudioError?

@@ -1,4 +1,4 @@
-// A model at work: its graph over a store of parameters, with a program for each shape, planned once.
+// A model at work: its graph over a store of parameters, a program for each shape planned once.
 
 import AtelierEngine
 import AtelierInterchange

@@ -80,7 +80,7 @@ extension TrainingJob {
   /// Reads the request of a run folder; throws `TrainingError` when it holds no run of this kind.
   public static func request(of run: URL) throws -> Request { try Request(ofRun: run) }
 
-  /// Whether a run folder is of this job: what it says, or, of an older version's, whether its request can be read.
+  /// Whether a run folder is of this job; an older version's is where its request can be read.
   static func isJob(ofRun run: URL) -> Bool {
     AboutRun(ofRun: run).map { $0.job == path } ?? ((try? request(of: run)) != nil)
   }

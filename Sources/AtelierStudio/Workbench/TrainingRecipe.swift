@@ -1,4 +1,4 @@
-// What every training is told in the same way: optimizer, rate, limits, intervals, averaging, seed, start.
+// What every training is told alike: optimizer, rate, limits, intervals, averaging, seed, start.
 
 import AtelierEngine
 import AtelierInterchange
@@ -47,7 +47,7 @@ public struct TrainingRecipe: FlatPart, Sendable, Hashable {
   public var saveInterval: Int?
   /// The seed of weights, orders and random changes.
   public var seed: UInt64 = 1
-  /// A model file whose weights the training starts with where names and shapes agree; nil starts at random.
+  /// The model that the training starts with where names and shapes agree; nil starts at random.
   public var startFrom: String?
   /// Prefixes of the names of parameters that stay as they start.
   public var frozen: [String] = []

@@ -51,7 +51,7 @@ public struct PreviewSheet: Sendable {
 
 /// The mathematics of one training; everything else is the same for all and done by `TrainingJob`.
 ///
-/// A task is made before the run folder is, so that a request that cannot run leaves nothing behind.
+/// It is made before the run folder is, so that a request that cannot run leaves nothing behind.
 public protocol TrainingTask: AnyObject {
   /// What it is told.
   associatedtype Request: TrainingRequest
@@ -61,7 +61,7 @@ public protocol TrainingTask: AnyObject {
   var steps: [TrainingStep] { get throws }
   /// The data.
   var source: any BatchSource { get }
-  /// What decides which weights are best; nil validates nothing. The recipe's patience replaces its own.
+  /// What decides which weights are best, with the recipe's patience; nil validates nothing.
   var monitor: Monitor? { get }
   /// The metrics that get columns in the run's table.
   var metricNames: [String] { get }

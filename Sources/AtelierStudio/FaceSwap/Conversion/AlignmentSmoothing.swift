@@ -1,4 +1,4 @@
-// The trembling of found faces taken out of a film: alignments averaged over the frames before and behind.
+// The trembling of a film's faces taken out: alignments averaged over frames before and behind.
 
 import AtelierImages
 import Foundation
@@ -15,10 +15,10 @@ package struct AlignmentSmoothing {
   package let deviation: Double
   /// The weight of a face laid by its box, against one laid by its eyes, which are surer.
   private static let boxWeight = 0.25
-  /// The least overlap of one face in two frames that follow each other; less is a cut or a move that no mean must slow.
+  /// The least overlap of a face in two frames; less is a cut or a move that no mean must slow.
   private static let leastOverlap = 0.7
 
-  /// The faces of frames in their order: some that are settled, for those behind them, then those that wait.
+  /// The faces of frames: some that are settled, for those behind them, then those that wait.
   private var frames: [[LocatedFace]] = []
   private var settled = 0
 

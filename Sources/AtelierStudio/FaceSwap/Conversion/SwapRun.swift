@@ -114,9 +114,10 @@ public enum SwapRun: Job {
   public static let summary = "Swap the faces of pictures and films (the default)."
   public static let guide = """
     Faces are found as by `swap extract`, drawn as the other person, and laid back at the \
-    picture's own resolution and depth, 8 or 16 bits (JPEG and films: 8). Pictures without a face are copied. \
-    Films need the program ffmpeg and keep their sound. Results say in their metadata that they \
-    are synthetic, with the model's SHA-256. Swap only faces of people who have agreed to it.
+    picture's own resolution and depth, 8 or 16 bits (JPEG and films: 8). Pictures without a face \
+    are copied. Films need the program ffmpeg and keep their sound. Results say in their metadata \
+    that they are synthetic, with the model's SHA-256. Swap only faces of people who have agreed \
+    to it.
 
     EXAMPLES
       atelier swap photos/ --model swap.safetensors --to b -o swapped --compare

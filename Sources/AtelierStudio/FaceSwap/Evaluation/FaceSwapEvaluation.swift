@@ -1,4 +1,4 @@
-// The measure of a face swap: against true pictures where people are drawn, by other signs where they are real.
+// The measure of a face swap: true pictures where people are drawn, other signs where they are real.
 
 import AtelierDatasets
 import AtelierEngine
@@ -12,9 +12,9 @@ import Foundation
 public enum FaceSwapEvaluation {
   /// What is measured on.
   public enum Faces: Sendable {
-    /// The two fictional people: poses that no training of any seed draws, and a clip of frames for the movement.
+    /// The two fictional people: poses that no training draws, and a clip of frames for movement.
     case characters(poses: Int, frames: Int, seed: UInt64)
-    /// Held-out crops of A and B in the order of a clip; with crops to train a classifier on, or none.
+    /// Held-out crops of A and B in the order of a clip; maybe crops to train a classifier on.
     case crops(a: [URL], b: [URL], classifierA: [URL], classifierB: [URL], seed: UInt64)
   }
 

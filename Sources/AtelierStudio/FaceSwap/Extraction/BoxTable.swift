@@ -6,7 +6,7 @@ import Foundation
 
 /// The boxes of faces by picture, from a CSV file.
 ///
-/// The first line names the columns, in any order: `file`, `x`, `y` and either `size` or `width` and
+/// The first line names the columns, in any order: `file`, `x`, `y` and `size` or `width` and
 /// `height`, in pixels, brow to chin; optional are `folder`, which stands before `file`, and
 /// `frame`, which counts for films alone, from 0. Further columns are left alone.
 public struct BoxTable: Sendable {

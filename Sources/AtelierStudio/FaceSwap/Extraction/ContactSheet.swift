@@ -1,4 +1,4 @@
-// Contact sheets: all faces of an extraction small on a few pages, with the figures that weeding needs.
+// Contact sheets: all faces of an extraction on a few pages, with the figures that weeding needs.
 
 import AtelierImages
 import Foundation

@@ -1,4 +1,4 @@
-// The file alignments.json: which faces were found where, how they lie in their crops, how good they are.
+// The file alignments.json: which faces were found where, how they lie in crops, how good they are.
 
 import AtelierImages
 import AtelierInterchange

@@ -27,7 +27,7 @@ struct SourceTable<Value: Sendable>: Sendable {
 
   /// The values of a picture or of a film's frame, in the order in which they were added.
   ///
-  /// The file's name is the longest one that its path ends in, or else the only one with the same last component.
+  /// The file's name is the longest that its path ends in, else the only one of its last component.
   subscript(path: String, frame: Int?) -> [Value] {
     let parts = URL(fileURLWithPath: path).standardizedFileURL.path.split(separator: "/")
     let tails = parts.indices.lazy.map { parts[$0...].joined(separator: "/") }

@@ -1,4 +1,4 @@
-// The two fictional people as training and test data: crops of any pose, laid as the aligner lays real faces.
+// The two fictional people as data: crops of any pose, laid as the aligner lays real faces.
 
 import AtelierDatasets
 import AtelierEngine
@@ -51,7 +51,7 @@ package struct CharacterCrops: Sendable {
     renderers = Self.people.mapValues { CharacterRenderer($0) }
   }
 
-  /// The layout of crops for a training: as large as the network's side and a quarter where it sees all.
+  /// The layout for a training: as large as the network's side and a quarter where it sees all.
   package static func layout(side: Int, _ augmentation: FaceAugmentation) -> FaceLayout {
     FaceLayout(
       cropSize: Int((1.25 * Double(side) / augmentation.coverage).rounded()),

@@ -33,7 +33,7 @@ extension FaceSwapFaces {
     }
   }
 
-  /// How faces lie in the crops; where the crops of two people are of two sizes, that of the larger ones.
+  /// How faces lie in the crops; of crops of two sizes the layout of the larger ones.
   var layout: FaceLayout {
     training.values.map(\.layout).max { $0.cropSize < $1.cropSize } ?? FaceLayout()
   }

@@ -1,4 +1,4 @@
-// The mathematics of one stage of a face swap's training: programs, what it measures, draws and writes.
+// One stage of a face swap's training: programs, what it measures, draws and writes.
 
 import AtelierDatasets
 import AtelierEngine
@@ -95,7 +95,7 @@ public final class FaceSwapTask: TrainingTask {
 
   public var hasDerivedInputs: Bool { request.cycleWeight > 0 }
 
-  /// What the other's decoder draws of a step's un-warped faces; before the cycle begins, the faces.
+  /// What the other's decoder draws of un-warped faces; before the cycle begins, the faces.
   public func derivedInputs(step: Int, _ batch: [String: Tensor]) throws -> [String: Tensor] {
     var tensors: [String: Tensor] = [:]
     for face in stage.faces {
@@ -121,7 +121,7 @@ public final class FaceSwapTask: TrainingTask {
     return ["mae"] + stage.faces.map { "mae_\($0.rawValue)" } + swaps
   }
 
-  /// Draws faces by both decoders with the store's present weights: `output_a` and `output_b` of each.
+  /// Draws faces by both decoders with the store's present weights.
   private func drawn(_ input: Tensor) throws -> [SwapFace: Tensor] {
     let preview = try model.program(key: "preview") {
       try request.network.previewGraph(batch: Self.previewBatch).specialized(for: .infer)
@@ -138,7 +138,7 @@ public final class FaceSwapTask: TrainingTask {
     return results.mapValues { Tensor(input.shape, $0) }
   }
 
-  /// The errors of the measured faces through their own decoders and, where the true swaps are known, those of the swaps.
+  /// The errors of faces through their own decoders and, where true swaps are known, of swaps.
   public func validate(step: Int) throws -> Validation {
     var metrics: [String: Double] = [:]
     var swaps: [(psnr: Double, ssim: Double)] = []
@@ -167,7 +167,7 @@ public final class FaceSwapTask: TrainingTask {
 
   private static let columns = ["A", "A to A", "A to B", "B", "B to B", "B to A"]
 
-  /// Other faces every time, which shows more of what the network can do; the timelapse shows the same.
+  /// Other faces every time, to show more of what the network can do; the timelapse shows the same.
   public func preview(step: Int, _ known: Validation?) throws -> PreviewSheet? {
     let rows = try pictures(count: Self.previewRows, step: step)
     return PreviewSheet(

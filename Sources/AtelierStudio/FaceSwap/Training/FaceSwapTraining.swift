@@ -63,7 +63,7 @@ public enum FaceSwapTraining: TrainingJob {
     ).report()
   }
 
-  /// Trains in a run folder, or goes on there; as `TrainingJob` has it, of the stage that runs last.
+  /// Trains in a run folder, or goes on there; the report is that of the stage that runs last.
   @discardableResult public static func run(
     _ request: FaceSwapTrainingRequest, in run: URL, isResuming: Bool,
     listeners: [any TrainingListener] = [], interrupt: InterruptFlag = InterruptFlag(),
