@@ -130,7 +130,7 @@ private struct GrayFrames {
     return sum.map { $0 / Float(max(count, 1)) }
   }
 
-  /// The shift of the best normalised correlation with the mean's detail, a parabola between pixels.
+  /// The shift of best normalised correlation with the mean's detail, a parabola between pixels.
   func shift(of frame: Int, against mean: [Float], reach: Int) -> SIMD2<Double> {
     var scores: [SIMD2<Int>: Double] = [:]
     var best = SIMD2(0, 0)

@@ -1,4 +1,4 @@
-// The measure of a face swap: true pictures where people are drawn, other signs where they are real.
+// The measure of a face swap: true pictures where people are drawn, other signs for real ones.
 
 import AtelierDatasets
 import AtelierEngine
