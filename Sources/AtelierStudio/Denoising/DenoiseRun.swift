@@ -98,11 +98,6 @@ public enum DenoiseRun: Job {
       atelier denoise photo.png -o soft.png --sigma 30 --strength 1.2
     """
 
-  private struct Value: Encodable {
-    let files: [DenoisedPicture]
-    let failures: [InputFailure]
-  }
-
   public static func run(_ request: DenoiseRunRequest, in place: JobPlace) throws -> Report {
     let plan = try PicturePlan(inputs: request.inputs, output: request.output)
     let shelf = DenoiserShelf(path: request.model, kernels: place.kernels)
@@ -115,7 +110,7 @@ public enum DenoiseRun: Job {
       place.note("\(counter) \(result.line)")
       return result
     }
-    var report = Report(value: Value(files: results, failures: failures))
+    var report = Report(value: JSONEntries([("files", results), ("failures", failures)]))
     report.failures = failures
     report.files = results.map(\.output) + results.compactMap(\.comparison)
     if request.clean != nil, !results.isEmpty {

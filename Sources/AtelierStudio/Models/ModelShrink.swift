@@ -37,12 +37,6 @@ public enum ModelShrink: Job {
     """
   public static let takesPrecision = false
 
-  private struct Sizes: Encodable {
-    let file: String
-    let before: Int
-    let after: Int
-  }
-
   public static func run(_ request: ModelShrinkRequest, in place: JobPlace) throws -> Report {
     let input = URL(fileURLWithPath: request.model)
     let result = URL(fileURLWithPath: request.output)
@@ -50,7 +44,8 @@ public enum ModelShrink: Job {
     let sizes = try [input, result].map {
       try $0.resourceValues(forKeys: [.fileSizeKey]).fileSize ?? 0
     }
-    var report = Report(value: Sizes(file: request.output, before: sizes[0], after: sizes[1]))
+    var report = Report(
+      value: JSONEntries([("file", request.output), ("before", sizes[0]), ("after", sizes[1])]))
     report.files = [request.output]
     report.note("\(request.output): \(sizes[1]) bytes instead of \(sizes[0])")
     return report

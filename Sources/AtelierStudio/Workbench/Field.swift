@@ -89,10 +89,7 @@ public struct Field<Request>: Sendable {
   ) {
     self.init(
       name, help, value: value, kind: kind ?? Value.fieldKind, range: range,
-      words: {
-        let word = $0[keyPath: path].word
-        return word.isEmpty ? [] : [word]
-      },
+      words: { [$0[keyPath: path].word].filter { !$0.isEmpty } },
       put: { request, words in
         guard let word = words.last else { return }
         request[keyPath: path] = try Self.read(word, name, range)
@@ -132,10 +129,7 @@ public struct Field<Request>: Sendable {
   ) {
     self.init(
       name, help, value: value, kind: .text,
-      words: {
-        let list = $0[keyPath: path].map(\.word).joined(separator: ",")
-        return list.isEmpty ? [] : [list]
-      },
+      words: { [$0[keyPath: path].map(\.word).joined(separator: ",")].filter { !$0.isEmpty } },
       put: { request, words in
         request[keyPath: path] = try (words.last ?? "").split(separator: ",")
           .map { $0.trimmingCharacters(in: .whitespaces) }.filter { !$0.isEmpty }

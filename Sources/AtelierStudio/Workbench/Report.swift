@@ -108,14 +108,9 @@ public struct InputFailure: Sendable, Hashable, Encodable {
   public let kind: Kind
 
   enum CodingKeys: String, CodingKey { case file, error }
+}
 
-  /// Describes a failure.
-  public init(file: String, error: String, kind: Kind) {
-    self.file = file
-    self.error = error
-    self.kind = kind
-  }
-
+extension InputFailure {
   /// The failure that an error is.
   public init(file: String, _ error: any Error) {
     self.init(file: file, error: ErrorLine.text(error), kind: ErrorLine.kind(error))

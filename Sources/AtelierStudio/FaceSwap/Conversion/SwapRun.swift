@@ -130,12 +130,6 @@ public enum SwapRun: Job {
   public static let takesPrecision = false
   public static let heedsInterrupt = true
 
-  private struct Value: Encodable {
-    let files: [ConvertedFile]
-    let failures: [InputFailure]
-    let seconds: Double
-  }
-
   public static func run(_ request: SwapRunRequest, in place: JobPlace) throws -> Report {
     let plan = try PicturePlan(
       inputs: request.inputs, output: request.output, extensions: MediaFile.extensions)
@@ -152,7 +146,8 @@ public enum SwapRun: Job {
     let (files, failed) = try conversion.run()
     let seconds = Date().timeIntervalSince(start)
     let failures = plan.missing + failed
-    var report = Report(value: Value(files: files, failures: failures, seconds: seconds))
+    var report = Report(
+      value: JSONEntries([("files", files), ("failures", failures), ("seconds", seconds)]))
     report.note(summary(request, files, seconds))
     report.files = files.flatMap { [$0.output] + [$0.comparison].compactMap(\.self) }
     report.failures = failures
