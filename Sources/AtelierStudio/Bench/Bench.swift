@@ -3,7 +3,6 @@
 import AtelierEngine
 import AtelierKernels
 import AtelierTraining
-import Foundation
 
 #if canImport(Glibc)
 import Glibc

@@ -1,7 +1,6 @@
 // The form of a request: its fields in sections; reads words into requests and tells what it is.
 
 import AtelierInterchange
-import Foundation
 
 /// The fields of a request, in the order in which people see them.
 public struct Form<Request: Sendable>: Sendable {

@@ -1,7 +1,6 @@
 // How a face moves through a clip, by its pixels: where the head is, how far the mouth is open.
 
 import AtelierEngine
-import Foundation
 
 /// The movement of one face through the frames of a clip.
 ///

@@ -3,7 +3,6 @@
 import AtelierImages
 import AtelierKernels
 import AtelierVision
-import Foundation
 
 /// A face of a picture and how it lies in a crop.
 public struct LocatedFace: Sendable, Hashable {

@@ -2,7 +2,6 @@
 
 import AtelierInterchange
 import AtelierMedia
-import Foundation
 
 /// What faces are extracted from, and where to.
 public struct SwapExtractRequest: JobRequest, Hashable {

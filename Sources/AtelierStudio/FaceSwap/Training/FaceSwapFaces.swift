@@ -7,7 +7,6 @@ import AtelierInterchange
 import AtelierKernels
 import AtelierVision
 import AtelierZoo
-import Foundation
 
 /// The faces of both people, ready for a training.
 struct FaceSwapFaces {
