@@ -9,8 +9,7 @@ import Foundation
 package struct AtelierTool: ParsableCommand {
   package static var configuration: CommandConfiguration {
     CommandConfiguration(
-      commandName: "atelier",
-      abstract: "A studio of encoders and decoders for images.",
+      commandName: "atelier", abstract: "A studio of encoders and decoders for images.",
       discussion: """
         EXAMPLES
           atelier denoise photo.png -o clean.png

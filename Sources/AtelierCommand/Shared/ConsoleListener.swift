@@ -10,21 +10,15 @@ final class ConsoleListener {
   private let training = ProgressListener()
   private let style = ProgressListener.Style.current
   private var hasNoted = false
-  private var lastLine: Date
+  private var lastLine = Date()
   private var isLineOpen = false
   private var hasComplained = false
 
-  /// Makes a listener.
-  init(_ settings: CommandSettings) {
-    self.settings = settings
-    lastLine = Date()
-  }
+  init(_ settings: CommandSettings) { self.settings = settings }
 
-  /// Shows an event.
   func handle(_ event: JobEvent) {
     switch event {
-    case .remark(let text):
-      if !settings.quiet { line { Console.remark(text) } }
+    case .remark(let text): if !settings.quiet { line { Console.remark(text) } }
     case .note(let text):
       hasNoted = true
       if !settings.quiet, !settings.json { line { Console.print(text) } }
@@ -41,8 +35,7 @@ final class ConsoleListener {
     case .progress(let progress):
       // Where every result has its line, a line of progress would only be in the way.
       if !settings.quiet, !hasNoted { show(progress) }
-    case .training(let event):
-      if !settings.quiet { training.handle(event) }
+    case .training(let event): if !settings.quiet { training.handle(event) }
     case .forecast(let text): training.remark = { text }
     case .saved, .stopped: break
     }
@@ -50,7 +43,7 @@ final class ConsoleListener {
 
   /// Tells once that the events cannot be written.
   func complain(_ error: any Error) {
-    if !hasComplained { Console.remark("atelier: \(Failure(error).message)") }
+    if !hasComplained { Console.complain(ErrorLine.text(error)) }
     hasComplained = true
   }
 
@@ -101,9 +94,8 @@ struct ReportPrinter {
   /// Knows the signal that interrupted the work.
   let interrupt: InterruptFlag
 
-  /// Prints a report.
-  ///
-  /// - Throws: `ExitCode` when the job was interrupted or inputs failed, and the report's own fault.
+  /// Prints a report; throws `ExitCode` for an interrupt or failed inputs, and the report's own
+  /// fault.
   func tell(_ report: Report) throws {
     if settings.json {
       if let value = report.value { Console.print(try JSONText.pretty(value)) }
@@ -124,6 +116,6 @@ struct ReportPrinter {
     if let fault = report.fault { throw fault }
     guard let first = report.failures.first else { return }
     let isMissing = report.failures.contains { $0.kind == .missing }
-    throw ExitCode(Failure.Code(isMissing ? .missing : first.kind).rawValue)
+    throw ExitCode((isMissing ? InputFailure.Kind.missing : first.kind).exitCode)
   }
 }

@@ -4,45 +4,21 @@ import ArgumentParser
 import Atelier
 import Foundation
 
-/// What an error means to the caller of the process.
-struct Failure: Equatable {
-  /// The exit codes of sysexits.h that the tool uses.
-  enum Code: Int32 {
-    /// The command line makes no sense.
-    case usage = 64
-    /// A file's content is not what it must be.
-    case data = 65
-    /// A file is missing or cannot be read.
-    case missingInput = 66
-    /// A fault of the tool itself.
-    case internalFault = 70
-    /// A result cannot be written.
-    case cannotCreate = 73
-
-    /// The code of a kind of fault.
-    init(_ kind: InputFailure.Kind) {
-      self =
-        switch kind {
-        case .usage: .usage
-        case .data: .data
-        case .missing: .missingInput
-        case .fault: .internalFault
-        case .cannotCreate: .cannotCreate
-        }
+extension InputFailure.Kind {
+  /// The exit code of sysexits.h.
+  var exitCode: Int32 {
+    switch self {
+    case .usage: 64
+    case .data: 65
+    case .missing: 66
+    case .fault: 70
+    case .cannotCreate: 73
     }
   }
+}
 
-  /// The exit code.
-  let code: Code
-  /// One line, without the tool's name.
-  let message: String
-
-  /// Names the kind and the line of an error.
-  init(_ error: any Error) {
-    message = ErrorLine.text(error)
-    code = Code(ErrorLine.kind(error))
-  }
-
+/// The end of the process by an error.
+enum Failure {
   /// Ends the process as the error asks for.
   static func end(with error: any Error) -> Never {
     if let code = error as? ExitCode { Foundation.exit(code.rawValue) }
@@ -55,11 +31,10 @@ struct Failure: Equatable {
     if code == .validationFailure {
       let help = (["atelier"] + commandPath() + ["--help"]).joined(separator: " ")
       Console.complain("\(ErrorLine.oneLine(AtelierTool.message(for: error))) (see \(help))")
-      Foundation.exit(Code.usage.rawValue)
+      Foundation.exit(InputFailure.Kind.usage.exitCode)
     }
-    let failure = Failure(error)
-    Console.complain(failure.message)
-    Foundation.exit(failure.code.rawValue)
+    Console.complain(ErrorLine.text(error))
+    Foundation.exit(ErrorLine.kind(error).exitCode)
   }
 
   /// The names of the commands at the start of the arguments.
@@ -73,7 +48,7 @@ struct Failure: Equatable {
       commands = next.configuration.subcommands
       fallback = next.configuration.defaultSubcommand
     }
-    // The help of a group does not show the options of the command that is meant when none is named.
+    // The help of a group does not show the options of the command that is meant without a name.
     if let fallback, CommandLine.arguments.count > path.count + 1 {
       path.append(fallback._commandName)
     }

@@ -1,57 +1,47 @@
-// A form's fields as options of the command line: the parser asks a type's mirror, and the mirror shows the form.
+// A form's fields as options: the parser asks a type's mirror, and the mirror shows the form.
 
 import ArgumentParser
 import Atelier
 
-/// A form whose sections become groups of options.
-protocol FormSource {
-  /// The sections with their titles.
-  static var sections: [(title: String, fields: [FieldDescription])] { get }
-}
-
-/// The form of a request.
-enum RequestForm<Request: JobRequest>: FormSource {
-  static var sections: [(title: String, fields: [FieldDescription])] {
-    let form = Request.form
-    return form.sections.map { ($0.title, form.describe($0)) }
-  }
-}
-
 /// The number of a section, as a type: the parser tells groups apart by their types.
-protocol SectionPlace { static var index: Int { get } }
+protocol SectionPlace: Sendable { static var index: Int { get } }
 enum Section0: SectionPlace { static let index = 0 }
 enum Section1: SectionPlace { static let index = 1 }
 enum Section2: SectionPlace { static let index = 2 }
 enum Section3: SectionPlace { static let index = 3 }
 enum Section4: SectionPlace { static let index = 4 }
 enum Section5: SectionPlace { static let index = 5 }
+/// All places that a form's section may have.
+let sectionPlaces: [any SectionPlace.Type] = [
+  Section0.self, Section1.self, Section2.self, Section3.self, Section4.self, Section5.self,
+]
 
 /// One section of a form as a group of options that hands over the words it was given.
-struct FormSection<Source: FormSource, Place: SectionPlace>: ParsableArguments, CustomReflectable {
+struct FormSection<Request: JobRequest, Place: SectionPlace>: ParsableArguments, CustomReflectable {
   /// The words given, by the fields' names.
   private(set) var words: FieldWords = [:]
 
   init() {}
 
-  private static var fields: [FieldDescription] {
-    let sections = Source.sections
-    return Place.index < sections.count ? sections[Place.index].fields : []
+  /// The section's title and fields; nil where the form has fewer sections.
+  private static var section: (title: String, fields: [FieldDescription])? {
+    let form = Request.form
+    guard Place.index < form.sections.count else { return nil }
+    return (form.sections[Place.index].title, form.describe(form.sections[Place.index]))
   }
 
   /// The section as a group, under the title that it has.
-  static var group: OptionGroup<Self> {
-    let sections = Source.sections
-    return OptionGroup(title: Place.index < sections.count ? sections[Place.index].title : "")
-  }
+  static var group: OptionGroup<Self> { OptionGroup(title: section?.title ?? "") }
 
   /// What the parser sees in place of stored properties.
   var customMirror: Mirror {
-    Mirror(self, children: Self.fields.map { ($0.name, $0.wrapper) as (String?, Any) })
+    Mirror(
+      self, children: (Self.section?.fields ?? []).map { ($0.name, $0.wrapper) as (String?, Any) })
   }
 
   init(from decoder: any Decoder) throws {
     let container = try decoder.container(keyedBy: FieldKey.self)
-    for field in Self.fields {
+    for field in Self.section?.fields ?? [] {
       if let given = try field.words(in: container) { words[field.name] = given }
     }
   }
@@ -74,8 +64,7 @@ extension FieldDescription {
     let help = ArgumentHelp(ArgumentHelp(stringLiteral: help).abstract, valueName: valueName)
     switch (kind, isPositional, isList, isDemanded) {
     case ("flag", _, _, _): return Flag(wrappedValue: false, name: names, help: help)
-    case (_, true, true, true):
-      return Argument<[String]>(help: help, completion: completion)
+    case (_, true, true, true): return Argument<[String]>(help: help, completion: completion)
     case (_, true, true, false):
       return Argument<[String]>(wrappedValue: [], help: help, completion: completion)
     case (_, true, false, true): return Argument<String>(help: help, completion: completion)
@@ -85,8 +74,7 @@ extension FieldDescription {
         name: names, parsing: .upToNextOption, help: help, completion: completion)
     case (_, false, true, false):
       return Option<[String]>(
-        wrappedValue: [], name: names, parsing: .upToNextOption, help: help,
-        completion: completion)
+        wrappedValue: [], name: names, parsing: .upToNextOption, help: help, completion: completion)
     case (_, false, false, true):
       return Option<String>(name: names, parsing: parsing, help: help, completion: completion)
     case (_, false, false, false):
@@ -113,9 +101,7 @@ extension FieldDescription {
   }
 
   /// The words that the parser found for the field, nil when it was not given.
-  fileprivate func words(
-    in container: KeyedDecodingContainer<FieldKey>
-  ) throws -> [String]? {
+  fileprivate func words(in container: KeyedDecodingContainer<FieldKey>) throws -> [String]? {
     let key = FieldKey(name)
     func list(_ words: [String]) -> [String]? { words.isEmpty ? nil : words }
     switch (kind, isPositional, isList, isDemanded) {

@@ -1,4 +1,4 @@
-// Every job and workshop as a command: words of the form become a request, the job runs, its report is printed.
+// Every job as a command: words of the form become a request, the job runs, its report is printed.
 
 import ArgumentParser
 import Atelier
@@ -41,14 +41,13 @@ struct CommandSettings: JobRequest {
 
 /// A job as a command.
 package struct JobCommand<Work: Job>: ParsableCommand, CustomReflectable {
-  private typealias Own<Place: SectionPlace> = FormSection<RequestForm<Work.Request>, Place>
-  private typealias Run = FormSection<RequestForm<RunPlace>, Section0>
-  private typealias Arithmetic = FormSection<RequestForm<CommandSettings>, Section0>
-  private typealias General = FormSection<RequestForm<CommandSettings>, Section1>
+  private typealias Own<Place: SectionPlace> = FormSection<Work.Request, Place>
+  private typealias Run = FormSection<RunPlace, Section0>
+  private typealias Arithmetic = FormSection<CommandSettings, Section0>
+  private typealias General = FormSection<CommandSettings, Section1>
 
   package static var configuration: CommandConfiguration {
-    CommandConfiguration(
-      commandName: Work.name, abstract: Work.summary, discussion: Work.guide)
+    CommandConfiguration(commandName: Work.name, abstract: Work.summary, discussion: Work.guide)
   }
 
   /// The words given for all forms; their fields have names of their own.
@@ -59,10 +58,8 @@ package struct JobCommand<Work: Job>: ParsableCommand, CustomReflectable {
   /// The groups of options: the run folder's, the job's own, the general ones.
   package var customMirror: Mirror {
     var groups: [(String?, Any)] = Work.trains ? [("run", Run.group)] : []
-    groups += [
-      ("own0", Own<Section0>.group), ("own1", Own<Section1>.group), ("own2", Own<Section2>.group),
-      ("own3", Own<Section3>.group), ("own4", Own<Section4>.group), ("own5", Own<Section5>.group),
-    ]
+    func group<Place: SectionPlace>(_ place: Place.Type) -> Any { Own<Place>.group }
+    for place in sectionPlaces { groups.append(("own\(place.index)", group(place))) }
     if Work.takesPrecision { groups.append(("arithmetic", Arithmetic.group)) }
     groups.append(("general", General.group))
     return Mirror(self, children: groups.map { (label: $0.0, value: $0.1) })
@@ -76,12 +73,10 @@ package struct JobCommand<Work: Job>: ParsableCommand, CustomReflectable {
       words.merge(section.wrappedValue.words) { $1 }
     }
     if Work.trains { try read(Run.self, "run") }
-    try read(Own<Section0>.self, "own0")
-    try read(Own<Section1>.self, "own1")
-    try read(Own<Section2>.self, "own2")
-    try read(Own<Section3>.self, "own3")
-    try read(Own<Section4>.self, "own4")
-    try read(Own<Section5>.self, "own5")
+    func readOwn<Place: SectionPlace>(_ place: Place.Type) throws {
+      try read(Own<Place>.self, "own\(place.index)")
+    }
+    for place in sectionPlaces { try readOwn(place) }
     if Work.takesPrecision { try read(Arithmetic.self, "arithmetic") }
     try read(General.self, "general")
   }
@@ -153,9 +148,8 @@ package struct JobCommand<Work: Job>: ParsableCommand, CustomReflectable {
   /// The kernels as asked for; says so where they run in another precision.
   private func kernels(_ settings: CommandSettings, _ listener: ConsoleListener) -> Kernels {
     let kernels =
-      settings.threads.map {
-        Kernels(pool: ThreadPool(threads: $0), precision: settings.precision)
-      } ?? Kernels(precision: settings.precision)
+      settings.threads.map { Kernels(pool: ThreadPool(threads: $0), precision: settings.precision) }
+      ?? Kernels(precision: settings.precision)
     if kernels.precision != settings.precision {
       listener.handle(
         .remark(
@@ -171,13 +165,11 @@ struct WorkshopCommand<Shop: Workshop>: ParsableCommand {
   static var configuration: CommandConfiguration {
     let commands = Shop.jobs.map { command(for: $0) }
     return CommandConfiguration(
-      commandName: Shop.name, abstract: Shop.summary, discussion: Shop.guide,
-      subcommands: commands,
+      commandName: Shop.name, abstract: Shop.summary, discussion: Shop.guide, subcommands: commands,
       defaultSubcommand: commands.first { $0.configuration.commandName == Shop.mainJob })
   }
 }
 
-/// The command of a job.
 func command<Work: Job>(for job: Work.Type) -> any ParsableCommand.Type { JobCommand<Work>.self }
 
 /// The command of a workshop: its only job's, or a group.

@@ -3,7 +3,6 @@
 import AtelierEngine
 import AtelierKernels
 import AtelierTraining
-import Foundation
 
 #if canImport(Glibc)
 import Glibc
@@ -24,13 +23,7 @@ public final class Bench {
   /// Multiply-adds of the direct algorithms in a step, those of the optimizer apart.
   public let multiplyAdds: Int
 
-  /// Builds the networks and fills the inputs, seeded.
-  ///
-  /// - Parameters:
-  ///   - workload: What to time.
-  ///   - phase: Training or inference.
-  ///   - kernels: Instruction set and threads.
-  /// - Throws: `ShapeError` or `TrainingError` when the workload cannot be planned.
+  /// Builds the networks and fills the inputs, seeded; throws when the workload cannot be planned.
   public init(_ workload: Workload, phase: BenchPhase, kernels: Kernels = Kernels()) throws {
     self.workload = workload
     self.phase = phase
@@ -54,19 +47,14 @@ public final class Bench {
       let classes = name == "target" ? workload.classes : nil
       try program.withInput(name) { values in
         for index in values.indices {
-          values[index] =
-            classes.map { Float(generator.index(below: $0)) } ?? generator.uniform()
+          values[index] = classes.map { Float(generator.index(below: $0)) } ?? generator.uniform()
         }
       }
     }
   }
 
-  /// One step.
-  ///
-  /// - Returns: The loss, nil when inferring.
-  /// - Throws: `DataFault` never in practice; the labels are in range.
-  @discardableResult
-  public func step() throws -> Float? {
+  /// One step; the loss, nil when inferring.
+  @discardableResult public func step() throws -> Float? {
     try program.run()
     guard let optimizer else { return nil }
     // No norm limit is set, so the norm is not computed; the peers' optimizer does not either.
@@ -74,41 +62,22 @@ public final class Bench {
     return try program.scalar("loss")
   }
 
-  /// Times steps.
-  ///
-  /// - Parameters:
-  ///   - seconds: How long at least; at least five steps are timed, after three to warm up.
-  ///   - warmUp: Steps that are not timed.
-  ///   - least: The least number of timed steps.
-  ///   - peak: What the machine does at most, in billions of operations per second; nil where it
-  ///     was not measured.
-  /// - Returns: The medians.
-  /// - Throws: `DataFault` never in practice.
+  /// Times at least `least` steps for at least `seconds`; `peak` is what the machine does at most,
+  /// in billions of operations per second.
   public func run(
     seconds: Double, warmUp: Int = 3, least: Int = 5, peak: Double? = nil
   ) throws -> BenchResult {
-    for _ in 0..<warmUp { try step() }
-    let clock = ContinuousClock()
-    let end = clock.now + .seconds(seconds)
-    var times: [Double] = []
-    while times.count < max(least, 1) || clock.now < end {
-      times.append(try clock.measure { try step() }.milliseconds)
-    }
-    let ms = Self.median(times)
+    let ms = try Self.median(seconds: seconds, warmUp: warmUp, least: least) { try step() }
     let gigaflops = 2 * Double(multiplyAdds) / ms / 1e6
     return BenchResult(
       workload: workload.rawValue, phase: phase.rawValue, ms: Self.rounded(ms, 1000),
       imagesPerSecond: Self.rounded(Double(workload.images) / ms * 1000, 10),
-      peakMemory: Self.peakMemory(), parameters: parameters,
-      gigaflops: Self.rounded(gigaflops, 10),
+      peakMemory: Self.peakMemory(), parameters: parameters, gigaflops: Self.rounded(gigaflops, 10),
       peakShare: peak.map { Self.rounded(gigaflops / $0, 1000) }, precision: precision)
   }
 
-  /// Times every node.
-  ///
-  /// - Parameter steps: How many steps to take the medians over, after two to warm up.
-  /// - Returns: The nodes in running order, then the optimizer as the last row when training.
-  /// - Throws: `DataFault` never in practice.
+  /// The median times of every node in running order, then of the optimizer, after two steps to
+  /// warm up.
   public func profile(steps: Int = 7) throws -> [BenchProfileRow] {
     let nodes = program.plan.graph.nodes
     var times = [[Double]](repeating: [], count: nodes.count + 1)
@@ -155,6 +124,20 @@ public final class Bench {
     return rows
   }
 
+  /// The median time of runs in milliseconds.
+  static func median(
+    seconds: Double, warmUp: Int = 2, least: Int = 5, _ body: () throws -> Void
+  ) rethrows -> Double {
+    for _ in 0..<warmUp { try body() }
+    let clock = ContinuousClock()
+    let end = clock.now + .seconds(seconds)
+    var times: [Double] = []
+    while times.count < max(least, 1) || clock.now < end {
+      times.append(try clock.measure(body).milliseconds)
+    }
+    return median(times)
+  }
+
   /// The middle of sorted values, the mean of both middles of an even number; 0 of none.
   static func median(_ values: [Double]) -> Double {
     let sorted = values.sorted()
@@ -182,9 +165,7 @@ public final class Bench {
 
 extension Graph {
   /// Multiply-adds of one run by the direct algorithms.
-  var multiplyAdds: Int {
-    nodes.reduce(0) { $0 + $1.operation.multiplyAdds(shapes(of: $1)) }
-  }
+  var multiplyAdds: Int { nodes.reduce(0) { $0 + $1.operation.multiplyAdds(shapes(of: $1)) } }
 }
 
 extension Plan {
@@ -200,7 +181,6 @@ extension Plan {
 }
 
 extension Duration {
-  /// The duration in milliseconds.
   var milliseconds: Double {
     Double(components.seconds) * 1e3 + Double(components.attoseconds) / 1e15
   }

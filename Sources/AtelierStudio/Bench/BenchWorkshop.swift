@@ -19,21 +19,19 @@ public struct BenchRequest: JobRequest, Hashable {
   public init() {}
 
   public static var form: Form<Self> {
-    Form(
-      Self(),
-      fields: [
-        Field(commas: "only", \.only, "Workloads with commas", value: "names").byDefault("all"),
-        Field("phase", \.phase, "train or infer", value: "phase").byDefault("both"),
-        Field(
-          "seconds", \.seconds, "How long to time each phase, at least", value: "s",
-          .from(0, to: 3600)
-        ).byDefault("6; a kernel 0.1"),
-        Field("profile", \.profile, "Time every node of one workload instead", value: "name"),
-        Field(
-          "kernels", \.kernels, "Time the kernels of the workloads alone instead", value: "filter"
-        ).alone("all"),
-        Field(flag: "roofline", \.roofline, "Measure what this machine can do instead"),
-      ])
+    Form([
+      Field(commas: "only", \.only, "Workloads with commas", value: "names").byDefault("all"),
+      Field("phase", \.phase, "train or infer", value: "phase").byDefault("both"),
+      Field(
+        "seconds", \.seconds, "How long to time each phase, at least", value: "s",
+        .from(0, to: 3600)
+      ).byDefault("6; a kernel 0.1"),
+      Field("profile", \.profile, "Time every node of one workload instead", value: "name"),
+      Field(
+        "kernels", \.kernels, "Time the kernels of the workloads alone instead", value: "filter"
+      ).alone("all"),
+      Field(flag: "roofline", \.roofline, "Measure what this machine can do instead"),
+    ])
   }
 
   public static func check(_ words: FieldWords) throws {
@@ -147,8 +145,7 @@ public enum BenchWorkshop: Job, Workshop {
       ["kernel", "shape", "of", "ms", "pack ms", "GFLOP/s", "GB/s"], leftColumns: 3)
     let progress = ProgressCounter("kernels", place)
     for (index, entry) in cases.enumerated() {
-      let row = bench.run(
-        entry.kernel, workloads: entry.workloads, seconds: request.seconds ?? 0.1)
+      let row = bench.run(entry.kernel, workloads: entry.workloads, seconds: request.seconds ?? 0.1)
       place.row(row)
       table.append([
         row.kernel, row.shape, row.workloads.map { $0.prefix(1) }.joined(),
@@ -182,9 +179,7 @@ public enum BenchWorkshop: Job, Workshop {
     return report
   }
 
-  private static func percent(_ share: Double) -> String {
-    NumberText.fixed(share * 100, 1) + " %"
-  }
+  private static func percent(_ share: Double) -> String { NumberText.fixed(share * 100, 1) + " %" }
 
   private static func rate(_ value: Double) -> String {
     value > 0 ? NumberText.fixed(value, 1) : ""

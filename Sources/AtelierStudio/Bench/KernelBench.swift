@@ -13,11 +13,9 @@ public struct KernelBenchRow: Sendable, Hashable, Codable {
   public var workloads: [String]
   /// The median time in milliseconds.
   public var ms: Double
-  /// The median time in milliseconds to pack the weights, which `ms` leaves out; 0 where none are
-  /// packed.
+  /// The median time to pack the weights in milliseconds, which `ms` leaves out; 0 without packing.
   public var packMs: Double
-  /// Billions of floating-point operations per second of the direct algorithm; 0 where none are
-  /// counted.
+  /// Billions of operations per second of the direct algorithm; 0 where none are counted.
   public var gigaflops: Double
   /// Billions of bytes per second, each element counted once.
   public var gigabytes: Double
@@ -35,14 +33,8 @@ public struct KernelBench: Sendable {
   /// Times with these kernels.
   public init(_ kernels: Kernels = Kernels()) { self.kernels = kernels }
 
-  /// The distinct kernels of workloads, each with the workloads that run it.
-  ///
-  /// - Parameters:
-  ///   - workloads: The workloads to look through.
-  ///   - filter: Only kernels whose name and shape hold this text, whatever its case; all when
-  ///     empty.
-  /// - Returns: The cases, those of a kind together, in the order in which the workloads run them.
-  /// - Throws: `ShapeError` never in practice.
+  /// The distinct kernels of workloads whose name and shape hold the filter, whatever its case,
+  /// each with the workloads that run it; those of a kind together.
   public func cases(
     _ workloads: [Workload] = Workload.allCases, filter: String = ""
   ) throws(ShapeError) -> [(kernel: KernelCase, workloads: [Workload])] {
@@ -65,44 +57,22 @@ public struct KernelBench: Sendable {
     return names.flatMap { name in cases.filter { $0.kernel.name == name } }
   }
 
-  /// Times a kernel.
-  ///
-  /// - Parameters:
-  ///   - kernel: The kernel with its sizes.
-  ///   - workloads: Who runs it, for the row.
-  ///   - seconds: How long at least; at least five runs are timed, after two to warm up.
-  /// - Returns: The medians.
+  /// The medians of a kernel's times, of at least five runs in at least so many seconds.
   public func run(
     _ kernel: KernelCase, workloads: [Workload] = [], seconds: Double = 0.1
   ) -> KernelBenchRow {
     let trial = KernelTrial(kernel, kernels)
-    let pack = trial.pack.map { median(seconds / 4, $0) } ?? 0
-    let ms = median(seconds, trial.run)
+    let pack = trial.pack.map { Bench.median(seconds: seconds / 4, $0) } ?? 0
+    let ms = Bench.median(seconds: seconds, trial.run)
     return KernelBenchRow(
       kernel: kernel.name, shape: kernel.shape, workloads: workloads.map(\.rawValue), ms: ms,
       packMs: pack, gigaflops: ms > 0 ? 2 * Double(kernel.multiplyAdds) / ms / 1e6 : 0,
       gigabytes: ms > 0 ? Double(kernel.bytes) / ms / 1e6 : 0)
   }
-
-  /// The median of a run in milliseconds.
-  private func median(_ seconds: Double, _ body: () -> Void) -> Double {
-    for _ in 0..<2 { body() }
-    let clock = ContinuousClock()
-    let end = clock.now + .seconds(seconds)
-    var times: [Double] = []
-    while times.count < 5 || clock.now < end {
-      times.append(clock.measure(body).milliseconds)
-    }
-    return Bench.median(times)
-  }
 }
 
 extension Workload {
   /// The distinct kernels of training and inference in running order, Adam's sweep last.
-  ///
-  /// - Parameter kernels: Asked for the sizes of packed weights while planning.
-  /// - Returns: Each case once.
-  /// - Throws: `ShapeError` never in practice; the layers fit.
   public func kernelCases(_ kernels: Kernels = Kernels()) throws(ShapeError) -> [KernelCase] {
     let training = try trainingGraph()
     var seen: Set<KernelCase> = []

@@ -42,8 +42,6 @@ public enum Workload: String, Sendable, Hashable, Codable, CaseIterable {
   }
 
   /// The differentiated graph of a training step; labels are the input `target`.
-  ///
-  /// **Throws:** `ShapeError` never in practice; the layers fit.
   public func trainingGraph() throws(ShapeError) -> Graph {
     switch self {
     case .autoencoder, .dncnn: return try inferenceGraph().training(loss: .squaredError)
@@ -55,8 +53,6 @@ public enum Workload: String, Sendable, Hashable, Codable, CaseIterable {
   }
 
   /// The graph of the forward pass.
-  ///
-  /// **Throws:** `ShapeError` never in practice; the layers fit.
   public func inferenceGraph() throws(ShapeError) -> Graph {
     switch self {
     case .autoencoder:
@@ -66,8 +62,7 @@ public enum Workload: String, Sendable, Hashable, Codable, CaseIterable {
       return try Graph.trace { builder in
         let network = BenchFaceSwap()
         for face in ["a", "b"] {
-          let output = network.decode(
-            network.encode(builder.input(face, [16, 64, 64, 3])), face)
+          let output = network.decode(network.encode(builder.input(face, [16, 64, 64, 3])), face)
           builder.output("output_\(face)", output)
         }
       }.joiningSharedCalls()
@@ -83,7 +78,7 @@ public enum Workload: String, Sendable, Hashable, Codable, CaseIterable {
       }
     case .vgg16Transfer:
       return try Graph.trace { builder in
-        builder.output("output", BenchVGG16().call(builder.input("input", [8, 224, 224, 3])))
+        builder.output("output", benchVGG16(builder.input("input", [8, 224, 224, 3])))
       }
     }
   }
@@ -114,8 +109,6 @@ public enum Workload: String, Sendable, Hashable, Codable, CaseIterable {
   }
 
   /// The weights of all networks, the frozen ones included, running statistics apart.
-  ///
-  /// **Throws:** `ShapeError` never in practice; the layers fit.
   public func parameterCount() throws(ShapeError) -> Int {
     try trainingGraph().parameters.filter { $0.role == .weight }
       .reduce(0) { $0 + $1.shape.count }
@@ -137,8 +130,7 @@ private struct BenchFaceSwap {
   }
 
   private static func upscale(_ filters: Int, _ name: String) -> Convolution2D {
-    Convolution2D(
-      filters: filters * 4, kernel: 3, activation: .leakyReLU(slope: 0.1), name: name)
+    Convolution2D(filters: filters * 4, kernel: 3, activation: .leakyReLU(slope: 0.1), name: name)
   }
 
   func encode(_ face: SymbolicTensor) -> SymbolicTensor {
@@ -156,19 +148,16 @@ private struct BenchFaceSwap {
 }
 
 /// F: VGG16's frozen convolutions (Simonyan and Zisserman 2014) and two dense layers.
-private struct BenchVGG16 {
-  func call(_ image: SymbolicTensor) -> SymbolicTensor {
-    var x = image
-    for (stage, (count, filters)) in [(2, 64), (2, 128), (3, 256), (3, 512), (3, 512)].enumerated()
-    {
-      for index in 1...count {
-        x = Convolution2D(
-          filters: filters, kernel: 3, activation: .relu, isTrainable: false,
-          name: "block\(stage + 1)/conv\(index)")(x)
-      }
-      x = MaxPool2D(name: "block\(stage + 1)/pool")(x)
+private func benchVGG16(_ image: SymbolicTensor) -> SymbolicTensor {
+  var x = image
+  for (stage, (count, filters)) in [(2, 64), (2, 128), (3, 256), (3, 512), (3, 512)].enumerated() {
+    for index in 1...count {
+      x = Convolution2D(
+        filters: filters, kernel: 3, activation: .relu, isTrainable: false,
+        name: "block\(stage + 1)/conv\(index)")(x)
     }
-    x = Dense(units: 50, activation: .relu, name: "dense1")(Flatten()(x))
-    return Dense(units: 2, name: "dense2")(x)
+    x = MaxPool2D(name: "block\(stage + 1)/pool")(x)
   }
+  x = Dense(units: 50, activation: .relu, name: "dense1")(Flatten()(x))
+  return Dense(units: 2, name: "dense2")(x)
 }

@@ -18,25 +18,21 @@ public struct DenoiseEvaluateRequest: JobRequest, Hashable {
   public init() {}
 
   public static var form: Form<Self> {
-    Form(
-      Self(),
-      fields: [
-        .model(\.model),
-        Field(
-          list: "data", \.data, "Folders or files of clean pictures", value: "dir", kind: .source
-        ).demanded,
-        Field(
-          "sigma", \.sigma, "The noise's deviation, of 255", value: "sigma", .from(0, to: 255)
-        ).demanded,
-        Field("seed", \.seed, "The noise's seed", value: "seed"),
-        Field(
-          flag: "blind", \.blind,
-          "Let the model work with an estimate of the noise instead of the true sigma"),
-        Field(
-          flag: "ensemble", \.ensemble,
-          "Average the results of the eight flips and rotations"),
-        Field("tile", \.tile, "The side of the tiles", value: "pixels", .from(16, to: 8192)),
-      ])
+    Form([
+      .model(\.model),
+      Field(
+        list: "data", \.data, "Folders or files of clean pictures", value: "dir", kind: .source
+      ).demanded,
+      Field(
+        "sigma", \.sigma, "The noise's deviation, of 255", value: "sigma", .from(0, to: 255)
+      ).demanded,
+      Field("seed", \.seed, "The noise's seed", value: "seed"),
+      Field(
+        flag: "blind", \.blind,
+        "Let the model work with an estimate of the noise instead of the true sigma"),
+      Field(flag: "ensemble", \.ensemble, "Average the results of the eight flips and rotations"),
+      Field("tile", \.tile, "The side of the tiles", value: "pixels", .from(16, to: 8192)),
+    ])
   }
 }
 

@@ -21,34 +21,32 @@ public struct DenoiseRunRequest: JobRequest, Hashable {
   public init() {}
 
   public static var form: Form<Self> {
-    Form(
-      Self(),
-      fields: [
-        .inputs(\.inputs), .output(\.output),
-        Field("model", \.model, "The model", value: "file", kind: .file(["safetensors"]))
-          .byDefault("the shipped ones"),
-        Field("sigma", \.sigma, "The noise's deviation, of 255", value: "sigma", .from(0, to: 255))
-          .byDefault("estimated"),
-        Field(
-          "strength", \.strength,
-          "1 removes the noise as measured, less keeps more of it, more smooths harder",
-          value: "factor", .from(0, to: 10)),
-        Field(
-          flag: "ensemble", \.ensemble,
-          "Average the results of the eight flips and rotations: slower, a little better"),
-        Field(
-          "tile", \.tile, "The side of the tiles; less needs less memory", value: "pixels",
-          .from(16, to: 8192)),
-        Field(
-          flag: "compare", \.compare,
-          "Also write before and after side by side, as NAME-compare.png"),
-        Field(
-          "clean", \.clean, "Clean originals of the same names, to print PSNR", value: "dir",
-          kind: .folder),
-        Field(
-          "quality", \.quality, "The quality of JPEG results, 1 to 100", value: "q",
-          .from(1, to: 100)),
-      ])
+    Form([
+      .inputs(\.inputs), .output(\.output),
+      Field("model", \.model, "The model", value: "file", kind: .file(["safetensors"]))
+        .byDefault("the shipped ones"),
+      Field("sigma", \.sigma, "The noise's deviation, of 255", value: "sigma", .from(0, to: 255))
+        .byDefault("estimated"),
+      Field(
+        "strength", \.strength,
+        "1 removes the noise as measured, less keeps more of it, more smooths harder",
+        value: "factor", .from(0, to: 10)),
+      Field(
+        flag: "ensemble", \.ensemble,
+        "Average the results of the eight flips and rotations: slower, a little better"),
+      Field(
+        "tile", \.tile, "The side of the tiles; less needs less memory", value: "pixels",
+        .from(16, to: 8192)),
+      Field(
+        flag: "compare", \.compare,
+        "Also write before and after side by side, as NAME-compare.png"),
+      Field(
+        "clean", \.clean, "Clean originals of the same names, to print PSNR", value: "dir",
+        kind: .folder),
+      Field(
+        "quality", \.quality, "The quality of JPEG results, 1 to 100", value: "q",
+        .from(1, to: 100)),
+    ])
   }
 }
 
@@ -100,26 +98,19 @@ public enum DenoiseRun: Job {
       atelier denoise photo.png -o soft.png --sigma 30 --strength 1.2
     """
 
-  /// All of a call.
-  private struct Value: Encodable {
-    let files: [DenoisedPicture]
-    let failures: [InputFailure]
-  }
-
   public static func run(_ request: DenoiseRunRequest, in place: JobPlace) throws -> Report {
     let plan = try PicturePlan(inputs: request.inputs, output: request.output)
     let shelf = DenoiserShelf(path: request.model, kernels: place.kernels)
     // A model that cannot be read is one error, not one a picture.
     if request.model != nil { _ = try shelf.denoiser(isGray: true) }
     var failures = plan.missing
-    let results = try PictureJob.run(
-      plan.tasks, name: \.input, in: place, failures: &failures
-    ) { task, counter in
+    let results = try PictureJob.run(plan.tasks, name: \.input, in: place, failures: &failures) {
+      task, counter in
       let result = try denoise(task, request, shelf, place)
       place.note("\(counter) \(result.line)")
       return result
     }
-    var report = Report(value: Value(files: results, failures: failures))
+    var report = Report(value: JSONEntries([("files", results), ("failures", failures)]))
     report.failures = failures
     report.files = results.map(\.output) + results.compactMap(\.comparison)
     if request.clean != nil, !results.isEmpty {
@@ -139,7 +130,7 @@ public enum DenoiseRun: Job {
     _ task: MediaFile, _ request: DenoiseRunRequest, _ shelf: DenoiserShelf, _ place: JobPlace
   ) throws -> DenoisedPicture {
     let start = Date()
-    let noisy = try StoredPicture(reading: task.input)
+    let noisy = try ImageFile.readStored(task.input)
     let format = try ImageFile.format(forWriting: task.output)
     guard format != .jpeg || !noisy.hasAlpha else {
       throw StudioError(
@@ -154,7 +145,7 @@ public enum DenoiseRun: Job {
     // takes for texture.
     let (denoiser, file) = try shelf.denoiser(isGray: noisy.isColorless)
     var options = Denoiser.Options()
-    let sigma = request.sigma ?? noisy.sigma
+    let sigma = request.sigma ?? noisy.noise
     options.sigma = sigma
     options.strength = request.strength
     options.isEnsemble = request.ensemble
@@ -162,8 +153,8 @@ public enum DenoiseRun: Job {
     let result = try noisy.denoised(by: denoiser, options)
     let seconds = Date().timeIntervalSince(start)
     try PictureJob.writing(task.output) {
-      try result.write(
-        to: task.output,
+      try ImageFile.write(
+        stored: result, to: task.output,
         options: .init(quality: request.quality, metadata: ["Software": "Atelier"]))
     }
     place.send(.saved(task.output))

@@ -36,21 +36,14 @@ public final class Denoiser {
   /// Whether the network reads a noise-level map.
   public let hasNoiseMap: Bool
 
-  /// Takes a model of the task `denoise`.
-  ///
-  /// - Parameters:
-  ///   - model: What `ModelFile.read` gave.
-  ///   - kernels: Instruction set and threads.
-  /// - Throws: `StudioError` when the model does something else.
+  /// Takes a model that was read; throws `StudioError` when it is of another task.
   public convenience init(_ model: Model, kernels: Kernels = Kernels()) throws {
-    // All tiles of a picture are of one size; the next picture's program takes the place of its own.
-    try self.init(
-      RunningModel(model, task: Self.task, "denoises", capacity: 1, kernels: kernels))
+    // All tiles of a picture are of one size; the next picture's program takes their place.
+    try self.init(RunningModel(model, task: Self.task, "denoises", capacity: 1, kernels: kernels))
   }
 
-  /// Takes a model at work.
-  ///
-  /// - Throws: `StudioError` when it takes or gives something else than pictures.
+  /// Takes a model at work; throws `StudioError` when it takes or gives something else than
+  /// pictures.
   public init(_ model: RunningModel) throws {
     guard let shape = model.inputShape(), let output = model.outputShape()
     else { throw StudioError(.data, "the model has no input and output of these names") }
@@ -62,33 +55,13 @@ public final class Denoiser {
     hasNoiseMap = model.inputShape("noise") != nil
   }
 
-  /// Denoises a picture in place of bytes; alpha is kept as it is.
+  /// Denoises a picture of 8 or 16 bits a sample, which it keeps; alpha is kept as it is.
   ///
   /// A gray model takes the channels of a colour picture one by one; a colour model takes a gray
-  /// picture as three equal channels.
-  ///
-  /// - Parameters:
-  ///   - image: Gray, gray with alpha, RGB or RGBA.
-  ///   - options: Sigma, strength, ensemble, tiles.
-  /// - Returns: A picture of the same size and channels.
-  /// - Throws: `StudioError` when sigma or strength is negative or the model does not keep sizes.
-  public func denoise(_ image: ByteImage, _ options: Options = .init()) throws -> ByteImage {
-    try denoise(stored: image, options)
-  }
-
-  /// Denoises a picture of 16 bits a sample, which it keeps; else as for bytes.
-  ///
-  /// - Parameters:
-  ///   - image: Gray, gray with alpha, RGB or RGBA.
-  ///   - options: Sigma (in units of 8-bit values), strength, ensemble, tiles.
-  /// - Returns: A picture of the same size and channels.
-  /// - Throws: `StudioError` as for bytes.
-  public func denoise(_ image: WordImage, _ options: Options = .init()) throws -> WordImage {
-    try denoise(stored: image, options)
-  }
-
-  private func denoise<Sample: ImageSample>(
-    stored image: Image<Sample>, _ options: Options
+  /// picture as three equal channels. Throws `StudioError` when sigma or strength is negative or
+  /// the model does not keep sizes.
+  public func denoise<Sample: ImageSample>(
+    _ image: Image<Sample>, _ options: Options = .init()
   ) throws -> Image<Sample> {
     var result = image
     let sigma = options.sigma ?? NoiseEstimator.sigma(storedColors: image)
@@ -124,11 +97,7 @@ public final class Denoiser {
   /// Denoises float values in [0, 1], which may lie outside it by noise; nothing is clipped or
   /// rounded.
   ///
-  /// - Parameters:
-  ///   - image: As many channels as the model takes.
-  ///   - options: Sigma must be given.
-  /// - Returns: A picture of the same size.
-  /// - Throws: `StudioError` when the channels differ or sigma is missing, and as for bytes.
+  /// The picture has the model's channels, and sigma must be given; else throws `StudioError`.
   public func denoise(_ image: FloatImage, _ options: Options) throws -> FloatImage {
     guard image.channels == channels else {
       throw StudioError(
@@ -177,9 +146,7 @@ public final class Denoiser {
           image, planes: planes, x: column.start, y: row.start, width: columns.size,
           height: rows.size)
         var output = try options.isEnsemble ? ensemble(input, noise) : forward(input, noise)
-        if !hasNoiseMap, options.strength != 1 {
-          output = blend(input, output, options.strength)
-        }
+        if !hasNoiseMap, options.strength != 1 { output = blend(input, output, options.strength) }
         let part = output.cropped(
           x: column.keep.lowerBound - column.start, y: row.keep.lowerBound - row.start,
           width: column.keep.count, height: row.keep.count)
@@ -270,13 +237,8 @@ package struct TileAxis {
   /// The tiles from left to right.
   package let tiles: [Tile]
 
-  /// Cuts a length.
-  ///
-  /// - Parameters:
-  ///   - length: Pixels of the picture along this axis.
-  ///   - tile: The largest tile; a multiple of the granularity.
-  ///   - margin: How far from a cut the result is not sure; a multiple of the granularity.
-  ///   - granularity: What starts and sizes must be multiples of.
+  /// Cuts `length` pixels into tiles of at most `tile`, whose results are not sure nearer than
+  /// `margin` to a cut; both are multiples of the granularity, as starts and sizes are.
   package init(_ length: Int, tile: Int, margin: Int, granularity: Int) {
     let padded = (length + granularity - 1) / granularity * granularity
     guard padded > tile else {

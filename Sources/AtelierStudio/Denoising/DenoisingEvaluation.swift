@@ -44,18 +44,10 @@ public struct DenoisingReport: Sendable, Hashable, Codable {
 
 /// Adds seeded noise to clean pictures, denoises them and measures.
 public enum DenoisingEvaluation {
-  /// Measures a denoiser.
+  /// Measures a denoiser on clean pictures of the model's channels, with seeded noise of deviation
+  /// `sigma` in units of 8-bit values, which the model is told unless `isBlind`.
   ///
-  /// - Parameters:
-  ///   - denoiser: The model at work.
-  ///   - folder: Clean pictures with as many channels as the model takes.
-  ///   - sigma: The noise's deviation in units of 8-bit values.
-  ///   - seed: The noise's seed; each picture has its own stream of it.
-  ///   - options: Ensemble, strength and tiles; sigma is set to the true one unless `isBlind`.
-  ///   - isBlind: Whether the model is told nothing and the noise is estimated.
-  ///   - progress: Called after each picture.
-  /// - Returns: The figures with their protocol.
-  /// - Throws: `StudioError` when the pictures have other channels than the model.
+  /// Throws `StudioError` when the pictures have other channels than the model.
   public static func run(
     _ denoiser: Denoiser, on folder: ImageFolder, sigma: Float, seed: UInt64 = 0,
     options: Denoiser.Options = .init(), isBlind: Bool = false,
@@ -83,9 +75,7 @@ public enum DenoisingEvaluation {
   }
 
   /// A picture with the protocol's noise, neither clipped nor rounded.
-  static func noised(
-    _ clean: ByteImage, sigma: Float, seed: UInt64, index: Int
-  ) -> FloatImage {
+  static func noised(_ clean: ByteImage, sigma: Float, seed: UInt64, index: Int) -> FloatImage {
     var samples = clean.floats.samples
     NoiseModel.addProtocolNoise(to: &samples, sigma: sigma, seed: seed, imageIndex: index)
     return FloatImage(

@@ -42,31 +42,26 @@ public struct DenoisingTrainingRequest: TrainingRequest, Hashable {
   }
 
   public static var form: Form<Self> {
-    Form(
-      Self(),
-      fields: [
-        Field(
-          "network", "The network; see above", value: "name",
-          kind: .choice(Catalogue.networks(for: .denoise).map(\.name)),
-          words: { [$0.network.name] },
-          put: { request, words in
-            let name = words.last ?? ""
-            guard
-              let network = DenoiserArchitecture(name: name, channels: request.parts.channels ?? 1)
-            else {
-              throw FieldError(
-                "expected a network, one of \(Catalogue.names(for: .denoise)); received '\(name)'")
-            }
-            request.network = network
+    Form([
+      Field(
+        "network", "The network; see above", value: "name",
+        kind: .choice(Catalogue.networks(for: .denoise).map(\.name)), words: { [$0.network.name] },
+        put: { request, words in
+          let name = words.last ?? ""
+          guard
+            let network = DenoiserArchitecture(name: name, channels: request.parts.channels ?? 1)
+          else {
+            throw FieldError(
+              "expected a network, one of \(Catalogue.names(for: .denoise)); received '\(name)'")
           }
-        ).demanded(
-          "a training needs a network: give --network, one of "
-            + Catalogue.names(for: .denoise)),
-        Field(
-          "unpool", \.parts.unpooling,
-          "The autoencoder's unpooling: max, nearest, nails or transposed", value: "kind"),
-      ]
-    ).section("TRAINING OPTIONS", trainingFields)
+          request.network = network
+        }
+      ).demanded(
+        "a training needs a network: give --network, one of " + Catalogue.names(for: .denoise)),
+      Field(
+        "unpool", \.parts.unpooling,
+        "The autoencoder's unpooling: max, nearest, nails or transposed", value: "kind"),
+    ]).section("TRAINING OPTIONS", trainingFields)
   }
 
   /// What the comparison of unpoolings is told, too.
@@ -205,9 +200,7 @@ public final class DenoisingTask: TrainingTask {
   public let steps: [TrainingStep]
   public let source: any BatchSource
   public let monitor: Monitor? = Monitor("psnr", .maximum)
-  /// The network for inference.
   let graph: Graph
-  /// The training pictures.
   let pictures: ImageFolder
   /// The clean pictures of the validation.
   let validation: [ByteImage]
@@ -215,15 +208,8 @@ public final class DenoisingTask: TrainingTask {
   /// The store's present weights at work.
   private let denoiser: Denoiser
 
-  /// Prepares a training.
-  ///
-  /// - Parameters:
-  ///   - request: What to train.
-  ///   - isResuming: Whether saved weights will replace those of the start.
-  ///   - kernels: Instruction set and threads.
-  ///   - pictures: The training pictures when they are in memory already; else they are read.
-  /// - Throws: `StudioError`, `ShapeError` or `DatasetError`, one line each, before anything is
-  ///   written.
+  /// Prepares a training, of these pictures or those that the request names; throws one line before
+  /// anything is written.
   init(
     _ request: DenoisingTrainingRequest, isResuming: Bool = false, kernels: Kernels,
     pictures: ImageFolder? = nil
@@ -295,10 +281,9 @@ public final class DenoisingTask: TrainingTask {
       task: Denoiser.task, architecture: request.network.name,
       granularity: architecture.granularity, receptiveRadius: architecture.receptiveRadius,
       training: [
-        "noise": request.noises.map(\.description).joined(separator: ", "),
-        "steps": String(step), "patch": String(request.patch), "batch": String(request.batch),
-        "loss": "\(request.loss)", "seed": String(request.seed),
-        "target": request.target.rawValue,
+        "noise": request.noises.map(\.description).joined(separator: ", "), "steps": String(step),
+        "patch": String(request.patch), "batch": String(request.batch), "loss": "\(request.loss)",
+        "seed": String(request.seed), "target": request.target.rawValue,
       ], figures: metrics)
   }
 
@@ -318,12 +303,10 @@ public final class DenoisingTask: TrainingTask {
         [
           PictureGrid.Cell(
             found.0.noisy, caption: Self.caption(try Metrics.psnr(clean, found.0.noisy))),
-          PictureGrid.Cell(found.0.clean, caption: Self.caption(found.1)),
-          PictureGrid.Cell(clean),
+          PictureGrid.Cell(found.0.clean, caption: Self.caption(found.1)), PictureGrid.Cell(clean),
         ]
       }
-      return PreviewSheet(
-        PictureGrid(columnTitles: ["noisy", "denoised", "clean"], rows: rows))
+      return PreviewSheet(PictureGrid(columnTitles: ["noisy", "denoised", "clean"], rows: rows))
     }
   }
 

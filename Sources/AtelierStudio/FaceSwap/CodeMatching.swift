@@ -1,4 +1,4 @@
-// Codes of two people brought together after a training: the affine map that carries one's distribution to the other's.
+// Codes of two people brought together: the affine map of one's distribution to the other's.
 
 import AtelierDatasets
 import AtelierEngine
@@ -9,9 +9,10 @@ import Foundation
 
 /// Matches the codes of a trained face swap.
 ///
-/// Nothing in a training says that the same code means the same pose to both decoders, and what the shared encoder leaves over is
-/// mostly one affine map. It is found without pairs of pictures: where both people take the same poses as often, their codes must
-/// be distributed alike. Where they do not, as a still speaker and a lively one, leave it.
+/// Nothing in a training says that the same code means the same pose to both decoders, and what the
+/// shared encoder leaves over is mostly one affine map. It is found without pairs of pictures:
+/// where both people take the same poses as often, their codes must be distributed alike. Where
+/// they do not, as a still speaker and a lively one, leave it.
 public enum CodeMatching {
   /// What the codes are taken of.
   public enum Faces: Sendable {
@@ -21,14 +22,7 @@ public enum CodeMatching {
     case crops(a: [URL], b: [URL])
   }
 
-  /// Gives a model the maps between both people's codes.
-  ///
-  /// - Parameters:
-  ///   - model: A trained model.
-  ///   - faces: Training faces of both, at least two each.
-  ///   - kernels: Instruction set and threads.
-  /// - Returns: The model with matched codes.
-  /// - Throws: `StudioError`, `DatasetError` or `ShapeError`, one line each.
+  /// Gives a model the maps between both people's codes, by at least two training faces of each.
   public static func run(
     _ model: FaceSwapModel, on faces: Faces, kernels: Kernels = Kernels()
   ) throws -> Model {
@@ -69,9 +63,7 @@ public enum CodeMatching {
     case .crops(let a, let b): return try ImageFolder(face == .a ? a : b, mode: .color)
     case .characters(let poses, let seed):
       let source = CharacterCrops(side: model.network.side, layout: model.layout, seed: seed)
-      let crops = try source.crops(
-        poses, of: [face], from: .training, stream: face == .a ? 0 : 1, pool: pool)
-      return ImageFolder(crops[0], of: face)
+      return ImageFolder(try source.training(poses, of: face, pool: pool), of: face)
     }
   }
 

@@ -16,10 +16,7 @@ package struct CodeMap: Sendable {
     self.offset = offset
   }
 
-  /// Maps codes.
-  ///
-  /// - Parameter codes: One after the other, each of `offset.count` numbers.
-  /// - Returns: As many.
+  /// Maps codes, one after the other, each of `offset.count` numbers.
   package func callAsFunction(_ codes: [Float]) -> [Float] {
     let size = offset.count
     precondition(codes.count % size == 0, "whole codes")
@@ -45,9 +42,7 @@ package struct CodeMap: Sendable {
     return CodeMap(
       matrix: SquareMatrix.product(matrix, next.matrix, size: size),
       offset: (0..<size).map { column in
-        (0..<size).reduce(next.offset[column]) {
-          $0 + offset[$1] * next.matrix[$1 * size + column]
-        }
+        (0..<size).reduce(next.offset[column]) { $0 + offset[$1] * next.matrix[$1 * size + column] }
       })
   }
 }
@@ -61,11 +56,7 @@ package struct CodeStatistics: Sendable {
   /// size × size, shrunk towards a ball so that few codes of many numbers have an inverse, too.
   package let covariance: [Double]
 
-  /// Measures codes.
-  ///
-  /// - Parameters:
-  ///   - codes: One after the other, at least two.
-  ///   - size: The numbers of each.
+  /// Measures at least two codes, one after the other, of `size` numbers each.
   package init(_ codes: [Float], size: Int) {
     let count = codes.count / size
     precondition(count > 1 && codes.count == count * size, "whole codes, at least two")
@@ -77,7 +68,7 @@ package struct CodeStatistics: Sendable {
       for index in 0..<size { centered[index] = Double(codes[first + index]) - mean[index] }
       SquareMatrix.add(centered, centered, times: 1 / Double(count - 1), to: &covariance)
     }
-    // With few codes the covariance says little beyond its size (Ledoit and Wolf 2004, with a simple weight).
+    // Few codes say little beyond the covariance's size (Ledoit and Wolf 2004, simple weight).
     let share = max(0.05, Double(size) / Double(size + count))
     let ball = (0..<size).reduce(0) { $0 + covariance[$1 * size + $1] } / Double(size)
     for index in covariance.indices { covariance[index] *= 1 - share }
@@ -89,22 +80,18 @@ package struct CodeStatistics: Sendable {
 
   /// The map that carries this normal distribution to another with the least transport.
   ///
-  /// The matrix is C⁻½ (C½ D C½)½ C⁻½ for covariances C and D (Knott and Smith 1984); it is symmetric.
-  ///
-  /// - Parameter other: Statistics of as many numbers.
-  /// - Returns: The map.
+  /// The matrix is C⁻½ (C½ D C½)½ C⁻½ for covariances C and D (Knott and Smith 1984); it is
+  /// symmetric.
   package func map(to other: CodeStatistics) -> CodeMap {
     precondition(size == other.size, "codes of one size")
     func product(_ first: [Double], _ second: [Double]) -> [Double] {
       SquareMatrix.product(first, second, size: size)
     }
     let (root, inverse) = (power(0.5), power(-0.5))
-    let middle = SquareMatrix.power(
-      product(product(root, other.covariance), root), 0.5, size: size)
+    let middle = SquareMatrix.power(product(product(root, other.covariance), root), 0.5, size: size)
     let matrix = product(product(inverse, middle), inverse)
     let offset = (0..<size).map { column in
-      other.mean[column]
-        - (0..<size).reduce(0) { $0 + mean[$1] * matrix[$1 * size + column] }
+      other.mean[column] - (0..<size).reduce(0) { $0 + mean[$1] * matrix[$1 * size + column] }
     }
     return CodeMap(matrix: matrix, offset: offset)
   }
@@ -117,7 +104,6 @@ package struct CodeStatistics: Sendable {
 
 /// What maps of codes need of square matrices, row by row.
 enum SquareMatrix {
-  /// The product of two matrices.
   static func product(_ first: [Double], _ second: [Double], size: Int) -> [Double] {
     var result = [Double](repeating: 0, count: size * size)
     for row in 0..<size {

@@ -1,29 +1,23 @@
-// The map between two sets of codes: first by their moments, then by the transport between the codes themselves.
+// The map between two sets of codes: by their moments, then by the transport between the codes.
 
 import AtelierEngine
 
 /// Finds the affine map that carries one set of codes to another without pairs.
 ///
-/// Mean and covariance leave a rotation open, and the least transport between normal distributions guesses it. Codes of poses are
-/// not normal, so the codes themselves say more: mapped codes are assigned to the other person's one to one at the least total
-/// distance, the map is fitted to these pairs, and since a fit to uncertain pairs shrinks, mean and covariance are carried over
-/// once more. It is what aligns words of two languages without a dictionary (Grave, Joulin and Berthet: Unsupervised Alignment of
-/// Embeddings with Wasserstein Procrustes, 2019), with an affine map in place of a rotation and one round: more rounds fit the
-/// accidents of the sample.
+/// Mean and covariance leave a rotation open, and the least transport between normal distributions
+/// guesses it. Codes of poses are not normal, so the codes themselves say more: mapped codes are
+/// assigned to the other person's one to one at the least total distance, the map is fitted to
+/// these pairs, and since a fit to uncertain pairs shrinks, mean and covariance are carried over
+/// once more. It is what aligns words of two languages without a dictionary (Grave, Joulin and
+/// Berthet: Unsupervised Alignment of Embeddings with Wasserstein Procrustes, 2019), with an affine
+/// map in place of a rotation and one round: more rounds fit the accidents of the sample.
 package enum CodeTransport {
   /// The codes that are assigned at once; an assignment's time grows with the third power.
   private static let part = 1000
 
-  /// The map.
-  ///
-  /// - Parameters:
-  ///   - from: Codes, one after the other, at least two.
-  ///   - to: Codes of the same size; they need not be as many.
-  ///   - size: The numbers of a code.
-  /// - Returns: The map by moments where one set holds fewer than two codes for each number of a code, else the refined one.
-  package static func map(
-    from: [Float], to: [Float], size: Int
-  ) -> CodeMap {
+  /// The map between sets of at least two codes of `size` numbers: by moments where one set holds
+  /// fewer than two codes for each number of a code, else the refined one.
+  package static func map(from: [Float], to: [Float], size: Int) -> CodeMap {
     let (source, target) = (CodeStatistics(from, size: size), CodeStatistics(to, size: size))
     let first = source.map(to: target)
     guard min(from.count, to.count) / size >= 2 * size else { return first }
@@ -43,9 +37,8 @@ package enum CodeTransport {
     let size = source.size
     let counts = (from: from.count / size, to: to.count / size)
     let mapped = map(from)
-    // Distances in units of the target's spread, so that small movements count as much as the head's.
-    let whiten = CodeMap(
-      matrix: target.power(-0.5), offset: [Double](repeating: 0, count: size))
+    // Distances in units of the target's spread: small movements count as much as the head's.
+    let whiten = CodeMap(matrix: target.power(-0.5), offset: [Double](repeating: 0, count: size))
     let (one, other) = (whiten(mapped), whiten(to))
     let part = min(part, counts.from, counts.to)
     let parts = (max(counts.from, counts.to) + part - 1) / part
@@ -73,14 +66,12 @@ package enum CodeTransport {
     return generator.permutation(count)
   }
 
-  /// The squared distances of some codes to others, row by row, without each row's own square, which no choice of a column changes.
+  /// The squared distances of some codes to others less each row's square, which changes no choice.
   private static func distances(
     _ one: [Float], _ rows: [Int], _ other: [Float], _ columns: [Int], size: Int
   ) -> [Float] {
     let squares = columns.map { column in
-      (0..<size).reduce(Float(0)) {
-        $0 + other[column * size + $1] * other[column * size + $1]
-      }
+      (0..<size).reduce(Float(0)) { $0 + other[column * size + $1] * other[column * size + $1] }
     }
     let transposed = (0..<size * columns.count).map { place in
       other[columns[place % columns.count] * size + place / columns.count]

@@ -11,16 +11,16 @@ extension Tensor {
       shape.withBatch(places.count), places.flatMap { elements[$0 * size..<($0 + 1) * size] })
   }
 
-  /// The images of a batch [n, height, width, channels] as 8-bit pictures, clipped and rounded.
-  var pictures: [ByteImage] {
+  /// An image of a batch [n, height, width, channels].
+  func image(_ index: Int) -> FloatImage {
     let size = count / max(shape.batch, 1)
-    return (0..<shape.batch).map { index in
-      FloatImage(
-        width: shape.width, height: shape.height, channels: shape.channels,
-        samples: Array(elements[index * size..<(index + 1) * size])
-      ).bytes
-    }
+    return FloatImage(
+      width: shape.width, height: shape.height, channels: shape.channels,
+      samples: Array(elements[index * size..<(index + 1) * size]))
   }
+
+  /// The images of a batch as 8-bit pictures, clipped and rounded.
+  var pictures: [ByteImage] { (0..<shape.batch).map { image($0).bytes } }
 }
 
 /// Figures of two batches of faces of one shape.
@@ -32,8 +32,6 @@ enum FaceFigures {
   }
 
   /// Means over the faces of PSNR in decibels and SSIM, both of 8-bit RGB.
-  ///
-  /// **Throws:** `ImageError` when the shapes differ.
   static func likeness(_ first: Tensor, _ second: Tensor) throws -> (psnr: Double, ssim: Double) {
     var sums = (psnr: 0.0, ssim: 0.0)
     let pairs = zip(first.pictures, second.pictures)

@@ -1,4 +1,4 @@
-// A trained face swap as a file, and its networks at work: crops of one person in, the other person out.
+// A trained face swap as a file, and at work: crops of one person in, the other person out.
 
 import AtelierDatasets
 import AtelierEngine
@@ -9,8 +9,8 @@ import Foundation
 
 /// A trained face swap: one encoder and the decoders of both people.
 ///
-/// The file is a model file whose graph draws each input by both decoders; the metadata names the design, so that a conversion
-/// plans the one decoder that it needs.
+/// The file is a model file whose graph draws each input by both decoders; the metadata names the
+/// design, so that a conversion plans the one decoder that it needs.
 public struct FaceSwapModel: Sendable {
   /// The task in the metadata of model files.
   public static let task = NetworkTask.swap.rawValue
@@ -23,25 +23,17 @@ public struct FaceSwapModel: Sendable {
   public let matchesCodes: Bool
   /// How the faces of its training lay in their crops, and so must those that it is given.
   public let layout: FaceLayout
-  private let name: String
 
   /// The key of the layout among the facts of the training.
   package static let layoutKey = "layout"
 
-  /// Reads a model file.
-  ///
-  /// - Parameter url: The file.
-  /// - Throws: `SafetensorsError` when it cannot be read, `StudioError` that names the file when it is a model of something else.
+  /// Reads a model file; throws `StudioError` that names the file when it is a model of something
+  /// else.
   public init(contentsOf url: URL) throws {
     try self.init(try ModelFile.read(from: url), name: url.relativePath)
   }
 
-  /// Takes a model that is in memory.
-  ///
-  /// - Parameters:
-  ///   - model: What `ModelFile.read` gave.
-  ///   - name: What messages call it.
-  /// - Throws: `StudioError` when it is no face swap.
+  /// Takes a model that messages call `name`; throws `StudioError` when it is no face swap.
   public init(_ model: Model, name: String) throws {
     guard model.information.task == Self.task else {
       throw StudioError(
@@ -64,7 +56,6 @@ public struct FaceSwapModel: Sendable {
     self.network = network
     self.matchesCodes = matchesCodes
     layout = try Self.layout(of: model, name: name)
-    self.name = name
   }
 
   /// The layout that a model's metadata names; that of the original where it names none.
@@ -86,8 +77,7 @@ public struct FaceSwapModel: Sendable {
       throw StudioError(
         .data, "\(name): expected a network, one of \(known); received \(architecture)")
     }
-    guard let input = model.graph.input(named: "input"),
-      model.graph.values[input].shape.rank == 4
+    guard let input = model.graph.input(named: "input"), model.graph.values[input].shape.rank == 4
     else { throw StudioError(.data, "\(name): expected a model with an input of pictures") }
     let side = model.graph.values[input].shape.height
     guard design.sides.contains(side) else {
@@ -100,15 +90,11 @@ public struct FaceSwapModel: Sendable {
     return FaceSwapNetwork(design, side: side, hasMask: hasMask)
   }
 
-  /// Plans the way to one person.
+  /// Plans the way to one person, `batch` crops at once, of `source`; nil stands for the other
+  /// person.
   ///
-  /// - Parameters:
-  ///   - face: Whose decoder draws.
-  ///   - source: Who is in the crops; nil stands for the other person.
-  ///   - batch: The crops that run at once, at least 1.
-  ///   - threads: The threads that share the work.
-  /// - Returns: A converter with weights of its own, for one thread at a time.
-  /// - Throws: `ShapeError` when there is no memory for so many crops.
+  /// The converter has weights of its own. Throws `ShapeError` when there is no memory for so many
+  /// crops.
   public func converter(
     to face: SwapFace, of source: SwapFace? = nil, batch: Int = 1, threads: ThreadPool = .shared
   ) throws -> FaceSwapConverter {
@@ -132,7 +118,7 @@ public struct FaceSwapModel: Sendable {
       try network.conversionGraph(batch: batch, to: face, matchesCodes: isMatched)
         .specialized(for: .infer)
     }
-    return FaceSwapConverter(face: face, network: network, program: program)
+    return FaceSwapConverter(network: network, program: program)
   }
 
   /// The model's weights at work in a graph; what it has and the model has not starts at random.
@@ -150,21 +136,18 @@ public struct FaceSwapModel: Sendable {
 public struct DecodedFaces: Sendable {
   /// The faces, [crops, side, side, 3], values in [0, 1].
   public let pictures: Tensor
-  /// The learned masks, [crops, side, side, 1], 1 inside the face; nil when the network has no mask head.
+  /// The learned masks, [crops, side, side, 1], 1 inside the face; nil without a mask head.
   public let masks: Tensor?
 }
 
 /// Encoder and one decoder, planned and ready; used by one thread at a time.
 public final class FaceSwapConverter {
-  /// Whose decoder draws.
-  public let face: SwapFace
   /// The design, the side of a face, whether there is a mask.
   public let network: FaceSwapNetwork
   private let program: Program
 
   /// Takes a program with the input `input` and the outputs `output` and, with a mask, `mask`.
-  init(face: SwapFace, network: FaceSwapNetwork, program: Program) {
-    self.face = face
+  init(network: FaceSwapNetwork, program: Program) {
     self.network = network
     self.program = program
   }
@@ -172,11 +155,7 @@ public final class FaceSwapConverter {
   /// The crops that run at once.
   public var batch: Int { program.inputs.first?.shape.batch ?? 1 }
 
-  /// Draws crops of anyone as this converter's person.
-  ///
-  /// - Parameter crops: Faces, [n, side, side, 3], values in [0, 1]; any n, which runs in parts of `batch`.
-  /// - Returns: As many faces.
-  /// - Throws: `ShapeError` when the crops have another size.
+  /// Draws crops of anyone as this converter's person: [n, side, side, 3], values in [0, 1], any n.
   public func decode(_ crops: Tensor) throws -> DecodedFaces {
     let side = network.side
     let expected = Shape.image(batch: crops.shape.batch, height: side, width: side, channels: 3)
@@ -188,14 +167,7 @@ public final class FaceSwapConverter {
     var pictures: [Float] = []
     var masks: [Float] = []
     pictures.reserveCapacity(count * area * 3)
-    for first in stride(from: 0, to: count, by: batch) {
-      let present = min(batch, count - first)
-      try program.withInput("input") { input in
-        // What is left of a former part stays behind the last crops; nobody reads its faces.
-        let part = crops.elements[first * area * 3..<(first + present) * area * 3]
-        _ = input.update(fromContentsOf: part)
-      }
-      try program.run()
+    try program.run(crops.elements, of: count) { present in
       try program.withOutput("output") { pictures += $0.prefix(present * area * 3) }
       if network.hasMask {
         try program.withOutput("mask") { masks += $0.prefix(present * area) }

@@ -2,21 +2,15 @@
 
 /// Assigns rows to columns, one to one, at the least total cost.
 package enum OptimalAssignment {
-  /// The column of each row.
+  /// The column of each row, all different; costs are size × size, finite, row by row.
   ///
-  /// Rows are added one after the other along the shortest augmenting path (Jonker and Volgenant 1987), in time that grows with
-  /// the third power of `size` at worst: 1,000 rows take less than a second.
-  ///
-  /// - Parameters:
-  ///   - costs: size × size, finite, row by row.
-  ///   - size: Rows and columns.
-  /// - Returns: `size` columns, all different.
+  /// Rows are added one after the other along the shortest augmenting path (Jonker and Volgenant
+  /// 1987), in time that grows with the third power of `size` at worst: 1,000 rows take less than a
+  /// second.
   package static func columns(costs: [Float], size: Int) -> [Int] {
     precondition(size >= 0 && costs.count == size * size, "a cost for each row and column")
     var search = Search(size: size)
-    costs.withUnsafeBufferPointer { costs in
-      for row in 0..<size { search.add(row, costs) }
-    }
+    costs.withUnsafeBufferPointer { costs in for row in 0..<size { search.add(row, costs) } }
     return search.columnOfRow
   }
 
@@ -26,7 +20,7 @@ package enum OptimalAssignment {
     /// The rows' columns, -1 for rows that have none yet, and the columns' rows.
     var columnOfRow: [Int]
     var rowOfColumn: [Int]
-    /// What the columns' prices take off their costs, so that no row has a cheaper column than its own.
+    /// What prices take off the columns' costs: no row has a cheaper column than its own.
     var prices: [Double]
     /// The length of the shortest path to each column, and the row that it comes from.
     var lengths: [Double]

@@ -15,17 +15,15 @@ public struct SwapMatchRequest: JobRequest, Hashable {
   public init() {}
 
   public static var form: Form<Self> {
-    Form(
-      Self(),
-      fields: [
-        .model(\.model), .crops("a", \.a, "Training crops of A"),
-        .crops("b", \.b, "Training crops of B"),
-        Field(
-          "characters", \.characters, "Poses of the two fictional characters instead",
-          value: "poses", .from(2, to: 100_000)),
-        Field("seed", \.seed, "The seed of the poses", value: "seed"),
-        .output(\.output, "The new model", value: "file"),
-      ])
+    Form([
+      .model(\.model), .crops("a", \.a, "Training crops of A"),
+      .crops("b", \.b, "Training crops of B"),
+      Field(
+        "characters", \.characters, "Poses of the two fictional characters instead", value: "poses",
+        .from(2, to: 100_000)),
+      Field("seed", \.seed, "The seed of the poses", value: "seed"),
+      .output(\.output, "The new model", value: "file"),
+    ])
   }
 
   public static func check(_ words: FieldWords) throws { try SwapPeople.check(words) }
@@ -46,9 +44,7 @@ enum SwapPeople {
     guard (words["characters"] != nil) != !crops.isEmpty else {
       throw FieldError("expected either --characters or --a and --b")
     }
-    guard crops.count != 1 else {
-      throw FieldError("expected crops of both people: --a and --b")
-    }
+    guard crops.count != 1 else { throw FieldError("expected crops of both people: --a and --b") }
   }
 
   /// Paths as places.

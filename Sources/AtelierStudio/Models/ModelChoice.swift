@@ -18,23 +18,21 @@ public struct ModelChoice: JobRequest, Hashable {
   public init() {}
 
   public static var form: Form<Self> {
-    Form(
-      Self(),
-      fields: [
-        Field(
-          "model", \.model,
-          "A model file, the name of one that ships, or a network: "
-            + names.joined(separator: ", "), value: "model"
-        ).positional.demanded,
-        Field("size", \.size, "The images' size", value: "HxW")
-          .byDefault("96x96, classifiers 28x28, mask-rcnn 128x128, a file's own"),
-        Field("batch", \.batch, "Images at once", value: "n", .from(1, to: 4096)),
-        .channels(\.channels, "Image channels of a name").byDefault("1"),
-        Field("widths", \.widths, "Filters of each level of a name", value: "list"),
-        Field(
-          "unpool", \.unpool, "The unpooling of the autoencoder or of a SegNet by name",
-          value: "kind"),
-      ])
+    Form([
+      Field(
+        "model", \.model,
+        "A model file, the name of one that ships, or a network: "
+          + names.joined(separator: ", "), value: "model"
+      ).positional.demanded,
+      Field("size", \.size, "The images' size", value: "HxW")
+        .byDefault("96x96, classifiers 28x28, mask-rcnn 128x128, a file's own"),
+      Field("batch", \.batch, "Images at once", value: "n", .from(1, to: 4096)),
+      .channels(\.channels, "Image channels of a name").byDefault("1"),
+      Field("widths", \.widths, "Filters of each level of a name", value: "list"),
+      Field(
+        "unpool", \.unpool, "The unpooling of the autoencoder or of a SegNet by name",
+        value: "kind"),
+    ])
   }
 
   /// The networks that have a name here; those that give pixels classes in the order of names.
@@ -44,9 +42,8 @@ public struct ModelChoice: JobRequest, Hashable {
     + Catalogue.networks(for: .objects)
   private static let names = networks.map(\.fullName)
 
-  /// The graph for the asked size, and the information of a file.
-  ///
-  /// - Throws: `StudioError` when there is no such model or it has not what was asked for.
+  /// The graph for the asked size, and the information of a file; throws `StudioError` when there
+  /// is no such model or it has not what was asked for.
   func load() throws -> (graph: Graph, title: String, information: ModelInformation?) {
     guard let network = Self.networks.first(where: { $0.fullName == model }) else {
       return try loadFile()

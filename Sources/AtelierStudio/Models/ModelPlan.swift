@@ -13,8 +13,7 @@ public struct ModelPlanRequest: JobRequest, Hashable {
 
   public static var form: Form<Self> {
     Form(
-      Self(),
-      fields: ModelChoice.form.fields.map { $0.within(\.choice) } + [
+      ModelChoice.form.fields.map { $0.within(\.choice) } + [
         Field(flag: "train", \.train, "Plan a training step instead of inference"),
         Field("loss", \.loss, "The loss of the training step", value: "loss").byDefault(nil),
       ])
@@ -28,25 +27,14 @@ public enum ModelPlan: Job {
   public static let summary = "Print how a program runs: its steps and where every value lies."
   public static let takesPrecision = false
 
-  /// The plan for programs.
-  private struct Value: Encodable {
-    let model: String
-    let steps: [String]
-    let arenaFloats: Int
-
-    enum CodingKeys: String, CodingKey {
-      case model, steps
-      case arenaFloats = "arena_floats"
-    }
-  }
-
   public static func run(_ request: ModelPlanRequest, in place: JobPlace) throws -> Report {
     let (graph, title, _) = try request.choice.load()
     let ready =
       try request.train ? graph.training(loss: request.loss) : graph.specialized(for: .infer)
     let plan = Plan(ready, kernels: place.kernels)
     let steps = plan.description.split(separator: "\n").dropLast().map(String.init)
-    var report = Report(value: Value(model: title, steps: steps, arenaFloats: plan.arenaCount))
+    var report = Report(
+      value: JSONEntries([("model", title), ("steps", steps), ("arena_floats", plan.arenaCount)]))
     report.say(plan.description)
     return report
   }

@@ -11,12 +11,7 @@ public struct ModelShrinkRequest: JobRequest, Hashable {
   public init() {}
 
   public static var form: Form<Self> {
-    Form(
-      Self(),
-      fields: [
-        .model(\.model).positional,
-        .output(\.output, "The smaller file", value: "file"),
-      ])
+    Form([.model(\.model).positional, .output(\.output, "The smaller file", value: "file")])
   }
 
   public mutating func complete(with words: FieldWords) throws {
@@ -42,13 +37,6 @@ public enum ModelShrink: Job {
     """
   public static let takesPrecision = false
 
-  /// The sizes in bytes.
-  private struct Sizes: Encodable {
-    let file: String
-    let before: Int
-    let after: Int
-  }
-
   public static func run(_ request: ModelShrinkRequest, in place: JobPlace) throws -> Report {
     let input = URL(fileURLWithPath: request.model)
     let result = URL(fileURLWithPath: request.output)
@@ -57,7 +45,7 @@ public enum ModelShrink: Job {
       try $0.resourceValues(forKeys: [.fileSizeKey]).fileSize ?? 0
     }
     var report = Report(
-      value: Sizes(file: request.output, before: sizes[0], after: sizes[1]))
+      value: JSONEntries([("file", request.output), ("before", sizes[0]), ("after", sizes[1])]))
     report.files = [request.output]
     report.note("\(request.output): \(sizes[1]) bytes instead of \(sizes[0])")
     return report
@@ -75,8 +63,6 @@ public enum ModelWorkshop: Workshop {
       atelier model summary segnet-basic --size 360x480 --unpool max
       atelier model plan autoencoder --size 96x96 --batch 16 --train
     """
-  public static let jobs: [any Job.Type] = [
-    ModelSummary.self, ModelPlan.self, ModelShrink.self,
-  ]
+  public static let jobs: [any Job.Type] = [ModelSummary.self, ModelPlan.self, ModelShrink.self]
   public static let mainJob: String? = nil
 }

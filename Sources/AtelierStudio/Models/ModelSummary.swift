@@ -10,35 +10,19 @@ public enum ModelSummary: Job {
   public static let summary = "Print layers, output shapes and parameter counts."
   public static let takesPrecision = false
 
-  /// One layer.
-  private struct Layer: Encodable {
-    let name: String
-    let type: String
-    let output: String
-    let parameters: Int
-    let inputs: [String]
-  }
-
-  /// The whole model.
-  private struct Value: Encodable {
-    let model: String
-    let layers: [Layer]
-    let total: Int
-    let trainable: Int
-    let information: ModelInformation?
-  }
-
   public static func run(_ request: ModelChoice, in place: JobPlace) throws -> Report {
     let (graph, title, information) = try request.load()
     let layers = graph.summaryRows().map {
-      Layer(
-        name: $0.name, type: $0.type, output: $0.outputShape, parameters: $0.parameterCount,
-        inputs: $0.inputs)
+      JSONEntries([
+        ("name", $0.name), ("type", $0.type), ("output", $0.outputShape),
+        ("parameters", $0.parameterCount), ("inputs", $0.inputs),
+      ])
     }
     var report = Report(
-      value: Value(
-        model: title, layers: layers, total: graph.parameterCount,
-        trainable: graph.trainableParameterCount, information: information))
+      value: JSONEntries([
+        ("model", title), ("layers", layers), ("total", graph.parameterCount),
+        ("trainable", graph.trainableParameterCount), ("information", information),
+      ]))
     report.say(graph.summary(title: title))
     guard let information else { return report }
     report.say("\n task: \(information.task); input: \(information.preprocessing)")

@@ -12,12 +12,10 @@ public struct SamplesRequest: JobRequest, Hashable {
   public init() {}
 
   public static var form: Form<Self> {
-    Form(
-      Self(),
-      fields: [
-        .output(\.output, "The folder to draw into", value: "folder"),
-        Field("seed", \.seed, "The seed of pictures and noise", value: "seed"),
-      ])
+    Form([
+      .output(\.output, "The folder to draw into", value: "folder"),
+      Field("seed", \.seed, "The seed of pictures and noise", value: "seed"),
+    ])
   }
 }
 
@@ -40,7 +38,6 @@ public enum SamplesWorkshop: Job, Workshop {
   public static let takesPrecision = false
   public static let jobs: [any Job.Type] = [SamplesWorkshop.self]
 
-  /// One sample.
   private struct Entry: Encodable {
     let name: String
     var clean: String?

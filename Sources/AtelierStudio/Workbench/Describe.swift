@@ -7,13 +7,10 @@ public struct DescribeRequest: JobRequest, Hashable {
   public init() {}
 
   public static var form: Form<Self> {
-    Form(
-      Self(),
-      fields: [
-        Field(
-          list: "job", \.path, "A workshop, or a workshop and a verb",
-          value: "job").positional.byDefault("all")
-      ])
+    Form([
+      Field(list: "job", \.path, "A workshop, or a workshop and a verb", value: "job").positional
+        .byDefault("all")
+    ])
   }
 }
 

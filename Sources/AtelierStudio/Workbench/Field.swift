@@ -8,8 +8,8 @@ public typealias FieldWords = [String: [String]]
 /// A property of a request that a field reads and writes.
 public typealias FieldPath<Root, Value> = any WritableKeyPath<Root, Value> & Sendable
 
-/// One field of a request.
-public struct Field<Request>: Sendable {
+/// What there is to say of a field beside its value, whatever request it is of.
+struct FieldTraits: Sendable {
   /// What is said of the value that holds where nothing is given.
   enum Default: Sendable {
     /// The request's own default, where it has one.
@@ -30,6 +30,22 @@ public struct Field<Request>: Sendable {
     case line(String)
   }
 
+  /// Whether it stands alone on the command line, without its name.
+  var isPositional = false
+  /// A letter that stands for the name.
+  var letter: Character?
+  /// The word that the name alone stands for; nil where a word must follow.
+  var loneWord: String?
+  /// Whether a resumed training may change it.
+  var isChangeable = false
+  /// Words that name no file; nil where the job itself looks which files are there.
+  var reserved: Set<String>? = []
+  var need = Need.none
+  var fallback = Default.own
+}
+
+/// One field of a request.
+public struct Field<Request>: Sendable {
   /// The name, words joined by hyphens; the command line puts two before it.
   public let name: String
   /// One sentence without its full stop.
@@ -42,39 +58,18 @@ public struct Field<Request>: Sendable {
   public let range: NumberRange
   /// Whether several words may be given.
   public let isList: Bool
-  /// Whether it stands alone on the command line, without its name.
-  public private(set) var isPositional = false
-  /// A letter that stands for the name.
-  public private(set) var letter: Character?
-  /// The word that the name alone stands for; nil where a word must follow.
-  public private(set) var loneWord: String?
-  /// Whether a resumed training may change it.
-  public private(set) var isChangeable = false
-  /// Words that name something else than a file; nil where the job itself looks which files are there.
-  private(set) var reserved: Set<String>? = []
-  var need = Need.none
-  var fallback: Default
+  private(set) var traits = FieldTraits()
 
   /// Puts words into a request.
   let put: @Sendable (inout Request, [String]) throws -> Void
   /// The words that a request holds.
   let words: @Sendable (Request) -> [String]
 
-  /// Makes a field of its parts, for values that are no plain property of the request.
-  ///
-  /// - Parameters:
-  ///   - name: The name, words joined by hyphens.
-  ///   - help: One sentence without its full stop.
-  ///   - value: What stands for the word in a usage line.
-  ///   - kind: The kind of its words.
-  ///   - range: The numbers that it takes, for help and descriptions alone.
-  ///   - isList: Whether several words may be given.
-  ///   - words: The words that a request holds.
-  ///   - put: Puts words into a request.
+  /// Makes a field of its parts, for values that are no plain property of the request; its range is
+  /// for help and descriptions alone.
   public init(
-    _ name: String, _ help: String, value: String = "", kind: FieldKind,
-    range: NumberRange = .any, isList: Bool = false,
-    words: @escaping @Sendable (Request) -> [String] = { _ in [] },
+    _ name: String, _ help: String, value: String = "", kind: FieldKind, range: NumberRange = .any,
+    isList: Bool = false, words: @escaping @Sendable (Request) -> [String] = { _ in [] },
     put: @escaping @Sendable (inout Request, [String]) throws -> Void
   ) {
     self.name = name
@@ -85,7 +80,6 @@ public struct Field<Request>: Sendable {
     self.isList = isList
     self.words = words
     self.put = put
-    fallback = .own
   }
 
   /// A property with one value.
@@ -95,10 +89,7 @@ public struct Field<Request>: Sendable {
   ) {
     self.init(
       name, help, value: value, kind: kind ?? Value.fieldKind, range: range,
-      words: {
-        let word = $0[keyPath: path].word
-        return word.isEmpty ? [] : [word]
-      },
+      words: { [$0[keyPath: path].word].filter { !$0.isEmpty } },
       put: { request, words in
         guard let word = words.last else { return }
         request[keyPath: path] = try Self.read(word, name, range)
@@ -134,15 +125,11 @@ public struct Field<Request>: Sendable {
 
   /// A property with several values in one word, with commas between them.
   public init<Value: FieldValue>(
-    commas name: String, _ path: FieldPath<Request, [Value]>, _ help: String,
-    value: String
+    commas name: String, _ path: FieldPath<Request, [Value]>, _ help: String, value: String
   ) {
     self.init(
       name, help, value: value, kind: .text,
-      words: {
-        let list = $0[keyPath: path].map(\.word).joined(separator: ",")
-        return list.isEmpty ? [] : [list]
-      },
+      words: { [$0[keyPath: path].map(\.word).joined(separator: ",")].filter { !$0.isEmpty } },
       put: { request, words in
         request[keyPath: path] = try (words.last ?? "").split(separator: ",")
           .map { $0.trimmingCharacters(in: .whitespaces) }.filter { !$0.isEmpty }
@@ -150,7 +137,7 @@ public struct Field<Request>: Sendable {
       })
   }
 
-  /// A property with several of a choice's values in one word, each once, with commas between them; `all` for all.
+  /// A property with several of a choice's values in one word, each once, with commas, or `all`.
   public init<Value: ChoiceValue>(
     choices name: String, _ path: FieldPath<Request, [Value]>, _ help: String, value: String
   ) {
@@ -174,8 +161,7 @@ public struct Field<Request>: Sendable {
 
   /// A switch that sets a property to a value, `true` unless told otherwise.
   public init(
-    flag name: String, _ path: FieldPath<Request, Bool>, _ help: String,
-    sets value: Bool = true
+    flag name: String, _ path: FieldPath<Request, Bool>, _ help: String, sets value: Bool = true
   ) {
     self.init(
       name, help, kind: .flag, words: { $0[keyPath: path] == value ? [""] : [] },
@@ -221,19 +207,17 @@ public struct Field<Request>: Sendable {
 
   /// The same field with words for its default; nil says nothing of it.
   public func byDefault(_ words: String?) -> Self {
-    with { $0.fallback = words.map(Default.words) ?? .silent }
+    with { $0.fallback = words.map(FieldTraits.Default.words) ?? .silent }
   }
 
-  private func with(_ change: (inout Self) -> Void) -> Self {
+  private func with(_ change: (inout FieldTraits) -> Void) -> Self {
     var copy = self
-    change(&copy)
+    change(&copy.traits)
     return copy
   }
 
   /// The same field of a part of a larger request.
-  public func within<Whole>(
-    _ path: FieldPath<Whole, Request>
-  ) -> Field<Whole> {
+  public func within<Whole>(_ path: FieldPath<Whole, Request>) -> Field<Whole> {
     carried(words: { words($0[keyPath: path]) }, put: { try put(&$0[keyPath: path], $1) })
   }
 
@@ -245,33 +229,17 @@ public struct Field<Request>: Sendable {
     var field = Field<Whole>(
       name, help, value: valueName, kind: kind, range: range, isList: isList, words: words,
       put: put)
-    field.isPositional = isPositional
-    field.letter = letter
-    field.loneWord = loneWord
-    field.isChangeable = isChangeable
-    field.reserved = reserved
-    field.need =
-      switch need {
-      case .none: .none
-      case .demanded: .demanded
-      case .line(let line): .line(line)
-      }
-    field.fallback =
-      switch fallback {
-      case .own: .own
-      case .silent: .silent
-      case .words(let words): .words(words)
-      }
+    field.traits = traits
     return field
   }
 
   /// The help's sentence with the default of a request and its full stop.
   func helpText(_ defaults: Request) -> String {
     let text: String?
-    switch fallback {
+    switch traits.fallback {
     case .silent: text = nil
     case .words(let words): text = words
-    case .own where kind == .flag || need != .none: text = nil
+    case .own where kind == .flag || traits.need != .none: text = nil
     case .own:
       let words = words(defaults)
       text = words.isEmpty ? nil : words.joined(separator: " ")
@@ -280,7 +248,7 @@ public struct Field<Request>: Sendable {
   }
 
   /// How the field is named in messages.
-  var spelling: String { isPositional ? "<\(valueName)>" : "--\(name) <\(valueName)>" }
+  var spelling: String { traits.isPositional ? "<\(valueName)>" : "--\(name) <\(valueName)>" }
 }
 
 /// A number out of its field's range; its line names the field already.

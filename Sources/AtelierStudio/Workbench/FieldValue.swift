@@ -1,4 +1,4 @@
-// What the words of a field become: numbers in a range, choices, sizes, and whatever else reads itself from a word.
+// What the words of a field become: numbers in a range, choices, and what else reads itself.
 
 import AtelierEngine
 import AtelierImages
@@ -61,46 +61,36 @@ public struct FieldError: Error, Sendable, Hashable, CustomStringConvertible {
 /// The numbers that a field takes.
 public struct NumberRange: Sendable, Hashable {
   /// The least number, itself included unless the range is open below; nil for none.
-  public let least: Double?
+  public private(set) var least: Double?
   /// The largest number, itself included unless the range is open above; nil for none.
-  public let most: Double?
+  public private(set) var most: Double?
   /// Whether the least number does not count.
-  public let isOpenBelow: Bool
+  public private(set) var isOpenBelow = false
   /// Whether the largest number does not count.
-  public let isOpenAbove: Bool
+  public private(set) var isOpenAbove = false
   /// The range in words, as in "takes …".
   public let text: String
 
-  private init(
-    _ least: Double?, _ most: Double?, isOpenBelow: Bool = false, isOpenAbove: Bool = false,
-    _ text: String
-  ) {
-    self.least = least
-    self.most = most
-    self.isOpenBelow = isOpenBelow
-    self.isOpenAbove = isOpenAbove
-    self.text = text
-  }
-
   /// Every number.
-  public static let any = NumberRange(nil, nil, "a number")
+  public static let any = NumberRange(text: "a number")
   /// Numbers above 0.
-  public static let positive = NumberRange(0, nil, isOpenBelow: true, "a number above 0")
+  public static let positive = NumberRange(least: 0, isOpenBelow: true, text: "a number above 0")
   /// 0 and more.
-  public static let notNegative = NumberRange(0, nil, "0 or more")
+  public static let notNegative = NumberRange(least: 0, text: "0 or more")
   /// 0 to 1.
   public static let share = NumberRange.from(0, to: 1)
   /// 0 to below 1.
-  public static let partialShare = NumberRange(0, 1, isOpenAbove: true, "0 to below 1")
+  public static let partialShare = NumberRange(
+    least: 0, most: 1, isOpenAbove: true, text: "0 to below 1")
 
   /// A least number and what is above it.
   public static func from(_ least: Double) -> NumberRange {
-    NumberRange(least, nil, "at least \(numberWord(least))")
+    NumberRange(least: least, text: "at least \(numberWord(least))")
   }
 
   /// A least and a largest number and what is between them.
   public static func from(_ least: Double, to most: Double) -> NumberRange {
-    NumberRange(least, most, "\(numberWord(least)) to \(numberWord(most))")
+    NumberRange(least: least, most: most, text: "\(numberWord(least)) to \(numberWord(most))")
   }
 
   /// Whether a number is in the range; what is not finite never is.
@@ -122,9 +112,7 @@ public func numberWord(_ value: Double) -> String {
 public protocol FieldValue: Sendable {
   /// What kind of words these are.
   static var fieldKind: FieldKind { get }
-  /// Reads a word.
-  ///
-  /// **Throws:** `FieldError` or `StudioError` that says what was expected and received.
+  /// Reads a word; throws `FieldError` or `StudioError` that says what was expected and received.
   init(word: String) throws
   /// The value as the word that it is read from.
   var word: String { get }
@@ -133,19 +121,25 @@ public protocol FieldValue: Sendable {
 }
 
 extension FieldValue {
-  /// No number.
   public var rangedNumber: Double? { nil }
-  /// A word of its own form.
   public static var fieldKind: FieldKind { .text }
 }
 
-extension Int: FieldValue {
-  public static var fieldKind: FieldKind { .count }
+extension FieldValue where Self: LosslessStringConvertible {
+  /// Reads a word as Swift writes it.
   public init(word: String) throws {
-    guard let value = Int(word) else { throw FieldError("expected a whole number") }
+    guard let value = Self(word) else {
+      throw FieldError(Self.fieldKind == .count ? "expected a whole number" : "expected a number")
+    }
     self = value
   }
-  public var word: String { "\(self)" }
+  public var word: String { description }
+}
+
+extension String: FieldValue {}
+
+extension Int: FieldValue {
+  public static var fieldKind: FieldKind { .count }
   public var rangedNumber: Double? { Double(self) }
 }
 
@@ -157,34 +151,18 @@ extension UInt64: FieldValue {
     }
     self = value
   }
-  public var word: String { "\(self)" }
 }
 
 extension Double: FieldValue {
   public static var fieldKind: FieldKind { .number }
-  public init(word: String) throws {
-    guard let value = Double(word) else { throw FieldError("expected a number") }
-    self = value
-  }
   public var word: String { numberWord(self) }
   public var rangedNumber: Double? { self }
 }
 
 extension Float: FieldValue {
   public static var fieldKind: FieldKind { .number }
-  public init(word: String) throws {
-    guard let value = Float(word) else { throw FieldError("expected a number") }
-    self = value
-  }
-  public var word: String {
-    self == rounded() && magnitude < 1e6 ? "\(Int(self))" : "\(self)"
-  }
+  public var word: String { self == rounded() && magnitude < 1e6 ? "\(Int(self))" : "\(self)" }
   public var rangedNumber: Double? { Double(self) }
-}
-
-extension String: FieldValue {
-  public init(word: String) throws { self = word }
-  public var word: String { self }
 }
 
 /// A value with a word for each case.

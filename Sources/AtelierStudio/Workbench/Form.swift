@@ -1,7 +1,6 @@
 // The form of a request: its fields in sections; reads words into requests and tells what it is.
 
 import AtelierInterchange
-import Foundation
 
 /// The fields of a request, in the order in which people see them.
 public struct Form<Request: Sendable>: Sendable {
@@ -18,15 +17,15 @@ public struct Form<Request: Sendable>: Sendable {
   /// The request with all defaults.
   let defaults: Request
 
-  /// Makes a form.
-  ///
-  /// - Parameters:
-  ///   - defaults: The request with all defaults.
-  ///   - title: The title of its fields; empty for none.
-  ///   - fields: The fields.
+  /// Makes a form of the request with all defaults and its first section.
   public init(_ defaults: Request, title: String = "", fields: [Field<Request>]) {
     self.defaults = defaults
     sections = [Section(title: title, fields: fields)]
+  }
+
+  /// Makes a form of a request's own defaults.
+  public init(_ fields: [Field<Request>] = []) where Request: JobRequest {
+    self.init(Request(), fields: fields)
   }
 
   /// The same form with one more section.
@@ -39,15 +38,10 @@ public struct Form<Request: Sendable>: Sendable {
   /// All fields.
   public var fields: [Field<Request>] { sections.flatMap(\.fields) }
 
-  /// The field of a name.
   func field(_ name: String) -> Field<Request>? { fields.first { $0.name == name } }
 
-  /// Puts words into a request, field by field.
-  ///
-  /// - Parameters:
-  ///   - words: What was given; names that are not in the form are left to others.
-  ///   - request: Changed.
-  /// - Throws: `FieldError` that names the first field whose words it does not take.
+  /// Puts words into a request, leaving alone those that the form has not; throws `FieldError` that
+  /// names the first field whose words it does not take.
   public func read(_ words: FieldWords, into request: inout Request) throws {
     for field in fields {
       guard let given = words[field.name] else { continue }
@@ -64,7 +58,7 @@ public struct Form<Request: Sendable>: Sendable {
 
   /// The names of the fields, of those given, that a resumed training may not change.
   func fixed(of words: FieldWords) -> [String] {
-    fields.filter { words[$0.name] != nil && !$0.isChangeable }.map { "--\($0.name)" }
+    fields.filter { words[$0.name] != nil && !$0.traits.isChangeable }.map { "--\($0.name)" }
   }
 
   /// Throws where a resumed training would be given what it may not change.
@@ -73,15 +67,14 @@ public struct Form<Request: Sendable>: Sendable {
     guard fixed.isEmpty else {
       throw StudioError(
         .usage,
-        "--resume goes on with the run's own settings; leave out "
-          + fixed.joined(separator: ", "))
+        "--resume goes on with the run's own settings; leave out " + fixed.joined(separator: ", "))
     }
   }
 
   /// Throws what a new request says that lacks a field it needs.
   func demand(_ words: FieldWords) throws {
     for field in fields where words[field.name] == nil {
-      switch field.need {
+      switch field.traits.need {
       case .none: continue
       case .line(let line): throw StudioError(.usage, line)
       case .demanded: throw FieldError("Missing expected argument '\(field.spelling)'")
@@ -92,25 +85,26 @@ public struct Form<Request: Sendable>: Sendable {
   /// The files and folders that a request reads.
   func paths(_ request: Request) -> [String] {
     fields.filter(\.kind.isRead).flatMap { field in
-      field.reserved.map { names in field.words(request).filter { !names.contains($0) } } ?? []
+      field.traits.reserved.map { names in field.words(request).filter { !names.contains($0) } }
+        ?? []
     }
   }
 
-  /// The words of all fields of a request that differ from the defaults or are needed; they make it again.
+  /// The words of all fields that differ from the defaults or are needed; they make it again.
   public func words(of request: Request) -> FieldWords {
     var result: FieldWords = [:]
     for field in fields {
       let words = field.words(request)
-      guard !words.isEmpty, field.need != .none || words != field.words(defaults) else { continue }
+      guard !words.isEmpty, field.traits.need != .none || words != field.words(defaults) else {
+        continue
+      }
       result[field.name] = words
     }
     return result
   }
 
   /// What front ends without types need to know.
-  public var descriptions: [FieldDescription] {
-    sections.flatMap { describe($0) }
-  }
+  public var descriptions: [FieldDescription] { sections.flatMap { describe($0) } }
 
   /// The same of one section.
   public func describe(_ section: Section) -> [FieldDescription] {
@@ -181,11 +175,11 @@ public struct FieldDescription: Sendable, Hashable, Codable {
     let words = field.words(defaults)
     self.defaults = words.isEmpty || field.kind == .flag ? nil : words
     isList = field.isList
-    isPositional = field.isPositional
-    letter = field.letter.map(String.init)
-    loneWord = field.loneWord
-    isRequired = field.need != .none
-    isChangeable = field.isChangeable
-    isDemanded = field.need == .demanded
+    isPositional = field.traits.isPositional
+    letter = field.traits.letter.map(String.init)
+    loneWord = field.traits.loneWord
+    isRequired = field.traits.need != .none
+    isChangeable = field.traits.isChangeable
+    isDemanded = field.traits.need == .demanded
   }
 }

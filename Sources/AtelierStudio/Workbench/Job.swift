@@ -1,4 +1,4 @@
-// A job: a piece of work that any front end can run by its request; jobs make workshops, workshops the studio.
+// A job: a piece of work that any front end runs by its request; jobs make workshops.
 
 import AtelierInterchange
 import Foundation
@@ -22,51 +22,30 @@ public protocol Job: Sendable {
   /// Whether it looks at its place's interrupt, so that Ctrl-C ends it in good order.
   static var heedsInterrupt: Bool { get }
 
-  /// The job that is meant, where words or a run folder mean another one than this, with its own words; else nil.
-  ///
-  /// - Parameters:
-  ///   - words: What a front end was given.
-  ///   - run: The run folder; empty for jobs that have none.
-  /// - Returns: The other job with the words that its form has; nil for this one.
-  /// - Throws: `FieldError` or `StudioError` with one line where the other job does not have a word.
+  /// The job that is meant, with its own words, where words or a run folder mean another one than
+  /// this; throws `FieldError` or `StudioError` where the other job does not have a word.
   static func handOver(
     _ words: FieldWords, in run: RunPlace
   ) throws -> (job: any Job.Type, words: FieldWords)?
 
-  /// Makes the request of words; a training that goes on has one in its run folder.
-  ///
-  /// - Parameters:
-  ///   - words: What a front end was given.
-  ///   - run: The run folder; empty for jobs that have none.
-  /// - Throws: `FieldError` or `StudioError` with one line.
+  /// The request of words; that of a training that goes on is in its run folder, which is empty for
+  /// jobs that have none.
   static func request(_ words: FieldWords, in run: RunPlace) throws -> Request
 
-  /// Does the work.
-  ///
-  /// - Parameters:
-  ///   - request: What is asked for.
-  ///   - place: Kernels, listeners and the way to stop.
-  /// - Returns: What came out.
-  /// - Throws: Errors with one clear line each.
+  /// Does the work; throws errors with one clear line each.
   static func run(_ request: Request, in place: JobPlace) throws -> Report
 }
 
 extension Job {
-  /// Nothing more to know.
   public static var guide: String { "" }
-  /// No run folder.
   public static var trains: Bool { false }
-  /// It multiplies.
   public static var takesPrecision: Bool { true }
-  /// Trainings do.
   public static var heedsInterrupt: Bool { trains }
   /// Workshop and verb, such as `classify train`.
   public static var path: String { name == workshop ? name : "\(workshop) \(name)" }
-  /// No other job is meant.
   public static func handOver(
     _ words: FieldWords, in run: RunPlace
   ) throws -> (job: any Job.Type, words: FieldWords)? { nil }
-  /// A request of words alone.
   public static func request(_ words: FieldWords, in run: RunPlace) throws -> Request {
     try Request(words: words)
   }
@@ -80,16 +59,14 @@ public protocol Workshop: Sendable {
   static var summary: String { get }
   /// What there is to know, in paragraphs; empty for nothing.
   static var guide: String { get }
-  /// The jobs, in the order in which people see them. A single one of the workshop's own name needs no verb.
+  /// The jobs, as people see them; a single one of the workshop's own name needs no verb.
   static var jobs: [any Job.Type] { get }
   /// The name of the job that is meant where none is named; nil for none.
   static var mainJob: String? { get }
 }
 
 extension Workshop {
-  /// Nothing more to know.
   public static var guide: String { "" }
-  /// `run` is meant.
   public static var mainJob: String? { "run" }
 }
 

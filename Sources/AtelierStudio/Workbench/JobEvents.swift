@@ -21,7 +21,7 @@ public enum JobEvent: Sendable {
   case saved(String)
   /// An event of a training.
   case training(TrainingEvent)
-  /// One more part of a training's line of progress from now on, such as when a goal will be reached.
+  /// One more part of a training's line of progress, such as when a goal will be reached.
   case forecast(String?)
   /// The job ended, with the reason.
   case stopped(String)
@@ -47,11 +47,7 @@ public final class ProgressCounter {
   private let clock = Date()
   private let send: (JobEvent) -> Void
 
-  /// Starts counting.
-  ///
-  /// - Parameters:
-  ///   - unit: What is counted, such as `pictures`.
-  ///   - place: Who is told.
+  /// Starts counting in a unit, such as `pictures`, and tells a place.
   public init(_ unit: String, _ place: JobPlace) {
     self.unit = unit
     send = place.send
@@ -64,8 +60,7 @@ public final class ProgressCounter {
     let left = total.flatMap { done > 0 && $0 >= done ? Double($0 - done) / rate : nil }
     send(
       .progress(
-        JobProgress(
-          unit: unit, done: done, total: total, rate: rate, remainingSeconds: left)))
+        JobProgress(unit: unit, done: done, total: total, rate: rate, remainingSeconds: left)))
   }
 }
 
@@ -109,59 +104,32 @@ public struct JobPlace {
 public final class EventFile {
   private let writer: JSONLinesWriter
 
-  /// Begins an empty file.
-  ///
-  /// **Throws:** `FileError` when it cannot be written.
+  /// Begins an empty file; throws `FileError` when it cannot be written.
   public init(_ path: String) throws {
     writer = try JSONLinesWriter(URL(fileURLWithPath: path), keeping: 0)
   }
 
-  /// Appends an event.
-  ///
-  /// **Throws:** `FileError` when it cannot be written.
+  /// Appends an event; throws `FileError` when it cannot be written.
   public func append(_ event: JobEvent) throws {
+    func line(_ name: String, _ entries: (String, (any Encodable & Sendable)?)...) throws {
+      try writer.append(JSONEntries([("event", name)] + entries))
+    }
     switch event {
-    case .remark(let text): try writer.append(Line(event: "remark", text: text))
-    case .note(let text): try writer.append(Line(event: "note", text: text))
-    case .result(let text): try writer.append(Line(event: "result", text: text))
-    case .row(let value): try writer.append(Row(value: value))
-    case .forecast(let text): try writer.append(Line(event: "forecast", text: text))
-    case .saved(let file): try writer.append(Line(event: "saved", file: file))
-    case .stopped(let reason): try writer.append(Line(event: "stopped", reason: reason))
+    case .remark(let text): try line("remark", ("text", text))
+    case .note(let text): try line("note", ("text", text))
+    case .result(let text): try line("result", ("text", text))
+    case .row(let value): try line("row", ("value", value))
+    case .forecast(let text): try line("forecast", ("text", text))
+    case .saved(let file): try line("saved", ("file", file))
+    case .stopped(let reason): try line("stopped", ("reason", reason))
     case .training(let event): if let record = EventRecord(event) { try writer.append(record) }
     case .progress(let progress):
-      try writer.append(
-        Line(
-          event: "progress", unit: progress.unit, done: progress.done, total: progress.total,
-          rate: progress.rate, remainingSeconds: progress.remainingSeconds))
+      try line(
+        "progress", ("unit", progress.unit), ("done", progress.done), ("total", progress.total),
+        ("rate", progress.rate), ("remainingSeconds", progress.remainingSeconds))
     }
   }
 
   /// Makes sure that all is on disk.
   public func finish() throws { try writer.sync() }
-
-  private struct Row: Encodable {
-    let event = "row"
-    let value: any Encodable
-
-    enum CodingKeys: CodingKey { case event, value }
-
-    func encode(to encoder: any Encoder) throws {
-      var container = encoder.container(keyedBy: CodingKeys.self)
-      try container.encode(event, forKey: .event)
-      try container.encode(value, forKey: .value)
-    }
-  }
-
-  private struct Line: Encodable {
-    var event: String
-    var text: String?
-    var file: String?
-    var reason: String?
-    var unit: String?
-    var done: Int?
-    var total: Int?
-    var rate: Double?
-    var remainingSeconds: Double?
-  }
 }

@@ -11,41 +11,29 @@ public protocol JobRequest: Codable, Sendable {
   static var form: Form<Self> { get }
   /// Puts what an older version stored into today's entries, before it is read.
   static func migrate(_ stored: inout [String: Any])
-  /// Refuses words that contradict each other, before anything else is looked at.
-  ///
-  /// **Throws:** `FieldError` with one line.
+  /// Refuses words that contradict each other by a `FieldError`, before anything else is looked at.
   static func check(_ words: FieldWords) throws
   /// Changes defaults that depend on other words, before the words are put in.
   mutating func prepare(for words: FieldWords) throws
-  /// Puts right what follows from all words together, and refuses what makes no sense.
-  ///
-  /// **Throws:** `StudioError` with one line.
+  /// Puts right what follows from all words together; refuses what makes no sense by a
+  /// `StudioError`.
   mutating func complete(with words: FieldWords) throws
 }
 
 extension JobRequest {
-  /// Nothing was stored in another way.
   public static func migrate(_ stored: inout [String: Any]) {}
-  /// Nothing contradicts.
   public static func check(_ words: FieldWords) throws {}
-  /// No default depends on words.
   public mutating func prepare(for words: FieldWords) throws {}
-  /// Nothing follows.
   public mutating func complete(with words: FieldWords) throws {}
 
-  /// Checks words alone: each against its field, then all against each other.
-  ///
-  /// - Throws: `FieldError` with one line.
+  /// Checks words alone, each against its field, then all against each other; throws `FieldError`.
   public static func validate(_ words: FieldWords) throws {
     var scratch = Self()
     try form.read(words, into: &scratch)
     try check(words)
   }
 
-  /// Makes a request of words.
-  ///
-  /// - Parameter words: What a front end was given, by the fields' names.
-  /// - Throws: `FieldError` or `StudioError` with one line.
+  /// Makes a request of words; throws `FieldError` or `StudioError` with one line.
   public init(words: FieldWords) throws {
     try Self.validate(words)
     try Self.form.demand(words)
@@ -68,15 +56,13 @@ protocol FlatPart: Codable {
   static var partKey: String { get }
 }
 
-/// Requests as JSON: every property has a key, also one that is nil; what an older file lacks takes its default.
+/// Requests as JSON: all properties have keys, also nil; what an older file lacks is as by default.
 public enum StoredRequest {
   /// The parts whose keys stand among the request's own.
   private static let flat = [TrainingRecipe.partKey]
 
   /// The JSON of a request, keys sorted, with a line end.
-  static func data(_ request: some JobRequest) throws -> Data {
-    try text(object(request)) + [0x0A]
-  }
+  static func data(_ request: some JobRequest) throws -> Data { try text(object(request)) + [0x0A] }
 
   static func text(_ object: [String: Any]) throws -> Data {
     try JSONSerialization.data(
@@ -92,34 +78,20 @@ public enum StoredRequest {
     guard var object = try JSONSerialization.jsonObject(with: data) as? [String: Any] else {
       throw StudioError(.usage, "a request is a JSON object")
     }
-    complete(&object, request)
     for key in flat {
       guard let part = object.removeValue(forKey: key) as? [String: Any] else { continue }
       object.merge(part) { $1 }
     }
+    // The encoder leaves out what is nil.
+    for key in optionalKeys(request) where object[key] == nil { object[key] = NSNull() }
     return object
   }
 
-  /// Adds null for each stored property that is nil.
-  private static func complete(_ object: inout [String: Any], _ value: Any) {
-    for child in Mirror(reflecting: value).children {
-      guard let key = child.label else { continue }
-      if var part = object[key] as? [String: Any], flat.contains(key) {
-        complete(&part, child.value)
-        object[key] = part
-      } else if object[key] == nil, Mirror(reflecting: child.value).displayStyle == .optional {
-        object[key] = NSNull()
-      }
-    }
-  }
-
-  /// Reads a request.
+  /// Reads a request that `data` gave, now or in an older version; throws `DecodingError`, or
+  /// `StudioError` when it is no object.
   ///
-  /// - Parameters:
-  ///   - data: What `data` gave, now or in an older version.
-  ///   - isComplete: Whether nil has a key, as since version 0.2: what lacks one takes its default. In older files it is nil.
-  ///   - name: The file's name for errors.
-  /// - Throws: `DecodingError`, or `StudioError` when it is no object.
+  /// Since version 0.2 files are complete: nil has a key, and what lacks one takes its default. In
+  /// older files it is nil.
   public static func read<Request: JobRequest>(
     _ data: Data, isComplete: Bool, as type: Request.Type = Request.self
   ) throws -> Request {
@@ -129,9 +101,9 @@ public enum StoredRequest {
     Request.migrate(&stored)
     let defaults = Request()
     var whole = try object(defaults)
-    let optionals = Set(whole.filter { $0.value is NSNull }.map(\.key))
-      .union(optionalKeys(defaults))
-    for key in optionals where stored[key] == nil && !isComplete { whole[key] = NSNull() }
+    for key in optionalKeys(defaults) where stored[key] == nil && !isComplete {
+      whole[key] = NSNull()
+    }
     if let key = stored.keys.sorted().first(where: { whole[$0] == nil }) {
       throw StudioError(.data, "there is an entry \(key), which no request of this kind has")
     }
@@ -178,9 +150,14 @@ public enum StoredRequest {
 
 /// Looks at files before work begins.
 public enum StudioFiles {
-  /// Throws unless every path is there.
-  ///
-  /// **Throws:** `StudioError` that names the first that is not.
+  /// Whether a path is a folder; nil when there is nothing.
+  static func isFolder(_ path: String) -> Bool? {
+    var isFolder: ObjCBool = false
+    return FileManager.default.fileExists(atPath: path, isDirectory: &isFolder)
+      ? isFolder.boolValue : nil
+  }
+
+  /// Throws `StudioError` that names the first path that is not there.
   public static func expectPresent(_ paths: [String]) throws {
     for path in paths where !FileManager.default.fileExists(atPath: path) {
       throw StudioError(.missingInput, "\(path): no such file or folder")

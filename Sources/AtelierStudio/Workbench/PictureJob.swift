@@ -1,4 +1,4 @@
-// Work on a list of pictures: list, refuse collisions, work, write, count failures; one rule for all workshops.
+// Work on a list of pictures: list, work, write, count failures; one rule for all workshops.
 
 import AtelierDatasets
 import AtelierImages
@@ -6,21 +6,13 @@ import AtelierInterchange
 import AtelierTraining
 import Foundation
 
-/// A loop over pictures, or whatever else comes one by one, in which one that fails does not stop the others.
+/// A loop over pictures, or whatever comes one by one, in which a failure does not stop the others.
 public enum PictureJob {
-  /// Works on tasks one after the other.
+  /// Works on tasks one after the other; results are those of the tasks that did not fail.
   ///
-  /// What a picture's own data is to blame for is counted and told at the end; any other error ends the loop, because the
-  /// next picture would meet it, too.
-  ///
-  /// - Parameters:
-  ///   - tasks: What to work on.
-  ///   - name: How a task is called in failures.
-  ///   - place: Hears progress.
-  ///   - failures: What failed before; those of the loop are appended.
-  ///   - work: Works on a task; gets its counter, such as `[2/10]`.
-  /// - Returns: The results of the tasks that did not fail.
-  /// - Throws: `StudioError` of any kind but `data`, and what is not about a task.
+  /// What a picture's own data is to blame for is counted and told at the end; any other error ends
+  /// the loop, because the next picture would meet it, too. The work gets its counter, such as
+  /// `[2/10]`.
   public static func run<Task, Result>(
     _ tasks: [Task], name: (Task) -> String, in place: JobPlace, failures: inout [InputFailure],
     unit: String = "pictures", _ work: (_ task: Task, _ counter: String) throws -> Result
@@ -44,11 +36,8 @@ public enum PictureJob {
     return results
   }
 
-  /// The pictures that inputs name: files, and what folders hold.
-  ///
-  /// - Parameters:
-  ///   - inputs: Files and folders.
-  ///   - failures: Inputs that are not there or hold nothing are appended.
+  /// The pictures that inputs name: files, and what folders hold; others are appended to the
+  /// failures.
   static func pictures(
     _ inputs: [String], _ failures: inout [InputFailure]
   ) -> [(name: String, url: URL)] {
@@ -68,20 +57,13 @@ public enum PictureJob {
     return files
   }
 
-  /// Writes results; any error is that they cannot be written.
-  ///
-  /// - Parameters:
-  ///   - path: Where; its folder is made.
-  ///   - body: Writes.
-  /// - Throws: `StudioError` of the kind `cannotCreate`.
-  public static func writing<Result>(
-    _ path: String, _ body: () throws -> Result
-  ) throws -> Result {
+  /// Writes results into a folder that is made; any error becomes `StudioError` of the kind
+  /// `cannotCreate`.
+  public static func writing<Result>(_ path: String, _ body: () throws -> Result) throws -> Result {
     do {
       let folder = (path as NSString).deletingLastPathComponent
       if !folder.isEmpty {
-        try FileManager.default.createDirectory(
-          atPath: folder, withIntermediateDirectories: true)
+        try FileManager.default.createDirectory(atPath: folder, withIntermediateDirectories: true)
       }
       return try body()
     } catch {
@@ -89,9 +71,7 @@ public enum PictureJob {
     }
   }
 
-  /// Writes a picture that names its program.
-  ///
-  /// - Throws: `StudioError` of the kind `cannotCreate`.
+  /// Writes a picture that names its program; throws as `writing` does.
   public static func write(
     _ picture: ByteImage, to path: String, quality: Int = 92, place: JobPlace? = nil
   ) throws {

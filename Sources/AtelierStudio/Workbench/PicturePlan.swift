@@ -13,15 +13,11 @@ public struct PicturePlan {
   /// Inputs that are not there, with the reason.
   public let missing: [InputFailure]
 
-  /// Expands inputs and names results.
+  /// Expands inputs and names results; the output is a folder, or a file for one input whose name
+  /// ends as a picture's or film's.
   ///
-  /// - Parameters:
-  ///   - inputs: Files and folders.
-  ///   - output: A file when there is one input file and the name ends as a picture's, or for a
-  ///     film as a film's; or a folder.
-  ///   - extensions: The files that a folder's listing takes.
-  ///   - ending: What the first result of an input is called after its stem, in the folder `output`; nil for its own name.
-  /// - Throws: `StudioError` when a result would overwrite an input or another result.
+  /// With an ending, an input's first result is its stem and that, in the folder. Throws
+  /// `StudioError` when a result would overwrite an input or another result.
   public init(
     inputs: [String], output: String, extensions: Set<String> = ImageFolder.extensions,
     ending: String? = nil
@@ -32,13 +28,12 @@ public struct PicturePlan {
     var hasFolder = false
     let target = Self.canonical(output)
     for input in inputs {
-      var isFolder: ObjCBool = false
-      guard FileManager.default.fileExists(atPath: input, isDirectory: &isFolder) else {
+      guard let isFolder = StudioFiles.isFolder(input) else {
         missing.append(
           InputFailure(file: input, error: "\(input): no such file or folder", kind: .missing))
         continue
       }
-      guard isFolder.boolValue else {
+      guard isFolder else {
         found.append(((input as NSString).lastPathComponent, input))
         continue
       }
@@ -65,19 +60,14 @@ public struct PicturePlan {
       }
       let place =
         isFile
-        ? output
-        : (output as NSString).appendingPathComponent(Self.resultName(name, takesFilms))
+        ? output : (output as NSString).appendingPathComponent(Self.resultName(name, takesFilms))
       return MediaFile(name: name, input: path, output: place)
     }
     self.missing = missing
     try Self.refuseCollisions(tasks.map { ($0.input, [$0.output]) })
   }
 
-  /// Throws when two inputs' results would have one name but for their endings.
-  ///
-  /// - Parameters:
-  ///   - ending: What results are called after the input's stem, for the message.
-  ///   - verb: What is done with them.
+  /// Throws when two inputs' results would have one name, stem and ending, but for their endings.
   func refuseEqualStems(as ending: String, verb: String = "written") throws {
     var seen: [String: String] = [:]
     for task in tasks {
@@ -108,20 +98,20 @@ public struct PicturePlan {
 
   /// Whether a name ends as a picture's or a film's that can be written, and is no folder.
   private static func isFileName(_ path: String, isFilm: Bool) -> Bool {
-    var isFolder: ObjCBool = false
-    if FileManager.default.fileExists(atPath: path, isDirectory: &isFolder), isFolder.boolValue {
-      return false
-    }
-    let extensions = isFilm ? FilmTools.writtenExtensions : ["png", "jpg", "jpeg"]
-    return extensions.contains((path as NSString).pathExtension.lowercased())
+    StudioFiles.isFolder(path) != true && isWritten(path, isFilm)
   }
 
   /// The result's name: the input's, as PNG or MP4 where the input's format is not written.
   private static func resultName(_ name: String, _ takesFilms: Bool) -> String {
     let isFilm = takesFilms && FilmTools.isFilm(name)
-    let written = isFilm ? FilmTools.writtenExtensions : ["png", "jpg", "jpeg"]
-    return written.contains((name as NSString).pathExtension.lowercased())
+    return isWritten(name, isFilm)
       ? name : (name as NSString).deletingPathExtension + (isFilm ? ".mp4" : ".png")
+  }
+
+  /// Whether files of this ending are written.
+  private static func isWritten(_ name: String, _ isFilm: Bool) -> Bool {
+    (isFilm ? FilmTools.writtenExtensions : ["png", "jpg", "jpeg"])
+      .contains((name as NSString).pathExtension.lowercased())
   }
 
   /// A path that is equal for equal files, also through links and for files that are not there yet.
@@ -139,4 +129,18 @@ public struct PicturePlan {
 extension MediaFile {
   /// The name without its ending.
   var stem: String { (name as NSString).deletingPathExtension }
+
+  /// What reads the films among files, and how many pictures and each so many-th frames there are.
+  ///
+  /// Without films there are no tools; where a film does not say its length there is no number.
+  static func films(
+    of files: [MediaFile], every step: Int = 1
+  ) throws -> (tools: FilmTools?, frames: Int?) {
+    let films = files.filter(\.isFilm)
+    guard !films.isEmpty else { return (nil, files.count) }
+    let tools = try FilmTools()
+    let lengths = films.compactMap { (try? tools.information($0.input))?.frameCount }
+    guard lengths.count == films.count else { return (tools, nil) }
+    return (tools, files.count - films.count + lengths.reduce(0) { $0 + $1 / step })
+  }
 }

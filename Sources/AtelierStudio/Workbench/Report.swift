@@ -1,4 +1,4 @@
-// What a job gives back: lines and tables for people, a value for programs, the files it wrote, what failed.
+// What a job gives back: lines and tables for people, a value for programs, files, what failed.
 
 import AtelierInterchange
 import Foundation
@@ -23,7 +23,7 @@ public struct Report: Sendable {
   public var files: [String] = []
   /// The inputs that failed, where the others were worked on.
   public var failures: [InputFailure] = []
-  /// How an interrupted job goes on, a line each, none where it cannot; nil when it came to its end.
+  /// How an interrupted job goes on, none where it cannot; nil when it came to its end.
   public var continuation: [String]?
   /// What ended the job after it had something to report.
   public var fault: StudioError?
@@ -108,14 +108,9 @@ public struct InputFailure: Sendable, Hashable, Encodable {
   public let kind: Kind
 
   enum CodingKeys: String, CodingKey { case file, error }
+}
 
-  /// Describes a failure.
-  public init(file: String, error: String, kind: Kind) {
-    self.file = file
-    self.error = error
-    self.kind = kind
-  }
-
+extension InputFailure {
   /// The failure that an error is.
   public init(file: String, _ error: any Error) {
     self.init(file: file, error: ErrorLine.text(error), kind: ErrorLine.kind(error))
@@ -128,11 +123,7 @@ public struct Table: Sendable, Hashable {
   public private(set) var rows: [[String]]
   private let leftColumns: Int
 
-  /// Starts a table.
-  ///
-  /// - Parameters:
-  ///   - header: The titles of the columns.
-  ///   - leftColumns: How many of the first columns are set to the left.
+  /// Starts a table whose first columns are set to the left.
   public init(_ header: [String], leftColumns: Int = 1) {
     rows = [header]
     self.leftColumns = leftColumns

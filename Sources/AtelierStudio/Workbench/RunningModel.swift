@@ -1,4 +1,4 @@
-// A model at work: its graph over a store of parameters, with a program for each shape, planned once.
+// A model at work: its graph over a store of parameters, a program for each shape planned once.
 
 import AtelierEngine
 import AtelierInterchange
@@ -6,8 +6,8 @@ import AtelierKernels
 
 /// A model at work, from a file or over the parameters of a training that still moves them.
 ///
-/// Programs see every change of the store, so a training measures and draws with the weights that it has, and
-/// nothing is copied. Used by one thread at a time.
+/// Programs see every change of the store, so a training measures and draws with the weights that
+/// it has, and nothing is copied. Used by one thread at a time.
 public final class RunningModel {
   /// The graph, for any batch of its own input sizes.
   public let graph: Graph
@@ -21,23 +21,15 @@ public final class RunningModel {
   public var capacity: Int
   private var programs: [(key: AnyHashable, program: Program)] = []
 
-  /// Takes a model that was read.
-  ///
-  /// - Parameters:
-  ///   - model: What `ModelFile.read` gave.
-  ///   - task: What it must do.
-  ///   - expectation: What the message says was expected, as in "expected a model that …".
-  ///   - capacity: How many programs are kept.
-  ///   - kernels: Instruction set and threads.
-  /// - Throws: `StudioError` when the model does something else.
+  /// Takes a model that was read; throws `StudioError`, "expected a model that …", when it is of
+  /// another task.
   public convenience init(
     _ model: Model, task: String, _ expectation: String, capacity: Int = 4, kernels: Kernels
   ) throws {
     guard model.information.task == task else {
       throw StudioError(
         .data,
-        "expected a model that \(expectation), received one for the task "
-          + model.information.task)
+        "expected a model that \(expectation), received one for the task " + model.information.task)
     }
     try self.init(
       graph: model.graph, information: model.information, store: model.store(),
@@ -81,14 +73,10 @@ public final class RunningModel {
     return (input, output)
   }
 
-  /// The program for inputs of given shapes, planned when it is not there yet.
+  /// The program for inputs of given shapes, planned when it is not there yet; `extend` adds what
+  /// the model file has not, such as probabilities, always the same for one set of shapes.
   ///
-  /// - Parameters:
-  ///   - shapes: The inputs' shapes by name.
-  ///   - extend: Adds to the graph for inference what the model file has not, such as probabilities; the same for one
-  ///     set of shapes.
-  /// - Returns: The program over the store's parameters.
-  /// - Throws: `ShapeError` when the graph does not take the shapes or there is no memory.
+  /// Throws `ShapeError` when the graph does not take the shapes or there is no memory.
   public func program(
     _ shapes: [String: Shape], extend: (Graph) throws -> Graph = { $0 }
   ) throws -> Program {

@@ -33,29 +33,22 @@ extension Field where Request == PictureAugmentation {
   /// The same, with words for what is moved.
   static func movements(of pictures: String) -> [Self] {
     [
-      Self("shift", \.shift, "Move \(pictures) by up to this much", value: "pixels")
-        .byDefault(nil),
-      Self("rotate", \.rotation, "Turn \(pictures) by up to this much", value: "degrees")
-        .byDefault(nil),
-      Self("zoom", \.zoom, "Scale \(pictures) by up to this fraction", value: "fraction")
-        .byDefault(nil),
-      Self(flag: "flip", \.isFlipped, "Mirror half of the \(pictures) left to right"),
-    ]
+      Self("shift", \.shift, "Move \(pictures) by up to this much", value: "pixels"),
+      Self("rotate", \.rotation, "Turn \(pictures) by up to this much", value: "degrees"),
+      Self("zoom", \.zoom, "Scale \(pictures) by up to this fraction", value: "fraction"),
+    ].map { $0.byDefault(nil) }
+      + [Self(flag: "flip", \.isFlipped, "Mirror half of the \(pictures) left to right")]
   }
 
   /// The random changes that cover pictures and their light.
   static let coverings: [Self] = [
     Self(
-      "brightness", \.brightness, "Brighten or darken by up to this fraction", value: "fraction"
-    ).byDefault(nil),
-    Self("cutout", \.cutout, "Cover a random square of this side", value: "pixels", .from(0))
-      .byDefault(nil),
-  ]
+      "brightness", \.brightness, "Brighten or darken by up to this fraction", value: "fraction"),
+    Self("cutout", \.cutout, "Cover a random square of this side", value: "pixels", .from(0)),
+  ].map { $0.byDefault(nil) }
 }
 
-extension ClassifierNetwork: ChoiceValue {
-  public static var noun: String? { "a network" }
-}
+extension ClassifierNetwork: ChoiceValue { public static var noun: String? { "a network" } }
 
 extension Unpooling: ChoiceValue {}
 
@@ -67,9 +60,7 @@ extension PixelSize: FieldValue {
     let parts = word.split(separator: "x", omittingEmptySubsequences: false).map { Int($0) }
     guard parts.count <= 2, let height = parts.first ?? nil, let width = parts.last ?? nil,
       (1...16384).contains(height), (1...16384).contains(width)
-    else {
-      throw FieldError("expected HEIGHTxWIDTH in pixels, such as 96x128; received '\(word)'")
-    }
+    else { throw FieldError("expected HEIGHTxWIDTH in pixels, such as 96x128; received '\(word)'") }
     self.init(width: width, height: height)
   }
   public var word: String { "\(height)x\(width)" }

@@ -31,48 +31,35 @@ public enum ShippedModels {
     return folders
   }
 
-  /// The file that a word names: a path where there is something, else the name of a shipped model,
-  /// such as `segment-shapes`.
-  ///
-  /// - Parameter word: What the user gave.
-  /// - Returns: The file; the word as a path when there is neither.
+  /// The file that a word names: a path where there is something, else a shipped model, such as
+  /// `segment-shapes`; the word as a path when there is neither.
   public static func file(of word: String) -> URL {
     let path = URL(fileURLWithPath: word)
     guard !FileManager.default.fileExists(atPath: path.path), !word.contains("/") else {
       return path
     }
-    let candidates = folders.map { $0.appendingPathComponent(word + ".safetensors") }
-    return candidates.first { FileManager.default.fileExists(atPath: $0.path) } ?? path
+    return shipped(word + ".safetensors") ?? path
   }
 
-  /// The file of a shipped denoiser.
-  ///
-  /// - Parameter isGray: Whether it is for gray pictures; where the other one is alone, it does.
-  /// - Returns: The file.
-  /// - Throws: `StudioError` when no model ships here.
+  /// The file of this name in the first folder that has one.
+  private static func shipped(_ name: String) -> URL? {
+    folders.map { $0.appendingPathComponent(name) }
+      .first { FileManager.default.fileExists(atPath: $0.path) }
+  }
+
+  /// The file of a shipped denoiser, the other one where it is alone; throws `StudioError` without
+  /// any.
   public static func file(isGray: Bool) throws -> URL {
     for name in isGray ? [gray, color] : [color, gray] {
-      for folder in folders {
-        let file = folder.appendingPathComponent(name)
-        if FileManager.default.fileExists(atPath: file.path) { return file }
-      }
+      if let file = shipped(name) { return file }
     }
     throw StudioError(
       .missingInput,
       "no shipped model found: give --model, or ATELIER_CHECKPOINTS the folder of "
-        + (isGray ? gray : color)
-    )
+        + (isGray ? gray : color))
   }
-}
 
-extension ShippedModels {
   /// The file of the denoiser that a word names: a model file, or `shipped`.
-  ///
-  /// - Parameters:
-  ///   - word: What the user gave.
-  ///   - isGray: Whether a shipped one is for gray pictures.
-  /// - Returns: The file.
-  /// - Throws: `StudioError` when none ships here.
   public static func denoiserFile(_ word: String, isGray: Bool) throws -> URL {
     try word == "shipped" ? file(isGray: isGray) : URL(fileURLWithPath: word)
   }
@@ -84,11 +71,7 @@ public final class DenoiserShelf {
   private let kernels: Kernels
   private var denoisers: [String: Denoiser] = [:]
 
-  /// Makes a shelf.
-  ///
-  /// - Parameters:
-  ///   - path: The model for every picture; nil takes the shipped ones.
-  ///   - kernels: Instruction set and threads.
+  /// Makes a shelf with one model for every picture, or the shipped ones.
   public init(path: String?, kernels: Kernels) {
     self.path = path
     self.kernels = kernels

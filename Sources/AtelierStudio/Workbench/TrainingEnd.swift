@@ -8,9 +8,7 @@ import Foundation
 struct TrainingEnd {
   /// Workshop and verb, such as `classify train`.
   let job: String
-  /// The run folder.
   let run: RunPlace
-  /// Why it ended.
   let stop: StopReport
   /// Lines before those of the models.
   var lines: [String] = []
@@ -19,9 +17,8 @@ struct TrainingEnd {
   /// Whether the last model counts rather than the best.
   var takesLast = false
 
-  /// The report; copies the model where that was asked for.
-  ///
-  /// - Throws: `StudioError` when values were not finite, and what copying throws.
+  /// The report, with a fault when values were not finite; copies the model where that was asked
+  /// for.
   func report() throws -> Report {
     let best = present("best.safetensors")
     let last = present("last.safetensors")

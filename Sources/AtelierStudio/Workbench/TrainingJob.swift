@@ -14,15 +14,11 @@ public struct RunPlace: JobRequest, Hashable {
   public init() {}
 
   public static var form: Form<Self> {
-    Form(
-      Self(),
-      fields: [
-        Field("run", \.run, "The run folder", value: "folder", kind: .output).demanded,
-        Field(
-          flag: "resume", \.resume, "Go on with the run; only limits and intervals may change"),
-        Field(
-          "export", \.export, "Copy the model here at the end", value: "file", kind: .output),
-      ])
+    Form([
+      Field("run", \.run, "The run folder", value: "folder", kind: .output).demanded,
+      Field(flag: "resume", \.resume, "Go on with the run; only limits and intervals may change"),
+      Field("export", \.export, "Copy the model here at the end", value: "file", kind: .output),
+    ])
   }
 
   /// The run folder.
@@ -33,13 +29,7 @@ public struct RunPlace: JobRequest, Hashable {
 public protocol TrainingJob: Job where Request: TrainingRequest {
   /// The mathematics.
   associatedtype Task: TrainingTask where Task.Request == Request
-  /// Prepares the mathematics before anything is written.
-  ///
-  /// - Parameters:
-  ///   - request: What to train.
-  ///   - isResuming: Whether the run folder has weights to go on from.
-  ///   - kernels: Instruction set and threads.
-  /// - Throws: Errors with one clear line each.
+  /// Prepares the mathematics before anything is written; a resumed run has weights to go on from.
   static func task(_ request: Request, isResuming: Bool, kernels: Kernels) throws -> Task
 }
 
@@ -53,29 +43,18 @@ extension TrainingJob {
 
   /// Trains in the run folder of the place.
   public static func run(_ request: Request, in place: JobPlace) throws -> Report {
-    guard let run = place.run else {
-      throw StudioError(.usage, "a training needs a run folder")
-    }
+    guard let run = place.run else { throw StudioError(.usage, "a training needs a run folder") }
     let stop = try self.run(
       request, in: run.url, isResuming: run.resume, listeners: [place.listener],
       interrupt: place.interrupt, kernels: place.kernels, arguments: place.arguments)
     return try TrainingEnd(job: path, run: run, stop: stop).report()
   }
 
-  /// Trains in a run folder, or goes on there.
+  /// Trains in a run folder, or goes on there, where the request must equal the stored one but for
+  /// its limits; `arguments` are for `about.json`.
   ///
-  /// - Parameters:
-  ///   - request: What to train; must equal the stored one when resuming, but for its limits.
-  ///   - run: The run folder.
-  ///   - isResuming: Whether the folder holds a run to go on with.
-  ///   - listeners: Who is told, besides the run folder's own logs.
-  ///   - interrupt: Asks to save and stop.
-  ///   - kernels: Instruction set and threads.
-  ///   - arguments: What a front end was given, for `about.json`.
-  /// - Returns: Why it ended and what was reached.
-  /// - Throws: `StudioError`, `TrainingError`, `DatasetError`, each with one clear line.
-  @discardableResult
-  public static func run(
+  /// Throws `StudioError`, `TrainingError` or `DatasetError`, each with one clear line.
+  @discardableResult public static func run(
     _ request: Request, in run: URL, isResuming: Bool, listeners: [any TrainingListener] = [],
     interrupt: InterruptFlag = InterruptFlag(), kernels: Kernels = Kernels(),
     arguments: FieldWords = [:]
@@ -83,8 +62,7 @@ extension TrainingJob {
     let task = try task(request, isResuming: isResuming, kernels: kernels)
     let folder = try request.folder(
       at: run, isResuming: isResuming, about: AboutRun(job: path, arguments: arguments))
-    return try train(
-      task, in: folder, listeners: listeners, interrupt: interrupt, kernels: kernels)
+    return try train(task, in: folder, listeners: listeners, interrupt: interrupt, kernels: kernels)
   }
 
   /// Trains a task in a folder, from its state when it has one.
@@ -95,17 +73,14 @@ extension TrainingJob {
     let loop = try task.loop(in: folder, kernels: kernels)
     loop.interrupt = interrupt
     loop.listeners =
-      folder.logs(task.metricNames) + loop.listeners + task.listeners(in: folder, loop)
-      + listeners
+      folder.logs(task.metricNames) + loop.listeners + task.listeners(in: folder, loop) + listeners
     return try loop.run()
   }
 
-  /// Reads the request of a run folder.
-  ///
-  /// - Throws: `TrainingError` when the folder holds no run of this kind.
+  /// Reads the request of a run folder; throws `TrainingError` when it holds no run of this kind.
   public static func request(of run: URL) throws -> Request { try Request(ofRun: run) }
 
-  /// Whether a run folder is of this job: what it says, or, of an older version's, whether its request can be read.
+  /// Whether a run folder is of this job; an older version's is where its request can be read.
   static func isJob(ofRun run: URL) -> Bool {
     AboutRun(ofRun: run).map { $0.job == path } ?? ((try? request(of: run)) != nil)
   }
@@ -119,12 +94,9 @@ struct AboutRun: Codable {
   var arguments: FieldWords
   /// The version of the studio.
   var version = StudioVersion.current
+}
 
-  init(job: String, arguments: FieldWords) {
-    self.job = job
-    self.arguments = arguments
-  }
-
+extension AboutRun {
   /// What a run folder says; nil where an older version made it.
   init?(ofRun run: URL) {
     guard let data = try? Data(contentsOf: run.appendingPathComponent("about.json")),
@@ -135,23 +107,14 @@ struct AboutRun: Codable {
 }
 
 extension TrainingRequest {
-  /// Reads the request that a run folder holds.
-  ///
-  /// - Parameter run: The run folder.
-  /// - Throws: `TrainingError` when the folder holds no run of this kind.
+  /// Reads the request that a run folder holds; throws `TrainingError` when it is of another kind.
   init(ofRun run: URL) throws { self = try RunFolder.open(at: run).request() }
 
   /// The request of a new training, or that of the run that goes on with what may change put in.
   ///
-  /// - Parameters:
-  ///   - words: What a front end was given.
-  ///   - run: The run folder.
-  ///   - job: Workshop and verb.
-  /// - Throws: `StudioError` when there is a run already, when a resume is to change what it cannot,
-  ///   or when files are gone; and what reading words throws.
-  static func trainingRequest(
-    _ words: FieldWords, in run: RunPlace, job: String
-  ) throws -> Self {
+  /// Throws `StudioError` when there is a run already, when a resume is to change what it cannot,
+  /// or when files are gone; and what reading words throws.
+  static func trainingRequest(_ words: FieldWords, in run: RunPlace, job: String) throws -> Self {
     guard run.resume else {
       let configuration = run.url.appendingPathComponent("configuration.json").path
       guard !FileManager.default.fileExists(atPath: configuration) else {
@@ -159,7 +122,12 @@ extension TrainingRequest {
           .cannotCreate,
           "\(run.run): expected a new folder; it holds a run already (--resume goes on)")
       }
-      var request = try newRequest(words)
+      try validate(words)
+      try form.demand(words)
+      var request = Self()
+      request.replaceLimits(for: words)
+      try request.prepare(for: words)
+      try form.read(words, into: &request)
       try request.complete(with: words)
       try request.expectLimit()
       try StudioFiles.expectPresent(form.paths(request))
@@ -178,30 +146,14 @@ extension TrainingRequest {
     return request
   }
 
-  private static func newRequest(_ words: FieldWords) throws -> Self {
-    try validate(words)
-    try form.demand(words)
-    var request = Self()
-    request.replaceLimits(for: words)
-    try request.prepare(for: words)
-    try form.read(words, into: &request)
-    return request
-  }
-
-  /// The folder of a new training, or that of the run that goes on.
+  /// The folder of a new training, or that of the run that goes on, with this request stored in it.
   ///
-  /// - Parameters:
-  ///   - run: The run folder.
-  ///   - isResuming: Whether it holds a run whose request equals this one, but for what may change.
-  ///   - about: Which job it is of.
-  /// - Returns: The folder, with this request stored in it.
-  /// - Throws: `TrainingError` when there is a run already, none, or one of another request.
+  /// Throws `TrainingError` when there is a run already, none, or one of another request but for
+  /// what may change.
   func folder(at run: URL, isResuming: Bool, about: AboutRun) throws -> RunFolder {
     let data = try StoredRequest.data(self)
     let aboutData = try JSONText.data(about)
-    guard isResuming else {
-      return try RunFolder.create(at: run, json: data, about: aboutData)
-    }
+    guard isResuming else { return try RunFolder.create(at: run, json: data, about: aboutData) }
     let folder = try RunFolder.open(at: run)
     // What an older version stored lacks what is new; read anew it is complete.
     let stored: Self = try folder.request()
@@ -214,19 +166,12 @@ extension TrainingRequest {
 }
 
 extension RunFolder {
-  /// The request that the folder holds.
-  ///
-  /// - Throws: `TrainingError` when it is of another kind.
+  /// The request that the folder holds; throws `TrainingError` when it is of another kind.
   func request<Request: TrainingRequest>(as type: Request.Type = Request.self) throws -> Request {
-    try configuration { data in
-      try StoredRequest.read(data, isComplete: hasAbout, as: type)
-    }
+    try configuration { data in try StoredRequest.read(data, isComplete: hasAbout, as: type) }
   }
 
   /// The folder's logs: events and a table of every tenth step, and TensorBoard's file.
-  ///
-  /// - Parameter metrics: The columns of validations in the table.
-  /// - Returns: Listeners for a loop.
   func logs(_ metrics: [String]) -> [any TrainingListener] {
     [
       JSONLinesListener(eventsURL, every: 10), CSVListener(tableURL, metrics: metrics, every: 10),

@@ -1,4 +1,4 @@
-// What every training is told in the same way: optimizer, rate, limits, intervals, averaging, seed, start.
+// What every training is told alike: optimizer, rate, limits, intervals, averaging, seed, start.
 
 import AtelierEngine
 import AtelierInterchange
@@ -37,8 +37,7 @@ public struct TrainingRecipe: FlatPart, Sendable, Hashable {
   public var steps: Int?
   /// Minutes to train; nil for no such limit.
   public var minutes: Double?
-  /// How many validations in a row may pass without a better metric before the training stops; nil
-  /// never stops it.
+  /// How many validations without a better metric stop the training; nil never stops it.
   public var patience: Int?
   /// Steps between validations; nil for one an epoch.
   public var validationInterval: Int?
@@ -48,7 +47,7 @@ public struct TrainingRecipe: FlatPart, Sendable, Hashable {
   public var saveInterval: Int?
   /// The seed of weights, orders and random changes.
   public var seed: UInt64 = 1
-  /// A model file whose weights the training starts with where names and shapes agree; nil starts at random.
+  /// The model that the training starts with where names and shapes agree; nil starts at random.
   public var startFrom: String?
   /// Prefixes of the names of parameters that stay as they start.
   public var frozen: [String] = []
@@ -62,11 +61,7 @@ public struct TrainingRecipe: FlatPart, Sendable, Hashable {
     "saveInterval",
   ]
 
-  /// The optimizer with its schedule.
-  ///
-  /// - Parameters:
-  ///   - floor: By how much the base rate is divided at the end of the cosine.
-  ///   - decaysOnlyMatrices: Whether weight decay leaves vectors alone.
+  /// The optimizer with its schedule, whose cosine ends at the base rate divided by `floor`.
   func optimizer(floor: Double = 1000, decaysOnlyMatrices: Bool = false) -> Optimizer {
     let falling: Schedule =
       switch decay {
@@ -79,12 +74,11 @@ public struct TrainingRecipe: FlatPart, Sendable, Hashable {
       normLimit: gradientLimit, decaysOnlyMatrices: decaysOnlyMatrices)
   }
 
-  /// The store of a training's parameters: at random by the seed, or as in the model that it starts from.
+  /// The store of a training's parameters: at random by the seed, or as in the model that it starts
+  /// from.
   ///
-  /// - Parameters:
-  ///   - graphs: The graphs whose parameters it holds.
-  ///   - isResuming: Whether a saved state will replace all of them.
-  /// - Throws: `ShapeError`; `SafetensorsError` when the model cannot be read, `StudioError` when nothing of it fits.
+  /// Throws `SafetensorsError` when the model cannot be read, `StudioError` when nothing of it
+  /// fits.
   public func store(for graphs: [Graph], isResuming: Bool = false) throws -> ParameterStore {
     guard let startFrom, !isResuming else { return try ParameterStore(for: graphs, seed: seed) }
     let model = try ModelFile.read(from: ShippedModels.file(of: startFrom))
@@ -98,8 +92,6 @@ public struct TrainingRecipe: FlatPart, Sendable, Hashable {
   }
 
   /// A program with the recipe's optimizer, which leaves alone what is frozen.
-  ///
-  /// - Throws: `TrainingError` when nothing is left to move.
   public func step(
     _ program: Program, name: String = "train", floor: Double = 1000,
     decaysOnlyMatrices: Bool = false, kernels: Kernels
@@ -130,11 +122,7 @@ public struct TrainingRecipe: FlatPart, Sendable, Hashable {
     }
   }
 
-  /// The settings of the loop.
-  ///
-  /// - Parameters:
-  ///   - epoch: The steps of an epoch, which intervals that were not given take.
-  ///   - monitor: What decides which weights are best; nil validates nothing.
+  /// The settings of the loop; intervals that were not given take an epoch's steps.
   func configuration(epoch: Int?, monitor: Monitor?) -> TrainingConfiguration {
     let validation = monitor == nil ? nil : validationInterval ?? epoch
     return TrainingConfiguration(
@@ -148,8 +136,7 @@ public struct TrainingRecipe: FlatPart, Sendable, Hashable {
 }
 
 /// What a training is told; its recipe's properties are its own, and stand among its own in JSON.
-@dynamicMemberLookup
-public protocol TrainingRequest: JobRequest {
+@dynamicMemberLookup public protocol TrainingRequest: JobRequest {
   /// The part that all trainings have.
   var recipe: TrainingRecipe { get set }
   /// The names of its own stored properties that a resume may change, besides the recipe's.
@@ -159,7 +146,6 @@ public protocol TrainingRequest: JobRequest {
 }
 
 extension TrainingRequest {
-  /// None of its own.
   public static var changeable: Set<String> { [] }
   /// Every training needs a limit.
   public static var limitLine: String? { "a training needs a limit: give --steps or --minutes" }
@@ -215,9 +201,7 @@ extension Field where Request: TrainingRequest {
   ) -> Self {
     Self(
       "weight-decay", help, value: value, kind: .number, range: range,
-      words: {
-        $0.recipe.weightDecay.map { [$0.word] } ?? []
-      },
+      words: { $0.recipe.weightDecay.map { [$0.word] } ?? [] },
       put: { request, words in
         let decay: Double = try Self.read(words.last ?? "", "weight-decay", range)
         request.recipe.optimizer = .adamW(weightDecay: decay)
@@ -228,9 +212,7 @@ extension Field where Request: TrainingRequest {
   /// The decay of the moving average.
   public static func averageDecay(
     _ help: String = "Save a moving average of the weights with this decay, such as 0.99"
-  ) -> Self {
-    Self("average-decay", \.recipe.averageDecay, help, value: "decay", .partialShare)
-  }
+  ) -> Self { Self("average-decay", \.recipe.averageDecay, help, value: "decay", .partialShare) }
 
   /// The decay of the moving average, where 0 is for none.
   static func averageDecayOrNone(_ help: String) -> Self {
@@ -280,8 +262,7 @@ extension Field where Request: TrainingRequest {
   }
 
   private static func interval(
-    _ name: String, _ path: FieldPath<Request, Int?>, _ what: String,
-    _ byDefault: String?
+    _ name: String, _ path: FieldPath<Request, Int?>, _ what: String, _ byDefault: String?
   ) -> Self {
     let field = Self(name, path, "Steps between \(what)", value: "steps", .from(1)).changeable
     return byDefault.map { field.byDefault($0) } ?? field

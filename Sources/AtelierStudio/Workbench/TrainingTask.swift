@@ -33,8 +33,7 @@ public struct PreviewSheet: Sendable {
     self.picture = picture
     cells = [
       PreviewCell(
-        title: title, row: 0, column: 0, x: 0, y: 0, width: picture.width,
-        height: picture.height)
+        title: title, row: 0, column: 0, x: 0, y: 0, width: picture.width, height: picture.height)
     ]
   }
 
@@ -52,7 +51,7 @@ public struct PreviewSheet: Sendable {
 
 /// The mathematics of one training; everything else is the same for all and done by `TrainingJob`.
 ///
-/// A task is made before the run folder is, so that a request that cannot run leaves nothing behind.
+/// It is made before the run folder is, so that a request that cannot run leaves nothing behind.
 public protocol TrainingTask: AnyObject {
   /// What it is told.
   associatedtype Request: TrainingRequest
@@ -62,7 +61,7 @@ public protocol TrainingTask: AnyObject {
   var steps: [TrainingStep] { get throws }
   /// The data.
   var source: any BatchSource { get }
-  /// What decides which weights are best; nil validates nothing. The recipe's patience replaces its own.
+  /// What decides which weights are best, with the recipe's patience; nil validates nothing.
   var monitor: Monitor? { get }
   /// The metrics that get columns in the run's table.
   var metricNames: [String] { get }
@@ -72,13 +71,8 @@ public protocol TrainingTask: AnyObject {
   func derivedInputs(step: Int, _ batch: [String: Tensor]) throws -> [String: Tensor]
   /// Measures the weights that are in the store.
   func validate(step: Int) throws -> Validation
-  /// Draws what the weights that are in the store do; nil where there is nothing to see.
-  ///
-  /// - Parameters:
-  ///   - step: The step.
-  ///   - known: What was measured with these weights already; nil where nothing was.
-  /// - Returns: The picture.
-  /// - Throws: What ends the training.
+  /// Draws what the weights that are in the store do, of which something may be measured already;
+  /// nil where there is nothing to see.
   func preview(step: Int, _ known: Validation?) throws -> PreviewSheet?
   /// Writes the model with the weights that are in the store.
   func write(_ file: SavedFile, metrics: [String: Double]) throws
@@ -97,22 +91,14 @@ extension TrainingTask {
   public func preview(step: Int, _ known: Validation?) throws -> PreviewSheet? {
     try (known ?? validate(step: step)).preview?()
   }
-  public func listeners(
-    in folder: RunFolder, _ loop: TrainingLoop
-  ) -> [any TrainingListener] { [] }
+  public func listeners(in folder: RunFolder, _ loop: TrainingLoop) -> [any TrainingListener] { [] }
   public func adjust(_ configuration: inout TrainingConfiguration) {}
   public func write(_ file: SavedFile, metrics: [String: Double]) throws {
     try ModelFile.write(
       model(step: file.step, metrics: metrics), to: URL(fileURLWithPath: file.path))
   }
 
-  /// The loop of this training; without a folder nothing is saved.
-  ///
-  /// - Parameters:
-  ///   - folder: Where to save, and where to go on from.
-  ///   - kernels: Instruction set and threads.
-  /// - Returns: The loop, which this task must outlive.
-  /// - Throws: `TrainingError` when the parts do not fit together.
+  /// The loop of this training, which this task must outlive; without a folder nothing is saved.
   package func loop(in folder: RunFolder?, kernels: Kernels) throws -> TrainingLoop {
     let source = source
     var configuration = request.recipe.configuration(epoch: source.stepsPerEpoch, monitor: monitor)

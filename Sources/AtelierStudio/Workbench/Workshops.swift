@@ -10,13 +10,12 @@ public enum Workshops {
   public static var all: [any Workshop.Type] {
     [
       DenoiseWorkshop.self, SwapWorkshop.self, SegmentWorkshop.self, ClassifyWorkshop.self,
-      AttackWorkshop.self, ModelWorkshop.self, SamplesWorkshop.self, BenchWorkshop.self, Describe.self,
+      AttackWorkshop.self, ModelWorkshop.self, SamplesWorkshop.self, BenchWorkshop.self,
+      Describe.self,
     ] + registered.withLock { $0 }
   }
 
-  /// Adds a workshop of another module, for all front ends of this process.
-  ///
-  /// - Precondition: its name is none of those that are there.
+  /// Adds a workshop of another module under a new name, for all front ends of this process.
   public static func register(_ workshop: any Workshop.Type) {
     precondition(!all.contains { $0.name == workshop.name }, "two workshops \(workshop.name)")
     registered.withLock { $0.append(workshop) }

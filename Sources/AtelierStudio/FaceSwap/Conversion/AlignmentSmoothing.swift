@@ -1,32 +1,29 @@
-// The trembling of found faces taken out of a film: alignments averaged over the frames before and behind.
+// The trembling of a film's faces taken out: alignments averaged over frames before and behind.
 
 import AtelierImages
 import Foundation
 
 /// Smooths the alignments of a film's faces over time; used by one thread at a time.
 ///
-/// A detector's boxes and eyes tremble by a pixel or two from frame to frame, which shows as a pasted face that swims. Each
-/// alignment becomes the mean of its own and those of the same face in the frames about it, weighed by a Gaussian. As many frames
-/// behind count as before, so a face that moves evenly stays where it is and nothing lags. Frames wait until those behind them
-/// are known.
+/// A detector's boxes and eyes tremble by a pixel or two from frame to frame, which shows as a
+/// pasted face that swims. Each alignment becomes the mean of its own and those of the same face in
+/// the frames about it, weighed by a Gaussian. As many frames behind count as before, so a face
+/// that moves evenly stays where it is and nothing lags. Frames wait until those behind them are
+/// known.
 package struct AlignmentSmoothing {
   /// The Gaussian's deviation in frames; 0 leaves all as it is.
   package let deviation: Double
   /// The weight of a face laid by its box, against one laid by its eyes, which are surer.
   private static let boxWeight = 0.25
-  /// The least overlap of one face in two frames that follow each other; less is a cut or a move that no mean must slow.
+  /// The least overlap of a face in two frames; less is a cut or a move that no mean must slow.
   private static let leastOverlap = 0.7
 
-  /// The faces of frames in their order: some that are settled, for those behind them, then those that wait.
+  /// The faces of frames: some that are settled, for those behind them, then those that wait.
   private var frames: [[LocatedFace]] = []
   private var settled = 0
 
-  /// Begins a film.
-  ///
-  /// - Parameter deviation: The Gaussian's deviation in frames, 0 or more.
-  package init(deviation: Double) {
-    self.deviation = deviation
-  }
+  /// Begins a film; the Gaussian's deviation is in frames, 0 or more.
+  package init(deviation: Double) { self.deviation = deviation }
 
   /// The frames that count on either side.
   private var radius: Int { Int((2.5 * deviation).rounded(.up)) }
@@ -35,9 +32,6 @@ package struct AlignmentSmoothing {
   package mutating func append(_ located: [[LocatedFace]]) { frames += located }
 
   /// The smoothed faces of the frames that need wait no longer, in order.
-  ///
-  /// - Parameter isLast: Whether no frames follow.
-  /// - Returns: The faces of each.
   package mutating func settle(isLast: Bool) -> [[LocatedFace]] {
     let end = isLast ? frames.count : max(settled, frames.count - radius)
     let result = (settled..<end).map { frame in frames[frame].map { smoothed($0, frame) } }

@@ -8,15 +8,8 @@ public enum BlendingGrid {
   /// The width to which small cut-outs are enlarged at least, in pixels.
   private static let smallestCell = 160
 
-  /// The grid: a row for each colour transfer, a column for each blending and mask; the frame as it was first.
-  ///
-  /// - Parameters:
-  ///   - frame: The frame.
-  ///   - faces: Its faces; the first one is shown with what is around it.
-  ///   - compositor: What does not vary: erosion, feather, sharpening.
-  ///   - title: The line above.
-  /// - Returns: Three channels.
-  /// - Throws: When a face cannot be laid into the frame.
+  /// The grid: a row for each colour transfer, a column for each blending and mask, RGB; the frame
+  /// as it was comes first, and the first face is shown with what is around it.
   public static func render(
     _ frame: ByteImage, faces: [SwappedFace], compositor: FaceCompositor, title: String
   ) throws -> ByteImage {
@@ -45,8 +38,7 @@ public enum BlendingGrid {
           varied.mask = mask
           var image = colored
           for face in faces.reversed() {
-            try varied.composite(
-              face.picture, learnedMask: face.mask, into: &image, map: face.map)
+            try varied.composite(face.picture, learnedMask: face.mask, into: &image, map: face.map)
           }
           cells.append(cell(image))
         }

@@ -31,7 +31,6 @@ public struct ConvertedFile: Sendable, Encodable {
   }
 }
 
-/// Converts files.
 final class FaceSwapConversion {
   /// The frames of a film that are worked on at once, at most.
   private static let mostFrames = 16
@@ -48,14 +47,8 @@ final class FaceSwapConversion {
   private var total: Int?
   private var hasGrid = false
 
-  /// Makes ready to convert.
-  ///
-  /// - Parameters:
-  ///   - request: How results are written.
-  ///   - sources: The pictures and films, with their results.
-  ///   - provenance: What results say about themselves.
-  ///   - swapper: Swaps frames.
-  ///   - place: Hears of frames; its interrupt ends it with what is there.
+  /// Makes ready to convert; the place hears of frames, and its interrupt ends it with what is
+  /// there.
   init(
     _ request: SwapRunRequest, _ sources: [MediaFile], _ provenance: Provenance,
     swapper: FaceSwapper, in place: JobPlace
@@ -71,17 +64,10 @@ final class FaceSwapConversion {
   /// Whether it was interrupted before its end.
   private(set) var wasInterrupted = false
 
-  /// Converts all files; one that cannot be read does not stop the others.
-  ///
-  /// - Returns: What became of each, and the files that could not be read.
-  /// - Throws: When results cannot be written, or ffmpeg is needed and missing.
+  /// Converts all files; throws when results cannot be written, or ffmpeg is needed and missing.
   func run() throws -> (files: [ConvertedFile], failures: [InputFailure]) {
-    let films = sources.filter(\.isFilm)
-    let tools = films.isEmpty ? nil : try FilmTools()
-    let lengths = films.map { (try? tools?.information($0.input))?.frameCount }
-    if !lengths.contains(nil) {
-      total = sources.count - films.count + lengths.reduce(0) { $0 + ($1 ?? 0) }
-    }
+    let (tools, frames) = try MediaFile.films(of: sources)
+    total = frames
     var files: [ConvertedFile] = []
     var failures: [InputFailure] = []
     var waiting: [MediaFile] = []
@@ -163,8 +149,7 @@ final class FaceSwapConversion {
       }
       if request.compares {
         let after = results[index]?.image ?? before
-        try write(
-          Comparison.pair(before: before.rgb, after: after.rgb), to: task.comparison)
+        try write(Comparison.pair(before: before.rgb, after: after.rgb), to: task.comparison)
         file.comparison = task.comparison
       }
       files.append(file)
@@ -188,25 +173,16 @@ final class FaceSwapConversion {
     place.send(.saved(path))
   }
 
-  private var options: ImageWriteOptions {
-    ImageWriteOptions(
+  private func write(_ image: any StoredPicture, to path: String) throws {
+    let options = ImageWriteOptions(
       quality: request.quality, compression: 4, metadata: provenance.pictureMetadata)
-  }
-
-  private func write(_ image: ByteImage, to path: String) throws {
-    try writing(path) { try ImageFile.write(image, to: path, options: options) }
-  }
-
-  private func write(_ image: WordImage, to path: String) throws {
-    try writing(path) { try ImageFile.write(image, to: path, options: options) }
+    try writing(path) { try ImageFile.write(stored: image, to: path, options: options) }
   }
 
   /// Lets a picture without a face through: the file as it is, where the format stays.
   private func copy(_ task: MediaFile, _ image: ByteImage) throws {
     try writing(task.output) {
-      if try ImageFile.information(task.input).format
-        == ImageFile.format(forWriting: task.output)
-      {
+      if try ImageFile.information(task.input).format == ImageFile.format(forWriting: task.output) {
         try AtomicFile.write(
           try Data(contentsOf: URL(fileURLWithPath: task.input)),
           to: URL(fileURLWithPath: task.output))

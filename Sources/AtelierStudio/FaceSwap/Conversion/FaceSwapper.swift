@@ -47,16 +47,10 @@ public final class FaceSwapper {
   private let layout: FaceLayout
   private let pool: ThreadPool
 
-  /// Makes ready to swap.
+  /// Makes ready to swap, `batch` faces at once; the compositor's erosion and feather are parts of
+  /// the face's width, brow to chin.
   ///
-  /// - Parameters:
-  ///   - model: The trained model.
-  ///   - face: Whose face is drawn.
-  ///   - locator: How faces are found.
-  ///   - compositor: How faces are laid into their frames; erosion and feather are parts of the face's width, brow to chin.
-  ///   - batch: The faces that go through the network at once, at least 1.
-  ///   - pool: The threads that share the work.
-  /// - Throws: When the network cannot be planned, or the mask is to be learned and the model has none.
+  /// Throws when the mask is to be learned and the model has none.
   public init(
     _ model: FaceSwapModel, to face: SwapFace, locator: FaceLocator, compositor: FaceCompositor,
     batch: Int = 1, pool: ThreadPool = .shared
@@ -77,62 +71,34 @@ public final class FaceSwapper {
     converter = try model.converter(to: face, batch: batch, threads: pool)
   }
 
-  /// Swaps the faces of frames.
+  /// Swaps the faces of pictures, or of frames of one film in their order; searches those not
+  /// given.
   ///
-  /// - Parameters:
-  ///   - frames: Pictures, or frames of one film in their order.
-  ///   - located: The faces of each; nil searches them.
-  /// - Returns: For each frame the result, RGB or RGB with alpha, and its faces; nil without a face.
-  /// - Throws: When a matrix has no inverse.
+  /// Each result is RGB or RGB with alpha, nil for a frame without a face.
   public func swap(
     _ frames: [SwapFrame], located: [[LocatedFace]]? = nil
   ) throws -> [(image: ByteImage, faces: [SwappedFace])?] {
     let drawn = try draw(frames, located: located ?? locate(frames))
-    var results = [ByteImage?](repeating: nil, count: frames.count)
-    var errors = [(any Error)?](repeating: nil, count: frames.count)
-    results.withUnsafeMutableBufferPointer { results in
-      errors.withUnsafeMutableBufferPointer { errors in
-        pool.parallelFor(frames.count) { index in
-          guard !drawn[index].isEmpty else { return }
-          do {
-            results[index] = try composite(drawn[index], into: frames[index].image)
-          } catch { errors[index] = error }
-        }
-      }
+    return try pool.map(frames.count) { index -> (image: ByteImage, faces: [SwappedFace])? in
+      let faces = drawn[index]
+      return faces.isEmpty ? nil : (try composite(faces, into: frames[index].image), faces)
     }
-    if let error = errors.compactMap(\.self).first { throw error }
-    return zip(results, drawn).map { result, faces in result.map { ($0, faces) } }
   }
 
-  /// Lays faces into their frame.
-  ///
-  /// - Parameters:
-  ///   - faces: The faces.
-  ///   - frame: The frame; gray ones become RGB.
-  /// - Returns: The result.
-  /// - Throws: When a matrix has no inverse.
+  /// Lays faces into their frame, of which a gray one becomes RGB.
   public func composite<Sample: ImageSample>(
     _ faces: [SwappedFace], into frame: Image<Sample>
   ) throws -> Image<Sample> {
     var result = frame.isGray ? frame.withChannels(frame.hasAlpha ? 4 : 3) : frame
     // The most certain one last, on top of the others.
     for face in faces.reversed() {
-      try compositor.composite(
-        face.picture, learnedMask: face.mask, into: &result, map: face.map)
+      try compositor.composite(face.picture, learnedMask: face.mask, into: &result, map: face.map)
     }
     return result
   }
 
-  /// Draws the faces of frames as the other person.
-  ///
-  /// - Parameters:
-  ///   - frames: Pictures, or frames of one film in their order.
-  ///   - located: The faces of each.
-  /// - Returns: The faces of each frame, the most certain first.
-  /// - Throws: When the network does not take the crops.
-  public func draw(
-    _ frames: [SwapFrame], located: [[LocatedFace]]
-  ) throws -> [[SwappedFace]] {
+  /// Draws the faces of frames as the other person, the most certain first.
+  public func draw(_ frames: [SwapFrame], located: [[LocatedFace]]) throws -> [[SwappedFace]] {
     precondition(frames.count == located.count, "the faces of each frame")
     let side = converter.network.side
     let places = located.indices.flatMap { frame in
@@ -150,8 +116,7 @@ public final class FaceSwapper {
         let image = frames[place.frame].image
         // Through the crop, as in training: what the network saw there was read from crops.
         let crop = locator.aligner.crop(
-          image.hasAlpha ? image.flattened() : image,
-          located[place.frame][place.face].alignment)
+          image.hasAlpha ? image.flattened() : image, located[place.frame][place.face].alignment)
         let face = crop.rgb.floats.sampled(
           through: inner, width: side, height: side, isAntialiased: false)
         for (offset, value) in face.samples.enumerated() { crops[index * count + offset] = value }
@@ -167,43 +132,28 @@ public final class FaceSwapper {
       let face = located[place.frame][place.face]
       faces[place.frame].append(
         SwappedFace(
-          located: face,
-          picture: Self.picture(decoded.pictures, index, side, channels: 3),
-          mask: decoded.masks.map { Self.picture($0, index, side, channels: 1) },
+          located: face, picture: decoded.pictures.image(index),
+          mask: decoded.masks.map { $0.image(index) },
           map: face.alignment.matrix.followed(by: outward)))
     }
     return faces
   }
 
-  private static func picture(
-    _ tensor: Tensor, _ index: Int, _ side: Int, channels: Int
-  ) -> FloatImage {
-    let count = side * side * channels
-    return FloatImage(
-      width: side, height: side, channels: channels,
-      samples: Array(tensor.elements[index * count..<(index + 1) * count]))
-  }
-
-  /// The faces of each frame; those of a film are searched near those of the first frame.
-  ///
-  /// - Parameter frames: Pictures, or frames of one film in their order.
-  /// - Returns: The faces of each frame, the most certain first.
+  /// The faces of each frame, the most certain first; a film's are searched near those of its first
+  /// frame.
   public func locate(_ frames: [SwapFrame]) -> [[LocatedFace]] {
-    var located = [[LocatedFace]](repeating: [], count: frames.count)
+    var located: [[LocatedFace]] = []
     var former: [PlaneBox]?
-    var first = 0
     if let frame = frames.first, frame.frame != nil {
-      located[0] = locator.faces(in: frame.image, of: frame.path, frame: frame.frame, pool: pool)
+      located = [locator.faces(in: frame.image, of: frame.path, frame: frame.frame, pool: pool)]
       former = located[0].map(\.box)
-      first = 1
     }
-    located.withUnsafeMutableBufferPointer { located in
-      pool.parallelFor(frames.count - first) { part in
-        let frame = frames[first + part]
-        located[first + part] = locator.faces(
-          in: frame.image, of: frame.path, frame: frame.frame, former: former, pool: pool)
-      }
-    }
+    let rest = Array(frames.dropFirst(located.count))
     return located
+      + pool.map(rest.count) { index in
+        locator.faces(
+          in: rest[index].image, of: rest[index].path, frame: rest[index].frame, former: former,
+          pool: pool)
+      }
   }
 }

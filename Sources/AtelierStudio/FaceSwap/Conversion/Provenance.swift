@@ -14,12 +14,7 @@ public struct Provenance: Sendable, Hashable {
   /// Whose face was drawn.
   public let face: SwapFace
 
-  /// Describes where a swapped picture comes from.
-  ///
-  /// - Parameters:
-  ///   - model: The model file.
-  ///   - face: Whose face is drawn.
-  /// - Throws: When the file cannot be read.
+  /// Describes where a swapped picture comes from; throws when the model file cannot be read.
   public init(model: URL, face: SwapFace) throws {
     self.model = model.lastPathComponent
     digest = FileDigest.sha256(try Data(contentsOf: model, options: .mappedIfSafe))
@@ -34,9 +29,7 @@ public struct Provenance: Sendable, Hashable {
 
   /// The metadata of a picture's file: text and an XMP packet with IPTC's digital source type.
   public var pictureMetadata: [String: String] {
-    [
-      "Software": StudioVersion.software, "Comment": sentence, ImageWriteOptions.xmpKey: packet,
-    ]
+    ["Software": StudioVersion.software, "Comment": sentence, ImageWriteOptions.xmpKey: packet]
   }
 
   /// The metadata of a film.

@@ -28,34 +28,29 @@ public struct SwapRunRequest: JobRequest, Hashable {
   public init() {}
 
   public static var form: Form<Self> {
-    Form(
-      Self(),
-      fields: [
-        .inputs(\.inputs, "Pictures, films, or folders of them"), .model(\.model),
-        Field("to", \.face, "Whose face is drawn: a or b", value: "face").demanded,
-        .output(\.output, "A file for one input, else a folder"),
-        Field(
-          "alignments", \.alignments, "Faces as a former extraction found them", value: "json",
-          kind: .file(["json"])),
-        Field(flag: "aligned", \.isAligned, "The pictures are aligned crops already"),
-        Field(
-          flag: "compare", \.compares, "Also write before and after side by side, as NAME-compare"),
-        Field(
-          "grid", \.grid, "Also draw the first face under every colour and blending", value: "png",
-          kind: .output),
-        Field(
-          "quality", \.quality, "The quality of JPEG results, 1 to 100", value: "q",
-          .from(1, to: 100)),
-        Field(
-          "rate-factor", \.rateFactor, "The rate factor of films, 0 (largest) to 51",
-          value: "crf", .from(0, to: 51)),
-        Field(
-          "smooth", \.smoothing,
-          "Smooth the places of a film's faces over so many frames; 0 for not", value: "frames",
-          .from(0, to: 50)),
-      ]
-    ).section("BLENDING OPTIONS", Field.blending.map { $0.within(\.compositor) })
-      .faces(\.source)
+    Form([
+      .inputs(\.inputs, "Pictures, films, or folders of them"), .model(\.model),
+      Field("to", \.face, "Whose face is drawn: a or b", value: "face").demanded,
+      .output(\.output, "A file for one input, else a folder"),
+      Field(
+        "alignments", \.alignments, "Faces as a former extraction found them", value: "json",
+        kind: .file(["json"])),
+      Field(flag: "aligned", \.isAligned, "The pictures are aligned crops already"),
+      Field(
+        flag: "compare", \.compares, "Also write before and after side by side, as NAME-compare"),
+      Field(
+        "grid", \.grid, "Also draw the first face under every colour and blending", value: "png",
+        kind: .output),
+      Field(
+        "quality", \.quality, "The quality of JPEG results, 1 to 100", value: "q",
+        .from(1, to: 100)),
+      Field(
+        "rate-factor", \.rateFactor, "The rate factor of films, 0 (largest) to 51",
+        value: "crf", .from(0, to: 51)),
+      Field(
+        "smooth", \.smoothing, "Smooth the places of a film's faces over so many frames; 0 for not",
+        value: "frames", .from(0, to: 50)),
+    ]).section("BLENDING OPTIONS", Field.blending.map { $0.within(\.compositor) }).faces(\.source)
   }
 
   public static func check(_ words: FieldWords) throws {
@@ -105,8 +100,7 @@ extension Field where Request == FaceCompositor {
       "feather", \.feather, "The soft edge, as part of the face's width", value: "part",
       .from(0, to: 0.5)),
     Self(
-      flag: "seamless", \.isSeamless,
-      "Join face and frame by their gradients (Poisson blending)"),
+      flag: "seamless", \.isSeamless, "Join face and frame by their gradients (Poisson blending)"),
     Self(
       "sharpen", \.sharpening, "Sharpen the face: 0 not, 1 strongly", value: "amount",
       .from(0, to: 5)),
@@ -120,9 +114,10 @@ public enum SwapRun: Job {
   public static let summary = "Swap the faces of pictures and films (the default)."
   public static let guide = """
     Faces are found as by `swap extract`, drawn as the other person, and laid back at the \
-    picture's own resolution and depth, 8 or 16 bits (JPEG and films: 8). Pictures without a face are copied. \
-    Films need the program ffmpeg and keep their sound. Results say in their metadata that they \
-    are synthetic, with the model's SHA-256. Swap only faces of people who have agreed to it.
+    picture's own resolution and depth, 8 or 16 bits (JPEG and films: 8). Pictures without a face \
+    are copied. Films need the program ffmpeg and keep their sound. Results say in their metadata \
+    that they are synthetic, with the model's SHA-256. Swap only faces of people who have agreed \
+    to it.
 
     EXAMPLES
       atelier swap photos/ --model swap.safetensors --to b -o swapped --compare
@@ -135,13 +130,6 @@ public enum SwapRun: Job {
   public static let takesPrecision = false
   public static let heedsInterrupt = true
 
-  /// All of a call.
-  private struct Value: Encodable {
-    let files: [ConvertedFile]
-    let failures: [InputFailure]
-    let seconds: Double
-  }
-
   public static func run(_ request: SwapRunRequest, in place: JobPlace) throws -> Report {
     let plan = try PicturePlan(
       inputs: request.inputs, output: request.output, extensions: MediaFile.extensions)
@@ -149,8 +137,7 @@ public enum SwapRun: Job {
     let model = try FaceSwapModel(contentsOf: file)
     let isSingle = plan.tasks.count == 1 && !plan.tasks[0].isFilm
     let swapper = try FaceSwapper(
-      model, to: request.face,
-      locator: request.locator(size: model.layout.cropSize, in: place),
+      model, to: request.face, locator: request.locator(size: model.layout.cropSize, in: place),
       compositor: request.compositor, batch: isSingle ? 1 : 8, pool: place.kernels.pool)
     let start = Date()
     let conversion = FaceSwapConversion(
@@ -159,7 +146,8 @@ public enum SwapRun: Job {
     let (files, failed) = try conversion.run()
     let seconds = Date().timeIntervalSince(start)
     let failures = plan.missing + failed
-    var report = Report(value: Value(files: files, failures: failures, seconds: seconds))
+    var report = Report(
+      value: JSONEntries([("files", files), ("failures", failures), ("seconds", seconds)]))
     report.note(summary(request, files, seconds))
     report.files = files.flatMap { [$0.output] + [$0.comparison].compactMap(\.self) }
     report.failures = failures

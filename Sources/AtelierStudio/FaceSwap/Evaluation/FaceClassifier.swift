@@ -9,24 +9,18 @@ import AtelierZoo
 
 /// Tells A from B by the middle of the face.
 ///
-/// Everything outside an ellipse is gray, and crops are recoloured in training, so that neither the wall behind a person nor the
-/// tint of a sitting gives the person away.
+/// Everything outside an ellipse is gray, and crops are recoloured in training, so that neither the
+/// wall behind a person nor the tint of a sitting gives the person away.
 final class FaceClassifier {
   private let program: Program
-  private let side: Int
   private let ellipse: [Float]
 
   private static let batch = 16
 
-  /// Trains a classifier on crops of both people.
+  /// Trains on batches of A and of B, of one side and size; `faceScale` is the size of the face's
+  /// box, brow to chin, against what they show.
   ///
-  /// - Parameters:
-  ///   - faces: Batches of A and of B, of one side and size.
-  ///   - faceScale: The size of the face's box, brow to chin, against what the batches show.
-  ///   - steps: How long.
-  ///   - seed: The seed of its weights.
-  ///   - kernels: Instruction set and threads.
-  /// - Throws: `StudioError` when the training does not come to finite weights, `ShapeError` when there is no memory.
+  /// Throws `StudioError` when the weights do not stay finite.
   init(
     _ faces: [SwapFace: FaceBatches], faceScale: Double, steps: Int = 400, seed: UInt64,
     kernels: Kernels
@@ -35,7 +29,6 @@ final class FaceClassifier {
       throw StudioError(.usage, "a classifier of A and B needs crops of both")
     }
     let side = a.side
-    self.side = side
     let ellipse = Self.ellipse(side: side, faceScale: Float(faceScale))
     self.ellipse = ellipse
     let training = try Self.graph(batch: 2 * a.batchSize, side: side).training(
@@ -97,24 +90,11 @@ final class FaceClassifier {
     return values
   }
 
-  /// The share of pictures that are taken for a person.
-  ///
-  /// - Parameters:
-  ///   - pictures: Faces, [n, side, side, 3].
-  ///   - face: The person.
-  /// - Returns: 0...1.
-  /// - Throws: `ShapeError` when the pictures have another size.
+  /// The share, 0...1, of faces [n, side, side, 3] that are taken for a person.
   func share(_ pictures: Tensor, calledBy face: SwapFace) throws -> Double {
-    let values = Self.masked(pictures, by: ellipse)
-    let area = side * side * 3
     let count = pictures.shape.batch
     var called = 0
-    for first in stride(from: 0, to: count, by: Self.batch) {
-      let present = min(Self.batch, count - first)
-      try program.withInput("input") { input in
-        _ = input.update(fromContentsOf: values[first * area..<(first + present) * area])
-      }
-      try program.run()
+    try program.run(Self.masked(pictures, by: ellipse), of: count) { present in
       let logits = try program.output("output").elements
       for index in 0..<present {
         let person: SwapFace = logits[2 * index + 1] > logits[2 * index] ? .b : .a

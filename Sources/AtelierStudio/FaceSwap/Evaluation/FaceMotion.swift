@@ -1,13 +1,13 @@
-// How a face moves through a clip, measured from pixels: where the head is, and how far the mouth is open.
+// How a face moves through a clip, by its pixels: where the head is, how far the mouth is open.
 
 import AtelierEngine
-import Foundation
 
 /// The movement of one face through the frames of a clip.
 ///
-/// All is relative to the clip itself, so that two people can be compared: the head's place is its shift against the mean face, and
-/// the mouth's opening is the contrast of the mouth's region, in which an open mouth shows its dark inside, teeth and both lips. On
-/// drawn faces, whose opening is known, it follows that better than counting dark pixels, which a beard outweighs.
+/// All is relative to the clip itself, so that two people can be compared: the head's place is its
+/// shift against the mean face, and the mouth's opening is the contrast of the mouth's region, in
+/// which an open mouth shows its dark inside, teeth and both lips. On drawn faces, whose opening is
+/// known, it follows that better than counting dark pixels, which a beard outweighs.
 package struct FaceMotion {
   /// The shift to the right, pixels.
   package let x: [Double]
@@ -19,14 +19,11 @@ package struct FaceMotion {
   /// The largest shift that is looked for, pixels of 64.
   fileprivate static let reach = 5
 
-  /// Measures the frames of one person.
-  ///
-  /// - Parameters:
-  ///   - frames: Aligned faces as networks see them, [n, side, side, 3], in order.
-  ///   - faceScale: The size of the face's box, brow to chin, against the frames'.
+  /// Measures aligned faces of one person, [n, side, side, 3], in order; `faceScale` is the size of
+  /// the face's box, brow to chin, against the frames'.
   package init(_ frames: Tensor, faceScale: Double = 1) {
     let gray = GrayFrames(frames, faceScale: faceScale)
-    // The mean of unshifted frames is blurred by the very motion that is measured, so it is taken twice.
+    // The mean of unshifted frames is blurred by the motion that is measured, so it is taken twice.
     var shifts = [SIMD2<Double>](repeating: .zero, count: gray.count)
     for _ in 0..<2 {
       let mean = gray.mean(shiftedBy: shifts)
@@ -37,7 +34,7 @@ package struct FaceMotion {
     mouth = gray.openings(shifts)
   }
 
-  /// How well another motion follows this one: correlation of each series, in −1...1; nil for a series that does not move.
+  /// How well another motion follows this one: correlations in −1...1; nil for what does not move.
   package func correlations(with other: FaceMotion) -> (x: Double?, y: Double?, mouth: Double?) {
     (
       Correlation.pearson(x, other.x), Correlation.pearson(y, other.y),
@@ -132,7 +129,7 @@ private struct GrayFrames {
     return sum.map { $0 / Float(max(count, 1)) }
   }
 
-  /// The shift at which a frame's detail is most like the mean's, by normalised correlation, with a parabola between pixels.
+  /// The shift of best normalised correlation with the mean's detail, a parabola between pixels.
   func shift(of frame: Int, against mean: [Float], reach: Int) -> SIMD2<Double> {
     var scores: [SIMD2<Int>: Double] = [:]
     var best = SIMD2(0, 0)
@@ -150,8 +147,7 @@ private struct GrayFrames {
       let bend = low - 2 * middle + high
       return bend < 0 ? (low - high) / (2 * bend) : 0
     }
-    return SIMD2(
-      Double(best.x) + vertex(SIMD2(1, 0)), Double(best.y) + vertex(SIMD2(0, 1)))
+    return SIMD2(Double(best.x) + vertex(SIMD2(1, 0)), Double(best.y) + vertex(SIMD2(0, 1)))
   }
 
   private func score(_ frame: Int, _ mean: [Float], _ shift: SIMD2<Int>) -> Double {
@@ -170,7 +166,7 @@ private struct GrayFrames {
 
   /// The deviation of the luminance in the mouth's region of each frame.
   ///
-  /// The aligner puts the eyes at 0.4 of the side; mouths lie a little more than the eyes' distance below.
+  /// Eyes lie at 0.4 of the side; mouths a little more than the eyes' distance below.
   func openings(_ shifts: [SIMD2<Double>]) -> [Double] {
     let rows = pixels(11.0 / 16, 31.0 / 32, margin: 0)
     let columns = pixels(11.0 / 32, 21.0 / 32, margin: FaceMotion.reach)

@@ -1,4 +1,4 @@
-// The measure of a face swap: against true pictures where people are drawn, by other signs where they are real.
+// The measure of a face swap: true pictures where people are drawn, other signs for real ones.
 
 import AtelierDatasets
 import AtelierEngine
@@ -12,9 +12,9 @@ import Foundation
 public enum FaceSwapEvaluation {
   /// What is measured on.
   public enum Faces: Sendable {
-    /// The two fictional people: poses that no training of any seed draws, and a clip of frames for the movement.
+    /// The two fictional people: poses that no training draws, and a clip of frames for movement.
     case characters(poses: Int, frames: Int, seed: UInt64)
-    /// Held-out crops of A and B in the order of a clip; with crops to train a classifier on, or none.
+    /// Held-out crops of A and B in the order of a clip; maybe crops to train a classifier on.
     case crops(a: [URL], b: [URL], classifierA: [URL], classifierB: [URL], seed: UInt64)
   }
 
@@ -33,14 +33,7 @@ public enum FaceSwapEvaluation {
     var openings: [Double]?
   }
 
-  /// Measures a model in both directions.
-  ///
-  /// - Parameters:
-  ///   - model: The model.
-  ///   - faces: What is measured on.
-  ///   - kernels: Instruction set and threads.
-  /// - Returns: Figures, and pictures to look at.
-  /// - Throws: `StudioError`, `DatasetError` or `ShapeError`, one line each.
+  /// Measures a model in both directions: figures, and pictures to look at.
   public static func run(
     _ model: FaceSwapModel, on faces: Faces, kernels: Kernels = Kernels()
   ) throws -> FaceSwapEvaluationResult {
@@ -49,28 +42,22 @@ public enum FaceSwapEvaluation {
     let classifier = try classifier(faces, of: model, kernels: kernels)
     let running = try model.running(
       model.network.previewGraph(batch: 1, matchesCodes: model.matchesCodes), kernels: kernels)
-    var converters: [SwapFace: (own: FaceSwapConverter, swap: FaceSwapConverter)] = [:]
-    for face in SwapFace.allCases {
-      converters[face] = (
-        try model.converter(to: face, of: face, batch: 8, by: running),
-        try model.converter(to: face, batch: 8, by: running)
-      )
-    }
     var directions: [FaceSwapReport.Direction] = []
     var pictures: [(name: String, picture: ByteImage)] = []
     var seconds = 0.0
     var count = 0
     for face in SwapFace.allCases {
-      guard let material = materials[face], let own = converters[face],
-        let other = converters[face.other]
-      else { continue }
+      guard let material = materials[face] else { continue }
+      let own = try model.converter(to: face, of: face, batch: 8, by: running)
+      let forth = try model.converter(to: face.other, batch: 8, by: running)
+      let home = try model.converter(to: face, batch: 8, by: running)
       let begin = DispatchTime.now().uptimeNanoseconds
-      let swapped = try other.swap.decode(material.faces).pictures
+      let swapped = try forth.decode(material.faces).pictures
       seconds += Double(DispatchTime.now().uptimeNanoseconds - begin) / 1e9
       count += material.faces.shape.batch
-      let restored = try own.own.decode(material.faces).pictures
-      let back = try own.swap.decode(swapped).pictures
-      let moved = try other.swap.decode(material.clip).pictures
+      let restored = try own.decode(material.faces).pictures
+      let back = try home.decode(swapped).pictures
+      let moved = try forth.decode(material.clip).pictures
       directions.append(
         FaceSwapReport.Direction(
           from: face.rawValue, to: face.other.rawValue,
@@ -147,14 +134,10 @@ public enum FaceSwapEvaluation {
     case .characters(_, _, let number):
       seed = number
       let source = CharacterCrops(side: side, layout: model.layout, seed: seed)
-      var drawn: [SwapFace: ImageFolder] = [:]
-      for (stream, face) in SwapFace.allCases.enumerated() {
-        drawn[face] = ImageFolder(
-          try source.crops(
-            200, of: [face], from: .training, stream: UInt64(stream), pool: kernels.pool)[0],
-          of: face)
+      folders = try SwapFace.allCases.reduce(into: [:]) { folders, face in
+        folders[face] = ImageFolder(
+          try source.training(200, of: face, pool: kernels.pool), of: face)
       }
-      folders = drawn
     case .crops(_, _, let a, let b, let number):
       guard !a.isEmpty, !b.isEmpty else { return nil }
       seed = number
@@ -164,8 +147,7 @@ public enum FaceSwapEvaluation {
     varied.coverage = model.layout.coverage
     varied.alignment = model.layout.sampling
     let batches = try folders.mapValues {
-      try FaceBatches(
-        faces: $0, side: side, batchSize: 16, augmentation: varied, seed: seed &+ 1)
+      try FaceBatches(faces: $0, side: side, batchSize: 16, augmentation: varied, seed: seed &+ 1)
     }
     return try FaceClassifier(
       batches, faceScale: model.layout.faceScale, seed: seed, kernels: kernels)
@@ -186,9 +168,7 @@ public enum FaceSwapEvaluation {
     _ material: Material, _ moved: Tensor, _ layout: FaceLayout
   ) -> FaceSwapReport.Motion? {
     guard moved.shape.batch >= 8 else { return nil }
-    func motion(_ frames: Tensor) -> FaceMotion {
-      FaceMotion(frames, faceScale: layout.faceScale)
-    }
+    func motion(_ frames: Tensor) -> FaceMotion { FaceMotion(frames, faceScale: layout.faceScale) }
     let (input, swap) = (motion(material.clip), motion(moved))
     let followed = input.correlations(with: swap)
     let truth = material.clipTruth.map(motion)
@@ -215,8 +195,7 @@ public enum FaceSwapEvaluation {
     switch faces {
     case .characters(let poses, let frames, let seed):
       return common + "\(poses) random poses and a clip of \(frames) frames of the renderer, seed "
-        + "\(seed), none of them drawn in trainings, each laid by its own eyes; "
-        + classifier
+        + "\(seed), none of them drawn in trainings, each laid by its own eyes; " + classifier
     case .crops(_, _, let a, let b, let seed):
       return common + "held-out crops as given, in their order"
         + (a.isEmpty || b.isEmpty ? "" : "; \(classifier), seed \(seed)")

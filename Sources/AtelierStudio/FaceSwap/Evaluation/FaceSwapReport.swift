@@ -24,7 +24,7 @@ public struct FaceSwapReport: Sendable, Encodable {
     public var swapped: Double
   }
 
-  /// How a swapped face moves with the input; correlations over the frames, nil where nothing moved.
+  /// How a swapped face moves with the input: correlations over frames, nil where nothing moved.
   public struct Motion: Sendable, Encodable {
     /// The frames.
     public var frames: Int
@@ -34,11 +34,11 @@ public struct FaceSwapReport: Sendable, Encodable {
     public var y: Double?
     /// How far the mouth is open.
     public var mouth: Double?
-    /// How well the true pictures' heads follow the input's to the right, which no swap does better; drawn people alone.
+    /// `x` of the true pictures' heads, which no swap does better; drawn people alone.
     public var trueX: Double?
     /// The same downwards.
     public var trueY: Double?
-    /// How well the same measure of the true pictures follows the known opening of the mouth; drawn people alone.
+    /// How the true pictures' mouths follow the known opening; drawn people alone.
     public var mouthCeiling: Double?
     /// How well the measure of the swapped pictures follows it; drawn people alone.
     public var mouthKnown: Double?

@@ -20,22 +20,20 @@ public struct SwapEvaluateRequest: JobRequest, Hashable {
 
   public static var form: Form<Self> {
     let many = NumberRange.from(1, to: 100_000)
-    return Form(
-      Self(),
-      fields: [
-        .model(\.model),
-        Field(flag: "characters", \.characters, "Measure on the two fictional characters"),
-        Field("poses", \.poses, "Poses of the characters", value: "n", many),
-        Field("frames", \.frames, "Frames of the characters' clip", value: "n", many),
-        .crops("a", \.a, "Held-out crops of A"), .crops("b", \.b, "Held-out crops of B"),
-        .crops("classifier-a", \.classifierA, "Crops of A for the classifier's training"),
-        .crops("classifier-b", \.classifierB, "The same of B"),
-        Field("seed", \.seed, "The seed of poses and classifier", value: "seed"),
-        Field(
-          "output", \.output, "Write pictures to look at into this folder", value: "folder",
-          kind: .output
-        ).letter("o"),
-      ])
+    return Form([
+      .model(\.model),
+      Field(flag: "characters", \.characters, "Measure on the two fictional characters"),
+      Field("poses", \.poses, "Poses of the characters", value: "n", many),
+      Field("frames", \.frames, "Frames of the characters' clip", value: "n", many),
+      .crops("a", \.a, "Held-out crops of A"), .crops("b", \.b, "Held-out crops of B"),
+      .crops("classifier-a", \.classifierA, "Crops of A for the classifier's training"),
+      .crops("classifier-b", \.classifierB, "The same of B"),
+      Field("seed", \.seed, "The seed of poses and classifier", value: "seed"),
+      Field(
+        "output", \.output, "Write pictures to look at into this folder", value: "folder",
+        kind: .output
+      ).letter("o"),
+    ])
   }
 
   public static func check(_ words: FieldWords) throws {

@@ -1,4 +1,4 @@
-// Contact sheets: all faces of an extraction small on a few pages, with the figures that weeding needs.
+// Contact sheets: all faces of an extraction on a few pages, with the figures that weeding needs.
 
 import AtelierImages
 import Foundation
@@ -37,9 +37,7 @@ struct ContactSheet {
   }
 
   /// Writes what is left.
-  mutating func finish() throws {
-    if !cells.isEmpty { try writePage() }
-  }
+  mutating func finish() throws { if !cells.isEmpty { try writePage() } }
 
   private mutating func writePage() throws {
     let grid = PictureGrid(

@@ -21,11 +21,7 @@ public struct AlignedFace: Sendable, Hashable {
   /// From the crop to the picture, for pasting back.
   public let inverse: AffineMap
 
-  /// An alignment by its map.
-  ///
-  /// - Parameters:
-  ///   - basis: What the crop was laid by.
-  ///   - matrix: From the picture to the crop; nil comes out when it has no inverse.
+  /// An alignment by its map from the picture to the crop; nil when that has no inverse.
   public init?(basis: Basis, matrix: AffineMap) {
     guard let inverse = matrix.inverse else { return nil }
     self.basis = basis
@@ -48,10 +44,7 @@ public struct FaceAligner: Sendable, Hashable {
     self.size = size
   }
 
-  /// How a face is laid into the crop: by its eyes, or without them by its box.
-  ///
-  /// - Parameter face: The face.
-  /// - Returns: The map and its inverse; nil for a box or eyes without extent.
+  /// How a face is laid into the crop: by its eyes, or without them by its box; nil without extent.
   public func alignment(of face: FoundFace) -> AlignedFace? {
     let whole = AffineMap.scaling(Double(size))
     let places = [FaceLayout.eyes.left, FaceLayout.eyes.right].map { whole($0) }
@@ -72,12 +65,7 @@ public struct FaceAligner: Sendable, Hashable {
   /// From parts of the face's box, brow to chin, to pixels of the crop.
   public var faceBox: AffineMap { FaceLayout.faceBox.followed(by: .scaling(Double(size))) }
 
-  /// The crop of a face.
-  ///
-  /// - Parameters:
-  ///   - image: The picture.
-  ///   - alignment: Where the face lies, from `alignment(of:)`.
-  /// - Returns: `size` by `size` pixels; beyond the picture's edges its outermost pixels.
+  /// The crop of a face, `size` by `size`; beyond the picture's edges its outermost pixels.
   public func crop(_ image: ByteImage, _ alignment: AlignedFace) -> ByteImage {
     image.sampled(through: alignment.inverse, width: size, height: size)
   }

@@ -1,4 +1,4 @@
-// The file alignments.json: which faces were found where, how they lie in their crops, how good they are.
+// The file alignments.json: which faces were found where, how they lie in crops, how good they are.
 
 import AtelierImages
 import AtelierInterchange
@@ -76,10 +76,7 @@ public struct FaceAlignments: Sendable, Codable, Equatable {
     self.faces = faces
   }
 
-  /// Reads a file.
-  ///
-  /// - Parameter url: The file.
-  /// - Throws: `StudioError` that names the file and what is wrong with it.
+  /// Reads a file; throws `StudioError` that names the file and what is wrong with it.
   public init(contentsOf url: URL) throws {
     let data = try TextFile.data(url, limit: Self.largestSize, kind: "alignments")
     do {
@@ -114,10 +111,7 @@ public struct FaceAlignments: Sendable, Codable, Equatable {
     }
   }
 
-  /// Writes the file beside and renames it.
-  ///
-  /// - Parameter url: The file.
-  /// - Throws: `FileError` when it cannot be written.
+  /// Writes the file beside and renames it; throws `FileError` when it cannot be written.
   public func write(to url: URL) throws {
     let encoder = JSONEncoder()
     encoder.outputFormatting = [.sortedKeys, .withoutEscapingSlashes, .prettyPrinted]
@@ -144,23 +138,14 @@ extension DecodingError {
 
 /// Reading of small files of text.
 enum TextFile {
-  /// The bytes of a file.
-  ///
-  /// - Parameters:
-  ///   - url: The file.
-  ///   - limit: The most bytes that are read.
-  ///   - kind: What is expected, for messages.
-  /// - Returns: The bytes.
-  /// - Throws: `StudioError` when the file is missing or larger.
+  /// The bytes of a file; throws `StudioError` when it is missing or larger than the limit.
   static func data(_ url: URL, limit: Int, kind: String) throws -> Data {
     let name = url.relativePath
     guard
       let attributes = try? FileManager.default.attributesOfItem(
         atPath: url.resolvingSymlinksInPath().path),
       attributes[.type] as? FileAttributeType == .typeRegular
-    else {
-      throw StudioError(.missingInput, "\(name): expected a file of \(kind), received none")
-    }
+    else { throw StudioError(.missingInput, "\(name): expected a file of \(kind), received none") }
     let size = (attributes[.size] as? NSNumber)?.intValue ?? 0
     guard size <= limit else {
       throw StudioError(

@@ -66,7 +66,6 @@ public final class FaceExtraction {
   private var stems: Set<String> = []
   private var total: Int?
 
-  /// One picture or frame.
   private struct Item {
     let source: MediaFile
     let stem: String
@@ -75,7 +74,6 @@ public final class FaceExtraction {
     var former: [PlaneBox]?
   }
 
-  /// What became of it.
   private struct Outcome {
     var entries: [FaceAlignments.Entry] = []
     var cells: [PictureGrid.Cell] = []
@@ -85,8 +83,7 @@ public final class FaceExtraction {
   }
 
   private init(
-    _ request: SwapExtractRequest, _ sources: [MediaFile], _ locator: FaceLocator,
-    _ place: JobPlace
+    _ request: SwapExtractRequest, _ sources: [MediaFile], _ locator: FaceLocator, _ place: JobPlace
   ) {
     self.request = request
     self.sources = sources
@@ -96,18 +93,12 @@ public final class FaceExtraction {
     sheet = ContactSheet(stem: "\(URL(fileURLWithPath: request.output).standardized.path)-sheet")
   }
 
-  /// Extracts faces; a file that cannot be read does not stop the others.
+  /// Extracts faces, pictures side by side; a file that cannot be read does not stop the others.
   ///
-  /// - Parameters:
-  ///   - request: Where to, and which crops.
-  ///   - sources: The pictures and films.
-  ///   - locator: How faces are found and laid into crops.
-  ///   - place: Its threads share the work; pictures are worked on side by side. Its interrupt ends it with what is there.
-  /// - Returns: What was found, and the files that could not be read.
-  /// - Throws: When results cannot be written, or ffmpeg is needed and missing.
+  /// The place's interrupt ends it with what is there. Throws when results cannot be written, or
+  /// ffmpeg is needed and missing.
   public static func run(
-    _ request: SwapExtractRequest, on sources: [MediaFile], locator: FaceLocator,
-    in place: JobPlace
+    _ request: SwapExtractRequest, on sources: [MediaFile], locator: FaceLocator, in place: JobPlace
   ) throws -> FaceExtractionReport {
     let extraction = FaceExtraction(request, sources, locator, place)
     try extraction.run()
@@ -116,13 +107,8 @@ public final class FaceExtraction {
 
   private func run() throws {
     let start = Date()
-    let films = sources.filter(\.isFilm)
-    let tools = films.isEmpty ? nil : try FilmTools()
-    let lengths = films.map { try? tools?.information($0.input).frameCount }
-    if lengths.allSatisfy({ $0 ?? nil != nil }) {
-      let frames = lengths.reduce(0) { $0 + (($1 ?? nil) ?? 0) / request.frameStep }
-      total = sources.count - films.count + frames
-    }
+    let (tools, frames) = try MediaFile.films(of: sources, every: request.frameStep)
+    total = frames
     try FileManager.default.createDirectory(
       atPath: request.output, withIntermediateDirectories: true)
     var waiting: [Item] = []
@@ -184,19 +170,14 @@ public final class FaceExtraction {
   /// Works on pictures side by side and takes over what was found, in their order.
   private func settle(_ items: inout [Item]) throws {
     guard !items.isEmpty, !report.isInterrupted else { return items.removeAll() }
-    var outcomes = [Outcome](repeating: Outcome(), count: items.count)
-    var first = 0
+    var outcomes: [Outcome] = []
     if items[0].frame != nil, request.frameStep == 1 {
       // The others of a film's part are searched near the faces of its first frame.
-      outcomes[0] = outcome(items[0])
+      outcomes = [outcome(items[0])]
       for index in items.indices { items[index].former = outcomes[0].found }
-      first = 1
     }
-    outcomes.withUnsafeMutableBufferPointer { outcomes in
-      pool.parallelFor(items.count - first) { part in
-        outcomes[first + part] = outcome(items[first + part])
-      }
-    }
+    let rest = Array(items.dropFirst(outcomes.count))
+    outcomes += pool.map(rest.count) { outcome(rest[$0]) }
     for (item, outcome) in zip(items, outcomes) {
       if let error = outcome.error {
         guard Self.concernsInput(error) else { throw error }
@@ -228,9 +209,7 @@ public final class FaceExtraction {
     for crop in outcome.entries.compactMap(\.crop) {
       place.send(.saved((request.output as NSString).appendingPathComponent(crop)))
     }
-    if request.writesSheets {
-      for cell in outcome.cells { try sheet.append(cell) }
-    }
+    if request.writesSheets { for cell in outcome.cells { try sheet.append(cell) } }
   }
 
   /// Finds and writes the faces of a picture; runs on any thread.
@@ -259,8 +238,7 @@ public final class FaceExtraction {
         if request.writesSheets {
           outcome.cells.append(
             ContactSheet.cell(
-              crop, sharpness: sharpness, confidence: face.confidence,
-              basis: face.alignment.basis))
+              crop, sharpness: sharpness, confidence: face.confidence, basis: face.alignment.basis))
         }
       }
     } catch {

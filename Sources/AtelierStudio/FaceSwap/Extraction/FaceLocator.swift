@@ -3,7 +3,6 @@
 import AtelierImages
 import AtelierKernels
 import AtelierVision
-import Foundation
 
 /// A face of a picture and how it lies in a crop.
 public struct LocatedFace: Sendable, Hashable {
@@ -61,50 +60,30 @@ public struct FaceLocator: Sendable {
   /// How faces lie in crops.
   public let aligner: FaceAligner
 
-  /// The entries of alignments by source and frame.
-  private struct Place: Hashable {
-    let name: String
-    let frame: Int?
-  }
-  private let entries: [Place: [LocatedFace]]
-  private let index: SourceIndex
+  private var entries = SourceTable<LocatedFace>()
 
   /// Describes a way to find faces.
-  ///
-  /// - Parameters:
-  ///   - origin: Where they come from.
-  ///   - options: What is asked of them.
-  ///   - aligner: How they lie in crops.
   public init(_ origin: Origin, options: Options = Options(), aligner: FaceAligner = .init()) {
     self.origin = origin
     self.options = options
     self.aligner = aligner
-    var entries: [Place: [LocatedFace]] = [:]
-    if case .alignments(let list) = origin {
-      let scale = AffineMap.scaling(Double(aligner.size) / Double(list.cropSize))
-      for face in list.faces {
-        let matrix = face.matrix.followed(by: scale)
-        guard let alignment = AlignedFace(basis: face.basis, matrix: matrix) else { continue }
-        let place = Place(name: SourceIndex.normal(face.source), frame: face.frame)
-        entries[place, default: []].append(
-          LocatedFace(
-            box: face.box, eyes: face.eyes, confidence: face.confidence, alignment: alignment))
-      }
+    guard case .alignments(let list) = origin else { return }
+    let scale = AffineMap.scaling(Double(aligner.size) / Double(list.cropSize))
+    for face in list.faces {
+      let matrix = face.matrix.followed(by: scale)
+      guard let alignment = AlignedFace(basis: face.basis, matrix: matrix) else { continue }
+      entries.append(
+        LocatedFace(
+          box: face.box, eyes: face.eyes, confidence: face.confidence, alignment: alignment),
+        to: face.source, frame: face.frame)
     }
-    self.entries = entries
-    index = SourceIndex(entries.keys.map(\.name))
   }
 
-  /// The faces of a picture, the most certain first.
+  /// The faces of a picture, or of a film's frame from 0, that meet the options, the most certain
+  /// first.
   ///
-  /// - Parameters:
-  ///   - image: The picture or the film's frame.
-  ///   - path: Its file.
-  ///   - frame: The frame's number in a film, from 0; nil for a picture.
-  ///   - former: The faces of a film's frame shortly before, near which the search begins, and
-  ///     which is less thorough where there were none; nil without such a frame.
-  ///   - pool: The threads that share the work.
-  /// - Returns: Those that meet the options.
+  /// The search begins near `former`, the faces of a film's frame shortly before, and is less
+  /// thorough where there were none.
   public func faces(
     in image: ByteImage, of path: String, frame: Int? = nil, former: [PlaneBox]? = nil,
     pool: ThreadPool = .shared
@@ -112,9 +91,7 @@ public struct FaceLocator: Sendable {
     let found: [LocatedFace]
     switch origin {
     case .search(let finder):
-      let near = former.flatMap {
-        $0.isEmpty ? nil : finder.faces(in: image, near: $0, pool: pool)
-      }
+      let near = former.flatMap { $0.isEmpty ? nil : finder.faces(in: image, near: $0, pool: pool) }
       let faces =
         near
         ?? finder.faces(
@@ -125,11 +102,8 @@ public struct FaceLocator: Sendable {
         let eyes = options.usesEyes ? finder?.eyes(in: image, box: box, pool: pool) : nil
         return located(FoundFace(box: box, eyes: eyes), confidence: 1)
       }
-    case .alignments:
-      found =
-        index.name(for: path).flatMap { entries[Place(name: $0, frame: frame)] } ?? []
-    case .crops:
-      found = crop(image).map { [$0] } ?? []
+    case .alignments: found = entries[path, frame]
+    case .crops: found = crop(image).map { [$0] } ?? []
     }
     let kept = found.filter { $0.confidence >= options.leastConfidence }
     return options.mostFaces.map { Array(kept.prefix($0)) } ?? kept

@@ -29,18 +29,11 @@ public struct FaceSource: Sendable, Hashable, Codable {
     set { options.usesEyes = newValue == .eyes }
   }
 
-  /// A locator for faces that are searched or come from boxes.
-  ///
-  /// - Parameters:
-  ///   - size: The side of a crop in pixels.
-  ///   - place: Hears when boxes are used without eyes.
-  /// - Returns: The locator.
-  /// - Throws: `StudioError` when the boxes cannot be read or the cascades are missing.
+  /// A locator, for crops of `size` pixels, of faces that are searched or come from boxes; throws
+  /// `StudioError` when the boxes cannot be read or the cascades are missing.
   func locator(size: Int, in place: JobPlace) throws -> FaceLocator {
     let library = CascadeLibrary(folder: cascades)
-    guard let boxes else {
-      return locator(.search(try FaceFinder(library: library)), size: size)
-    }
+    guard let boxes else { return locator(.search(try FaceFinder(library: library)), size: size) }
     let table = try BoxTable(contentsOf: URL(fileURLWithPath: boxes))
     var finder: FaceFinder?
     if options.usesEyes {
@@ -74,8 +67,7 @@ extension Field where Request == FaceSource {
       .from(20, to: 100_000)
     ).byDefault("a tenth of the shorter side"),
     Self(
-      "faces", \.options.mostFaces, "The most faces of a picture", value: "n",
-      .from(1, to: 10_000)
+      "faces", \.options.mostFaces, "The most faces of a picture", value: "n", .from(1, to: 10_000)
     ).byDefault("all"),
     Self(
       "min-confidence", \.options.leastConfidence, "The least confidence of the search, 0 to 1",

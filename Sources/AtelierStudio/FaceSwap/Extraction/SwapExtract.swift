@@ -2,7 +2,6 @@
 
 import AtelierInterchange
 import AtelierMedia
-import Foundation
 
 /// What faces are extracted from, and where to.
 public struct SwapExtractRequest: JobRequest, Hashable {
@@ -17,26 +16,23 @@ public struct SwapExtractRequest: JobRequest, Hashable {
   public init() {}
 
   public static var form: Form<Self> {
-    Form(
-      Self(),
-      fields: [
-        .inputs(\.inputs, "Pictures, films, or folders of them"),
-        .output(\.output, "The folder of the crops", value: "faces"),
-        Field(
-          "size", \.size, "The side of a crop, 32 to 1024", value: "pixels",
-          .from(
-            Double(FaceAlignments.cropSizes.lowerBound),
-            to: Double(FaceAlignments.cropSizes.upperBound))),
-        Field(
-          "every", \.frameStep, "Of films each so many-th frame", value: "n", .from(1, to: 100_000)),
-        Field(
-          "min-sharpness", \.leastSharpness,
-          "Leave out crops that are less sharp; the sheet shows the figures", value: "value",
-          .notNegative),
-        Field(flag: "sheet", \.writesSheets, "Draw the contact sheet").byDefault("--sheet"),
-        Field(flag: "no-sheet", \.writesSheets, "Draw no contact sheet", sets: false),
-      ]
-    ).faces(\.source)
+    Form([
+      .inputs(\.inputs, "Pictures, films, or folders of them"),
+      .output(\.output, "The folder of the crops", value: "faces"),
+      Field(
+        "size", \.size, "The side of a crop, 32 to 1024", value: "pixels",
+        .from(
+          Double(FaceAlignments.cropSizes.lowerBound),
+          to: Double(FaceAlignments.cropSizes.upperBound))),
+      Field(
+        "every", \.frameStep, "Of films each so many-th frame", value: "n", .from(1, to: 100_000)),
+      Field(
+        "min-sharpness", \.leastSharpness,
+        "Leave out crops that are less sharp; the sheet shows the figures", value: "value",
+        .notNegative),
+      Field(flag: "sheet", \.writesSheets, "Draw the contact sheet").byDefault("--sheet"),
+      Field(flag: "no-sheet", \.writesSheets, "Draw no contact sheet", sets: false),
+    ]).faces(\.source)
   }
 }
 

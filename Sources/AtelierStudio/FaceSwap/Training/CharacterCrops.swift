@@ -1,4 +1,4 @@
-// The two fictional people as training and test data: crops of any pose, laid as the aligner lays real faces.
+// The two fictional people as data: crops of any pose, laid as the aligner lays real faces.
 
 import AtelierDatasets
 import AtelierEngine
@@ -18,8 +18,9 @@ package struct CharacterCrop: Sendable {
 
 /// Draws crops of the two fictional people.
 ///
-/// Crops are laid as those of real faces, each by its own eyes, so that a swap of a crop, laid back, has its eyes where the other's
-/// were: the crop of the other person in the same pose is the true picture of the swap.
+/// Crops are laid as those of real faces, each by its own eyes, so that a swap of a crop, laid
+/// back, has its eyes where the other's were: the crop of the other person in the same pose is the
+/// true picture of the swap.
 package struct CharacterCrops: Sendable {
   /// Which poses are drawn; the sets of one seed have no pose in common.
   enum PoseSet: UInt64 {
@@ -41,12 +42,8 @@ package struct CharacterCrops: Sendable {
   private let seed: UInt64
   private let renderers: [SwapFace: CharacterRenderer]
 
-  /// Prepares both people.
-  ///
-  /// - Parameters:
-  ///   - side: The network's side in pixels; pictures are twice as large, because it sees less than a whole one.
-  ///   - layout: How faces lie in the crops.
-  ///   - seed: The seed of the poses.
+  /// Prepares both people for a network's side in pixels; pictures are twice as large, because it
+  /// sees less than a whole one.
   package init(side: Int, layout: FaceLayout, seed: UInt64) {
     size = 2 * side
     self.layout = layout
@@ -54,7 +51,7 @@ package struct CharacterCrops: Sendable {
     renderers = Self.people.mapValues { CharacterRenderer($0) }
   }
 
-  /// The layout of crops for a training: as large as the network's side and a quarter where it sees all.
+  /// The layout for a training: as large as the network's side and a quarter where it sees all.
   package static func layout(side: Int, _ augmentation: FaceAugmentation) -> FaceLayout {
     FaceLayout(
       cropSize: Int((1.25 * Double(side) / augmentation.coverage).rounded()),
@@ -68,13 +65,7 @@ package struct CharacterCrops: Sendable {
     return CharacterPose.random(using: &generator)
   }
 
-  /// The crops of one pose.
-  ///
-  /// - Parameters:
-  ///   - pose: The pose.
-  ///   - faces: Who is drawn.
-  /// - Returns: A crop for each of `faces`.
-  /// - Throws: `DatasetError` when the side is out of the renderer's range.
+  /// The crops of one pose; throws `DatasetError` when the side is out of the renderer's range.
   package func crops(_ pose: CharacterPose, of faces: [SwapFace]) throws -> [CharacterCrop] {
     let aligner = FaceAligner(size: layout.cropSize)
     return try faces.compactMap { face in
@@ -93,35 +84,24 @@ package struct CharacterCrops: Sendable {
     }
   }
 
-  /// The crops of many poses, drawn on all threads.
-  ///
-  /// - Parameters:
-  ///   - count: The poses.
-  ///   - faces: Who is drawn in each of them.
-  ///   - set: Which poses.
-  ///   - stream: Another number gives other poses of the set.
-  ///   - pool: The threads.
-  /// - Returns: The crops of each of `faces`, pose by pose.
-  /// - Throws: `DatasetError` when the side is out of the renderer's range.
+  /// The crops of each of `faces`, pose by pose, drawn on all threads; another stream gives other
+  /// poses of the set.
   func crops(
     _ count: Int, of faces: [SwapFace], from set: PoseSet, stream: UInt64 = 0, pool: ThreadPool
   ) throws -> [[CharacterCrop]] {
     try crops(of: faces, in: (0..<count).map { pose($0, of: set, stream: stream) }, pool: pool)
   }
 
+  /// Crops of one person that a network learns from, in other poses than those of the other.
+  func training(_ count: Int, of face: SwapFace, pool: ThreadPool) throws -> [CharacterCrop] {
+    try crops(count, of: [face], from: .training, stream: face == .a ? 0 : 1, pool: pool)[0]
+  }
+
   /// The crops of given poses, drawn on all threads.
   func crops(
     of faces: [SwapFace], in poses: [CharacterPose], pool: ThreadPool
   ) throws -> [[CharacterCrop]] {
-    var drawn = [Result<[CharacterCrop], any Error>?](repeating: nil, count: poses.count)
-    drawn.withUnsafeMutableBufferPointer { places in
-      // Each part writes a place of its own.
-      nonisolated(unsafe) let places = places
-      pool.parallelFor(poses.count) { index in
-        places[index] = Result { try crops(poses[index], of: faces) }
-      }
-    }
-    let whole = try drawn.compactMap { try $0?.get() }
+    let whole = try pool.map(poses.count) { try crops(poses[$0], of: faces) }
     return faces.indices.map { face in whole.map { $0[face] } }
   }
 }

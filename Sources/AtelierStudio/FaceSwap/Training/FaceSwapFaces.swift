@@ -7,7 +7,6 @@ import AtelierInterchange
 import AtelierKernels
 import AtelierVision
 import AtelierZoo
-import Foundation
 
 /// The faces of both people, ready for a training.
 struct FaceSwapFaces {
@@ -15,19 +14,16 @@ struct FaceSwapFaces {
   let training: [SwapFace: FaceBatches]
   /// Un-warped faces that are measured and shown.
   let validation: [SwapFace: FaceBatch]
-  /// The true pictures of the swaps of `validation`: of B in A's poses under `.a`, of A in B's under `.b`; nil for crops that were
-  /// read.
+  /// The true pictures of the swaps of `validation`: of B in A's poses under `.a`, of A in B's
+  /// under `.b`; nil for crops that were read.
   let truth: [SwapFace: Tensor]?
 
   /// How many faces of each person are measured at most.
   private static let validationCount = 32
+}
 
-  /// Reads or draws all faces.
-  ///
-  /// - Parameters:
-  ///   - request: What is trained.
-  ///   - pool: The threads that draw.
-  /// - Throws: `StudioError` or `DatasetError`, one line each.
+extension FaceSwapFaces {
+  /// Reads or draws all faces; throws `StudioError` or `DatasetError`, one line each.
   init(_ request: FaceSwapTrainingRequest, pool: ThreadPool) throws {
     if let poses = request.characterPoses {
       self = try Self.drawn(request, poses: poses, pool: pool)
@@ -36,18 +32,9 @@ struct FaceSwapFaces {
     }
   }
 
-  /// How faces lie in the crops; where the crops of two people are of two sizes, that of the larger ones.
+  /// How faces lie in the crops; of crops of two sizes the layout of the larger ones.
   var layout: FaceLayout {
     training.values.map(\.layout).max { $0.cropSize < $1.cropSize } ?? FaceLayout()
-  }
-
-  private init(
-    training: [SwapFace: FaceBatches], validation: [SwapFace: FaceBatch],
-    truth: [SwapFace: Tensor]?
-  ) {
-    self.training = training
-    self.validation = validation
-    self.truth = truth
   }
 
   private static func read(_ request: FaceSwapTrainingRequest) throws -> FaceSwapFaces {
@@ -58,38 +45,27 @@ struct FaceSwapFaces {
     ]
     for (face, own, held) in paths {
       guard !own.isEmpty else {
-        throw StudioError(
-          .usage, "a face swap needs crops of both people: give --\(face.rawValue)")
+        throw StudioError(.usage, "a face swap needs crops of both people: give --\(face.rawValue)")
       }
-      let batches = try batches(try folder(own), of: face, request)
-      training[face] = batches
-      let measured = held.isEmpty ? batches : try Self.batches(try folder(held), of: face, request)
-      validation[face] =
-        measured.unchanged(spread(measured.faces.items.count, validationCount))
+      func read(_ paths: [String]) throws -> FaceBatches {
+        try batches(ImageFolder(SwapPeople.urls(paths), mode: .color), of: face, request)
+      }
+      let learnt = try read(own)
+      training[face] = learnt
+      let measured = held.isEmpty ? learnt : try read(held)
+      validation[face] = measured.unchanged(spread(measured.faces.items.count, validationCount))
     }
     return FaceSwapFaces(training: training, validation: validation, truth: nil)
   }
 
-  private static func folder(_ paths: [String]) throws -> ImageFolder {
-    try ImageFolder(paths.map { URL(fileURLWithPath: $0) }, mode: .color)
-  }
-
-  /// The batches of crops that were read; the mask head learns the ellipse about the face then.
+  /// The batches of crops; the mask head learns the ellipse about the face where there is no mask.
   private static func batches(
-    _ folder: ImageFolder, of face: SwapFace, _ request: FaceSwapTrainingRequest
-  ) throws -> FaceBatches {
-    var masks: [ByteImage]?
-    if request.network.hasMask {
-      masks = folder.items.map { facePart(of: $0.image.size) }
-    }
-    return try batches(folder, masks: masks, of: face, request)
-  }
-
-  private static func batches(
-    _ folder: ImageFolder, masks: [ByteImage]?, of face: SwapFace,
+    _ folder: ImageFolder, masks: [ByteImage]? = nil, of face: SwapFace,
     _ request: FaceSwapTrainingRequest
   ) throws -> FaceBatches {
-    try FaceBatches(
+    let masks =
+      request.network.hasMask ? masks ?? folder.items.map { facePart(of: $0.image.size) } : nil
+    return try FaceBatches(
       faces: folder, masks: masks, side: request.network.side, batchSize: request.batch,
       augmentation: request.augmentation, seed: request.seed, stream: face == .a ? 0 : 1,
       drawsFeatures: request.eyesMouthPriority != 1)
@@ -122,11 +98,9 @@ struct FaceSwapFaces {
     var validation: [SwapFace: FaceBatch] = [:]
     var truth: [SwapFace: Tensor] = [:]
     for (stream, face) in SwapFace.allCases.enumerated() {
-      let crops = try source.crops(
-        poses, of: [face], from: .training, stream: UInt64(stream), pool: pool)[0]
+      let crops = try source.training(poses, of: face, pool: pool)
       training[face] = try batches(
-        ImageFolder(crops, of: face), masks: request.network.hasMask ? crops.map(\.mask) : nil,
-        of: face, request)
+        ImageFolder(crops, of: face), masks: crops.map(\.mask), of: face, request)
       let held = try source.crops(
         validationCount, of: [face, face.other], from: .validation, stream: UInt64(stream),
         pool: pool)
@@ -137,9 +111,7 @@ struct FaceSwapFaces {
   }
 
   /// What a network sees of the crops of a folder, and what it should draw of them.
-  static func middles(
-    _ folder: ImageFolder, side: Int, _ layout: FaceLayout
-  ) throws -> FaceBatch {
+  static func middles(_ folder: ImageFolder, side: Int, _ layout: FaceLayout) throws -> FaceBatch {
     let batches = try FaceBatches(
       faces: folder, side: side, batchSize: 1, augmentation: layout.unchanged, seed: 0)
     return batches.unchanged(Array(folder.items.indices))

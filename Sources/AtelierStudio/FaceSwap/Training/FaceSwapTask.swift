@@ -1,4 +1,4 @@
-// The mathematics of one stage of a face swap's training: programs, what it measures, draws and writes.
+// One stage of a face swap's training: programs, what it measures, draws and writes.
 
 import AtelierDatasets
 import AtelierEngine
@@ -31,15 +31,7 @@ public final class FaceSwapTask: TrainingTask {
   /// The rows of a preview picture.
   private static let previewRows = 6
 
-  /// Prepares a stage.
-  ///
-  /// - Parameters:
-  ///   - request: What is trained.
-  ///   - stage: Whose autoencoders learn.
-  ///   - faces: The faces.
-  ///   - start: Parameters that do not start at random.
-  ///   - kernels: Instruction set and threads.
-  /// - Throws: `ShapeError` when the network does not take its side or there is no memory.
+  /// Prepares a stage that starts with the given parameters, the others at random.
   init(
     _ request: FaceSwapTrainingRequest, stage: FaceSwapStage, faces: FaceSwapFaces,
     startingFrom start: [String: Tensor], kernels: Kernels
@@ -54,8 +46,7 @@ public final class FaceSwapTask: TrainingTask {
       loss: request.loss, maskWeight: request.maskWeight,
       featurePriority: request.eyesMouthPriority, cycleWeight: request.cycleWeight)
     let graph = try network.previewGraph(batch: 1)
-    let store = try ParameterStore(
-      for: [trained, graph], seed: request.seed, startingFrom: start)
+    let store = try ParameterStore(for: [trained, graph], seed: request.seed, startingFrom: start)
     model = RunningModel(
       graph: graph,
       information: ModelInformation(
@@ -104,7 +95,7 @@ public final class FaceSwapTask: TrainingTask {
 
   public var hasDerivedInputs: Bool { request.cycleWeight > 0 }
 
-  /// What the other's decoder draws of a step's un-warped faces; before the cycle begins, the faces.
+  /// What the other's decoder draws of un-warped faces; before the cycle begins, the faces.
   public func derivedInputs(step: Int, _ batch: [String: Tensor]) throws -> [String: Tensor] {
     var tensors: [String: Tensor] = [:]
     for face in stage.faces {
@@ -130,21 +121,14 @@ public final class FaceSwapTask: TrainingTask {
     return ["mae"] + stage.faces.map { "mae_\($0.rawValue)" } + swaps
   }
 
-  /// Draws faces by both decoders with the store's present weights: `output_a` and `output_b` of each.
+  /// Draws faces by both decoders with the store's present weights.
   private func drawn(_ input: Tensor) throws -> [SwapFace: Tensor] {
     let preview = try model.program(key: "preview") {
       try request.network.previewGraph(batch: Self.previewBatch).specialized(for: .infer)
     }
-    let side = request.network.side
-    let area = side * side * 3
-    let count = input.shape.batch
+    let area = input.count / max(input.shape.batch, 1)
     var results: [SwapFace: [Float]] = [:]
-    for first in stride(from: 0, to: count, by: Self.previewBatch) {
-      let present = min(Self.previewBatch, count - first)
-      try preview.withInput("input") { target in
-        _ = target.update(fromContentsOf: input.elements[first * area..<(first + present) * area])
-      }
-      try preview.run()
+    try preview.run(input.elements, of: input.shape.batch) { present in
       for face in SwapFace.allCases {
         try preview.withOutput("output_\(face.rawValue)") {
           results[face, default: []] += $0.prefix(present * area)
@@ -154,7 +138,7 @@ public final class FaceSwapTask: TrainingTask {
     return results.mapValues { Tensor(input.shape, $0) }
   }
 
-  /// The errors of the measured faces through their own decoders and, where the true swaps are known, those of the swaps.
+  /// The errors of faces through their own decoders and, where true swaps are known, of swaps.
   public func validate(step: Int) throws -> Validation {
     var metrics: [String: Double] = [:]
     var swaps: [(psnr: Double, ssim: Double)] = []
@@ -181,10 +165,9 @@ public final class FaceSwapTask: TrainingTask {
 
   // MARK: - Pictures
 
-  /// The columns of previews.
   private static let columns = ["A", "A to A", "A to B", "B", "B to B", "B to A"]
 
-  /// Other faces every time, which shows more of what the network can do; the timelapse shows the same.
+  /// Other faces every time, to show more of what the network can do; the timelapse shows the same.
   public func preview(step: Int, _ known: Validation?) throws -> PreviewSheet? {
     let rows = try pictures(count: Self.previewRows, step: step)
     return PreviewSheet(
@@ -206,8 +189,7 @@ public final class FaceSwapTask: TrainingTask {
     if curve.count > 1 {
       let line = LinePlot.Series("mean absolute error", points: curve)
       let goal = LinePlot.Series(
-        "goal",
-        points: [curve[0].x, curve[curve.count - 1].x].map { SIMD2($0, request.goal) })
+        "goal", points: [curve[0].x, curve[curve.count - 1].x].map { SIMD2($0, request.goal) })
       let plot = LinePlot(
         title: forecast.text, xLabel: "minutes of training", yLabel: "error",
         series: [line, goal], isLogarithmic: true)

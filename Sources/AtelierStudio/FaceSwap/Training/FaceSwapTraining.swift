@@ -9,9 +9,7 @@ import AtelierTraining
 import AtelierZoo
 import Foundation
 
-/// Trains face swaps.
-///
-/// The run folder is that of every training; a sequential training keeps its first stage in the folder `first` within.
+/// Trains face swaps; a sequential training keeps its first stage in the folder `first` of the run.
 public enum FaceSwapTraining: TrainingJob {
   public static let workshop = "swap"
   public static let name = "train"
@@ -46,9 +44,7 @@ public enum FaceSwapTraining: TrainingJob {
   }
 
   public static func run(_ request: FaceSwapTrainingRequest, in place: JobPlace) throws -> Report {
-    guard let run = place.run else {
-      throw StudioError(.usage, "a training needs a run folder")
-    }
+    guard let run = place.run else { throw StudioError(.usage, "a training needs a run folder") }
     if let poses = request.characterPoses {
       place.remark("drawing \(poses) poses of each character")
     }
@@ -67,9 +63,8 @@ public enum FaceSwapTraining: TrainingJob {
     ).report()
   }
 
-  /// Trains in a run folder, or goes on there; as `TrainingJob` has it, of the stage that runs last.
-  @discardableResult
-  public static func run(
+  /// Trains in a run folder, or goes on there; the report is that of the stage that runs last.
+  @discardableResult public static func run(
     _ request: FaceSwapTrainingRequest, in run: URL, isResuming: Bool,
     listeners: [any TrainingListener] = [], interrupt: InterruptFlag = InterruptFlag(),
     kernels: Kernels = Kernels(), arguments: FieldWords = [:]
@@ -80,9 +75,8 @@ public enum FaceSwapTraining: TrainingJob {
     ).stop
   }
 
-  /// Trains one stage after the other.
-  ///
-  /// - Returns: Why the stage that ran last ended, and when the goal was reached or will be.
+  /// Trains one stage after the other; what ended the last one, and when the goal was or will be
+  /// reached.
   private static func stages(
     _ request: FaceSwapTrainingRequest, in run: URL, isResuming: Bool,
     listeners: [any TrainingListener], interrupt: InterruptFlag, kernels: Kernels,
@@ -111,8 +105,7 @@ public enum FaceSwapTraining: TrainingJob {
       let place = run.appending(path: "first")
       let isThere = FileManager.default.fileExists(
         atPath: place.appending(path: "configuration.json").path)
-      let first = try request.folder(
-        at: place, isResuming: isResuming && isThere, about: about)
+      let first = try request.folder(at: place, isResuming: isResuming && isThere, about: about)
       let result = try trained(stages[0], in: first)
       guard result.stop.reason != .interrupted, result.stop.reason != .notFinite else {
         return result

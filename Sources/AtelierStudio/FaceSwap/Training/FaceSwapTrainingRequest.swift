@@ -36,12 +36,7 @@ public struct FaceSwapTrainingRequest: TrainingRequest, Hashable {
   public var timelapseFaces = 4
   public var recipe = TrainingRecipe()
 
-  /// Describes a training with a network's usual recipe.
-  ///
-  /// - Parameters:
-  ///   - a: Folders or files of A's aligned crops.
-  ///   - b: The same of B.
-  ///   - network: The network.
+  /// Describes a training on folders or files of aligned crops with a network's usual recipe.
   public init(a: [String], b: [String], network: FaceSwapNetwork) {
     self.init()
     self.a = a
@@ -59,8 +54,8 @@ public struct FaceSwapTrainingRequest: TrainingRequest, Hashable {
 
   /// Takes the usual recipe of a design.
   ///
-  /// That of `original` and `half` is the one of 2017: Adam with 5e-5 throughout and β1 0.5. `slim` learns twenty times faster, with
-  /// a cosine and averaged weights.
+  /// That of `original` and `half` is the one of 2017: Adam with 5e-5 throughout and β1 0.5. `slim`
+  /// learns twenty times faster, with a cosine and averaged weights.
   private mutating func takeRecipe(of design: FaceSwapNetwork.Design) {
     let isSlim = design == .slim
     beta1 = isSlim ? 0.9 : 0.5
@@ -72,60 +67,52 @@ public struct FaceSwapTrainingRequest: TrainingRequest, Hashable {
   }
 
   public static var form: Form<Self> {
-    Form(Self(), fields: [])
-      .section(
-        "TRAINING OPTIONS",
-        [
-          .crops("a", \.a, "Folders of aligned crops of A (PNG, JPEG)"),
-          .crops("b", \.b, "The same of B"),
-          .crops("validation-a", \.validationA, "Crops of A to measure with")
-            .byDefault("some of the training's"),
-          .crops("validation-b", \.validationB, "The same of B"),
-          Field(
-            "characters", \.characterPoses,
-            "Draw so many poses of each of the two fictional characters instead", value: "poses",
-            .from(1, to: 100_000)),
-          Field("network", \.network.design, "original, half or slim", value: "name"),
-          Field("side", \.network.side, "A face's side: 64, or 128 for slim", value: "pixels")
-            .byDefault(nil),
-          Field(flag: "mask", \.network.hasMask, "Let the decoders learn a mask, too"),
-          Field(
-            "mode", \.mode, "joint, or sequential: A first, then B with the encoder frozen",
-            value: "mode"),
-          Field("loss", \.loss, "mae, dssim or mixed", value: "loss"),
-          Field(
-            "eyes-mouth-priority", \.eyesMouthPriority,
-            "How many times errors of eyes and mouth count, for a sharper gaze and speech",
-            value: "times", .from(1, to: 100)),
-          Field(
-            "cycle", \.cycleWeight,
-            "Weight of the cycle: a swap swapped back must be the face", value: "weight",
-            .from(0, to: 100)),
-          Field(
-            "cycle-start", \.cycleStart, "Steps before the cycle begins", value: "steps", .from(0)),
-          .batch("Crops of each person a step", most: 1024),
-          .learningRate("Adam's learning rate").byDefault("5e-5; slim 1e-3"),
-          Field("decay", \.recipe.decay, "constant or cosine", value: "kind")
-            .byDefault("constant; slim cosine"),
-          Field("beta1", \.beta1, "Adam's beta1", value: "beta", .partialShare)
-            .byDefault("0.5; slim 0.9"),
-          Field(
-            "start-from", \.recipe.startFrom, "Start with the weights of this model",
-            value: "file"),
-          Field(
-            "encoder-from", \.encoderFrom, "Start with the encoder of this model", value: "file"),
-          Field(flag: "freeze-encoder", \.freezesEncoder, "Leave the encoder as it starts"),
-          Field(
-            "goal", \.goal, "The error that the forecast looks for", value: "mae", .positive),
-          Field(
-            "timelapse", \.timelapseFaces, "Fixed faces in the timelapse; 0 for none", value: "n",
-            .from(0, to: 32)),
-          .validateEvery("measurements"), .previewEvery(), .saveEvery(),
-        ] + Field.limits + [.seed("weights, choices and poses")]
-      )
-      .section(
-        "AUGMENTATION",
-        (Field.switches + Field.amounts).map { $0.within(\.augmentation) })
+    Form().section(
+      "TRAINING OPTIONS",
+      [
+        .crops("a", \.a, "Folders of aligned crops of A (PNG, JPEG)"),
+        .crops("b", \.b, "The same of B"),
+        .crops("validation-a", \.validationA, "Crops of A to measure with")
+          .byDefault("some of the training's"),
+        .crops("validation-b", \.validationB, "The same of B"),
+        Field(
+          "characters", \.characterPoses,
+          "Draw so many poses of each of the two fictional characters instead", value: "poses",
+          .from(1, to: 100_000)),
+        Field("network", \.network.design, "original, half or slim", value: "name"),
+        Field("side", \.network.side, "A face's side: 64, or 128 for slim", value: "pixels")
+          .byDefault(nil),
+        Field(flag: "mask", \.network.hasMask, "Let the decoders learn a mask, too"),
+        Field(
+          "mode", \.mode, "joint, or sequential: A first, then B with the encoder frozen",
+          value: "mode"),
+        Field("loss", \.loss, "mae, dssim or mixed", value: "loss"),
+        Field(
+          "eyes-mouth-priority", \.eyesMouthPriority,
+          "How many times errors of eyes and mouth count, for a sharper gaze and speech",
+          value: "times", .from(1, to: 100)),
+        Field(
+          "cycle", \.cycleWeight, "Weight of the cycle: a swap swapped back must be the face",
+          value: "weight", .from(0, to: 100)),
+        Field(
+          "cycle-start", \.cycleStart, "Steps before the cycle begins", value: "steps", .from(0)),
+        .batch("Crops of each person a step", most: 1024),
+        .learningRate("Adam's learning rate").byDefault("5e-5; slim 1e-3"),
+        Field("decay", \.recipe.decay, "constant or cosine", value: "kind")
+          .byDefault("constant; slim cosine"),
+        Field("beta1", \.beta1, "Adam's beta1", value: "beta", .partialShare)
+          .byDefault("0.5; slim 0.9"),
+        Field(
+          "start-from", \.recipe.startFrom, "Start with the weights of this model", value: "file"),
+        Field("encoder-from", \.encoderFrom, "Start with the encoder of this model", value: "file"),
+        Field(flag: "freeze-encoder", \.freezesEncoder, "Leave the encoder as it starts"),
+        Field("goal", \.goal, "The error that the forecast looks for", value: "mae", .positive),
+        Field(
+          "timelapse", \.timelapseFaces, "Fixed faces in the timelapse; 0 for none", value: "n",
+          .from(0, to: 32)),
+        .validateEvery("measurements"), .previewEvery(), .saveEvery(),
+      ] + Field.limits + [.seed("weights, choices and poses")]
+    ).section("AUGMENTATION", (Field.switches + Field.amounts).map { $0.within(\.augmentation) })
   }
 
   public mutating func prepare(for words: FieldWords) throws {
@@ -212,8 +199,7 @@ extension Field where Request == FaceAugmentation {
     Self("zoom", \.zoom, "The largest zoom", value: "part"),
     Self("shift", \.shift, "The largest shift", value: "part"),
     Self("flip", \.flipProbability, "How often crops are flipped", value: "share"),
-    Self(
-      "warp", \.warp, "The deviation of the warp's grid, in pixels of 256", value: "pixels"),
+    Self("warp", \.warp, "The deviation of the warp's grid, in pixels of 256", value: "pixels"),
     Self("lightness", \.lightness, "The largest change of lightness", value: "part"),
     Self("chroma", \.chroma, "The largest change of chroma", value: "part"),
     Self(
