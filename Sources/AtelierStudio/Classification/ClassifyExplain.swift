@@ -1,6 +1,5 @@
 // `classify explain`: what a decision rests on, and the story of the biased set.
 
-import AtelierDatasets
 import AtelierImages
 import AtelierInterchange
 import AtelierMedia

@@ -58,21 +58,6 @@ public final class RunningModel {
     graph.output(named: name).map { graph.values[$0].shape }
   }
 
-  /// The model with the present parameters, what is known of its training and its figures.
-  func card(_ training: [String: String], _ figures: [String: Double]) throws -> Model {
-    var information = information
-    (information.training, information.figures) = (training, figures)
-    return try Model(graph: graph, store: store, information: information)
-  }
-
-  /// The shapes of a graph's only input, `input`, and of `output`; throws `StudioError` without them.
-  func ends() throws(StudioError) -> (input: Shape, output: Shape) {
-    guard let input = inputShape(), graph.inputs.count == 1, let output = outputShape() else {
-      throw StudioError(.data, "the model has no input and output of these names")
-    }
-    return (input, output)
-  }
-
   /// The program for inputs of given shapes, planned when it is not there yet; `extend` adds what
   /// the model file has not, such as probabilities, always the same for one set of shapes.
   ///
@@ -97,5 +82,22 @@ public final class RunningModel {
     let made = try Program(make(), parameters: store, kernels: kernels)
     programs.append((key, made))
     return made
+  }
+}
+
+extension RunningModel {
+  /// The model with the present parameters, what is known of its training and its figures.
+  func card(_ training: [String: String], _ figures: [String: Double]) throws -> Model {
+    var information = information
+    (information.training, information.figures) = (training, figures)
+    return try Model(graph: graph, store: store, information: information)
+  }
+
+  /// The shapes of a graph's only input, `input`, and of `output`; throws `StudioError` without them.
+  func ends() throws(StudioError) -> (input: Shape, output: Shape) {
+    guard let input = inputShape(), graph.inputs.count == 1, let output = outputShape() else {
+      throw StudioError(.data, "the model has no input and output of these names")
+    }
+    return (input, output)
   }
 }

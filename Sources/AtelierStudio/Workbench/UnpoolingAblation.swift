@@ -49,7 +49,8 @@ enum UnpoolingAblation {
         }
       ]
       if let listener = listener(unpooling) { loop.listeners.append(listener) }
-      course.seconds = try loop.run().seconds
+      let stop = try loop.run()
+      course.seconds = stop.seconds
       return try loop.withAverage { try measure(task, course) }
     }
     return (results.map(\.row), results.map(\.pictures))

@@ -1,6 +1,5 @@
 // Where a Mask R-CNN's training pictures come from: scenes without end, or pictures in memory, cropped and changed at random.
 
-import AtelierDatasets
 import AtelierEngine
 import AtelierImages
 import AtelierScenery
