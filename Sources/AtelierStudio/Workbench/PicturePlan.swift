@@ -1,7 +1,6 @@
 // Which pictures are read and where each result goes, settled before any work begins.
 
 import AtelierDatasets
-import AtelierImages
 import AtelierInterchange
 import AtelierMedia
 import Foundation
@@ -76,10 +75,9 @@ public struct PicturePlan {
     var written: [String: String] = [:]
     for task in tasks {
       let output = Self.canonical(task.output)
-      guard !read.contains(output) else {
-        throw StudioError(
-          .usage, "\(task.output): the result would overwrite an input; name another place")
-      }
+      try StudioError.unless(
+        !read.contains(output), .usage,
+        "\(task.output): the result would overwrite an input; name another place")
       if let other = written.updateValue(task.input, forKey: output) {
         throw StudioError(
           .usage, "\(other) and \(task.input) would both be written to \(task.output)")
