@@ -138,9 +138,8 @@ public enum BenchWorkshop: Job, Workshop {
   ) throws -> Report {
     let bench = KernelBench(place.kernels)
     let cases = try bench.cases(request.only, filter: filter == "all" ? "" : filter)
-    guard !cases.isEmpty else {
-      throw StudioError(.usage, "no kernel of these workloads has '\(filter)' in name and shape")
-    }
+    try StudioError.unless(
+      !cases.isEmpty, .usage, "no kernel of these workloads has '\(filter)' in name and shape")
     var table = Table(
       ["kernel", "shape", "of", "ms", "pack ms", "GFLOP/s", "GB/s"], leftColumns: 3)
     let progress = ProgressCounter("kernels", place)

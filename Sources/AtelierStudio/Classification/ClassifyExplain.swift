@@ -91,7 +91,7 @@ public enum ClassifyExplain: Job {
     if request.story { return try story(request, place) }
     let explainer = try ClassifierExplainer(
       ModelFile.read(from: ShippedModels.file(of: request.model ?? "")), kernels: place.kernels)
-    let index = try request.className.map { try Self.index(of: $0, in: explainer.classifier) }
+    let index = try request.className.map { try explainer.classifier.classNames.index(ofClass: $0) }
     let plan = try PicturePlan(
       inputs: request.inputs, output: request.output, ending: "-explained.png")
     var failures = plan.missing

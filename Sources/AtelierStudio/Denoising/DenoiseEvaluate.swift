@@ -1,7 +1,6 @@
 // `denoise evaluate`: seeded noise on clean pictures, PSNR and SSIM after, the protocol.
 
 import AtelierDatasets
-import AtelierImages
 import AtelierInterchange
 import Foundation
 

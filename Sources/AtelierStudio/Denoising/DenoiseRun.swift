@@ -132,12 +132,9 @@ public enum DenoiseRun: Job {
     let start = Date()
     let noisy = try ImageFile.readStored(task.input)
     let format = try ImageFile.format(forWriting: task.output)
-    guard format != .jpeg || !noisy.hasAlpha else {
-      throw StudioError(
-        .data,
-        "\(task.input): the picture has transparency, which \(task.output) cannot hold; name a .png"
-      )
-    }
+    try StudioError.unless(
+      format != .jpeg || !noisy.hasAlpha, .data,
+      "\(task.input): the picture has transparency, which \(task.output) cannot hold; name a .png")
     if noisy.isDeep, format == .jpeg {
       place.remark("\(task.input): 16 bits a sample are written as 8 to \(task.output)")
     }

@@ -47,9 +47,9 @@ public final class Denoiser {
   public init(_ model: RunningModel) throws {
     guard let shape = model.inputShape(), let output = model.outputShape()
     else { throw StudioError(.data, "the model has no input and output of these names") }
-    guard shape.rank == 4, shape.channels == 1 || shape.channels == 3, output == shape else {
-      throw StudioError(.data, "expected a model of gray or RGB images, received shape \(shape)")
-    }
+    try StudioError.unless(
+      shape.rank == 4 && (shape.channels == 1 || shape.channels == 3) && output == shape, .data,
+      "expected a model of gray or RGB images, received shape \(shape)")
     self.model = model
     channels = shape.channels
     hasNoiseMap = model.inputShape("noise") != nil
@@ -99,10 +99,9 @@ public final class Denoiser {
   ///
   /// The picture has the model's channels, and sigma must be given; else throws `StudioError`.
   public func denoise(_ image: FloatImage, _ options: Options) throws -> FloatImage {
-    guard image.channels == channels else {
-      throw StudioError(
-        .data, "the model takes \(channels) channels; the picture has \(image.channels)")
-    }
+    try StudioError.unless(
+      image.channels == channels, .data,
+      "the model takes \(channels) channels; the picture has \(image.channels)")
     guard let sigma = options.sigma else {
       throw StudioError(.usage, "denoising float values needs a sigma")
     }
@@ -124,11 +123,10 @@ public final class Denoiser {
     on image: Image<Sample>, planes: [Int], sigma: Float, _ options: Options,
     _ deliver: (FloatImage, (x: Int, y: Int)) -> Void
   ) throws {
-    guard sigma >= 0, sigma < .infinity, options.strength >= 0, options.strength < .infinity else {
-      throw StudioError(
-        .usage,
-        "expected a sigma and a strength of at least 0, received \(sigma) and \(options.strength)")
-    }
+    try StudioError.unless(
+      sigma >= 0 && sigma < .infinity && options.strength >= 0 && options.strength < .infinity,
+      .usage,
+      "expected a sigma and a strength of at least 0, received \(sigma) and \(options.strength)")
     // The ensemble also needs the program of the same tile turned.
     if options.isEnsemble { model.capacity = max(model.capacity, 2) }
     let information = model.information

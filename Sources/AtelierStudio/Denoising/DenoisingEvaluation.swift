@@ -2,7 +2,6 @@
 // spelled out.
 
 import AtelierDatasets
-import AtelierEngine
 import AtelierImages
 import AtelierVision
 import Foundation

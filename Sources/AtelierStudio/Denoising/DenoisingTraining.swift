@@ -125,9 +125,8 @@ public struct DenoisingTrainingRequest: TrainingRequest, Hashable {
   }
 
   fileprivate func expectPictures() throws {
-    guard !data.isEmpty || scenes > 0 else {
-      throw StudioError(.usage, "a training needs pictures: give --data or --scenes")
-    }
+    try StudioError.unless(
+      !data.isEmpty || scenes > 0, .usage, "a training needs pictures: give --data or --scenes")
   }
 
   /// Whether targets are noisy, too.
@@ -216,15 +215,12 @@ public final class DenoisingTask: TrainingTask {
   ) throws {
     self.request = request
     let architecture = request.network.architecture
-    guard request.batch > 0 else {
-      throw StudioError(.usage, "a step needs at least one patch; received \(request.batch)")
-    }
-    guard request.patch > 0, request.patch % architecture.granularity == 0 else {
-      throw StudioError(
-        .usage,
-        "\(request.network.name) needs patches whose side is a multiple of "
-          + "\(architecture.granularity); received \(request.patch)")
-    }
+    try StudioError.unless(
+      request.batch > 0, .usage, "a step needs at least one patch; received \(request.batch)")
+    try StudioError.unless(
+      request.patch > 0 && request.patch % architecture.granularity == 0, .usage,
+      "\(request.network.name) needs patches whose side is a multiple of "
+        + "\(architecture.granularity); received \(request.patch)")
     graph = try architecture.graph(batch: 1, height: request.patch, width: request.patch)
     let training = try architecture.graph(
       batch: request.batch, height: request.patch, width: request.patch

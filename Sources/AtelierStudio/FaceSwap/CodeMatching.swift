@@ -32,9 +32,8 @@ public enum CodeMatching {
     var counts: [Int] = []
     for face in SwapFace.allCases {
       let folder = try folder(of: face, faces, model, pool: kernels.pool)
-      guard folder.items.count > 1 else {
-        throw StudioError(.data, "codes are matched by at least two faces; received one")
-      }
+      try StudioError.unless(
+        folder.items.count > 1, .data, "codes are matched by at least two faces; received one")
       codes[face] = try Self.codes(of: folder, model, running)
       counts.append(folder.items.count)
     }

@@ -35,12 +35,10 @@ public struct FaceSwapModel: Sendable {
 
   /// Takes a model that messages call `name`; throws `StudioError` when it is no face swap.
   public init(_ model: Model, name: String) throws {
-    guard model.information.task == Self.task else {
-      throw StudioError(
-        .data,
-        "\(name): expected a model of the task \(Self.task); received one of the task "
-          + "\(model.information.task) (\(model.information.architecture))")
-    }
+    try StudioError.unless(
+      model.information.task == Self.task, .data,
+      "\(name): expected a model of the task \(Self.task); received one of the task "
+        + "\(model.information.task) (\(model.information.architecture))")
     let network = try Self.network(of: model, name: name)
     let matchesCodes = model.graph.output(named: "swap_a") != nil
     let graph = try network.previewGraph(batch: 1, matchesCodes: matchesCodes)
@@ -80,10 +78,9 @@ public struct FaceSwapModel: Sendable {
     guard let input = model.graph.input(named: "input"), model.graph.values[input].shape.rank == 4
     else { throw StudioError(.data, "\(name): expected a model with an input of pictures") }
     let side = model.graph.values[input].shape.height
-    guard design.sides.contains(side) else {
-      throw StudioError(
-        .data, "\(name): expected faces of \(design.sides) pixels; received \(side)")
-    }
+    try StudioError.unless(
+      design.sides.contains(side), .data,
+      "\(name): expected faces of \(design.sides) pixels; received \(side)")
     let hasMask = SwapFace.allCases.contains {
       model.graph.output(named: "mask_\($0.rawValue)") != nil
     }
@@ -98,9 +95,8 @@ public struct FaceSwapModel: Sendable {
   public func converter(
     to face: SwapFace, of source: SwapFace? = nil, batch: Int = 1, threads: ThreadPool = .shared
   ) throws -> FaceSwapConverter {
-    guard batch > 0 else {
-      throw StudioError(.usage, "a conversion needs at least one crop at once; received \(batch)")
-    }
+    try StudioError.unless(
+      batch > 0, .usage, "a conversion needs at least one crop at once; received \(batch)")
     // The one decoder that it needs, with the encoder.
     let graph = try network.conversionGraph(
       batch: batch, to: face, matchesCodes: matchesCodes && source != face)

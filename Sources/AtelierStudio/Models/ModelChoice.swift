@@ -68,30 +68,25 @@ public struct ModelChoice: JobRequest, Hashable {
       ("--widths", .widths, widths != nil), ("--unpool", .unpooling, unpool != nil),
     ]
     let missing = options.filter { !network.takes.contains($0.setting) }
-    guard !missing.contains(where: \.isGiven) else {
-      throw StudioError(
-        .usage,
-        missing.count == options.count
-          ? "\(model) takes --size alone"
-          : "\(model) has \(missing.map { "no \($0.name)" }.joined(separator: " and "))")
-    }
+    try StudioError.unless(
+      !missing.contains(where: \.isGiven), .usage,
+      missing.count == options.count
+        ? "\(model) takes --size alone"
+        : "\(model) has \(missing.map { "no \($0.name)" }.joined(separator: " and "))")
     if let widths, widths.count > 1, network.defaults.widths.count == 1 {
       throw StudioError(.usage, "\(model) takes one width, its first level's")
     }
   }
 
   private func loadFile() throws -> (Graph, String, ModelInformation?) {
-    guard channels == nil, widths == nil, unpool == nil else {
-      throw StudioError(
-        .usage, "--channels, --widths and --unpool describe an architecture, not a file: \(model)")
-    }
+    try StudioError.unless(
+      channels == nil && widths == nil && unpool == nil, .usage,
+      "--channels, --widths and --unpool describe an architecture, not a file: \(model)")
     let file = ShippedModels.file(of: model)
-    guard FileManager.default.fileExists(atPath: file.path) else {
-      throw StudioError(
-        .missingInput,
-        "\(model): expected a model file or one of \(Self.names.joined(separator: ", ")); "
-          + "there is no such file")
-    }
+    try StudioError.unless(
+      FileManager.default.fileExists(atPath: file.path), .missingInput,
+      "\(model): expected a model file or one of \(Self.names.joined(separator: ", ")); "
+        + "there is no such file")
     let read = try ModelFile.read(from: file)
     if let size { try check(size, read.information.granularity) }
     var shapes: [String: Shape] = [:]
@@ -109,11 +104,9 @@ public struct ModelChoice: JobRequest, Hashable {
   }
 
   private func check(_ size: PixelSize, _ granularity: Int) throws {
-    guard size.height % granularity == 0, size.width % granularity == 0 else {
-      throw StudioError(
-        .usage,
-        "\(model) takes heights and widths that are multiples of \(granularity); "
-          + "received \(size.height)x\(size.width)")
-    }
+    try StudioError.unless(
+      size.height % granularity == 0 && size.width % granularity == 0, .usage,
+      "\(model) takes heights and widths that are multiples of \(granularity); "
+        + "received \(size.height)x\(size.width)")
   }
 }

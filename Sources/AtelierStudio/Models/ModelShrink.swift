@@ -16,10 +16,9 @@ public struct ModelShrinkRequest: JobRequest, Hashable {
 
   public mutating func complete(with words: FieldWords) throws {
     let files = [model, output].map { URL(fileURLWithPath: $0).standardizedFileURL }
-    guard files[0] != files[1] else {
-      throw StudioError(
-        .usage, "\(output): the result would overwrite the model; name another place")
-    }
+    try StudioError.unless(
+      files[0] != files[1], .usage,
+      "\(output): the result would overwrite the model; name another place")
   }
 }
 

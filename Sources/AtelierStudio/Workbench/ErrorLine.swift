@@ -7,6 +7,13 @@ import AtelierInterchange
 import AtelierTraining
 import Foundation
 
+extension StudioError {
+  /// Throws an error of this kind and line unless a condition holds.
+  static func unless(_ condition: Bool, _ kind: Kind, _ text: @autoclosure () -> String) throws {
+    if !condition { throw StudioError(kind, text()) }
+  }
+}
+
 /// The line and the kind of an error.
 public enum ErrorLine {
   /// The error's line, with the file and the system's own reason where it has them.

@@ -1,9 +1,5 @@
 // What the words of a field become: numbers in a range, choices, and what else reads itself.
 
-import AtelierEngine
-import AtelierImages
-import AtelierZoo
-
 /// What kind of words a field takes; front ends show, complete and check them by it.
 public enum FieldKind: Sendable, Hashable {
   /// There or not; takes no word.

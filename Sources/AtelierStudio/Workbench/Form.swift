@@ -64,11 +64,9 @@ public struct Form<Request: Sendable>: Sendable {
   /// Throws where a resumed training would be given what it may not change.
   func expectChangeable(_ words: FieldWords) throws {
     let fixed = fixed(of: words)
-    guard fixed.isEmpty else {
-      throw StudioError(
-        .usage,
-        "--resume goes on with the run's own settings; leave out " + fixed.joined(separator: ", "))
-    }
+    try StudioError.unless(
+      fixed.isEmpty, .usage,
+      "--resume goes on with the run's own settings; leave out " + fixed.joined(separator: ", "))
   }
 
   /// Throws what a new request says that lacks a field it needs.

@@ -1,6 +1,5 @@
 // A job: a piece of work that any front end runs by its request; jobs make workshops.
 
-import AtelierInterchange
 import Foundation
 
 /// A piece of work: denoise these pictures, train this network, measure this model.

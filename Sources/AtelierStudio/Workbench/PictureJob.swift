@@ -46,9 +46,8 @@ public enum PictureJob {
       do {
         try StudioFiles.expectPresent([input])
         let found = try ImageFolder.list(URL(fileURLWithPath: input))
-        guard !found.isEmpty else {
-          throw StudioError(.missingInput, "\(input): the folder holds no PNG or JPEG")
-        }
+        try StudioError.unless(
+          !found.isEmpty, .missingInput, "\(input): the folder holds no PNG or JPEG")
         files += found
       } catch {
         failures.append(InputFailure(file: input, error))

@@ -1,7 +1,6 @@
 // Which pictures are read and where each result goes, settled before any work begins.
 
 import AtelierDatasets
-import AtelierImages
 import AtelierInterchange
 import AtelierMedia
 import Foundation
@@ -85,10 +84,9 @@ public struct PicturePlan {
     for task in tasks {
       for file in task.outputs {
         let output = canonical(file)
-        guard !read.contains(output) else {
-          throw StudioError(
-            .usage, "\(file): the result would overwrite an input; name another place")
-        }
+        try StudioError.unless(
+          !read.contains(output), .usage,
+          "\(file): the result would overwrite an input; name another place")
         if let other = written.updateValue(task.input, forKey: output) {
           throw StudioError(.usage, "\(other) and \(task.input) would both be written to \(file)")
         }

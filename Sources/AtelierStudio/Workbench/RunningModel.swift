@@ -26,11 +26,9 @@ public final class RunningModel {
   public convenience init(
     _ model: Model, task: String, _ expectation: String, capacity: Int = 4, kernels: Kernels
   ) throws {
-    guard model.information.task == task else {
-      throw StudioError(
-        .data,
-        "expected a model that \(expectation), received one for the task " + model.information.task)
-    }
+    try StudioError.unless(
+      model.information.task == task, .data,
+      "expected a model that \(expectation), received one for the task " + model.information.task)
     try self.init(
       graph: model.graph, information: model.information, store: model.store(),
       capacity: capacity, kernels: kernels)

@@ -85,9 +85,8 @@ public struct TrainingRecipe: FlatPart, Sendable, Hashable {
     let shapes = Dictionary(
       graphs.flatMap(\.parameters).map { ($0.name, $0.shape) }, uniquingKeysWith: { $1 })
     let fitting = model.parameters.filter { shapes[$0.key] == $0.value.shape }
-    guard !fitting.isEmpty else {
-      throw StudioError(.data, "\(startFrom): none of its parameters fits this network")
-    }
+    try StudioError.unless(
+      !fitting.isEmpty, .data, "\(startFrom): none of its parameters fits this network")
     return try ParameterStore(for: graphs, seed: seed, startingFrom: fitting)
   }
 

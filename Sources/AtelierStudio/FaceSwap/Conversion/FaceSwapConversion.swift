@@ -116,12 +116,10 @@ final class FaceSwapConversion {
         let format = try ImageFile.format(forWriting: picture.output)
         let deep = isDeep && format == .png ? try ImageFile.readWords(picture.input) : nil
         let image = try deep?.bytes ?? ImageFile.read(picture.input)
-        guard format != .jpeg || !image.hasAlpha else {
-          throw StudioError(
-            .data,
-            "\(picture.input): the picture has transparency, which \(picture.output) cannot hold; "
-              + "name a .png")
-        }
+        try StudioError.unless(
+          format != .jpeg || !image.hasAlpha, .data,
+          "\(picture.input): the picture has transparency, which \(picture.output) cannot hold; "
+            + "name a .png")
         words[frames.count] = deep
         frames.append(SwapFrame(image, path: picture.input))
         tasks.append(picture)

@@ -55,10 +55,9 @@ public final class FaceSwapper {
     _ model: FaceSwapModel, to face: SwapFace, locator: FaceLocator, compositor: FaceCompositor,
     batch: Int = 1, pool: ThreadPool = .shared
   ) throws {
-    guard compositor.mask != .learned || model.network.hasMask else {
-      throw StudioError(
-        .usage, "the model has no mask head, so its mask cannot be learned; take box or ellipse")
-    }
+    try StudioError.unless(
+      compositor.mask != .learned || model.network.hasMask, .usage,
+      "the model has no mask head, so its mask cannot be learned; take box or ellipse")
     self.locator = locator
     // What is asked for is parts of the face; the compositor takes parts of what the network sees.
     let scale = Float(model.layout.faceScale)

@@ -2,7 +2,6 @@
 
 import AtelierDatasets
 import AtelierImages
-import AtelierInterchange
 import AtelierKernels
 import AtelierMedia
 import AtelierVision

@@ -52,9 +52,8 @@ final class FaceClassifier {
     let loop = try TrainingLoop(
       [step], source: source, configuration: TrainingConfiguration(steps: steps), kernels: kernels)
     let report = try loop.run()
-    guard report.reason == .finished else {
-      throw StudioError(.data, "the classifier of A and B did not come to finite weights")
-    }
+    try StudioError.unless(
+      report.reason == .finished, .data, "the classifier of A and B did not come to finite weights")
   }
 
   /// Four convolutions of stride 2, their mean, two logits.

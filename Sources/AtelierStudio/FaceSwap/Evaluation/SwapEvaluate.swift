@@ -1,6 +1,5 @@
 // `swap evaluate`: figures of a face swap against true pictures or on held-out crops.
 
-import AtelierInterchange
 import Foundation
 
 /// Which face swap is measured on what.

@@ -81,12 +81,10 @@ public struct FaceAlignments: Sendable, Codable, Equatable {
     let data = try TextFile.data(url, limit: Self.largestSize, kind: "alignments")
     do {
       let head = try JSONDecoder().decode(Head.self, from: data)
-      guard head.version == Self.version else {
-        throw StudioError(
-          .data,
-          "\(url.relativePath): expected alignments of version \(Self.version), received "
-            + "\(head.version)")
-      }
+      try StudioError.unless(
+        head.version == Self.version, .data,
+        "\(url.relativePath): expected alignments of version \(Self.version), received "
+          + "\(head.version)")
       self = try JSONDecoder().decode(FaceAlignments.self, from: data)
     } catch let error as DecodingError {
       throw StudioError(
@@ -99,10 +97,9 @@ public struct FaceAlignments: Sendable, Codable, Equatable {
   private struct Head: Decodable { let version: Int }
 
   private func check(name: String) throws {
-    guard Self.cropSizes.contains(cropSize) else {
-      throw StudioError(
-        .data, "\(name): expected a crop_size in \(Self.cropSizes), received \(cropSize)")
-    }
+    try StudioError.unless(
+      Self.cropSizes.contains(cropSize), .data,
+      "\(name): expected a crop_size in \(Self.cropSizes), received \(cropSize)")
     for (index, face) in faces.enumerated() where face.matrix.inverse == nil {
       throw StudioError(
         .data,
@@ -147,10 +144,8 @@ enum TextFile {
       attributes[.type] as? FileAttributeType == .typeRegular
     else { throw StudioError(.missingInput, "\(name): expected a file of \(kind), received none") }
     let size = (attributes[.size] as? NSNumber)?.intValue ?? 0
-    guard size <= limit else {
-      throw StudioError(
-        .data, "\(name): expected at most \(limit) bytes of \(kind), received \(size)")
-    }
+    try StudioError.unless(
+      size <= limit, .data, "\(name): expected at most \(limit) bytes of \(kind), received \(size)")
     do { return try Data(contentsOf: url) } catch {
       throw StudioError(.missingInput, "\(name): expected a readable file of \(kind)")
     }

@@ -44,9 +44,8 @@ extension FaceSwapFaces {
       (.a, request.a, request.validationA), (.b, request.b, request.validationB),
     ]
     for (face, own, held) in paths {
-      guard !own.isEmpty else {
-        throw StudioError(.usage, "a face swap needs crops of both people: give --\(face.rawValue)")
-      }
+      try StudioError.unless(
+        !own.isEmpty, .usage, "a face swap needs crops of both people: give --\(face.rawValue)")
       func read(_ paths: [String]) throws -> FaceBatches {
         try batches(ImageFolder(SwapPeople.urls(paths), mode: .color), of: face, request)
       }
@@ -85,12 +84,11 @@ extension FaceSwapFaces {
   private static func drawn(
     _ request: FaceSwapTrainingRequest, poses: Int, pool: ThreadPool
   ) throws -> FaceSwapFaces {
-    guard request.a.isEmpty, request.b.isEmpty else {
-      throw StudioError(.usage, "--characters draws both people; leave out --a and --b")
-    }
-    guard poses > 0 else {
-      throw StudioError(.usage, "--characters takes at least one pose; received \(poses)")
-    }
+    try StudioError.unless(
+      request.a.isEmpty && request.b.isEmpty, .usage,
+      "--characters draws both people; leave out --a and --b")
+    try StudioError.unless(
+      poses > 0, .usage, "--characters takes at least one pose; received \(poses)")
     let side = request.network.side
     let layout = CharacterCrops.layout(side: side, request.augmentation)
     let source = CharacterCrops(side: side, layout: layout, seed: request.seed)

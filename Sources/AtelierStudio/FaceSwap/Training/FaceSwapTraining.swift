@@ -1,8 +1,6 @@
 // Training of a face swap: crops of two people in, a run folder with a model out.
 
-import AtelierDatasets
 import AtelierEngine
-import AtelierImages
 import AtelierInterchange
 import AtelierKernels
 import AtelierTraining
@@ -121,10 +119,9 @@ public enum FaceSwapTraining: TrainingJob {
 
   /// The weights that the request starts with; empty when it starts with none.
   private static func start(_ request: FaceSwapTrainingRequest) throws -> [String: Tensor] {
-    guard !request.freezesEncoder || request.encoderFrom ?? request.startFrom != nil else {
-      throw StudioError(
-        .usage, "a frozen encoder must come from somewhere: give --encoder-from, too")
-    }
+    try StudioError.unless(
+      !request.freezesEncoder || request.encoderFrom ?? request.startFrom != nil, .usage,
+      "a frozen encoder must come from somewhere: give --encoder-from, too")
     var tensors = try request.startFrom.map { try weights($0, for: request.network) } ?? [:]
     if let path = request.encoderFrom {
       let encoder = try weights(path, for: request.network).filter {
@@ -141,12 +138,10 @@ public enum FaceSwapTraining: TrainingJob {
   ) throws -> [String: Tensor] {
     let model = try FaceSwapModel(contentsOf: ShippedModels.file(of: path))
     let given = model.network
-    guard given.design == wanted.design, given.side == wanted.side else {
-      throw StudioError(
-        .data,
-        "\(path): expected a model of \(wanted.design.rawValue) at \(wanted.side) pixels; "
-          + "received \(given.design.rawValue) at \(given.side)")
-    }
+    try StudioError.unless(
+      given.design == wanted.design && given.side == wanted.side, .data,
+      "\(path): expected a model of \(wanted.design.rawValue) at \(wanted.side) pixels; "
+        + "received \(given.design.rawValue) at \(given.side)")
     let names = Set(try wanted.previewGraph(batch: 1).parameters.map(\.name))
     return model.model.parameters.filter { names.contains($0.key) }
   }

@@ -120,29 +120,24 @@ public struct FaceSwapTrainingRequest: TrainingRequest, Hashable {
   }
 
   public mutating func complete(with words: FieldWords) throws {
-    guard words["characters"] != nil || words["a"] != nil && words["b"] != nil else {
-      throw StudioError(
-        .usage, "a training needs faces of two people: give --a and --b, or --characters")
-    }
+    try StudioError.unless(
+      words["characters"] != nil || words["a"] != nil && words["b"] != nil, .usage,
+      "a training needs faces of two people: give --a and --b, or --characters")
     // What is switched off stays off whatever amount is given beside.
     for field in Field.switches where words[field.name] != nil { try field.put(&augmentation, []) }
   }
 
   /// Throws where parts of the request do not go together.
   func validate() throws {
-    guard cycleWeight == 0 || mode == .joint else {
-      throw StudioError(
-        .usage, "the cycle needs both decoders at once: --cycle is for joint mode alone")
-    }
-    guard cycleWeight == 0 || augmentation.alignment == .centered else {
-      throw StudioError(
-        .usage,
-        "the cycle needs drawings that lie where their inputs do: leave out --original-alignment")
-    }
-    guard (1...100).contains(eyesMouthPriority) else {
-      throw StudioError(
-        .usage, "the priority of eyes and mouth must be in 1...100; received \(eyesMouthPriority)")
-    }
+    try StudioError.unless(
+      cycleWeight == 0 || mode == .joint, .usage,
+      "the cycle needs both decoders at once: --cycle is for joint mode alone")
+    try StudioError.unless(
+      cycleWeight == 0 || augmentation.alignment == .centered, .usage,
+      "the cycle needs drawings that lie where their inputs do: leave out --original-alignment")
+    try StudioError.unless(
+      (1...100).contains(eyesMouthPriority), .usage,
+      "the priority of eyes and mouth must be in 1...100; received \(eyesMouthPriority)")
     try augmentation.validate()
   }
 }
