@@ -4,7 +4,7 @@ SWIFT ?= swift
 PYTHON ?= python3
 OUT ?= out
 
-.PHONY: demo test build setup lint format bench compare clean
+.PHONY: demo test sanitize build setup lint format bench compare clean
 
 ## Denoise the sample pictures with the models that ship, and print PSNR before and after; swap the two fictional people;
 ## fool a classifier of clothes with drawn noise, and try the same noise on a hardened one; find shapes, by their pixels and
@@ -28,6 +28,13 @@ demo: build
 test: setup
 	$(SWIFT) build -c release --build-tests
 	$(SWIFT) test -c release --skip-build
+
+## Run the tests of kernels and codecs with memory and undefined behaviour watched. A package of its own:
+## the sanitized code shares nothing with other builds. Without XCTest, which has no test here and leaks.
+sanitize: setup
+	UBSAN_OPTIONS=print_stacktrace=1 \
+	  $(SWIFT) test --package-path Tests/Sanitizers --scratch-path .build/sanitizers -c release \
+	  --sanitize address --disable-xctest
 
 ## Build the command line.
 build: setup
