@@ -83,7 +83,8 @@ struct ClassifyTests {
     let twice = try bench.run(
       "classify", "explain", "data/test/dark/1.png", "data/test/bright/1.png", "--model",
       "run/last.safetensors", "-o", "out")
-    #expect(twice.status == 64 && twice.errors.contains("would both be written to out/1-explained.png"))
+    #expect(
+      twice.status == 64 && twice.errors.contains("would both be written to out/1-explained.png"))
     let wrong = try bench.run(
       "classify", "explain", "data/test/dark/1.png", "--model", "run/last.safetensors", "-o",
       "out", "--class", "cat")

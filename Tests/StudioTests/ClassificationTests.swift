@@ -245,6 +245,42 @@ private func dots(_ bright: [Int], labels: [Int], names: [String] = ["a", "b", "
     }
   }
 
+  @Test func aTrainingStartsFromAModelAndLeavesAloneWhatIsFrozen() throws {
+    try withScratchFolder { folder in
+      let data = folder.appending(path: "bars")
+      try writeBars(in: data, count: 20, seed: 1)
+      func parameters(_ run: String) throws -> [String: Tensor] {
+        try ModelFile.read(from: folder.appending(path: run).appending(path: "last.safetensors"))
+          .parameters
+      }
+      var request = request(data, .lenet5, epochs: 1)
+      request.holdOut = 15
+      _ = try ClassificationTraining.run(
+        request, in: folder.appending(path: "first"), isResuming: false)
+      let first = try parameters("first")
+      let layer = try #require(first.keys.sorted().first?.split(separator: "/").first)
+      request.startFrom = folder.appending(path: "first/last.safetensors").path
+      request.frozen = ["\(layer)/"]
+      (request.seed, request.epochs) = (2, 0)
+      _ = try ClassificationTraining.run(
+        request, in: folder.appending(path: "start"), isResuming: false)
+      #expect(try parameters("start") == first)
+      request.epochs = 2
+      _ = try ClassificationTraining.run(
+        request, in: folder.appending(path: "second"), isResuming: false)
+      for (name, tensor) in try parameters("second") {
+        #expect((tensor == first[name]) == name.hasPrefix("\(layer)/"), "\(name)")
+      }
+      request.startFrom = folder.appending(path: "none.safetensors").path
+      let missing = request
+      #expect(
+        errorLine {
+          _ = try ClassificationTraining.run(
+            missing, in: folder.appending(path: "third"), isResuming: false)
+        }?.hasSuffix("none.safetensors: cannot read: No such file or directory") == true)
+    }
+  }
+
   @Test func theModelCarriesItsNormalization() throws {
     try withScratchFolder { folder in
       let data = folder.appending(path: "bars")

@@ -46,7 +46,8 @@ final class BrightenTask: TrainingTask {
     func graph(_ batch: Int) throws -> Graph {
       try Graph.trace { builder in
         let input = builder.input("input", .image(batch: batch, height: 4, width: 4, channels: 1))
-        builder.output("output", Convolution2D(filters: 1, kernel: 1, name: "factor")(input))
+        builder.output(
+          "output", Convolution2D(filters: 1, kernel: 1, hasBias: false, name: "factor")(input))
       }
     }
     let training = try graph(request.batch).training(loss: .squaredError)

@@ -85,7 +85,9 @@ private func line(_ body: () throws -> Void) -> String? {
         var command = try AtelierTool.parseAsRoot(["brighten", "train", "--quiet"] + words)
         try command.run()
       }
-      let (whole, parts) = (folder.appending(path: "whole").path, folder.appending(path: "parts").path)
+      let (whole, parts) = (
+        folder.appending(path: "whole").path, folder.appending(path: "parts").path
+      )
       let events = folder.appending(path: "events.jsonl")
       try train(["--run", whole, "--steps", "120", "--events", events.path])
       try train(["--run", parts, "--steps", "120"])
@@ -105,8 +107,11 @@ private func line(_ body: () throws -> Void) -> String? {
       #expect(
         line { try train(["--run", whole, "--resume", "--factor", "3"]) }
           == "--resume goes on with the run's own settings; leave out --factor")
-      let picture = ByteImage(width: 5, height: 4, channels: 1, samples: [UInt8](repeating: 60, count: 20))
-      let (dark, bright) = (folder.appending(path: "dark.png"), folder.appending(path: "bright.png"))
+      let picture = ByteImage(
+        width: 5, height: 4, channels: 1, samples: [UInt8](repeating: 60, count: 20))
+      let (dark, bright) = (
+        folder.appending(path: "dark.png"), folder.appending(path: "bright.png")
+      )
       try ImageFile.write(picture, to: dark)
       var command = try AtelierTool.parseAsRoot([
         "brighten", dark.path, "-o", bright.path, "--model", whole + "/best.safetensors", "-q",
@@ -151,7 +156,8 @@ private func line(_ body: () throws -> Void) -> String? {
   @Test(arguments: ["[]", "{\"batch\": \"x\"}", "{\"network\": \"vgg\"}", "{\"paint\": 1}", "{"])
   func whatIsNoRequestIsRefused(_ text: String) {
     #expect(throws: (any Error).self) {
-      _ = try StoredRequest.read(Data(text.utf8), isComplete: true)
+      _ =
+        try StoredRequest.read(Data(text.utf8), isComplete: true)
         as ClassificationTrainingRequest
     }
   }
@@ -164,6 +170,7 @@ private func line(_ body: () throws -> Void) -> String? {
     let request = try ClassificationTrainingRequest(words: words)
     let again = ClassificationTrainingRequest.form.words(of: request)
     #expect(again["class-names"] == ["a,b"] && again["size"] == ["32x48"])
-    #expect(try ClassificationTrainingRequest(words: again.merging(words) { own, _ in own }) == request)
+    #expect(
+      try ClassificationTrainingRequest(words: again.merging(words) { own, _ in own }) == request)
   }
 }
