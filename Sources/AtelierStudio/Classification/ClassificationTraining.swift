@@ -45,6 +45,7 @@ public struct ClassificationTrainingRequest: TrainingRequest, Hashable {
           "smoothing", \.smoothing, "Spread this much of each target over all classes",
           value: "fraction", .partialShare
         ).byDefault(nil),
+        .startFrom, .freeze,
         .epochs.byDefault("10, unless steps or minutes are given"),
       ] + Field.limits + [
         .patience("accuracy"), .validateEvery(byDefault: "an epoch"),
