@@ -12,7 +12,6 @@ import Foundation
 struct BrightenTrainingRequest: TrainingRequest {
   var factor: Float = 2
   var recipe = TrainingRecipe()
-
   init() { recipe.learningRate = 0.1 }
   static var form: Form<Self> {
     Form(
