@@ -50,10 +50,10 @@ public enum Describe: Job, Workshop {
       for (shop, job) in jobs { report.say(fields(shop, job)) }
       return report
     }
-    var table = Table(["job", "fields", "what it does"], leftColumns: 1)
+    var table = Table(["job", "what it does", "fields"], leftColumns: 2)
     for (shop, job) in jobs {
       let path = job.name == shop ? shop : "\(shop) \(job.name)"
-      table.append([path, "\(job.fields.count)", job.summary])
+      table.append([path, job.summary, "\(job.fields.count)"])
     }
     report.say(table)
     return report
