@@ -24,8 +24,7 @@ public struct SegmentRunRequest: JobRequest, Hashable {
     Form(
       Self(),
       fields: [
-        Field(list: "in", \.inputs, "Pictures, or folders of them", value: "in", kind: .source)
-          .lenient.positional.demanded,
+        .inputs(\.inputs),
         Field("output", \.output, "The folder of the results", value: "out", kind: .output)
           .letter("o").demanded,
         Field("model", \.model, SegmentationModel.help, value: "model").demanded,

@@ -10,7 +10,9 @@ extension Field {
   /// The pictures that a job works on.
   public static func inputs(
     _ path: FieldPath<Request, [String]>, _ help: String = "Pictures, or folders of them"
-  ) -> Self { Self(list: "in", path, help, value: "in").positional.demanded }
+  ) -> Self {
+    Self(list: "in", path, help, value: "in", kind: .source).lenient.positional.demanded
+  }
 
   /// Where results go.
   public static func output(

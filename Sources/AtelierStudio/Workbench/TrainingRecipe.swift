@@ -272,7 +272,8 @@ extension Field where Request: TrainingRequest {
     Self(
       "start-from", \.recipe.startFrom,
       "Start with the weights of this model where names and sizes agree", value: "model",
-      kind: .text)
+      kind: .file(["safetensors"])
+    ).lenient
   }
 
   /// What stays as it starts.
