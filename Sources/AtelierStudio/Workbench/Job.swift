@@ -42,9 +42,11 @@ extension Job {
   public static var heedsInterrupt: Bool { trains }
   /// Workshop and verb, such as `classify train`.
   public static var path: String { name == workshop ? name : "\(workshop) \(name)" }
+  @_semantics("optimize.sil.specialize.generic.never")
   public static func handOver(
     _ words: FieldWords, in run: RunPlace
   ) throws -> (job: any Job.Type, words: FieldWords)? { nil }
+  @_semantics("optimize.sil.specialize.generic.never")
   public static func request(_ words: FieldWords, in run: RunPlace) throws -> Request {
     try Request(words: words)
   }

@@ -1,4 +1,7 @@
 // A training as a job: run folder, logs, resuming, the end, for every task alike.
+//
+// A copy of this code for every job would take longer to compile than all of their mathematics, so none is
+// specialised.
 
 import AtelierInterchange
 import AtelierKernels
@@ -37,11 +40,13 @@ extension TrainingJob {
   public static var trains: Bool { true }
 
   /// The request of a new training, or that of the run that goes on with what may change put in.
+  @_semantics("optimize.sil.specialize.generic.never")
   public static func request(_ words: FieldWords, in run: RunPlace) throws -> Request {
     try Request.trainingRequest(words, in: run, job: path)
   }
 
   /// Trains in the run folder of the place.
+  @_semantics("optimize.sil.specialize.generic.never")
   public static func run(_ request: Request, in place: JobPlace) throws -> Report {
     guard let run = place.run else { throw StudioError(.usage, "a training needs a run folder") }
     let stop = try self.run(
@@ -66,6 +71,7 @@ extension TrainingJob {
   }
 
   /// Trains a task in a folder, from its state when it has one.
+  @_semantics("optimize.sil.specialize.generic.never")
   static func train(
     _ task: Task, in folder: RunFolder, listeners: [any TrainingListener],
     interrupt: InterruptFlag, kernels: Kernels
@@ -81,6 +87,7 @@ extension TrainingJob {
   public static func request(of run: URL) throws -> Request { try Request(ofRun: run) }
 
   /// Whether a run folder is of this job; an older version's is where its request can be read.
+  @_semantics("optimize.sil.specialize.generic.never")
   static func isJob(ofRun run: URL) -> Bool {
     AboutRun(ofRun: run).map { $0.job == path } ?? ((try? request(of: run)) != nil)
   }
@@ -114,6 +121,7 @@ extension TrainingRequest {
   ///
   /// Throws `StudioError` when there is a run already, when a resume is to change what it cannot,
   /// or when files are gone; and what reading words throws.
+  @_semantics("optimize.sil.specialize.generic.never")
   static func trainingRequest(_ words: FieldWords, in run: RunPlace, job: String) throws -> Self {
     guard run.resume else {
       let configuration = run.url.appendingPathComponent("configuration.json").path
@@ -150,6 +158,7 @@ extension TrainingRequest {
   ///
   /// Throws `TrainingError` when there is a run already, none, or one of another request but for
   /// what may change.
+  @_semantics("optimize.sil.specialize.generic.never")
   func folder(at run: URL, isResuming: Bool, about: AboutRun) throws -> RunFolder {
     let data = try StoredRequest.data(self)
     let aboutData = try JSONText.data(about)
@@ -167,11 +176,13 @@ extension TrainingRequest {
 
 extension RunFolder {
   /// The request that the folder holds; throws `TrainingError` when it is of another kind.
+  @_semantics("optimize.sil.specialize.generic.never")
   func request<Request: TrainingRequest>(as type: Request.Type = Request.self) throws -> Request {
     try configuration { data in try StoredRequest.read(data, isComplete: hasAbout, as: type) }
   }
 
   /// The folder's logs: events and a table of every tenth step, and TensorBoard's file.
+  @_semantics("optimize.sil.specialize.generic.never")
   func logs(_ metrics: [String]) -> [any TrainingListener] {
     [
       JSONLinesListener(eventsURL, every: 10), CSVListener(tableURL, metrics: metrics, every: 10),

@@ -88,17 +88,20 @@ extension TrainingTask {
   public var metricNames: [String] { monitor.map { [$0.metric] } ?? [] }
   public var hasDerivedInputs: Bool { false }
   public func derivedInputs(step: Int, _ batch: [String: Tensor]) throws -> [String: Tensor] { [:] }
+  @_semantics("optimize.sil.specialize.generic.never")
   public func preview(step: Int, _ known: Validation?) throws -> PreviewSheet? {
     try (known ?? validate(step: step)).preview?()
   }
   public func listeners(in folder: RunFolder, _ loop: TrainingLoop) -> [any TrainingListener] { [] }
   public func adjust(_ configuration: inout TrainingConfiguration) {}
+  @_semantics("optimize.sil.specialize.generic.never")
   public func write(_ file: SavedFile, metrics: [String: Double]) throws {
     try ModelFile.write(
       model(step: file.step, metrics: metrics), to: URL(fileURLWithPath: file.path))
   }
 
   /// The loop of this training, which this task must outlive; without a folder nothing is saved.
+  @_semantics("optimize.sil.specialize.generic.never")
   package func loop(in folder: RunFolder?, kernels: Kernels) throws -> TrainingLoop {
     let source = source
     var configuration = request.recipe.configuration(epoch: source.stepsPerEpoch, monitor: monitor)
