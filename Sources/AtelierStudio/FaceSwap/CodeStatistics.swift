@@ -41,8 +41,10 @@ package struct CodeMap: Sendable {
     let size = offset.count
     return CodeMap(
       matrix: SquareMatrix.product(matrix, next.matrix, size: size),
-      offset: (0..<size).map { column in
-        (0..<size).reduce(next.offset[column]) { $0 + offset[$1] * next.matrix[$1 * size + column] }
+      offset: (0..<size).map { column -> Double in
+        var sum = next.offset[column]
+        for row in 0..<size { sum += offset[row] * next.matrix[row * size + column] }
+        return sum
       })
   }
 }
@@ -90,8 +92,10 @@ package struct CodeStatistics: Sendable {
     let (root, inverse) = (power(0.5), power(-0.5))
     let middle = SquareMatrix.power(product(product(root, other.covariance), root), 0.5, size: size)
     let matrix = product(product(inverse, middle), inverse)
-    let offset = (0..<size).map { column in
-      other.mean[column] - (0..<size).reduce(0) { $0 + mean[$1] * matrix[$1 * size + column] }
+    let offset = (0..<size).map { column -> Double in
+      var sum = 0.0
+      for row in 0..<size { sum += mean[row] * matrix[row * size + column] }
+      return other.mean[column] - sum
     }
     return CodeMap(matrix: matrix, offset: offset)
   }

@@ -10,7 +10,8 @@ extension AttackedPicture {
     return ByteImage(
       width: clean.width, height: clean.height, channels: clean.channels,
       samples: zip(clean.samples, attacked.samples).map {
-        UInt8(128 + gain * (Float($1) - Float($0)))
+        let step: Float = Float($1) - Float($0)
+        return UInt8(128 + gain * step)
       })
   }
 
