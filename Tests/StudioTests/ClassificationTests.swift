@@ -1,12 +1,13 @@
 // Classifiers: tiny trainings on drawn shapes, tallies by hand, ensembles, resumed bytes, errors.
 
+import AtelierClassification
 import AtelierDatasets
 import AtelierEngine
 import AtelierImages
 import AtelierInterchange
 import AtelierKernels
-import AtelierStudio
 import AtelierTraining
+import AtelierWorkbench
 import AtelierZoo
 import Foundation
 import TestSupport
