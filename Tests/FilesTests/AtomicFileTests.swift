@@ -24,6 +24,30 @@ struct AtomicFileTests {
     }
   }
 
+  @Test func `what is no regular file is written to, never replaced`() throws {
+    try withScratchFolder { folder in
+      let pipe = folder.appending(path: "pipe")
+      #expect(mkfifo(pipe.path, 0o600) == 0)
+      // Opened for both ways, a pipe waits for nobody.
+      let reader = open(pipe.path, O_RDWR)
+      defer { close(reader) }
+      #expect(AtomicFile.isStream(pipe))
+      try AtomicFile.write(Data([1, 2, 3]), to: pipe)
+      var bytes = [UInt8](repeating: 0, count: 8)
+      #expect(read(reader, &bytes, 8) == 3)
+      #expect(bytes.prefix(3) == [1, 2, 3])
+      #expect(AtomicFile.isStream(pipe))
+      #expect(try names(in: folder) == ["pipe"])
+      try AtomicFile.write(Data([1]), to: URL(filePath: "/dev/null"))
+      #expect(AtomicFile.isStream(URL(filePath: "/dev/null")))
+      let link = folder.appending(path: "link")
+      try FileManager.default.createSymbolicLink(at: link, withDestinationURL: pipe)
+      try AtomicFile.write(Data([4]), to: link)
+      #expect(read(reader, &bytes, 8) == 1 && bytes[0] == 4)
+      #expect(!AtomicFile.isStream(folder))
+    }
+  }
+
   @Test func `a file's permissions are kept`() throws {
     try withScratchFolder { folder in
       let url = folder.appending(path: "state.bin")

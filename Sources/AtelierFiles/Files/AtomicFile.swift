@@ -15,11 +15,12 @@ public enum AtomicFile {
   /// Writes `data` beside `url`, syncs it, renames it over `url` and syncs the folder.
   ///
   /// The permissions of a file that is replaced are kept; a symbolic link at `url` is itself
-  /// replaced.
+  /// replaced. What is no regular file, such as `/dev/stdout` or a pipe, is written to as it is.
   /// **Throws:** when any step fails; then the former file is untouched and nothing is left
   /// beside it. (Only if the very last step fails, the folder's sync, the new content is
   /// there but may not survive a power failure.)
   public static func write(_ data: Data, to url: URL) throws(FileError) {
+    if isStream(url) { return try writeThrough(data, to: url) }
     let folder = url.deletingLastPathComponent()
     let number = counter.wrappingAdd(1, ordering: .relaxed).newValue
     let beside = folder.appendingPathComponent(
@@ -36,6 +37,21 @@ public enum AtomicFile {
       throw FileError(url, "write", code: code)
     }
     try syncFolder(folder)
+  }
+
+  /// Whether a path leads to a device, a pipe or a socket, which nothing may be renamed over.
+  public static func isStream(_ url: URL) -> Bool {
+    var status = stat()
+    guard stat(url.path, &status) == 0 else { return false }
+    return ![S_IFREG, S_IFDIR].contains(status.st_mode & S_IFMT)
+  }
+
+  private static func writeThrough(_ data: Data, to url: URL) throws(FileError) {
+    let descriptor = open(url.path, O_WRONLY | O_CLOEXEC)
+    guard descriptor >= 0 else { throw FileError(url, "write", code: errno) }
+    var code = writeAll(data, to: descriptor)
+    if close(descriptor) != 0, code == 0 { code = errno }
+    guard code == 0 else { throw FileError(url, "write", code: code) }
   }
 
   /// Syncs a folder's entries, so that what happened in it stays so after a power failure.
