@@ -45,7 +45,7 @@ struct BlockMatchingPass {
     let tiles = tiles()
     // Each worker keeps its tile's sums to itself; they are added in the order of the tiles,
     // whichever thread was first.
-    let workers = (0..<min(4 * pool.threads, tiles.count)).map { _ in make(self) }
+    let workers = (0..<min(4 * pool.threads, 64, tiles.count)).map { _ in make(self) }
     for first in stride(from: 0, to: tiles.count, by: workers.count) {
       let count = min(workers.count, tiles.count - first)
       pool.parallelFor(count) { workers[$0].filter(tiles[first + $0]) }
