@@ -2,8 +2,8 @@
 // after, the protocol.
 
 import AtelierDatasets
+import AtelierFiles
 import AtelierImages
-import AtelierInterchange
 import AtelierWorkbench
 import Foundation
 

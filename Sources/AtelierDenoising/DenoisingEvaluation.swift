@@ -2,8 +2,8 @@
 // and SSIM after, with the protocol spelled out.
 
 import AtelierDatasets
+import AtelierFiles
 import AtelierImages
-import AtelierInterchange
 import AtelierKernels
 import AtelierVision
 import AtelierWorkbench

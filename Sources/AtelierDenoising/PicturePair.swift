@@ -1,7 +1,8 @@
 // Noisy pictures and their clean originals, found by their names.
 
 import AtelierDatasets
-import AtelierInterchange
+import AtelierFiles
+import AtelierWorkbench
 import Foundation
 
 /// A noisy picture and its clean original, by their files.

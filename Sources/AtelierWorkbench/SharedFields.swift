@@ -28,14 +28,6 @@ extension Field {
   }
 }
 
-extension Field {
-  /// The denoising model, where the shipped ones will do.
-  static func denoiser(_ path: FieldPath<Request, String?>) -> Self {
-    Self("model", path, "The model", value: "file", kind: .file(["safetensors"]))
-      .byDefault("the shipped ones")
-  }
-}
-
 extension Field where Request == PictureAugmentation {
   /// The random changes that move pictures.
   package static let movements = movements(of: "pictures")

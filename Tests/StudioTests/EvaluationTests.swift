@@ -6,12 +6,8 @@ import AtelierDenoising
 import AtelierEngine
 import AtelierImages
 import AtelierScenery
-<<<<<<< HEAD
-import AtelierWorkbench
-=======
-import AtelierStudio
 import AtelierVision
->>>>>>> fbd9be1 (Measure shipped denoisers, pairs of files, and BM3D beside them)
+import AtelierWorkbench
 import AtelierZoo
 import Foundation
 import TestSupport
