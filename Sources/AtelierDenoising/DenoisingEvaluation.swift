@@ -1,8 +1,10 @@
-// The measure of a denoiser: seeded noise on clean pictures, PSNR and SSIM after, with the protocol
-// spelled out.
+// The measure of denoisers: seeded noise on clean pictures, or pairs of noisy and clean files; PSNR
+// and SSIM after, with the protocol spelled out.
 
 import AtelierDatasets
+import AtelierFiles
 import AtelierImages
+import AtelierKernels
 import AtelierVision
 import AtelierWorkbench
 import Foundation
@@ -19,10 +21,16 @@ public struct DenoisingReport: Sendable, Hashable, Codable {
     public var ssim: Double
     /// dB before denoising, of the noisy values as they are.
     public var noisyPsnr: Double
+    /// dB after the baseline; nil without one.
+    public var baselinePsnr: Double?
+    /// Structural similarity after the baseline; nil without one.
+    public var baselineSsim: Double?
 
     enum CodingKeys: String, CodingKey {
       case file, psnr, ssim
       case noisyPsnr = "noisy_psnr"
+      case baselinePsnr = "baseline_psnr"
+      case baselineSsim = "baseline_ssim"
     }
   }
 
@@ -32,6 +40,19 @@ public struct DenoisingReport: Sendable, Hashable, Codable {
     public var psnr: Double
     /// Structural similarity after denoising.
     public var ssim: Double
+    /// dB before denoising.
+    public var noisyPsnr: Double
+    /// dB after the baseline; nil without one.
+    public var baselinePsnr: Double?
+    /// Structural similarity after the baseline; nil without one.
+    public var baselineSsim: Double?
+
+    enum CodingKeys: String, CodingKey {
+      case psnr, ssim
+      case noisyPsnr = "noisy_psnr"
+      case baselinePsnr = "baseline_psnr"
+      case baselineSsim = "baseline_ssim"
+    }
   }
 
   /// How the figures came about.
@@ -40,10 +61,45 @@ public struct DenoisingReport: Sendable, Hashable, Codable {
   public var images: [Row]
   /// The means.
   public var mean: Mean
+
+  /// Takes the figures of pictures, of which there is at least one.
+  init(protocol text: String, images: [Row]) {
+    func mean(_ figure: (Row) -> Double) -> Double {
+      images.reduce(0) { $0 + figure($1) } / Double(max(images.count, 1))
+    }
+    let hasBaseline = images.contains { $0.baselinePsnr != nil }
+    self.protocol = text
+    self.images = images
+    self.mean = Mean(
+      psnr: mean(\.psnr), ssim: mean(\.ssim), noisyPsnr: mean(\.noisyPsnr),
+      baselinePsnr: hasBaseline ? mean { $0.baselinePsnr ?? 0 } : nil,
+      baselineSsim: hasBaseline ? mean { $0.baselineSsim ?? 0 } : nil)
+  }
 }
 
-/// Adds seeded noise to clean pictures, denoises them and measures.
+/// A denoiser that learnt nothing, measured beside a model.
+public enum DenoisingBaseline: String, ChoiceValue, Codable {
+  /// Block matching and collaborative filtering, `BlockMatching`.
+  case bm3d
+
+  /// As papers call it.
+  var title: String { "BM3D" }
+
+  /// The picture without noise of a deviation, of 255.
+  func denoised(_ noisy: FloatImage, sigma: Float, pool: ThreadPool) -> FloatImage {
+    BlockMatching.denoised(noisy, sigma: sigma, pool: pool)
+  }
+}
+
+/// Denoises pictures whose clean originals are known, and measures.
 public enum DenoisingEvaluation {
+  /// A clean picture of the channels that its denoiser takes.
+  struct Original {
+    let name: String
+    let clean: ByteImage
+    let denoiser: Denoiser
+  }
+
   /// Measures a denoiser on clean pictures of the model's channels, with seeded noise of deviation
   /// `sigma` in units of 8-bit values, which the model is told unless `isBlind`.
   ///
@@ -51,27 +107,94 @@ public enum DenoisingEvaluation {
   public static func run(
     _ denoiser: Denoiser, on folder: ImageFolder, sigma: Float, seed: UInt64 = 0,
     options: Denoiser.Options = .init(), isBlind: Bool = false,
-    progress: (DenoisingReport.Row) -> Void = { _ in }
+    baseline: DenoisingBaseline? = nil, progress: (DenoisingReport.Row) -> Void = { _ in }
+  ) throws -> DenoisingReport {
+    let originals = folder.items.map {
+      Original(name: $0.name, clean: $0.image, denoiser: denoiser)
+    }
+    return try run(
+      on: originals, sigma: sigma, seed: seed, options: options, isBlind: isBlind,
+      baseline: baseline, progress: progress)
+  }
+
+  /// The same, each picture with a denoiser of its own.
+  static func run(
+    on originals: [Original], sigma: Float, seed: UInt64, options: Denoiser.Options,
+    isBlind: Bool, baseline: DenoisingBaseline?, progress: (DenoisingReport.Row) -> Void
   ) throws -> DenoisingReport {
     var rows: [DenoisingReport.Row] = []
-    for (index, item) in folder.items.enumerated() {
-      let clean = item.image
+    var channels: Set<Int> = []
+    for (index, original) in originals.enumerated() {
+      let (clean, denoiser) = (original.clean, original.denoiser)
       let noisy = noised(clean, sigma: sigma, seed: seed, index: index)
+      let told = isBlind ? NoiseEstimator.sigma(ofColors: noisy.bytes) : sigma
       var options = options
-      options.sigma = isBlind ? NoiseEstimator.sigma(ofColors: noisy.bytes) : sigma
-      let result = try denoiser.denoise(noisy, options).bytes
-      let row = DenoisingReport.Row(
-        file: item.name, psnr: try Metrics.psnr(clean, result),
-        ssim: try Metrics.ssim(clean, result), noisyPsnr: try Metrics.psnr(clean.floats, noisy))
+      options.sigma = told
+      let row = try row(
+        original.name, clean: clean, noisyPsnr: Metrics.psnr(clean.floats, noisy),
+        result: denoiser.denoise(noisy, options).bytes,
+        baseline: baseline?.denoised(noisy, sigma: told, pool: denoiser.model.kernels.pool).bytes)
       rows.append(row)
+      channels.insert(clean.channels)
       progress(row)
     }
-    let count = Double(max(rows.count, 1))
-    return DenoisingReport(
-      protocol: text(sigma, seed, options, isBlind, denoiser.channels), images: rows,
-      mean: .init(
-        psnr: rows.reduce(0) { $0 + $1.psnr } / count,
-        ssim: rows.reduce(0) { $0 + $1.ssim } / count))
+    let text =
+      "white Gaussian noise sigma \(sigma) of 255, seed \(seed), not clipped, not rounded; "
+      + (isBlind ? "sigma estimated from the picture; " : "sigma given; ")
+      + text(options, channels, baseline)
+    return DenoisingReport(protocol: text, images: rows)
+  }
+
+  /// Measures on noisy pictures and their clean originals, as their files store them, but alpha,
+  /// which is left out.
+  ///
+  /// The denoiser of each is that of its kind. Options without a sigma leave the noise to an
+  /// estimate. Throws what reading throws, and `StudioError` when the sizes of a pair differ.
+  static func run(
+    pairs: [PicturePair], denoiser: (_ isGray: Bool) throws -> Denoiser,
+    options: Denoiser.Options, baseline: DenoisingBaseline?,
+    progress: (DenoisingReport.Row) -> Void
+  ) throws -> DenoisingReport {
+    var rows: [DenoisingReport.Row] = []
+    var channels: Set<Int> = []
+    for pair in pairs {
+      let noisy = try ImageFile.readStored(pair.noisy)
+      let clean = try ImageFile.read(pair.clean)
+      try StudioError.unless(
+        noisy.size == clean.size, .data,
+        "\(pair.noisy): expected \(clean.size) pixels, the size of \(pair.clean); "
+          + "received \(noisy.size)")
+      let colors = noisy.channels <= 2 && clean.isGray ? 1 : 3
+      let denoiser = try denoiser(noisy.isColorless)
+      // A gray picture stored in colour has the same noise in all channels.
+      let values = noisy.isColorless ? noisy.floats.channel(0) : noisy.floats
+      let row = try row(
+        pair.name, clean: clean.withChannels(colors),
+        noisyPsnr: Metrics.psnr(
+          clean.withChannels(colors), noisy.bytes.withChannels(colors)),
+        result: noisy.denoised(by: denoiser, options).bytes.withChannels(colors),
+        baseline: baseline?.denoised(
+          values, sigma: options.sigma ?? noisy.noise, pool: denoiser.model.kernels.pool
+        ).bytes.withChannels(colors))
+      rows.append(row)
+      channels.insert(colors)
+      progress(row)
+    }
+    let text =
+      "noisy and clean files as stored, 16 bits a sample rounded to 8 to be measured; sigma "
+      + (options.sigma.map { "\($0) of 255 given; " } ?? "estimated from the picture; ")
+      + text(options, channels, baseline)
+    return DenoisingReport(protocol: text, images: rows)
+  }
+
+  /// The figures of one picture.
+  private static func row(
+    _ name: String, clean: ByteImage, noisyPsnr: Double, result: ByteImage, baseline: ByteImage?
+  ) throws -> DenoisingReport.Row {
+    DenoisingReport.Row(
+      file: name, psnr: try Metrics.psnr(clean, result), ssim: try Metrics.ssim(clean, result),
+      noisyPsnr: noisyPsnr, baselinePsnr: try baseline.map { try Metrics.psnr(clean, $0) },
+      baselineSsim: try baseline.map { try Metrics.ssim(clean, $0) })
   }
 
   /// A picture with the protocol's noise, neither clipped nor rounded.
@@ -82,14 +205,16 @@ public enum DenoisingEvaluation {
       width: clean.width, height: clean.height, channels: clean.channels, samples: samples)
   }
 
+  /// What all protocols share.
   private static func text(
-    _ sigma: Float, _ seed: UInt64, _ options: Denoiser.Options, _ isBlind: Bool, _ channels: Int
+    _ options: Denoiser.Options, _ channels: Set<Int>, _ baseline: DenoisingBaseline?
   ) -> String {
-    "white Gaussian noise sigma \(sigma) of 255, seed \(seed), not clipped, not rounded; "
-      + (isBlind ? "sigma estimated from the picture; " : "sigma given; ")
-      + (options.isEnsemble ? "x8 self-ensemble; " : "")
+    let kinds = channels.sorted().map { $0 == 3 ? "RGB" : "gray (BT.601)" }
+    return (options.isEnsemble ? "x8 self-ensemble; " : "")
       + "result clipped and rounded to 8 bits; border 0; PSNR of "
-      + (channels == 3 ? "RGB" : "gray (BT.601)")
-      + " with peak 255; SSIM 11x11 Gaussian 1.5, valid region, mean over channels"
+      + kinds.joined(separator: " or ")
+      + " with peak 255, the noisy one of the values as they are; "
+      + "SSIM 11x11 Gaussian 1.5, valid region, mean over channels"
+      + (baseline.map { "; \($0.title) without training, told the same sigma" } ?? "")
   }
 }
