@@ -1,4 +1,4 @@
-// TIFF and WebP files of many kinds against tifffile and Pillow, and what is written again of them.
+// Files of many kinds against tifffile and Pillow, and what is written again of them.
 
 import AtelierImages
 import Foundation
@@ -62,8 +62,10 @@ func pages(of path: String) throws -> (pages: [PicturePage], reader: PictureRead
 struct FileKindsTests {
   @Test("the list of fixtures is there")
   func list() {
-    #expect(ListedFile.all.filter { $0.name.hasSuffix(".tif") }.count >= 30)
-    #expect(ListedFile.all.filter { $0.name.hasSuffix(".webp") }.count >= 7)
+    let counts = [".tif": 32, ".webp": 7, ".png": 52, ".jpg": 10]
+    for (ending, count) in counts {
+      #expect(ListedFile.all.count { $0.name.hasSuffix(ending) } == count, "\(ending)")
+    }
   }
 
   @Test("read as tifffile and Pillow read it", arguments: ListedFile.all)
@@ -203,7 +205,9 @@ struct FileDamageTests {
   @Test("30000 mutated TIFF and WebP files: read or refused, in little memory")
   func mutated() throws {
     var generator = Generator(seed: 16)
-    let files = ListedFile.all
+    let files = ListedFile.all.filter {
+      $0.name.hasSuffix(".tif") || $0.name.hasSuffix(".webp")
+    }
     let rounds = 30000 / files.count + 1
     var (decoded, refused) = (0, 0)
     for file in files {

@@ -87,7 +87,7 @@ public struct ImageFolder: Sendable {
       }
     }
     guard !items.isEmpty else {
-      throw DatasetError("no PNG or JPEG in \(urls.map(\.path).joined(separator: ", "))")
+      throw DatasetError("no picture in \(urls.map(\.path).joined(separator: ", "))")
     }
   }
 
@@ -98,39 +98,59 @@ public struct ImageFolder: Sendable {
     return result
   }
 
-  /// The PNG and JPEG files below a folder by their names in it, sorted; for a file, itself.
+  /// The pictures below a folder by their names in it, sorted; for a file, itself.
   ///
-  /// Hidden files are left out; other `extensions` are in lower case.
+  /// A file is taken by its name or, whatever that is, by its content. Hidden files are left out;
+  /// other `extensions` are in lower case.
   ///
   /// - Throws: `DatasetError` when there is nothing at `url`.
   public static func list(
     _ url: URL, extensions: Set<String> = extensions
   ) throws(DatasetError) -> [(name: String, url: URL)] {
+    try listing(url, extensions: extensions).files
+  }
+
+  /// The pictures as `list` has them, and the names of all other files but hidden ones.
+  public static func listing(
+    _ url: URL, extensions: Set<String> = extensions
+  ) throws(DatasetError) -> (files: [(name: String, url: URL)], others: [String]) {
     guard let isFolder = url.isFolder else {
       throw DatasetError("\(url.path): no such file or folder")
     }
-    guard isFolder else { return [(url.lastPathComponent, url)] }
+    guard isFolder else { return ([(url.lastPathComponent, url)], []) }
     var names: [String] = []
-    try collect(url, extensions, prefix: "", depth: 0, into: &names)
+    var others: [String] = []
+    try collect(url, extensions, prefix: "", depth: 0, into: &names, others: &others)
     names.sort { $0.utf8.lexicographicallyPrecedes($1.utf8) }
-    return names.map { ($0, url.appendingPathComponent($0)) }
+    others.sort { $0.utf8.lexicographicallyPrecedes($1.utf8) }
+    return (names.map { ($0, url.appendingPathComponent($0)) }, others)
   }
 
+  /// Folders that other programs leave between pictures: thumbnails, halves of Mac files.
+  private static let foreignFolders: Set<String> = ["@eaDir", "__MACOSX"]
+
   private static func collect(
-    _ folder: URL, _ extensions: Set<String>, prefix: String, depth: Int, into names: inout [String]
+    _ folder: URL, _ extensions: Set<String>, prefix: String, depth: Int,
+    into names: inout [String], others: inout [String]
   ) throws(DatasetError) {
     // Links can make a folder contain itself.
     guard depth < 32 else { throw DatasetError("\(folder.path): folders are nested too deeply") }
     guard let entries = try? FileManager.default.contentsOfDirectory(atPath: folder.path) else {
       throw DatasetError("\(folder.path): cannot be listed")
     }
-    for entry in entries where !entry.hasPrefix(".") {
+    for entry in entries where !entry.hasPrefix(".") && !foreignFolders.contains(entry) {
       let url = folder.appendingPathComponent(entry)
       guard let isFolder = url.isFolder else { continue }
       if isFolder {
-        try collect(url, extensions, prefix: prefix + entry + "/", depth: depth + 1, into: &names)
-      } else if extensions.contains(url.pathExtension.lowercased()) {
+        try collect(
+          url, extensions, prefix: prefix + entry + "/", depth: depth + 1, into: &names,
+          others: &others)
+      } else if extensions.contains(url.pathExtension.lowercased())
+        || ImageFile.format(ofContent: url.path) != nil
+      {
         names.append(prefix + entry)
+      } else {
+        others.append(prefix + entry)
       }
     }
   }

@@ -82,6 +82,13 @@ public enum ImageFile {
     }
   }
 
+  /// The format that a file's first bytes tell, whatever its name; nil for none that is read.
+  public static func format(ofContent path: String) -> ImageFormat? {
+    guard let handle = FileHandle(forReadingAtPath: path) else { return nil }
+    defer { try? handle.close() }
+    return (try? handle.read(upToCount: 12)).flatMap { $0 }.flatMap(ImageFormat.recognised)
+  }
+
   /// What the header says; the picture is not decoded.
   public static func information(
     _ path: String, limits: ImageLimits = .standard

@@ -3,9 +3,9 @@
 import AtelierImages
 import AtelierVision
 
-/// A picture of 8 or of 16 bits a sample, as its file stores it.
+/// A picture of 8 or 16 bits a sample, or of floating-point values, as its file stores it.
 protocol StoredPicture {
-  /// Whether a sample has 16 bits.
+  /// Whether a sample has more than 8 bits.
   var isDeep: Bool { get }
   /// The picture in 8 bits a sample, rounded when it has 16.
   var bytes: ByteImage { get }
@@ -23,7 +23,7 @@ protocol StoredPicture {
 }
 
 extension Image: StoredPicture {
-  var isDeep: Bool { Sample.self == UInt16.self }
+  var isDeep: Bool { Sample.self != UInt8.self }
   var noise: Float { NoiseEstimator.sigma(storedColors: self) }
   func denoised(by denoiser: Denoiser, _ options: Denoiser.Options) throws -> any StoredPicture {
     try denoiser.denoise(self, options)
@@ -31,17 +31,12 @@ extension Image: StoredPicture {
 }
 
 extension ImageFile {
-  /// Reads a picture at its file's precision; throws `ImageError` when it cannot be read.
-  static func readStored(_ path: String) throws -> any StoredPicture {
-    try information(path).bitDepth == 16 ? readWords(path) : read(path)
-  }
-
-  /// Writes a picture: a PNG at its precision, a JPEG in 8 bits.
+  /// Writes a picture: PNG and TIFF at its precision, JPEG and WebP in 8 bits.
   static func write(
     stored picture: any StoredPicture, to path: String, options: ImageWriteOptions
   ) throws {
-    if let words = picture as? WordImage, try format(forWriting: path) == .png {
-      try write(words, to: path, options: options)
+    if let words = picture as? WordImage {
+      try write(.words(words), to: path, options: options)
     } else {
       try write(picture.bytes, to: path, options: options)
     }

@@ -1,19 +1,20 @@
-"""Draws TIFF and WebP fixtures and writes what tifffile and Pillow make of them.
+"""Draws TIFF, WebP, PNG and JPEG fixtures and writes what tifffile and Pillow make of them.
 
 Run in this directory: python make_files.py
-Needs numpy, pillow, tifffile, imagecodecs. Everything is seeded; the files are small.
+Needs numpy, pillow, tifffile, imagecodecs. Everything is seeded but for the UUID in ome.tif; the
+files are small.
 files.json lists them: the sample type that Atelier is to read, size, channels, pages and further
 planes. Raw files hold the expected samples, page by page (a page's planes behind it), row by row,
 channels interleaved, little-endian.
 """
 
-import io
 import json
 import struct
+import zlib
 
 import numpy
 import tifffile
-from PIL import Image, ImageCms, ImageOps
+from PIL import Image, ImageOps
 
 random = numpy.random.default_rng(20261130)
 listed = []
@@ -167,7 +168,7 @@ def premultiplied():
 
 
 def webps():
-    profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    profile = bytes(range(256)) * 2
     color, alpha = byte(scene(3, 37, 53)), byte(scene(4, 37, 53))
     alpha[:9, :, 3] = 0
     exif = Image.Exif()
@@ -187,12 +188,112 @@ def webps():
         note(path, "bytes", numpy.asarray(opened), array.shape[2])
 
 
+def chunk(kind, data):
+    body = kind + data
+    return struct.pack(">I", len(data)) + body + struct.pack(">I", zlib.crc32(body))
+
+
+def pack(values, depth):
+    bits = "".join(format(int(value), "0%db" % depth) for value in values)
+    bits += "0" * (-len(bits) % 8)
+    return int(bits, 2).to_bytes(len(bits) // 8, "big")
+
+
+ADAM7 = [(0, 0, 8, 8), (4, 0, 8, 8), (0, 4, 4, 8), (2, 0, 4, 4), (0, 2, 2, 4), (1, 0, 2, 2),
+         (0, 1, 1, 2)]
+
+
+def png(name, samples, depth, color, before, expected, kind):
+    """A PNG of samples [height, width, channels], plain and interlaced; Pillow must agree."""
+    height, width = samples.shape[:2]
+    for interlaced in (0, 1):
+        parts = [samples[y::dy, x::dx] for x, y, dx, dy in ADAM7] if interlaced else [samples]
+        rows = [b"\0" + pack(row.reshape(-1), depth) for part in parts if part.size for row in part]
+        path = name + ("-interlaced" if interlaced else "") + ".png"
+        with open(path, "wb") as file:
+            file.write(b"\x89PNG\r\n\x1a\n")
+            file.write(chunk(b"IHDR", struct.pack(">IIBBBBB", width, height, depth, color, 0, 0,
+                                                  interlaced)))
+            file.write(before + chunk(b"IDAT", zlib.compress(b"".join(rows), 9)))
+            file.write(chunk(b"IEND", b""))
+        channels = expected.shape[2]
+        opened = Image.open(path)
+        if color == 0 and depth == 16:
+            seen = numpy.asarray(opened).astype(numpy.uint16)[..., None]
+            assert (seen == expected[..., :1]).all(), path
+        else:
+            # Pillow gives the upper 8 of 16 bits, and does not scale a transparent colour.
+            seen = numpy.asarray(opened.convert({1: "L", 2: "LA", 3: "RGB", 4: "RGBA"}[channels]))
+            shown = expected >> 8 if depth == 16 else expected
+            is_odd = before and color in (0, 2) and depth != 8
+            colors = slice(0, channels - 1 if is_odd else channels)
+            assert (seen.reshape(shown.shape)[..., colors] == shown[..., colors]).all(), path
+        note(path, kind, expected, channels)
+
+
+def pngs():
+    """The 52 kinds: each colour type at each depth, with and without a transparent colour."""
+    gray = random.integers(0, 65536, (HEIGHT, WIDTH, 1))
+    for depth in (1, 2, 4, 8, 16):
+        values = gray >> (16 - depth)
+        scale = 1 if depth == 16 else 255 // (2 ** depth - 1)
+        kind = "words" if depth == 16 else "bytes"
+        full = 65535 if depth == 16 else 255
+        png("gray%d" % depth, values, depth, 0, b"", values * scale, kind)
+        key = int(values[3, 4, 0])
+        png("gray%d-key" % depth, values, depth, 0, chunk(b"tRNS", struct.pack(">H", key)),
+            numpy.dstack([values * scale, numpy.where(values == key, 0, full)]), kind)
+    color = random.integers(0, 65536, (HEIGHT, WIDTH, 4))
+    for depth, kind, full in ((8, "bytes", 255), (16, "words", 65535)):
+        values = color >> (16 - depth)
+        rgb = values[..., :3]
+        png("rgb%d" % depth, rgb, depth, 2, b"", rgb, kind)
+        key = rgb[3, 4]
+        hidden = (rgb == key).all(axis=2)
+        png("rgb%d-key" % depth, rgb, depth, 2, chunk(b"tRNS", struct.pack(">3H", *key)),
+            numpy.dstack([rgb, numpy.where(hidden, 0, full)]), kind)
+        png("graya%d" % depth, values[..., 2:], depth, 4, b"", values[..., 2:], kind)
+        png("rgba%d" % depth, values, depth, 6, b"", values, kind)
+    for depth in (1, 2, 4, 8):
+        count = 2 ** depth
+        colors = random.integers(0, 256, (count, 3))
+        alpha = random.integers(0, 256, count)
+        indices = random.integers(0, count, (HEIGHT, WIDTH, 1))
+        before = chunk(b"PLTE", colors.astype("u1").tobytes())
+        png("palette%d" % depth, indices, depth, 3, before, colors[indices[..., 0]], "bytes")
+        png("palette%d-alpha" % depth, indices, depth, 3,
+            before + chunk(b"tRNS", alpha.astype("u1").tobytes()),
+            numpy.dstack([colors[indices[..., 0]], alpha[indices[..., 0]]]), "bytes")
+
+
+def jpegs():
+    color = Image.fromarray(byte(scene(3, 37, 53)))
+    gray = color.convert("L")
+    for name, picture, options in (
+            ("jpeg-444", color, dict(subsampling=0, quality=90)),
+            ("jpeg-422", color, dict(subsampling=1, quality=85)),
+            ("jpeg-420", color, dict(subsampling=2, quality=75)),
+            ("jpeg-progressive", color, dict(progressive=True, quality=80)),
+            ("jpeg-optimized", color, dict(optimize=True, quality=60)),
+            ("jpeg-restarts", color, dict(restart_marker_blocks=2, quality=80)),
+            ("jpeg-rgb", color, dict(keep_rgb=True, quality=80)),
+            ("jpeg-low", color, dict(quality=5)),
+            ("jpeg-gray", gray, dict(quality=85)),
+            ("jpeg-gray-progressive", gray, dict(quality=85, progressive=True))):
+        path = name + ".jpg"
+        picture.save(path, **options)
+        seen = numpy.asarray(Image.open(path))
+        note(path, "bytes", seen, 1 if picture is gray else 3)
+
+
 plain()
 numbers()
 pages()
 by_pillow()
 premultiplied()
 webps()
+pngs()
+jpegs()
 with open("files.json", "w") as file:
     json.dump(listed, file, indent=1, sort_keys=True)
     file.write("\n")

@@ -5,11 +5,11 @@ import Foundation
 /// A block of Exif data: a TIFF structure as it stands behind "Exif\0\0" in a JPEG.
 ///
 /// A block is mended in place and never laid out anew: makers' notes hold offsets of their own.
-struct ExifBlock {
+package struct ExifBlock {
   private(set) var data: Data
 
   /// Takes a block, with or without the letters `Exif` in front.
-  init(_ data: Data) {
+  package init(_ data: Data) {
     let start = Array("Exif\0\0".utf8)
     let isMarked = data.count >= 6 && data.prefix(6).elementsEqual(start)
     self.data = Data(isMarked ? data.dropFirst(6) : data)
@@ -17,7 +17,7 @@ struct ExifBlock {
 
   /// The orientation tag of the first directory, a short or a long number; upright without one or
   /// when damaged.
-  var orientation: Orientation {
+  package var orientation: Orientation {
     data.withUnsafeBytes { bytes in
       guard let reader = TagReader(TagSource(bytes)), let table = reader.table(at: reader.first),
         let place = table.places.first(where: { $0.tag == 0x0112 }),
@@ -39,7 +39,7 @@ struct ExifBlock {
   /// tags say the size, the thumbnail is gone.
   ///
   /// A block that cannot be read is kept as it is.
-  func mended(size: PixelSize) -> Data {
+  package func mended(size: PixelSize) -> Data {
     let found = data.withUnsafeBytes { bytes -> Edits? in
       guard let reader = TagReader(TagSource(bytes)) else { return nil }
       return edits(reader, size)
@@ -50,7 +50,8 @@ struct ExifBlock {
       result.replaceSubrange(
         result.startIndex + offset..<result.startIndex + offset + bytes.count, with: bytes)
     }
-    for range in edits.cleared {
+    // The end of a directory may lie beyond that of the block.
+    for range in edits.cleared.map({ $0.clamped(to: 0..<result.count) }) {
       result.resetBytes(
         in: result.startIndex + range.lowerBound..<result.startIndex + range.upperBound)
     }
@@ -115,7 +116,7 @@ struct ExifBlock {
   }
 
   /// The directories of the block, for files that hold them in another way.
-  var directory: TagDirectory? {
+  package var directory: TagDirectory? {
     data.withUnsafeBytes { bytes in
       TagReader(TagSource(bytes)).flatMap { $0.directory(at: $0.first) }
     }

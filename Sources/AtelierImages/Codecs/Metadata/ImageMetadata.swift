@@ -24,16 +24,22 @@ public struct ImageMetadata: Sendable, Equatable {
   /// What does not fit one packet of XMP: the APP1 segments of a JPEG as they are.
   var extendedXMP: [Data] = []
   /// Colour and text chunks of a PNG as they are.
-  var chunks: [Chunk] = []
+  package var chunks: [Chunk] = []
   /// The tags of a TIFF page that do not say how its samples are stored.
-  var tags = TagDirectory()
+  package var tags = TagDirectory()
   /// What was found and is not kept, in words.
   var dropped: [String] = []
 
   /// A chunk of a PNG.
-  struct Chunk: Sendable, Equatable {
-    var name: String
-    var data: Data
+  package struct Chunk: Sendable, Equatable {
+    package var name: String
+    package var data: Data
+
+    /// A chunk of a name of four letters.
+    package init(name: String, data: Data) {
+      self.name = name
+      self.data = data
+    }
 
     /// Whether it is a text.
     var isText: Bool { ["tEXt", "zTXt", "iTXt"].contains(name) }
@@ -68,7 +74,7 @@ public struct ImageMetadata: Sendable, Equatable {
     }
 
     /// The same along another length; none stays none.
-    func counted(along other: Unit) -> Resolution {
+    package func counted(along other: Unit) -> Resolution {
       if unit == .none || unit == other { return self }
       let scale = other.rawValue / unit.rawValue
       return Resolution(x: x * scale, y: y * scale, unit: other)
@@ -97,8 +103,8 @@ public struct ImageMetadata: Sendable, Equatable {
       result.tags[282] = y.map { TagDirectory.Entry(tag: 282, kind: $0.kind, data: $0.data) }
       result.tags[283] = x.map { TagDirectory.Entry(tag: 283, kind: $0.kind, data: $0.data) }
     }
-    result.tags[700] = result.xmp.map {
-      .init(tag: 700, kind: tags[700]?.kind ?? 1, data: [UInt8]($0))
+    if let entry = tags[700], let xmp = result.xmp {
+      result.tags[700] = .init(tag: 700, kind: entry.kind, data: [UInt8](xmp))
     }
     if tags[34377] != nil {
       result.tags[34377] = result.photoshop.map { .undefined(34377, $0) }
@@ -119,8 +125,11 @@ public struct ImageMetadata: Sendable, Equatable {
       pairs.filter { !$0.0.isDisjoint(with: colors) }.map(\.1)
     }
     if format != .png {
+      // What says sRGB says what is taken for granted without it.
+      if !colors.contains("sRGB") {
+        lost += names([(["gAMA"], "gamma"), (["cHRM"], "primaries")])
+      }
       lost += names([
-        (["gAMA"], "gamma"), (["cHRM"], "primaries"), (["sRGB"], "the sRGB chunk"),
         (["cICP", "mDCV", "mDCv", "cLLI", "cLLi"], "HDR chunks"),
         (["oFFs", "pCAL", "sCAL", "bKGD"], "further chunks"),
       ])
@@ -144,9 +153,9 @@ public struct ImageMetadata: Sendable, Equatable {
 }
 
 /// The resources of Photoshop that stand in JPEG and TIFF files.
-enum PhotoshopResources {
+package enum PhotoshopResources {
   /// The resources but for the previews (1033, 1036), which show another picture now.
-  static func withoutThumbnails(_ data: Data) -> Data {
+  package static func withoutThumbnails(_ data: Data) -> Data {
     var result = Data()
     let bytes = [UInt8](data)
     var place = 0

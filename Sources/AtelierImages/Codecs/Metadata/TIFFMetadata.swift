@@ -59,6 +59,15 @@ enum TIFFMetadata {
     return tags
   }
 
+  /// The Exif block; one of the resolution alone where there is no other place for it.
+  static func exif(_ metadata: ImageMetadata) -> Data? {
+    if let exif = metadata.exif { return exif }
+    guard metadata.resolution != nil else { return nil }
+    var bare = ImageMetadata()
+    bare.resolution = metadata.resolution
+    return TagWriter().block(tags(bare))
+  }
+
   /// The texts of a PNG or JPEG as a description.
   private static func description(_ texts: [String: String]) -> String? {
     let lines = texts.filter { $0.key != "Software" }.sorted { $0.key < $1.key }

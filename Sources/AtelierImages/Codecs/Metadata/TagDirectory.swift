@@ -3,23 +3,31 @@
 import Foundation
 
 /// One directory of tags, its values in little-endian order whatever the file's.
-struct TagDirectory: Sendable, Equatable {
+package struct TagDirectory: Sendable, Equatable {
   /// One tag with its values.
-  struct Entry: Sendable, Equatable {
+  package struct Entry: Sendable, Equatable {
     /// The tag's number.
-    var tag: UInt16
+    package var tag: UInt16
     /// The type of its values as TIFF numbers them: 1 byte, 2 text, 3 short, 4 long, 5 rational.
-    var kind: UInt16
+    package var kind: UInt16
     /// The values, little-endian.
-    var data: [UInt8]
+    package var data: [UInt8]
     /// What the tag points to, where that is a directory of its own (Exif, GPS).
-    var directory: TagDirectory?
+    package var directory: TagDirectory?
+
+    /// A tag with its values.
+    package init(tag: UInt16, kind: UInt16, data: [UInt8], directory: TagDirectory? = nil) {
+      self.tag = tag
+      self.kind = kind
+      self.data = data
+      self.directory = directory
+    }
 
     /// The number of values.
-    var count: Int { data.count / max(1, TagDirectory.width(of: kind)) }
+    package var count: Int { data.count / max(1, TagDirectory.width(of: kind)) }
 
     /// The first value as a number, where it is a whole one.
-    var number: Int? {
+    package var number: Int? {
       switch kind {
       case 1, 3, 4, 13, 16:
         let width = TagDirectory.width(of: kind)
@@ -31,10 +39,13 @@ struct TagDirectory: Sendable, Equatable {
   }
 
   /// The entries in the order of their tags.
-  var entries: [Entry] = []
+  package var entries: [Entry] = []
+
+  /// A directory of entries in the order of their tags.
+  package init(entries: [Entry] = []) { self.entries = entries }
 
   /// The entry of a tag.
-  subscript(tag: UInt16) -> Entry? {
+  package subscript(tag: UInt16) -> Entry? {
     get { entries.first { $0.tag == tag } }
     set {
       entries.removeAll { $0.tag == tag }

@@ -3,16 +3,22 @@
 import Foundation
 
 /// Writes directories in one byte order and width of offsets.
-struct TagWriter {
+package struct TagWriter {
   /// Whether numbers are big-endian.
   var isBigEndian = false
   /// Whether offsets have eight bytes (BigTIFF).
   var isWide = false
 
+  /// A writer of little-endian numbers and short offsets where not said otherwise.
+  package init(isBigEndian: Bool = false, isWide: Bool = false) {
+    self.isBigEndian = isBigEndian
+    self.isWide = isWide
+  }
+
   private var field: Int { isWide ? 8 : 4 }
 
   /// A number in so many bytes.
-  func number(_ value: Int, bytes: Int) -> [UInt8] {
+  package func number(_ value: Int, bytes: Int) -> [UInt8] {
     let little = (0..<bytes).map { UInt8(truncatingIfNeeded: value >> (8 * $0)) }
     return isBigEndian ? little.reversed() : little
   }
@@ -70,7 +76,7 @@ extension TagDirectory.Entry {
   }
 
   /// A fraction in ten-thousandths where it needs one.
-  static func rational(_ tag: UInt16, _ value: Double) -> Self {
+  package static func rational(_ tag: UInt16, _ value: Double) -> Self {
     let isWhole = value == value.rounded() && value < 4e9
     let denominator = isWhole ? 1.0 : value < 400_000 ? 10_000 : 1
     let numerator = min(max(0, (value * denominator).rounded()), 4_294_967_295)
@@ -81,7 +87,7 @@ extension TagDirectory.Entry {
   }
 
   /// A text.
-  static func text(_ tag: UInt16, _ value: String) -> Self {
+  package static func text(_ tag: UInt16, _ value: String) -> Self {
     Self(tag: tag, kind: 2, data: Array(value.utf8) + [0])
   }
 

@@ -3,15 +3,15 @@
 import Foundation
 
 /// The chunks of one WebP file.
-struct WebPContainer {
+package struct WebPContainer {
   /// A chunk: four letters and its bytes.
-  struct Chunk {
-    let name: String
-    let data: Data
+  package struct Chunk {
+    package let name: String
+    package let data: Data
   }
 
   /// The chunks in their order.
-  private(set) var chunks: [Chunk] = []
+  package private(set) var chunks: [Chunk] = []
 
   /// Whether data begins as a WebP file does.
   static func recognises(_ head: Data) -> Bool {
@@ -21,7 +21,7 @@ struct WebPContainer {
   }
 
   /// Reads the chunks that are whole; what follows a broken one is not looked at.
-  init(_ data: Data) {
+  package init(_ data: Data) {
     var place = data.startIndex + 12
     while place <= data.endIndex - 8 {
       let name = String(decoding: data[place..<place + 4], as: UTF8.self)

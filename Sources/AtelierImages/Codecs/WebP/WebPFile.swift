@@ -132,6 +132,6 @@ struct WebPFile {
     defer { ci_webp_free(bytes) }
     return WebPContainer.file(
       Data(bytes: bytes, count: count), size: image.size, hasAlpha: colored.hasAlpha,
-      profile: metadata?.profile, exif: metadata?.exif, xmp: metadata?.xmp)
+      profile: metadata?.profile, exif: metadata.flatMap(TIFFMetadata.exif), xmp: metadata?.xmp)
   }
 }
