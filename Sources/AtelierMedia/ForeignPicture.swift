@@ -13,6 +13,8 @@ public final class ForeignPicture {
   public let path: String
   /// How it was read, in words, and what that leaves out; nil for a file that is read as it is.
   public let remark: String?
+  /// Whether the picture is upright, whatever the file's Exif data say.
+  public let isUpright: Bool
   private let folder: URL?
 
   /// Programs and their arguments for files of one kind, the best first.
@@ -31,14 +33,16 @@ public final class ForeignPicture {
     var output = "picture.png"
     /// Whether Exif, profile and the like come along.
     var keepsMetadata = false
+    /// Whether the picture is turned upright, whatever the Exif data go on to say.
+    var turns = true
   }
 
   private static let film = Program(
     name: "ffmpeg",
     arguments: ["-v", "error", "-nostdin", "-y", "-i", "IN", "-frames:v", "1", "OUT"])
   private static let magick = [
-    Program(name: "magick", arguments: ["IN[0]", "OUT"], keepsMetadata: true),
-    Program(name: "convert", arguments: ["IN[0]", "OUT"], keepsMetadata: true),
+    Program(name: "magick", arguments: ["IN[0]", "-auto-orient", "OUT"], keepsMetadata: true),
+    Program(name: "convert", arguments: ["IN[0]", "-auto-orient", "OUT"], keepsMetadata: true),
   ]
 
   private static let kinds: [Kind] = [
@@ -51,10 +55,11 @@ public final class ForeignPicture {
     Kind(
       name: "AVIF", extensions: ["avif"],
       programs: [
-        Program(name: "avifdec", arguments: ["IN", "OUT"], keepsMetadata: true),
         Program(name: "heif-dec", arguments: ["IN", "OUT"], keepsMetadata: true),
         Program(name: "heif-convert", arguments: ["IN", "OUT"], keepsMetadata: true), film,
-      ] + magick, package: "libavif-bin"),
+      ] + magick + [
+        Program(name: "avifdec", arguments: ["IN", "OUT"], keepsMetadata: true, turns: false)
+      ], package: "libheif-examples"),
     Kind(
       name: "JPEG XL", extensions: ["jxl"],
       programs: [Program(name: "djxl", arguments: ["IN", "OUT"], keepsMetadata: true), film]
@@ -99,7 +104,7 @@ public final class ForeignPicture {
     guard let kind = Self.kinds.first(where: { $0.extensions.contains(ending) }),
       FileManager.default.fileExists(atPath: path), !Self.isRead(path, ending)
     else {
-      (self.path, remark, folder) = (path, nil, nil)
+      (self.path, remark, isUpright, folder) = (path, nil, false, nil)
       return
     }
     guard let (program, tool) = Self.program(of: kind, environment) else {
@@ -135,6 +140,7 @@ public final class ForeignPicture {
     }
     self.path = made
     self.folder = folder
+    isUpright = program.turns
     remark =
       "\(path): read by \(program.name)"
       + (program.keepsMetadata ? "" : ", which leaves Exif and colour profile out")

@@ -19,19 +19,23 @@ final class CodecReader {
   /// What goes with the picture.
   let metadata: ImageMetadata
 
-  /// Opens a file and reads its header.
-  convenience init(path: String, limits: ImageLimits) throws {
-    try self.init(name: path, limits: limits) { ci_reader_open_file($0, path) }
+  /// Opens a file and reads its header; what it says of its orientation may not count.
+  convenience init(path: String, limits: ImageLimits, isUpright: Bool = false) throws {
+    try self.init(name: path, limits: limits, isUpright: isUpright) {
+      ci_reader_open_file($0, path)
+    }
   }
 
   /// Reads the header of a file in memory, which must outlive the reader.
   convenience init(bytes: UnsafeRawBufferPointer, name: String, limits: ImageLimits) throws {
-    try self.init(name: name, limits: limits) {
+    try self.init(name: name, limits: limits, isUpright: false) {
       ci_reader_open_memory($0, bytes.baseAddress?.assumingMemoryBound(to: UInt8.self), bytes.count)
     }
   }
 
-  private init(name: String, limits: ImageLimits, open: (OpaquePointer) -> Int32) throws {
+  private init(
+    name: String, limits: ImageLimits, isUpright: Bool, open: (OpaquePointer) -> Int32
+  ) throws {
     guard let reader = ci_reader_create() else {
       throw ImageError(.system, name: name, expected: "memory for a reader", received: "none")
     }
@@ -46,12 +50,14 @@ final class CodecReader {
       let expected = format == .jpeg ? "a gray or RGB JPEG" : "a whole PNG"
       try Self.check(ci_reader_read_header(reader), reader, name, reading: expected)
       let shown = header.pointee
-      metadata =
+      var metadata =
         format == .jpeg
         ? JPEGMetadata.read(reader)
         : PNGMetadata.read(
           reader, keepsBackground: shown.has_palette == 0 && shown.bit_depth >= 8)
+      if isUpright { metadata.orientation = .upright }
       let orientation = metadata.orientation
+      self.metadata = metadata
       storedSize = PixelSize(width: Int(header.pointee.width), height: Int(header.pointee.height))
       let turned = orientation.swapsSides
       information = ImageInformation(

@@ -41,7 +41,7 @@ public enum ImageFile {
   }
 
   /// The picture of a file at its own precision.
-  public static func readStored(
+  public static func stored(
     _ path: String, limits: ImageLimits = .standard
   ) throws -> StoredImage {
     try PictureSource(path: path, limits: limits).image()

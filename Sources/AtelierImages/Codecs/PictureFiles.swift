@@ -27,10 +27,10 @@ public final class PictureReader {
   private let name: String
   private var next = 0
 
-  /// Opens a file.
+  /// Opens a file; what a PNG or JPEG that is upright already says of its orientation may not count.
   /// - Throws: `ImageError` as `ImageFile.read`.
-  public init(_ path: String, limits: ImageLimits = .standard) throws {
-    source = try PictureSource(path: path, limits: limits)
+  public init(_ path: String, limits: ImageLimits = .standard, isUpright: Bool = false) throws {
+    source = try PictureSource(path: path, limits: limits, isUpright: isUpright)
     information = try source.information()
     name = path
   }

@@ -9,8 +9,8 @@ enum PictureSource {
   case tiff(TIFFReader)
   case webp(WebPFile)
 
-  /// Opens a file.
-  init(path: String, limits: ImageLimits) throws {
+  /// Opens a file; what a PNG or JPEG says of its orientation may not count.
+  init(path: String, limits: ImageLimits, isUpright: Bool = false) throws {
     var head = Data()
     if let handle = FileHandle(forReadingAtPath: path) {
       defer { try? handle.close() }
@@ -31,7 +31,7 @@ enum PictureSource {
     } else if ImageFormat.isTIFF(head) {
       self = .tiff(try TIFFReader(path: path, limits: limits))
     } else {
-      self = .codec(try CodecReader(path: path, limits: limits))
+      self = .codec(try CodecReader(path: path, limits: limits, isUpright: isUpright))
     }
   }
 

@@ -3,9 +3,14 @@
 extension Image {
   /// Whether a pixel has an alpha of 0.
   public var hasHiddenPixels: Bool {
-    guard hasAlpha else { return false }
-    return stride(from: channels - 1, to: samples.count, by: channels).contains {
-      samples[$0] == .zero
+    @_specialize(where Sample == UInt8)
+    @_specialize(where Sample == UInt16)
+    @_specialize(where Sample == Float)
+    get {
+      guard hasAlpha else { return false }
+      return stride(from: channels - 1, to: samples.count, by: channels).contains {
+        samples[$0] == .zero
+      }
     }
   }
 
@@ -18,6 +23,9 @@ extension Image {
   }
 
   /// Takes the colours under full transparency from another picture of the same size and channels.
+  @_specialize(where Sample == UInt8)
+  @_specialize(where Sample == UInt16)
+  @_specialize(where Sample == Float)
   public mutating func restoreHidden(from other: Image) {
     guard hasHiddenPixels, other.size == size, other.channels == channels else { return }
     let last = channels - 1
@@ -32,6 +40,9 @@ extension Image {
   ///
   /// Means of ever larger squares (pull and push: Gortler and others, The Lumigraph, 1996).
   /// The weight is that of the pixel of an index, row by row, at least 0.
+  @_specialize(where Sample == UInt8)
+  @_specialize(where Sample == UInt16)
+  @_specialize(where Sample == Float)
   public func filled(weight: (Int) -> Float) -> Image {
     let colors = channels - (hasAlpha ? 1 : 0)
     var levels = [FillLevel(self, colors: colors, weight)]
@@ -67,6 +78,9 @@ extension Image {
   }
 
   /// The top left corners of the squares of a grid in which nothing is hidden.
+  @_specialize(where Sample == UInt8)
+  @_specialize(where Sample == UInt16)
+  @_specialize(where Sample == Float)
   private func visibleSquares(_ side: Int) -> [(x: Int, y: Int)] {
     let last = channels - 1
     var places: [(x: Int, y: Int)] = []
@@ -82,6 +96,9 @@ extension Image {
   }
 
   /// Squares side by side, as many as fill a rectangle.
+  @_specialize(where Sample == UInt8)
+  @_specialize(where Sample == UInt16)
+  @_specialize(where Sample == Float)
   private func mosaic(_ places: [(x: Int, y: Int)], side: Int) -> Image {
     let columns = max(1, Int(Double(places.count).squareRoot()))
     let rows = places.count / columns

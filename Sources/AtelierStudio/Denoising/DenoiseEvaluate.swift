@@ -55,6 +55,7 @@ public enum DenoiseEvaluate: Job {
       ModelFile.read(from: URL(fileURLWithPath: request.model)), kernels: place.kernels)
     let folder = try ImageFolder(
       request.data.map { URL(fileURLWithPath: $0) }, mode: denoiser.channels == 1 ? .gray : .color)
+    for line in PicturePlan.few(folder.leftOut, of: "pictures left out") { place.remark(line) }
     var options = Denoiser.Options()
     options.isEnsemble = request.ensemble
     options.tileSize = request.tile

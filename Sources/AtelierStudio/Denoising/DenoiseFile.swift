@@ -3,6 +3,7 @@
 import AtelierImages
 import AtelierInterchange
 import AtelierMedia
+import AtelierTraining
 import Foundation
 
 /// One file that is denoised: read, worked on page by page, written.
@@ -27,7 +28,7 @@ final class DenoiseFile {
     self.quality = quality
     source = try ForeignPicture(task.input)
     if let remark = source.remark { place.remark(remark) }
-    reader = try PictureReader(source.path)
+    reader = try PictureReader(source.path, isUpright: source.isUpright)
     format = try ImageFile.format(forWriting: task.output)
     pageCount = reader.pageCount
     try StudioError.unless(

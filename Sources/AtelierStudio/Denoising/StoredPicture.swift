@@ -30,7 +30,21 @@ extension Image: StoredPicture {
   }
 }
 
+extension StoredImage {
+  /// The picture for a denoiser; floating-point values with their range laid on [0, 1].
+  var picture: any StoredPicture {
+    switch self {
+    case .bytes(let image): image
+    case .words(let image): image
+    case .floats(let image): image.shown
+    }
+  }
+}
+
 extension ImageFile {
+  /// Reads a picture at its file's precision; throws `ImageError` when it cannot be read.
+  static func readStored(_ path: String) throws -> any StoredPicture { try stored(path).picture }
+
   /// Writes a picture: PNG and TIFF at its precision, JPEG and WebP in 8 bits.
   static func write(
     stored picture: any StoredPicture, to path: String, options: ImageWriteOptions

@@ -62,7 +62,9 @@ public enum PictureJob {
   static func read(_ path: String, in place: JobPlace? = nil) throws -> ByteImage {
     let source = try ForeignPicture(path)
     if let remark = source.remark { place?.remark(remark) }
-    return try ImageFile.read(source.path)
+    guard source.isUpright else { return try ImageFile.read(source.path) }
+    let page = try PictureReader(source.path, isUpright: true).nextPage()
+    return try page?.image.bytes ?? ImageFile.read(source.path)
   }
 
   /// Writes results into a folder that is made; any error becomes `StudioError` of the kind

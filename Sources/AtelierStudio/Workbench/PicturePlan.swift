@@ -73,6 +73,11 @@ public struct PicturePlan {
     try Self.refuseCollisions(tasks.map { ($0.input, [$0.output]) })
   }
 
+  /// The first five of many lines, and how many there are.
+  static func few(_ lines: [String], of what: String) -> [String] {
+    lines.count <= 6 ? lines : lines.prefix(5) + ["\(lines.count) \(what); these are the first 5"]
+  }
+
   /// Names the files of a folder that are no pictures.
   private static func remark(_ others: [String], in folder: String) -> String? {
     guard let first = others.first else { return nil }

@@ -61,6 +61,8 @@ public protocol TrainingTask: AnyObject {
   var steps: [TrainingStep] { get throws }
   /// The data.
   var source: any BatchSource { get }
+  /// What was left out of the data, said before the first step.
+  var remarks: [String] { get }
   /// What decides which weights are best, with the recipe's patience; nil validates nothing.
   var monitor: Monitor? { get }
   /// The metrics that get columns in the run's table.
@@ -85,6 +87,7 @@ public protocol TrainingTask: AnyObject {
 }
 
 extension TrainingTask {
+  public var remarks: [String] { [] }
   public var metricNames: [String] { monitor.map { [$0.metric] } ?? [] }
   public var hasDerivedInputs: Bool { false }
   public func derivedInputs(step: Int, _ batch: [String: Tensor]) throws -> [String: Tensor] { [:] }
