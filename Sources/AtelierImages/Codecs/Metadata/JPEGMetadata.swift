@@ -12,11 +12,11 @@ enum JPEGMetadata {
   }
 
   private static let (app1, app2, app11, app13, comment) = (0xe1, 0xe2, 0xeb, 0xed, 0xfe)
-  private static let exifHead = Data("Exif\0\0".utf8)
-  private static let xmpHead = Data("http://ns.adobe.com/xap/1.0/\0".utf8)
-  private static let extendedHead = Data("http://ns.adobe.com/xmp/extension/\0".utf8)
-  private static let profileHead = Data("ICC_PROFILE\0".utf8)
-  private static let photoshopHead = Data("Photoshop 3.0\0".utf8)
+  private static let exifHead = Array("Exif\0\0".utf8)
+  private static let xmpHead = Array("http://ns.adobe.com/xap/1.0/\0".utf8)
+  private static let extendedHead = Array("http://ns.adobe.com/xmp/extension/\0".utf8)
+  private static let profileHead = Array("ICC_PROFILE\0".utf8)
+  private static let photoshopHead = Array("Photoshop 3.0\0".utf8)
 
   /// What the segments say.
   static func read(_ reader: OpaquePointer) -> ImageMetadata {
@@ -28,7 +28,7 @@ enum JPEGMetadata {
     while let bytes = ci_reader_segment(reader, index, &marker, &count) {
       let data = Data(bytes: bytes, count: count)
       index += 1
-      func body(_ head: Data) -> Data? {
+      func body(_ head: [UInt8]) -> Data? {
         data.starts(with: head) ? Data(data.dropFirst(head.count)) : nil
       }
       switch Int(marker) {
@@ -43,7 +43,7 @@ enum JPEGMetadata {
       case app2:
         if let part = body(profileHead), part.count > 2 {
           profiles.append((part[0], Data(part.dropFirst(2))))
-        } else if data.starts(with: Data("MPF\0".utf8)) {
+        } else if data.starts(with: "MPF\0".utf8) {
           metadata.dropped.append("further pictures (MPF)")
         }
       case app11:
@@ -93,21 +93,21 @@ enum JPEGMetadata {
   static func segments(_ metadata: ImageMetadata, without keys: Set<String>) -> [Segment] {
     var result: [Segment] = []
     let most = Int(CI_JPEG_SEGMENT)
-    func append(_ marker: Int, _ head: Data, _ data: Data) {
+    func append(_ marker: Int, _ head: [UInt8], _ data: Data) {
       guard head.count + data.count <= most else { return }
-      result.append(Segment(marker: marker, data: head + data))
+      result.append(Segment(marker: marker, data: Data(head) + data))
     }
     if let exif = metadata.exif { append(app1, exifHead, exif) }
     if let xmp = metadata.xmp, !keys.contains(ImageWriteOptions.xmpKey) {
       append(app1, xmpHead, xmp)
-      for part in metadata.extendedXMP { append(app1, Data(), part) }
+      for part in metadata.extendedXMP { append(app1, [], part) }
     }
     if let profile = metadata.profile {
       let room = most - profileHead.count - 2
       let parts = (profile.count + room - 1) / room
       for part in 0..<parts where parts <= 255 {
         let data = profile.dropFirst(part * room).prefix(room)
-        append(app2, profileHead + Data([UInt8(part + 1), UInt8(parts)]), Data(data))
+        append(app2, profileHead + [UInt8(part + 1), UInt8(parts)], Data(data))
       }
     }
     if let photoshop = metadata.photoshop {
@@ -119,7 +119,7 @@ enum JPEGMetadata {
     for (key, value) in metadata.texts.sorted(by: { $0.key < $1.key }) where !keys.contains(key) {
       // A comment without a key is read as one of this name.
       let isPlain = key == "Comment" && !value.contains(": ")
-      append(comment, Data(), Data((isPlain ? value : "\(key): \(value)").utf8))
+      append(comment, [], Data((isPlain ? value : "\(key): \(value)").utf8))
     }
     return result
   }
