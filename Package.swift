@@ -18,6 +18,24 @@ func tests(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
   .testTarget(name: name, dependencies: ["TestSupport"] + dependencies, swiftSettings: settings)
 }
 
+/// What a network needs from its data to its file.
+let models: [Target.Dependency] = [
+  "AtelierDatasets", "AtelierEngine", "AtelierFiles", "AtelierImages", "AtelierInterchange",
+  "AtelierKernels", "AtelierZoo",
+]
+/// What every workshop stands on.
+let workbench = models + ["AtelierTraining", "AtelierVision", "AtelierWorkbench"]
+/// The workshops, each a module of its own, so that the compiler works on several at once.
+let workshops: [Target.Dependency] = [
+  "AtelierAdversarial", "AtelierClassification", "AtelierDenoising", "AtelierFaceSwap",
+  "AtelierSegmentation",
+]
+
+/// A module on top of the workbench.
+func workshop(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
+  module(name, workbench + dependencies)
+}
+
 let package = Package(
   name: "Atelier",
   platforms: [.macOS(.v15)],
@@ -49,30 +67,25 @@ let package = Package(
     module("AtelierKernels", ["CKernels", "COpenBLAS"]),
     module("AtelierEngine", ["AtelierKernels"]),
     module("AtelierImages", ["CImageCodecs"]),
-    module("AtelierInterchange", ["AtelierEngine"]),
-    module("AtelierTraining", ["AtelierEngine", "AtelierInterchange", "AtelierKernels"]),
-    module("AtelierVision", ["AtelierImages", "AtelierInterchange", "AtelierKernels"]),
-    module("AtelierMedia", ["AtelierImages", "AtelierInterchange"]),
+    module("AtelierFiles", []),
+    module("AtelierInterchange", ["AtelierEngine", "AtelierFiles"]),
     module(
-      "AtelierDatasets", ["AtelierEngine", "AtelierImages", "AtelierInterchange", "CZlib"]),
+      "AtelierTraining",
+      ["AtelierEngine", "AtelierFiles", "AtelierInterchange", "AtelierKernels"]),
+    module("AtelierVision", ["AtelierFiles", "AtelierImages", "AtelierKernels"]),
+    module("AtelierMedia", ["AtelierFiles", "AtelierImages"]),
+    module("AtelierDatasets", ["AtelierEngine", "AtelierFiles", "AtelierImages", "CZlib"]),
     module(
-      "AtelierScenery",
-      ["AtelierDatasets", "AtelierEngine", "AtelierImages", "AtelierInterchange"]),
+      "AtelierScenery", ["AtelierDatasets", "AtelierEngine", "AtelierFiles", "AtelierImages"]),
     module("AtelierZoo", ["AtelierEngine", "AtelierKernels"]),
-    module(
-      "AtelierStudio",
-      [
-        "AtelierDatasets", "AtelierEngine", "AtelierImages", "AtelierInterchange",
-        "AtelierKernels", "AtelierMedia", "AtelierScenery", "AtelierTraining", "AtelierVision",
-        "AtelierZoo",
-      ]),
-    module(
-      "Atelier",
-      [
-        "AtelierDatasets", "AtelierEngine", "AtelierImages", "AtelierInterchange",
-        "AtelierKernels", "AtelierMedia", "AtelierScenery", "AtelierStudio", "AtelierTraining",
-        "AtelierVision", "AtelierZoo",
-      ]),
+    module("AtelierWorkbench", models + ["AtelierMedia", "AtelierTraining", "AtelierVision"]),
+    workshop("AtelierDenoising", ["AtelierMedia"]),
+    workshop("AtelierSegmentation", ["AtelierScenery"]),
+    workshop("AtelierClassification", []),
+    workshop("AtelierFaceSwap", ["AtelierMedia", "AtelierScenery"]),
+    workshop("AtelierAdversarial", ["AtelierClassification"]),
+    workshop("AtelierStudio", ["AtelierScenery"] + workshops),
+    module("Atelier", workbench + workshops + ["AtelierMedia", "AtelierScenery", "AtelierStudio"]),
     .executableTarget(
       name: "AtelierCommand",
       dependencies: [
@@ -85,11 +98,14 @@ let package = Package(
       dependencies: ["AtelierDatasets", "AtelierEngine", "AtelierImages", "AtelierScenery"],
       path: "Tests/TestSupport", swiftSettings: settings),
     tests("KernelsTests", ["AtelierKernels"]),
-    tests("EngineTests", ["AtelierEngine", "AtelierInterchange", "AtelierKernels"]),
+    tests("EngineTests", ["AtelierEngine", "AtelierKernels"]),
     tests(
       "TrainingTests",
       ["AtelierEngine", "AtelierInterchange", "AtelierKernels", "AtelierTraining"]),
-    tests("InterchangeTests", ["AtelierEngine", "AtelierInterchange", "AtelierKernels"]),
+    tests("FilesTests", ["AtelierFiles"]),
+    tests(
+      "InterchangeTests",
+      ["AtelierEngine", "AtelierFiles", "AtelierInterchange", "AtelierKernels"]),
     tests("ImagesTests", ["AtelierImages"]),
     tests(
       "VisionTests",
@@ -105,17 +121,11 @@ let package = Package(
     tests("ZooTests", ["AtelierEngine", "AtelierKernels", "AtelierZoo"]),
     tests(
       "StudioTests",
-      [
-        "AtelierDatasets", "AtelierEngine", "AtelierImages", "AtelierInterchange",
-        "AtelierKernels", "AtelierMedia", "AtelierScenery", "AtelierStudio", "AtelierTraining",
-        "AtelierVision", "AtelierZoo",
-      ]),
+      workbench + workshops + ["AtelierMedia", "AtelierScenery", "AtelierStudio"]),
     tests(
       "WorkbenchTests",
-      [
-        "AtelierCommand", "AtelierDatasets", "AtelierEngine", "AtelierImages",
-        "AtelierInterchange", "AtelierKernels", "AtelierMedia", "AtelierStudio",
-        "AtelierTraining", "AtelierZoo",
+      workbench + workshops + [
+        "AtelierCommand", "AtelierMedia", "AtelierScenery", "AtelierStudio",
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ]),
     tests("CommandTests", ["Atelier"]),

@@ -31,10 +31,12 @@ package struct AtelierTool: ParsableCommand {
 
   /// Parses, runs, and turns whatever is thrown into one line on standard error.
   package static func main() {
+    StandardStreams.secure()
     receiveSignals()
     do {
       var command = try parseAsRoot()
       try command.run()
+      Console.finish()
     } catch {
       Failure.end(with: error)
     }
@@ -46,7 +48,11 @@ package struct AtelierTool: ParsableCommand {
     sigemptyset(&signals)
     sigaddset(&signals, SIGINT)
     sigaddset(&signals, SIGTERM)
+    sigaddset(&signals, SIGHUP)
+    sigaddset(&signals, SIGPIPE)
     // Before any thread is there, so that all of them inherit it.
     pthread_sigmask(SIG_UNBLOCK, &signals, nil)
+    // A file that grows beyond the limit is an error of its write, as a full disk is.
+    signal(SIGXFSZ, SIG_IGN)
   }
 }

@@ -82,12 +82,14 @@ public struct Image<Sample: ImageSample>: Sendable, Equatable {
 
   /// Whether every pixel is gray: no colour channels, or red, green and blue all equal.
   public var isColorless: Bool {
-    isGray
-      || storage.withUnsafeBufferPointer { samples in
-        stride(from: 0, to: samples.count, by: channels).allSatisfy {
-          samples[$0] == samples[$0 + 1] && samples[$0] == samples[$0 + 2]
-        }
+    if isGray { return true }
+    return storage.withUnsafeBufferPointer { samples -> Bool in
+      for first in stride(from: 0, to: samples.count, by: channels) {
+        let red = samples[first]
+        if red != samples[first + 1] || red != samples[first + 2] { return false }
       }
+      return true
+    }
   }
 
   /// One sample.

@@ -1,6 +1,6 @@
 // Another program as a child of this one: bytes into it, bytes out of it, its last words in an error.
 
-import AtelierInterchange
+import AtelierFiles
 import Foundation
 
 /// A running program; used by one thread at a time.

@@ -1,7 +1,7 @@
 // Films frame by frame through ffmpeg: frames out of a file, frames into a file with another's sound.
 
+import AtelierFiles
 import AtelierImages
-import AtelierInterchange
 import Foundation
 
 /// Reads a film's frames in order, upright, at a constant rate; used by one thread at a time.

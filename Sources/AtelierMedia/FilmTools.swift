@@ -1,6 +1,6 @@
 // The programs ffmpeg and ffprobe: where they are, and what they say of a film.
 
-import AtelierInterchange
+import AtelierFiles
 import Foundation
 
 /// What is known of a film before its frames are read.

@@ -1,7 +1,7 @@
 // Pictures of kinds that are not read here, through a program that reads them, where one is installed.
 
+import AtelierFiles
 import AtelierImages
-import AtelierInterchange
 import Foundation
 
 /// A picture to read: the file itself, or what a program made of it.

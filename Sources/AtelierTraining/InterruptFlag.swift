@@ -1,4 +1,4 @@
-// Ctrl-C and the system's request to end, as a flag that a training looks at after every step.
+// Ctrl-C, a lost terminal and the system's request to end, as a flag that a training looks at after every step.
 
 import Foundation
 import Synchronization
@@ -16,16 +16,33 @@ public final class InterruptFlag: Sendable {
 
   private init(listening: Void) { listensToSignals = true }
 
-  /// Makes a flag that Ctrl-C (SIGINT) and SIGTERM raise from now on.
+  /// What asks to end: Ctrl-C, the system, a terminal that went away, a reader that went away.
+  private static var numbers: [Int32] { [SIGINT, SIGTERM, SIGHUP, SIGPIPE] }
+
+  /// Whether this process was started to ignore a signal, as `nohup` does with SIGHUP.
+  private static func isIgnored(_ number: Int32) -> Bool {
+    var action = sigaction()
+    sigaction(number, nil, &action)
+    #if canImport(Darwin)
+    let handler = action.__sigaction_u.__sa_handler
+    #else
+    let handler = action.__sigaction_handler.sa_handler
+    #endif
+    return unsafeBitCast(handler, to: Int.self) == unsafeBitCast(SIG_IGN, to: Int.self)
+  }
+
+  /// Makes a flag that SIGINT (Ctrl-C), SIGTERM, SIGHUP and SIGPIPE raise from now on, but for those
+  /// that the process was started to ignore.
   ///
-  /// The first signal raises the flag; the second ends the process as it would without the flag.
+  /// The first signal raises the flag; the second ends the process as it would without the flag. A
+  /// broken pipe stays broken, so SIGPIPE is ignored from then on.
   public static func catchingSignals() -> InterruptFlag {
     // Made here, because a handler must not be the one that initializes it.
     received.store(0, ordering: .sequentiallyConsistent)
-    for number in [SIGINT, SIGTERM] {
+    for number in numbers where !isIgnored(number) {
       signal(number) { number in
         InterruptFlag.received.store(number, ordering: .sequentiallyConsistent)
-        signal(number, SIG_DFL)
+        signal(number, number == SIGPIPE ? SIG_IGN : SIG_DFL)
       }
     }
     return InterruptFlag(listening: ())
@@ -33,7 +50,7 @@ public final class InterruptFlag: Sendable {
 
   /// Gives the signals back to the system, so that they end the process at once.
   public static func releaseSignals() {
-    for number in [SIGINT, SIGTERM] { signal(number, SIG_DFL) }
+    for number in numbers where !isIgnored(number) { signal(number, SIG_DFL) }
   }
 
   /// The signal that came, nil when none did.

@@ -1,6 +1,6 @@
 // Training events into files, which are cut back to the saved state when a run resumes.
 
-import AtelierInterchange
+import AtelierFiles
 import Foundation
 
 /// Writes every event as one line of JSON.

@@ -1,5 +1,6 @@
 // Progress for people: one line that is redrawn on a terminal, plain lines now and then in a log.
 
+import AtelierFiles
 import Foundation
 
 /// Shows a training's progress: bar, step, rate, time left, loss, metric and a sparkline of losses.
@@ -45,7 +46,7 @@ public final class ProgressListener: TrainingListener {
   public convenience init() {
     self.init(
       style: .current,
-      write: { FileHandle.standardError.write(Data($0.utf8)) },
+      write: { StandardStreams.writeError($0) },
       clock: { Date().timeIntervalSinceReferenceDate })
   }
 

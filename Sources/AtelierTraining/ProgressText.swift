@@ -70,7 +70,10 @@ struct Sparkline {
     sum = 0
     count = 0
     guard values.count == capacity else { return }
-    values = Swift.stride(from: 0, to: capacity, by: 2).map { (values[$0] + values[$0 + 1]) / 2 }
+    values = Swift.stride(from: 0, to: capacity, by: 2).map { (place: Int) -> Double in
+      let pair = values[place] + values[place + 1]
+      return pair / 2
+    }
     stride *= 2
   }
 }

@@ -12,7 +12,7 @@
 //     previews/             pictures by step
 //     run.lock              held while a process trains here
 
-import AtelierInterchange
+import AtelierFiles
 import Foundation
 
 /// A run folder that this process holds; letting go of the value lets go of the folder.

@@ -1,6 +1,7 @@
 // All that a training needs to go on bit for bit: a value, and its file.
 
 import AtelierEngine
+import AtelierFiles
 import AtelierInterchange
 import Foundation
 

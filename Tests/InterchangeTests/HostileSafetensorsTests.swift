@@ -3,6 +3,7 @@
 import AtelierEngine
 import AtelierInterchange
 import Foundation
+import TestSupport
 import Testing
 
 /// A header that must be refused, and a part of the line that says so.

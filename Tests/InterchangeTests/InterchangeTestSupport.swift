@@ -5,26 +5,6 @@ import AtelierInterchange
 import Foundation
 import Testing
 
-/// A committed fixture by name.
-func fixture(_ name: String) -> URL {
-  URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
-    .appending(path: "Fixtures/interchange/\(name)")
-}
-
-/// Runs `body` with a new empty folder and removes it afterwards.
-func withScratchFolder<Result>(_ body: (URL) throws -> Result) throws -> Result {
-  let folder = FileManager.default.temporaryDirectory
-    .appending(path: "interchange-tests-\(UUID().uuidString)")
-  try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
-  defer { try? FileManager.default.removeItem(at: folder) }
-  return try body(folder)
-}
-
-/// The names in a folder, sorted.
-func names(in folder: URL) throws -> [String] {
-  try FileManager.default.contentsOfDirectory(atPath: folder.path).sorted()
-}
-
 /// A model file of a hand-written header and so many bytes of data.
 func handMade(_ header: some Sequence<UInt8>, dataCount: Int = 0, length: UInt64? = nil) -> Data {
   let header = Array(header)

@@ -1,8 +1,10 @@
 // Model files: round trips to the bit, alignment, Python's file read, our file read by Python.
 
 import AtelierEngine
+import AtelierFiles
 import AtelierInterchange
 import Foundation
+import TestSupport
 import Testing
 
 /// What is written can be read, here and by the reference implementation, to the bit.
@@ -77,7 +79,7 @@ struct SafetensorsTests {
   }
 
   @Test func `a file of Python is read`() throws {
-    let file = try SafetensorsFile.read(from: fixture("python.safetensors"))
+    let file = try SafetensorsFile.read(from: interchangeFixture("python.safetensors"))
     #expect(file.metadata == ["graph": "{\"layers\": [\"a\\b\", \"é\", \"\u{2028}\"]}"])
     #expect(file.entries.count == 12)
     #expect(
@@ -156,7 +158,8 @@ struct SafetensorsTests {
     try withScratchFolder { folder in
       let url = folder.appending(path: "ours.safetensors")
       try sampleFile().write(to: url)
-      let check = try runPython(python, [fixture("check_safetensors.py").path, url.path])
+      let check = try runPython(
+        python, [interchangeFixture("check_safetensors.py").path, url.path])
       #expect(check.output == "ok\n")
       #expect(check.status == 0)
       // The same script must see a difference of one bit.
@@ -164,7 +167,8 @@ struct SafetensorsTests {
       changed[changed.count - 1] ^= 1
       try AtomicFile.write(changed, to: url)
       #expect(
-        try runPython(python, [fixture("check_safetensors.py").path, url.path]).status != 0)
+        try runPython(python, [interchangeFixture("check_safetensors.py").path, url.path]).status
+          != 0)
     }
   }
 

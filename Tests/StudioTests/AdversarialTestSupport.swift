@@ -1,11 +1,13 @@
 // What the tests of attacks share: pictures of two halves and classifiers whose weak spots are known.
 
+import AtelierAdversarial
+import AtelierClassification
 import AtelierDatasets
 import AtelierEngine
 import AtelierImages
 import AtelierInterchange
 import AtelierKernels
-import AtelierStudio
+import AtelierWorkbench
 import AtelierZoo
 import Foundation
 import TestSupport

@@ -1,12 +1,13 @@
 // Adversarial noise: limits kept to the byte, a victim that stays as it is, generators that learn.
 
+import AtelierAdversarial
 import AtelierDatasets
 import AtelierEngine
 import AtelierImages
 import AtelierInterchange
 import AtelierKernels
-import AtelierStudio
 import AtelierTraining
+import AtelierWorkbench
 import AtelierZoo
 import Foundation
 import TestSupport

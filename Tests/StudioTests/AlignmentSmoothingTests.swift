@@ -1,8 +1,9 @@
 // Smoothed places of a film's faces: still and even motion stay, trembling falls, cuts stay cuts.
 
 import AtelierEngine
+import AtelierFaceSwap
 import AtelierImages
-import AtelierStudio
+import AtelierWorkbench
 import Foundation
 import Testing
 

@@ -1,11 +1,11 @@
 // The jobs about noise as any front end calls them: words, run folders of earlier versions, measuring.
 
+import AtelierAdversarial
 import AtelierDatasets
 import AtelierImages
-import AtelierInterchange
 import AtelierKernels
-import AtelierStudio
 import AtelierTraining
+import AtelierWorkbench
 import AtelierZoo
 import Foundation
 import TestSupport

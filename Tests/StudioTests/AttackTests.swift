@@ -1,10 +1,11 @@
 // Attacks on networks whose weak spots are known, and where their searches begin.
 
+import AtelierAdversarial
 import AtelierDatasets
 import AtelierEngine
 import AtelierImages
 import AtelierInterchange
-import AtelierStudio
+import AtelierWorkbench
 import Foundation
 import TestSupport
 import Testing

@@ -3,6 +3,7 @@
 import AtelierEngine
 import AtelierKernels
 import AtelierStudio
+import AtelierWorkbench
 import Foundation
 import Testing
 

@@ -1,12 +1,13 @@
 // Classifiers: tiny trainings on drawn shapes, tallies by hand, ensembles, resumed bytes, errors.
 
+import AtelierClassification
 import AtelierDatasets
 import AtelierEngine
 import AtelierImages
 import AtelierInterchange
 import AtelierKernels
-import AtelierStudio
 import AtelierTraining
+import AtelierWorkbench
 import AtelierZoo
 import Foundation
 import TestSupport
@@ -278,6 +279,40 @@ private func dots(_ bright: [Int], labels: [Int], names: [String] = ["a", "b", "
           _ = try ClassificationTraining.run(
             missing, in: folder.appending(path: "third"), isResuming: false)
         }?.hasSuffix("none.safetensors: cannot read: No such file or directory") == true)
+    }
+  }
+
+  @Test func aStartSaysWhatItLeavesOut() throws {
+    try withScratchFolder { folder in
+      let data = folder.appending(path: "bars")
+      try writeBars(in: data, count: 10, seed: 1)
+      var request = request(data, .course, epochs: 0)
+      let first = folder.appending(path: "first")
+      _ = try ClassificationTraining.run(request, in: first, isResuming: false)
+      func warnings(_ network: ClassifierNetwork, _ run: String) throws -> [String] {
+        var lines: [String] = []
+        request.network = network
+        _ = try ClassificationTraining.run(
+          request, in: folder.appending(path: run), isResuming: false,
+          listeners: [
+            ClosureListener { if case .warning(_, let line) = $0 { lines.append(line) } }
+          ])
+        return lines
+      }
+      request.startFrom = first.appending(path: "last.safetensors").path
+      #expect(try warnings(.course, "same").isEmpty)
+      let lines = try warnings(.strided, "other")
+      #expect(lines.count == 1)
+      #expect(
+        lines.first?.hasSuffix(
+          ": 2 of 8 parameters come from it; at random begin conv1/weight, conv2/weight, "
+            + "dense1/weight, dense1/bias and 2 more; left out are its conv3/bias, conv3/weight, "
+            + "dense3/bias, dense3/weight") == true)
+      request.frozen = ["conv1/", "convolution"]
+      let line = errorLine { _ = try warnings(.course, "none") }
+      #expect(
+        line?.hasPrefix("--freeze convolution: no parameter's name begins so; there are ") == true)
+      #expect(!FileManager.default.fileExists(atPath: folder.appending(path: "none").path))
     }
   }
 

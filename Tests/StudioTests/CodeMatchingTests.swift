@@ -2,11 +2,12 @@
 
 import AtelierDatasets
 import AtelierEngine
+import AtelierFaceSwap
 import AtelierImages
 import AtelierInterchange
 import AtelierKernels
 import AtelierScenery
-import AtelierStudio
+import AtelierWorkbench
 import AtelierZoo
 import Foundation
 import TestSupport

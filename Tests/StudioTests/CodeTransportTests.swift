@@ -1,7 +1,8 @@
 // The refined map between codes: assignments against every permutation, and a rotation that moments cannot see.
 
 import AtelierEngine
-import AtelierStudio
+import AtelierFaceSwap
+import AtelierWorkbench
 import Foundation
 import Testing
 

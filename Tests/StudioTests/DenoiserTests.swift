@@ -2,12 +2,13 @@
 // ensemble, memory.
 
 import AtelierDatasets
+import AtelierDenoising
 import AtelierEngine
 import AtelierImages
 import AtelierInterchange
 import AtelierScenery
-import AtelierStudio
 import AtelierVision
+import AtelierWorkbench
 import AtelierZoo
 import Foundation
 import TestSupport

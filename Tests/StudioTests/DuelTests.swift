@@ -1,12 +1,14 @@
 // The duel: who moves whom, what it writes, what it hardens; signs of masked gradients; defences.
 
+import AtelierAdversarial
+import AtelierClassification
 import AtelierDatasets
 import AtelierEngine
 import AtelierImages
 import AtelierInterchange
 import AtelierKernels
-import AtelierStudio
 import AtelierTraining
+import AtelierWorkbench
 import AtelierZoo
 import Foundation
 import TestSupport

@@ -2,11 +2,11 @@
 // time.
 
 import AtelierDatasets
+import AtelierDenoising
 import AtelierEngine
 import AtelierImages
-import AtelierInterchange
 import AtelierScenery
-import AtelierStudio
+import AtelierWorkbench
 import AtelierZoo
 import Foundation
 import TestSupport

@@ -1,11 +1,12 @@
 // Explanations of networks whose answers are known, and the story of the biased set.
 
+import AtelierClassification
 import AtelierDatasets
 import AtelierEngine
 import AtelierImages
 import AtelierInterchange
 import AtelierKernels
-import AtelierStudio
+import AtelierWorkbench
 import Foundation
 import TestSupport
 import Testing

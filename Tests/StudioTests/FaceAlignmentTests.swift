@@ -1,8 +1,9 @@
 // How faces are laid into crops.
 
+import AtelierFaceSwap
 import AtelierImages
-import AtelierStudio
 import AtelierVision
+import AtelierWorkbench
 import Testing
 
 struct FaceAlignmentTests {

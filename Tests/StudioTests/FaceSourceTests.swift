@@ -1,8 +1,9 @@
 // Where faces come from besides the search: boxes, alignments, aligned crops; each good and damaged.
 
+import AtelierFaceSwap
 import AtelierImages
-import AtelierStudio
 import AtelierVision
+import AtelierWorkbench
 import Foundation
 import TestSupport
 import Testing

@@ -2,10 +2,11 @@
 
 import AtelierDatasets
 import AtelierEngine
+import AtelierFaceSwap
 import AtelierImages
 import AtelierInterchange
 import AtelierScenery
-import AtelierStudio
+import AtelierWorkbench
 import AtelierZoo
 import Foundation
 import TestSupport

@@ -2,11 +2,12 @@
 
 import AtelierDatasets
 import AtelierEngine
+import AtelierFaceSwap
 import AtelierImages
 import AtelierInterchange
 import AtelierScenery
-import AtelierStudio
 import AtelierTraining
+import AtelierWorkbench
 import AtelierZoo
 import Foundation
 import TestSupport

@@ -2,13 +2,14 @@
 
 import AtelierDatasets
 import AtelierEngine
+import AtelierFaceSwap
 import AtelierImages
 import AtelierInterchange
 import AtelierKernels
 import AtelierMedia
 import AtelierScenery
-import AtelierStudio
 import AtelierVision
+import AtelierWorkbench
 import AtelierZoo
 import Foundation
 import TestSupport

@@ -3,7 +3,8 @@
 import AtelierDatasets
 import AtelierEngine
 import AtelierImages
-import AtelierStudio
+import AtelierSegmentation
+import AtelierWorkbench
 import AtelierZoo
 import Testing
 

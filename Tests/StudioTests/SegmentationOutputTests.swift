@@ -4,7 +4,8 @@ import AtelierDatasets
 import AtelierEngine
 import AtelierImages
 import AtelierScenery
-import AtelierStudio
+import AtelierSegmentation
+import AtelierWorkbench
 import Foundation
 import TestSupport
 import Testing

@@ -7,8 +7,9 @@ import AtelierImages
 import AtelierInterchange
 import AtelierKernels
 import AtelierScenery
-import AtelierStudio
+import AtelierSegmentation
 import AtelierTraining
+import AtelierWorkbench
 import AtelierZoo
 import Foundation
 import TestSupport

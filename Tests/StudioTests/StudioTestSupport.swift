@@ -2,11 +2,12 @@
 // folders.
 
 import AtelierDatasets
+import AtelierDenoising
 import AtelierEngine
 import AtelierImages
 import AtelierInterchange
 import AtelierScenery
-import AtelierStudio
+import AtelierWorkbench
 import AtelierZoo
 import Foundation
 import TestSupport

@@ -2,6 +2,7 @@
 
 import AtelierEngine
 import AtelierKernels
+import AtelierWorkbench
 import Testing
 
 @Suite("Symmetric eigenvalues")

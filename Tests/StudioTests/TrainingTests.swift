@@ -2,12 +2,13 @@
 // previews.
 
 import AtelierDatasets
+import AtelierDenoising
 import AtelierEngine
 import AtelierImages
 import AtelierInterchange
 import AtelierScenery
-import AtelierStudio
 import AtelierTraining
+import AtelierWorkbench
 import AtelierZoo
 import Foundation
 import TestSupport

@@ -2,12 +2,13 @@
 // again.
 
 import AtelierDatasets
+import AtelierDenoising
 import AtelierEngine
 import AtelierImages
 import AtelierKernels
 import AtelierScenery
-import AtelierStudio
 import AtelierTraining
+import AtelierWorkbench
 import AtelierZoo
 import Foundation
 import TestSupport

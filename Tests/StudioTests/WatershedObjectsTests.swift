@@ -2,8 +2,9 @@
 
 import AtelierDatasets
 import AtelierImages
-import AtelierStudio
+import AtelierSegmentation
 import AtelierVision
+import AtelierWorkbench
 import Foundation
 import Testing
 

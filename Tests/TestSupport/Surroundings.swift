@@ -20,3 +20,14 @@ public func errorLine(_ body: () throws -> Void) -> String? {
     return "\(error)"
   }
 }
+
+/// A committed fixture of files that other programs read or wrote.
+public func interchangeFixture(_ name: String) -> URL {
+  URL(filePath: #filePath).deletingLastPathComponent().deletingLastPathComponent()
+    .appending(path: "Fixtures/interchange/\(name)")
+}
+
+/// The names in a folder, sorted.
+public func names(in folder: URL) throws -> [String] {
+  try FileManager.default.contentsOfDirectory(atPath: folder.path).sorted()
+}

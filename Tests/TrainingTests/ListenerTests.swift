@@ -1,8 +1,8 @@
 // Listeners, compared word for word: the terminal's line, plain lines, JSON lines, the table.
 
-import AtelierInterchange
 import AtelierTraining
 import Foundation
+import TestSupport
 import Testing
 
 private func step(_ step: Int, loss: Double, total: Int? = 200) -> TrainingEvent {
@@ -139,7 +139,7 @@ private final class Screen {
   ]
 
   @Test func jsonLines() throws {
-    try withFolder { folder in
+    try withScratchFolder { folder in
       let url = folder.appending(path: "events.jsonl")
       let listener = JSONLinesListener(url, every: 2)
       try listener.prepare(step: 0, checkpoint: nil)
@@ -177,7 +177,7 @@ private final class Screen {
   }
 
   @Test func table() throws {
-    try withFolder { folder in
+    try withScratchFolder { folder in
       let url = folder.appending(path: "log.csv")
       let listener = CSVListener(url, metrics: ["psnr", "loss_a"])
       try listener.prepare(step: 0, checkpoint: nil)
@@ -199,7 +199,7 @@ private final class Screen {
   }
 
   @Test func tensorBoard() throws {
-    try withFolder { folder in
+    try withScratchFolder { folder in
       func files() throws -> [String] {
         try FileManager.default.contentsOfDirectory(atPath: folder.path).sorted()
       }

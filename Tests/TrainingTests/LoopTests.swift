@@ -106,7 +106,7 @@ import Darwin
   }
 
   @Test func anInterruptSavesAndStops() throws {
-    try withFolder { url in
+    try withScratchFolder { url in
       let folder = try RunFolder.create(at: url, configuration: ["a": 1])
       let training = try SmallTraining(.adam(), TrainingConfiguration(seed: 5), folder: folder)
       let interrupt = training.loop.interrupt
@@ -165,7 +165,7 @@ import Darwin
   }
 
   @Test func itGivesUpWithTheLastGoodStateSaved() throws {
-    try withFolder { url in
+    try withScratchFolder { url in
       let folder = try RunFolder.create(at: url, configuration: ["a": 1])
       let training = try SmallTraining(
         .sgd(learningRate: 0.01), TrainingConfiguration(steps: 50, snapshotInterval: 3, seed: 5),
@@ -377,7 +377,7 @@ import Darwin
   }
 
   @Test func anErrorOfTheDataSavesWhatWasReached() throws {
-    try withFolder { url in
+    try withScratchFolder { url in
       let folder = try RunFolder.create(at: url, configuration: ["a": 1])
       let source = ClosureBatchSource { step in
         if step == 3 { throw GoldenError("picture.png: is torn") }

@@ -83,12 +83,12 @@ private struct Killed: Error {}
   }
 
   @Test(arguments: optimizers) func interruptedEqualsUninterrupted(_ optimizer: Optimizer) throws {
-    let whole = try withFolder { try run(optimizer, in: $0) }
+    let whole = try withScratchFolder { try run(optimizer, in: $0) }
     let expected = try #require(whole)
     #expect(expected.parameters == expected.stateParameters)
     #expect(expected.parameters != expected.average)
     for stops in [[1], [5], [7, 8], [12, 19]] {
-      try withFolder { url in
+      try withScratchFolder { url in
         for stop in stops {
           let outcome = try run(optimizer, in: url, interruptAt: stop)
           #expect(outcome == nil)
@@ -101,10 +101,10 @@ private struct Killed: Error {}
 
   @Test(arguments: [optimizers[4], optimizers[10]])
   func killedEqualsUninterrupted(_ optimizer: Optimizer) throws {
-    let whole = try withFolder { try run(optimizer, in: $0) }
+    let whole = try withScratchFolder { try run(optimizer, in: $0) }
     let expected = try #require(whole)
     for kills in [[2], [6, 9], [10, 11, 20], [14, 4]] {
-      try withFolder { url in
+      try withScratchFolder { url in
         for kill in kills { _ = try run(optimizer, in: url, killAt: kill) }
         let outcome = try run(optimizer, in: url)
         #expect(outcome == expected, "killed at \(kills)")
@@ -115,12 +115,12 @@ private struct Killed: Error {}
   @Test func recoveryFromFaultsIsResumedToo() throws {
     let optimizer = Optimizer.adam(learningRate: 0.01)
     let poisoned: Set<Int> = [6, 11]
-    let whole = try withFolder { try run(optimizer, in: $0, poisoned: poisoned) }
+    let whole = try withScratchFolder { try run(optimizer, in: $0, poisoned: poisoned) }
     let expected = try #require(whole)
-    let clean = try withFolder { try run(optimizer, in: $0) }
+    let clean = try withScratchFolder { try run(optimizer, in: $0) }
     #expect(clean != expected)
     for stops in [[6], [7], [11], [5, 10, 12]] {
-      try withFolder { url in
+      try withScratchFolder { url in
         for stop in stops {
           _ = try run(optimizer, in: url, interruptAt: stop, poisoned: poisoned)
         }
@@ -131,7 +131,7 @@ private struct Killed: Error {}
   }
 
   @Test func theLogsOfAResumeHaveEveryStepOnce() throws {
-    try withFolder { url in
+    try withScratchFolder { url in
       _ = try run(.adam(), in: url, killAt: 8)
       // What a kill may leave: a torn line at the end.
       let events = url.appending(path: "events.jsonl")
@@ -155,7 +155,7 @@ private struct Killed: Error {}
   }
 
   @Test func aFinishedTrainingCanBeMadeLonger() throws {
-    try withFolder { url in
+    try withScratchFolder { url in
       let folder = try RunFolder.create(at: url, configuration: ["steps": 4])
       for steps in [4, 4, 9] {
         let training = try SmallTraining(
@@ -171,7 +171,7 @@ private struct Killed: Error {}
   }
 
   @Test func aStateOfAnotherTrainingIsRefused() throws {
-    try withFolder { url in
+    try withScratchFolder { url in
       let folder = try RunFolder.create(at: url, configuration: ["a": 1])
       let configuration = TrainingConfiguration(steps: 2, seed: 5)
       try SmallTraining(.adam(), configuration, folder: folder).loop.run()

@@ -2,6 +2,7 @@
 
 import AtelierTraining
 import Foundation
+import TestSupport
 import Testing
 
 private struct Request: Codable, Equatable {
@@ -13,7 +14,7 @@ private struct Request: Codable, Equatable {
 
 @Suite struct RunFolderTests {
   @Test func aFolderIsMadeAndOpenedAgain() throws {
-    try withFolder { parent in
+    try withScratchFolder { parent in
       let url = parent.appending(path: "deep").appending(path: "run")
       do {
         let folder = try RunFolder.create(at: url, configuration: Request())
@@ -34,7 +35,7 @@ private struct Request: Codable, Equatable {
   }
 
   @Test func oneProcessHoldsAFolder() throws {
-    try withFolder { url in
+    try withScratchFolder { url in
       var folder: RunFolder? = try RunFolder.create(at: url, configuration: Request())
       #expect(folder != nil)
       let expected =
@@ -53,7 +54,7 @@ private struct Request: Codable, Equatable {
   }
 
   @Test func whatIsNoRunIsNamed() throws {
-    try withFolder { url in
+    try withScratchFolder { url in
       let path = url.relativePath
       #expect(
         errorText { _ = try RunFolder.open(at: url) }
@@ -74,7 +75,7 @@ private struct Request: Codable, Equatable {
   }
 
   @Test func anotherConfigurationIsNamed() throws {
-    try withFolder { url in
+    try withScratchFolder { url in
       let folder = try RunFolder.create(at: url, configuration: Request())
       let path = folder.configurationURL.relativePath
       try folder.expect(Request())

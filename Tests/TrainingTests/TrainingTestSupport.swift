@@ -1,7 +1,6 @@
 // Small networks, data and folders that the training tests share.
 
 import AtelierEngine
-import AtelierInterchange
 import AtelierKernels
 import AtelierTraining
 import Foundation
@@ -55,14 +54,6 @@ func bits(_ values: [Float]) -> [UInt32] { values.map(\.bitPattern) }
 
 /// Whether all values are finite.
 func areFinite(_ values: [Float]) -> Bool { values.allSatisfy(\.isFinite) }
-
-/// Runs `body` with a folder of its own, which is removed after it.
-func withFolder<Result>(_ body: (URL) throws -> Result) throws -> Result {
-  let url = FileManager.default.temporaryDirectory.appending(path: "training-\(UUID().uuidString)")
-  try FileManager.default.createDirectory(at: url, withIntermediateDirectories: true)
-  defer { try? FileManager.default.removeItem(at: url) }
-  return try body(url)
-}
 
 /// Keeps every event.
 final class Recorder: TrainingListener {

@@ -1,7 +1,7 @@
 // Cascades read, evaluated and grouped, against results found by hand.
 
+import AtelierFiles
 import AtelierImages
-import AtelierInterchange
 import AtelierKernels
 import AtelierVision
 import Foundation

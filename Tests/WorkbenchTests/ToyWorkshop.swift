@@ -5,8 +5,8 @@ import AtelierImages
 import AtelierInterchange
 import AtelierKernels
 import AtelierMedia
-import AtelierStudio
 import AtelierTraining
+import AtelierWorkbench
 import Foundation
 
 struct BrightenTrainingRequest: TrainingRequest {

@@ -1,6 +1,7 @@
 // The workbench by a toy workshop: forms into requests and options, stored requests, runs, what front ends see.
 
 import ArgumentParser
+import AtelierClassification
 import AtelierCommand
 import AtelierDatasets
 import AtelierEngine
@@ -8,25 +9,11 @@ import AtelierImages
 import AtelierInterchange
 import AtelierStudio
 import AtelierTraining
+import AtelierWorkbench
 import AtelierZoo
 import Foundation
+import TestSupport
 import Testing
-
-/// A folder that is gone after the test.
-private func withFolder(_ body: (URL) throws -> Void) throws {
-  let folder = FileManager.default.temporaryDirectory.appending(path: "bench-\(UUID().uuidString)")
-  try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
-  defer { try? FileManager.default.removeItem(at: folder) }
-  try body(folder)
-}
-
-/// The line of the error that `body` throws.
-private func line(_ body: () throws -> Void) -> String? {
-  do {
-    try body()
-    return nil
-  } catch { return "\(error)" }
-}
 
 @Suite(.serialized) struct ToyWorkshopTests {
   init() {
@@ -53,7 +40,7 @@ private func line(_ body: () throws -> Void) -> String? {
   }
 
   @Test func theCommandLineMakesItsRequest() throws {
-    try withFolder { folder in
+    try withScratchFolder { folder in
       let run = folder.appending(path: "run").path
       let words = ["brighten", "train", "--run", run, "--factor", "3", "--steps", "7", "--check"]
       let command = try AtelierTool.parseAsRoot(words)
@@ -66,13 +53,13 @@ private func line(_ body: () throws -> Void) -> String? {
         (["--factor", "x"], "The value 'x' is invalid for '--factor <x>': expected a number"),
         (["--batch", "0"], "--batch takes at least 1; received 0"),
       ] {
-        let text = line {
+        let text = errorLine {
           _ = try AtelierTool.parseAsRoot(["brighten", "train", "--run", run] + words)
         }
         #expect(text?.contains(expected) == true, "\(text ?? "")")
       }
       #expect(
-        line {
+        errorLine {
           let words = ["brighten", "train", "--run", run]
           _ = try (AtelierTool.parseAsRoot(words) as? JobCommand<BrightenTraining>)?.request()
         } == "a training needs a limit: give --steps or --minutes")
@@ -80,7 +67,7 @@ private func line(_ body: () throws -> Void) -> String? {
   }
 
   @Test func itTrainsResumesAndRuns() throws {
-    try withFolder { folder in
+    try withScratchFolder { folder in
       func train(_ words: [String]) throws {
         var command = try AtelierTool.parseAsRoot(["brighten", "train", "--quiet"] + words)
         try command.run()
@@ -105,7 +92,7 @@ private func line(_ body: () throws -> Void) -> String? {
         try Data(contentsOf: URL(fileURLWithPath: whole + "/last.safetensors"))
           == Data(contentsOf: URL(fileURLWithPath: parts + "/last.safetensors")))
       #expect(
-        line { try train(["--run", whole, "--resume", "--factor", "3"]) }
+        errorLine { try train(["--run", whole, "--resume", "--factor", "3"]) }
           == "--resume goes on with the run's own settings; leave out --factor")
       let picture = ByteImage(
         width: 5, height: 4, channels: 1, samples: [UInt8](repeating: 60, count: 20))

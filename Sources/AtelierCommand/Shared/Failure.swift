@@ -26,7 +26,7 @@ enum Failure {
     // Help and version are thrown, too.
     guard code != .success else {
       Console.print(AtelierTool.fullMessage(for: error))
-      Foundation.exit(0)
+      Console.finish()
     }
     if code == .validationFailure {
       let help = (["atelier"] + commandPath() + ["--help"]).joined(separator: " ")

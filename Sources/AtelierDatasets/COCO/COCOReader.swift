@@ -1,7 +1,7 @@
 // Reading of COCO files: the instances form, and the results form of detections.
 
+import AtelierFiles
 import AtelierImages
-import AtelierInterchange
 import Foundation
 
 extension COCODocument {

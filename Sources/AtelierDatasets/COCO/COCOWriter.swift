@@ -1,7 +1,6 @@
 // Writing of COCO files: the instances form that is loaded as a set, and the results form of detections.
 
 import AtelierImages
-import AtelierInterchange
 import Foundation
 
 /// How the pixels of objects are written into COCO files.

@@ -39,7 +39,8 @@ public struct ColorMap: Sendable, Equatable {
     let part = position - Float(index)
     let (first, second) = (anchors[index], anchors[index + 1])
     func mix(_ low: UInt8, _ high: UInt8) -> UInt8 {
-      UInt8(Float(low) + (Float(high) - Float(low)) * part + 0.5)
+      let (from, to) = (Float(low), Float(high))
+      return UInt8(from + (to - from) * part + 0.5)
     }
     return PixelColor(
       mix(first.red, second.red), mix(first.green, second.green), mix(first.blue, second.blue))

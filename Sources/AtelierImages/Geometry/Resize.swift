@@ -77,7 +77,9 @@ struct ResizeTaps {
       let high = low + scale
       let first = min(oldCount - 1, Int(low))
       let end = min(oldCount, max(first + 1, Int(high.rounded(.up))))
-      let parts = (first..<end).map { min(high, Double($0 + 1)) - max(low, Double($0)) }
+      let parts = (first..<end).map { (place: Int) -> Double in
+        min(high, Double(place + 1)) - max(low, Double(place))
+      }
       return (first, parts.map { max(0, $0) })
     }
     let stretch = max(scale, 1)

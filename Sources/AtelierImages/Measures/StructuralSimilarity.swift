@@ -70,7 +70,10 @@ private struct SimilarityRows {
     product = first
     ring = [Float](repeating: 0, count: 11 * 5 * count)
     column = [Float](repeating: 0, count: 5 * count)
-    let exponentials = (-5...5).map { exp(-Double($0 * $0) / (2 * 1.5 * 1.5)) }
+    let exponentials: [Double] = (-5...5).map { (place: Int) in
+      let square = Double(place * place)
+      return exp(-square / (2 * 1.5 * 1.5))
+    }
     let sum = exponentials.reduce(0, +)
     weights = exponentials.map { Float($0 / sum) }
   }

@@ -1,6 +1,7 @@
 // Model files: safetensors with graph and information as JSON in the metadata; one file, one model.
 
 import AtelierEngine
+import AtelierFiles
 import Foundation
 
 /// Reading and writing of models.

@@ -1,6 +1,7 @@
 // One named tensor of a model file: its element type, shape and bytes, to numbers and back.
 
 import AtelierEngine
+import AtelierFiles
 
 /// The element types of safetensors that whole bytes hold; the raw value is the name in the file.
 public enum SafetensorsType: String, Hashable, Sendable, CaseIterable {
@@ -161,21 +162,6 @@ public struct SafetensorsEntry: Hashable, Sendable {
         initialized = count
       }
     }
-  }
-}
-
-/// The bytes of integers, least significant first.
-func littleEndianBytes<Integer: FixedWidthInteger>(_ values: some Collection<Integer>) -> [UInt8] {
-  let width = MemoryLayout<Integer>.size
-  let count = values.count * width
-  return [UInt8](unsafeUninitializedCapacity: count) { buffer, filled in
-    let target = UnsafeMutableRawBufferPointer(buffer)
-    var offset = 0
-    for value in values {
-      target.storeBytes(of: value.littleEndian, toByteOffset: offset, as: Integer.self)
-      offset += width
-    }
-    filled = count
   }
 }
 

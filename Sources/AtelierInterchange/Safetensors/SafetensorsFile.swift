@@ -16,6 +16,7 @@
 // Format: https://github.com/huggingface/safetensors
 
 import AtelierEngine
+import AtelierFiles
 import Foundation
 
 /// A model file in memory: text metadata and named tensors in order.

@@ -1,6 +1,7 @@
 // The header of a safetensors file: read strictly into names, types, shapes, ranges; and written.
 
 import AtelierEngine
+import AtelierFiles
 import Foundation
 
 /// What the header says, checked so that the ranges tile the data exactly.

@@ -154,10 +154,12 @@ struct CharacterShader {
       let flick = abs(u) > 0.97 ? (u > 0 ? (abs(u) - 0.97) * 0.09 : -1) : 0
       let above = p.y - max(upper, lower) - flick
       let lash = smoothstep(long + soft, long * 0.4, above) * smoothstep(-0.012, -0.002, above)
-      tone *= 1 - (0.62 + 0.33 * character.lashes) * lash * reach
+      let dark: Float = 0.62 + 0.33 * character.lashes
+      tone *= 1 - dark * lash * reach
       let below = lower - p.y
       let under = smoothstep(0.011 + soft, 0, below) * smoothstep(-0.006, 0, below)
-      tone *= 1 - 0.42 * character.lashes * under * smoothstep(-0.7, 0.6, u) * reach
+      let shade: Float = 0.42 * character.lashes * under
+      tone *= 1 - shade * smoothstep(-0.7, 0.6, u) * reach
       let corner = bump((u + 1) * 7, (p.y - lower) / 0.02)
       tone = mix(tone, blush * 0.75, 0.5 * corner * open)
       color = skinLight(tone, gloss: gloss, f)

@@ -271,7 +271,9 @@ enum FilmCurve {
   static func limited(_ color: Color) -> Color {
     let value = pointwiseMax(color, .zero)
     // Straight at the dark end, 1 at the limit.
-    return value * (1 + value * 0.3) / (1 + value * 0.55 + value * value * 0.3)
+    let rise: Color = 1 + value * 0.3
+    let limit: Color = 1 + value * 0.55 + value * value * 0.3
+    return value * rise / limit
   }
 
   /// The sRGB code of a light in 0...1.

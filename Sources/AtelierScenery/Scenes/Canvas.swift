@@ -133,7 +133,11 @@ struct Canvas {
     for piece in 1...pieces {
       let t0 = Float(piece - 1) / Float(pieces)
       let t = Float(piece) / Float(pieces)
-      let next = a * (1 - t) * (1 - t) + control * 2 * t * (1 - t) + b * t * t
+      let back: Float = 1 - t
+      let start: Point = a * back * back
+      let middle: Point = control * 2 * t * back
+      let end: Point = b * t * t
+      let next: Point = start + middle + end
       stroke(
         last, next, widths: (mix(widths.0, widths.1, t0), mix(widths.0, widths.1, t)),
         colors: (mix(colors.0, colors.1, t0), mix(colors.0, colors.1, t)), opacity: opacity)
@@ -176,12 +180,14 @@ struct Canvas {
           let base = index * line
           var sum = Color.zero
           for place in -reach...reach {
-            sum += source[base + min(max(place, 0), count - 1) * stride]
+            let inside = min(max(place, 0), count - 1)
+            sum += source[base + inside * stride]
           }
           for place in 0..<count {
             target[base + place * stride] = sum * scale
-            sum += source[base + min(place + reach + 1, count - 1) * stride]
-            sum -= source[base + max(place - reach, 0) * stride]
+            let (ahead, behind) = (min(place + reach + 1, count - 1), max(place - reach, 0))
+            sum += source[base + ahead * stride]
+            sum -= source[base + behind * stride]
           }
         }
       }

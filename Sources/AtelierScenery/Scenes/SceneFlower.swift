@@ -119,7 +119,8 @@ extension SampleScenes {
         let vein = smoothstep(0.3, 0.9, sin(across * 26 + streak * 2.5) * 0.5 + 0.5)
         var color = mix(palette.1, palette.0, smoothstep(0.3, 1, u + 0.12 * streak))
         color = mix(palette.2, color, smoothstep(0.05, 0.5, u))
-        color *= 1 - 0.16 * vein * smoothstep(1, 0.4, u) + 0.07 * streak
+        let veined: Float = 1 - 0.16 * vein * smoothstep(1, 0.4, u) + 0.07 * streak
+        color *= veined
         // The petal is a trough that bends down at its tip.
         let bend = mix(0.75, -0.9, smoothstep(0.25, 1.0, u))
         let slope = side * (across * 0.8) + direction * (-bend * 0.6)

@@ -25,7 +25,8 @@ struct Sky: Sendable {
     let up = clamp(height / max(level, 0.05))
     var color = mix(horizon, zenith, pow(up, 0.55))
     let toSun = length(p - sun)
-    color += light * (0.6 * exp(-toSun * 7) + 0.25 * exp(-toSun * 2.2))
+    let halo: Float = 0.6 * exp(-toSun * 7) + 0.25 * exp(-toSun * 2.2)
+    color += light * halo
     color += light * (5 * smoothstep(0.03, 0.022, toSun))
     // Clouds lie on a plane overhead, so they flatten and crowd towards the horizon.
     let depth = 0.32 / (height + 0.14)

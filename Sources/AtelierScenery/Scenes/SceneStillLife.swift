@@ -141,8 +141,11 @@ private struct Table: Sendable {
     let lit = facing > 0 ? facing * light(p + normal * 0.012) : 0
     let sky = 0.5 + 0.5 * normal.y
     let contact = smoothstep(-0.1, 0.5, p.y) * 0.6 + 0.4
-    var result = color * (rgb(0xFFF0D8) * (1.5 * lit) + rgb(0x8A93A8) * (0.35 * sky * contact))
-    result += color * cloth * (0.3 * max(0, -normal.y + 0.3))
+    let direct: Color = rgb(0xFFF0D8) * (1.5 * lit)
+    let ambient: Color = rgb(0x8A93A8) * (0.35 * sky * contact)
+    var result: Color = color * (direct + ambient)
+    let bounce: Float = 0.3 * max(0, -normal.y + 0.3)
+    result += color * cloth * bounce
     // Light that enters soft fruit comes out beyond the terminator.
     result += color * color * (0.25 * smoothstep(-0.45, 0.25, facing) * (1 - lit))
     let half = normalized(toLight - ray)

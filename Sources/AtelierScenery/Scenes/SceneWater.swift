@@ -49,9 +49,9 @@ extension SampleScenes {
     let body = mix(rgb(0x0A2233), rgb(0x1C5560), clamp(0.4 + 0.5 * here))
     var color = mix(body, seen * 0.85, 0.35 + 0.5 * (1 - facing))
     let across = abs(p.x - sky.sun.x + 0.05 * slopeX)
-    let glint =
-      exp(-across * across / (0.002 + 0.05 * (p.y - level)))
-      * smoothstep(0.15, 0.95, 0.45 + 0.9 * slopeX * slopeX + 0.5 * slopeY)
+    let spread: Float = 0.002 + 0.05 * (p.y - level)
+    let facet: Float = 0.45 + 0.9 * slopeX * slopeX + 0.5 * slopeY
+    let glint: Float = exp(-across * across / spread) * smoothstep(0.15, 0.95, facet)
     color += rgb(0xFFC070) * (1.5 * glint * (0.25 + 0.75 * fade))
     let crest = smoothstep(0.62, 0.95, here + 0.25 * foam.fbm(place * 3, 4))
     color = mix(color, rgb(0xF6DCC8) * 0.9, crest * 0.75 * smoothstep(0.02, 0.25, p.y - level))

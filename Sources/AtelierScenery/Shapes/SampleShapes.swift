@@ -1,8 +1,8 @@
 // The samples of the shapes scenes: pictures, and the truth of every pixel and of every object.
 
 import AtelierDatasets
+import AtelierFiles
 import AtelierImages
-import AtelierInterchange
 import Foundation
 
 /// Shapes scenes that ship: something to segment in the first minute, with its truth.

@@ -3,6 +3,7 @@
 import AtelierEngine
 import AtelierKernels
 import AtelierTraining
+import AtelierWorkbench
 
 #if canImport(Glibc)
 import Glibc

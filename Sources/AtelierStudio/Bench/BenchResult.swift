@@ -1,6 +1,7 @@
 // What a benchmark says: a line a workload and phase, a row a node.
 
 import AtelierKernels
+import AtelierWorkbench
 
 /// One timed phase of a workload; encodes to the same keys as the peers' script prints.
 public struct BenchResult: Sendable, Hashable, Codable {

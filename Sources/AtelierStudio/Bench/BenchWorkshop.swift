@@ -1,7 +1,8 @@
 // `bench`: times the workloads, their nodes, their kernels, or the machine itself.
 
-import AtelierInterchange
+import AtelierFiles
 import AtelierKernels
+import AtelierWorkbench
 import Foundation
 
 extension Workload: ChoiceValue {}

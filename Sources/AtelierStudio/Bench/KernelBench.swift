@@ -2,6 +2,7 @@
 
 import AtelierEngine
 import AtelierKernels
+import AtelierWorkbench
 
 /// What a kernel of some sizes takes.
 public struct KernelBenchRow: Sendable, Hashable, Codable {

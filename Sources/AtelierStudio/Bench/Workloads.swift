@@ -3,6 +3,7 @@
 import AtelierEngine
 import AtelierKernels
 import AtelierTraining
+import AtelierWorkbench
 import AtelierZoo
 
 /// A network with a batch size, trained and run on data in memory.

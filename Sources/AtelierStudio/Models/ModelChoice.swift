@@ -1,8 +1,10 @@
 // Which model or network is looked at, and for which pictures; its graph.
 
 import AtelierEngine
+import AtelierFiles
 import AtelierImages
 import AtelierInterchange
+import AtelierWorkbench
 import AtelierZoo
 import Foundation
 

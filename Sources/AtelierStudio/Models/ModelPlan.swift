@@ -2,6 +2,7 @@
 
 import AtelierEngine
 import AtelierTraining
+import AtelierWorkbench
 
 /// Which model is planned, and for what.
 public struct ModelPlanRequest: JobRequest, Hashable {

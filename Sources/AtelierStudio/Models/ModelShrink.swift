@@ -1,6 +1,8 @@
 // `model shrink`: a model file with its large weights in 16 bits.
 
+import AtelierFiles
 import AtelierInterchange
+import AtelierWorkbench
 import Foundation
 
 /// Which model is shrunk, and where to.

@@ -2,6 +2,7 @@
 
 import AtelierEngine
 import AtelierInterchange
+import AtelierWorkbench
 
 /// Prints the table of layers.
 public enum ModelSummary: Job {

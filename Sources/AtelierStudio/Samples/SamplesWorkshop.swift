@@ -1,7 +1,8 @@
 // `samples`: draws the project's own pictures, clean and noisy.
 
-import AtelierInterchange
+import AtelierFiles
 import AtelierScenery
+import AtelierWorkbench
 import Foundation
 
 /// Where the sample pictures are drawn.

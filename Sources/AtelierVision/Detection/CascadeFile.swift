@@ -1,6 +1,6 @@
 // Reads OpenCV's cascade files (opencv_traincascade's format) and checks everything in them.
 
-import AtelierInterchange
+import AtelierFiles
 import Foundation
 
 /// Reads cascades.

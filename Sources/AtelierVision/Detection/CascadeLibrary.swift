@@ -1,6 +1,6 @@
 // Where OpenCV's cascade files are: a given folder, the environment's, or the usual places.
 
-import AtelierInterchange
+import AtelierFiles
 import Foundation
 
 /// Finds the cascade files of the system.

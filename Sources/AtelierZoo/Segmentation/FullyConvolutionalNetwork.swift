@@ -48,7 +48,10 @@ public struct FullyConvolutionalNetwork: SegmentationLayer, Hashable, Codable {
   private var bilinearKernel: [Float] {
     var values = [Float](repeating: 0, count: 64 * classes * classes)
     // A triangle over 8 taps sums to 2 at each phase of stride 2, along either axis.
-    let line = (0..<8).map { (1 - abs(Float($0) - 3.5) / 4) / 2 }
+    let line: [Float] = (0..<8).map { (place: Int) in
+      let distance = abs(Float(place) - 3.5)
+      return (1 - distance / 4) / 2
+    }
     for row in 0..<8 {
       for column in 0..<8 {
         for index in 0..<classes {

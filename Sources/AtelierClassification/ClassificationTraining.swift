@@ -1,0 +1,126 @@
+// Training of a classifier: what is asked for, its form, and the mathematics.
+
+import AtelierDatasets
+import AtelierEngine
+import AtelierImages
+import AtelierKernels
+import AtelierTraining
+import AtelierWorkbench
+import AtelierZoo
+import Foundation
+
+/// What a classifier is trained on and how; stored as the run's configuration.
+public struct ClassificationTrainingRequest: TrainingRequest, Hashable {
+  public var data = ""
+  public var validation: String?
+  public var holdOut: Int?
+  public var network = ClassifierNetwork.course
+  public var form = PictureForm()
+  public var classNames: [String] = []
+  public var augmentation = PictureAugmentation()
+  public var smoothing: Float = 0
+  public var recipe = TrainingRecipe()
+
+  public init(data: String, network: ClassifierNetwork) {
+    self.init()
+    self.data = data
+    self.network = network
+  }
+
+  public init() {
+    recipe.batch = 128
+    recipe.warmUp = 100
+    recipe.epochs = 10
+  }
+
+  public static var limitLine: String? { nil }
+
+  public static var form: Form<Self> {
+    Form(Self(), fields: []).section(
+      "TRAINING OPTIONS",
+      dataFields + (Field.movements + Field.coverings).map { $0.within(\.augmentation) } + [
+        .batch("Pictures a step"), .learningRate(), .warmUp, .optimizer,
+        .weightDecay("Decoupled weight decay of adamw", byDefault: "0.01"), .averageDecay(),
+        Field(
+          "smoothing", \.smoothing, "Spread this much of each target over all classes",
+          value: "fraction", .partialShare
+        ).byDefault(nil),
+        .startFrom, .freeze,
+        .epochs.byDefault("10, unless steps or minutes are given"),
+      ] + Field.limits + [
+        .patience("accuracy"), .validateEvery(byDefault: "an epoch"),
+        .saveEvery(byDefault: "an epoch"), .seed("weights, orders and changes"),
+      ])
+  }
+
+  private static var dataFields: [Field<Self>] {
+    [
+      Field("data", \.data, "The folder or file of the training set", value: "dir", kind: .source)
+        .demanded("a training needs pictures with classes: give --data"),
+      Field("validation", \.validation, "A set to validate on", value: "dir", kind: .source)
+        .byDefault("pictures held out of the training set"),
+      Field(
+        "hold-out", \.holdOut, "Hold out this many training pictures to validate on; 0 for none",
+        value: "n", .from(0)
+      ).byDefault("a tenth, at most 5000"),
+      Field("network", \.network, "The network; see above", value: "name").demanded(
+        "a training needs a network: give --network, one of " + Catalogue.names(for: .classify)),
+      Field("size", \.form.pixels, "The size of pictures from class folders", value: "HxW"),
+      Field(flag: "gray", \.form.isGray, "Take pictures from class folders in gray"),
+      Field(
+        commas: "class-names", \.classNames, "Names for the classes, with commas", value: "list"
+      ).byDefault("the data's own"),
+    ]
+  }
+
+  public static func check(_ words: FieldWords) throws {
+    try TrainingRecipe.checkWeightDecay(words)
+  }
+}
+
+extension PictureForm {
+  fileprivate var pixels: PixelSize {
+    get { size }
+    set { (width, height) = (newValue.width, newValue.height) }
+  }
+
+  fileprivate var isGray: Bool {
+    get { mode == .gray }
+    set { mode = newValue ? .gray : .color }
+  }
+}
+
+/// Trains classifiers.
+public enum ClassificationTraining: TrainingJob {
+  public static let workshop = "classify"
+  public static let name = "train"
+  public static let summary = "Train a classifier on pictures with classes."
+  public static let guide = """
+    The data: a folder of IDX files (.gz too), of CIFAR's binary files, or of one folder a \
+    class; of a set with parts the training part. The model file keeps the class names and the \
+    normalization. Ctrl-C saves; --resume goes on as if nothing had happened.
+
+    NETWORKS
+    \(Catalogue.list(for: .classify))
+
+    EXAMPLES
+      atelier classify train --data fashion-mnist --network course --run mine
+      atelier classify train --data animals --size 64x64 --network resnet-20 \\
+        --flip --shift 6 --run animals --epochs 40
+      atelier classify train --run mine --resume --epochs 20
+    """
+
+  public static func task(
+    _ request: ClassificationTrainingRequest, isResuming: Bool, kernels: Kernels
+  ) throws -> ClassificationTask {
+    try ClassificationTask(request, isResuming: isResuming, kernels: kernels)
+  }
+}
+
+extension ClassifierArchitecture {
+  /// What becomes of a picture before the network's first layer, for model files.
+  package var preprocessing: String {
+    "cut at the middle and resized to \(PixelSize(width: width, height: height)), pixel / 255; the "
+      + "network takes mean \(mean) away and divides by deviation \(deviation)"
+  }
+}

@@ -1,0 +1,230 @@
+// `denoise IN… -o OUT`: pictures in, pictures with less noise out.
+
+import AtelierFiles
+import AtelierImages
+import AtelierMedia
+import AtelierWorkbench
+import Foundation
+
+/// Which pictures are denoised, by what, and how.
+public struct DenoiseRunRequest: JobRequest, Hashable {
+  public var inputs: [String] = []
+  public var output = ""
+  public var model: String?
+  public var sigma: Float?
+  public var strength: Float = 1
+  public var ensemble = false
+  public var tile = Denoiser.Options().tileSize
+  public var compare = false
+  public var clean: String?
+  public var quality = 92
+  public var strip = false
+
+  public init() {}
+
+  public static var form: Form<Self> {
+    Form([
+      .inputs(\.inputs), .output(\.output),
+      Field("model", \.model, "The model", value: "file", kind: .file(["safetensors"]))
+        .byDefault("the shipped ones"),
+      Field("sigma", \.sigma, "The noise's deviation, of 255", value: "sigma", .from(0, to: 255))
+        .byDefault("estimated"),
+      Field(
+        "strength", \.strength,
+        "1 removes the noise as measured, less keeps more of it, more smooths harder",
+        value: "factor", .from(0, to: 10)),
+      Field(
+        flag: "ensemble", \.ensemble,
+        "Average the results of the eight flips and rotations: slower, a little better"),
+      Field(
+        "tile", \.tile, "The side of the tiles; less needs less memory", value: "pixels",
+        .from(16, to: 8192)),
+      Field(
+        flag: "compare", \.compare,
+        "Also write before and after side by side, as NAME-compare.png"),
+      Field(
+        "clean", \.clean, "Clean originals of the same names, to print PSNR", value: "dir",
+        kind: .folder),
+      Field(
+        "quality", \.quality,
+        "The quality of JPEG and WebP results, 1 to 100; a WebP of 100 is without loss",
+        value: "q", .from(1, to: 100)),
+      Field(
+        flag: "strip", \.strip,
+        "Write the pictures alone: no Exif, XMP, colour profile, resolution, texts or tags"),
+    ])
+  }
+}
+
+/// What happened to one picture.
+public struct DenoisedPicture: Sendable, Encodable {
+  let file: String
+  let output: String
+  let comparison: String?
+  let model: String
+  let width: Int
+  let height: Int
+  let pages: Int
+  let channels: Int
+  let sigma: Double
+  let isEstimated: Bool
+  let seconds: Double
+  var psnrBefore: Double?
+  var psnrAfter: Double?
+
+  enum CodingKeys: String, CodingKey {
+    case file, output, comparison, model, width, height, pages, channels, sigma, seconds
+    case isEstimated = "estimated"
+    case psnrBefore = "psnr_before"
+    case psnrAfter = "psnr_after"
+  }
+
+  /// The picture's line for people.
+  fileprivate var line: String {
+    let color = channels <= 2 ? "gray" : "colour"
+    let noise = "sigma \(NumberText.fixed(sigma, 1))\(isEstimated ? " (estimated)" : "")"
+    let size = pages == 1 ? "" : "\(pages) pages of "
+    return
+      "\(file)  \(size)\(width)x\(height) \(color)  \(noise)  \(NumberText.fixed(seconds, 2)) s"
+      + "  -> \(output)"
+  }
+}
+
+/// Denoises pictures.
+public enum DenoiseRun: Job {
+  public static let workshop = "denoise"
+  public static let name = "run"
+  public static let summary = "Denoise pictures (the default)."
+  public static let guide = """
+    Any size, gray or colour, files or folders: PNG, JPEG, TIFF, WebP, PGM and PPM, and what an \
+    installed program converts (HEIC, AVIF, raw files, OpenEXR). Transparency is kept. Exif, XMP, \
+    colour profile, resolution and texts go through as far as the result's format holds them; \
+    pictures are turned upright. All pages of a TIFF are denoised, and the result has as many, of \
+    the same sample type (8, 16, 32 bits, floating point), compression and pixel size. The sigma \
+    of floating-point numbers, and of 16 bits that stay below a quarter of their range, counts \
+    from their smallest to their largest value as 255. Without \
+    --sigma the noise is estimated from each picture. Without --model the models that ship with \
+    the project are used, the gray one for gray pictures and the colour one for colour pictures.
+
+    EXAMPLES
+      atelier denoise photo.png -o clean.png
+      atelier denoise scan1.jpg scan2.png -o cleaned
+      atelier denoise photos/ -o cleaned --compare --ensemble
+      atelier denoise photo.png -o soft.png --sigma 30 --strength 1.2
+      atelier denoise stack.tif -o clean.tif
+      atelier denoise photo.heic -o photo.jpg --strip
+    """
+
+  public static func run(_ request: DenoiseRunRequest, in place: JobPlace) throws -> Report {
+    let plan = try PicturePlan(inputs: request.inputs, output: request.output)
+    let shelf = DenoiserShelf(path: request.model, kernels: place.kernels)
+    // A model that cannot be read is one error, not one a picture.
+    if request.model != nil { _ = try shelf.denoiser(isGray: true) }
+    for remark in plan.remarks { place.remark(remark) }
+    var failures = plan.missing
+    let results = try PictureJob.run(plan.tasks, name: \.input, in: place, failures: &failures) {
+      task, counter in
+      let result = try denoise(task, request, shelf, place)
+      place.note("\(counter) \(result.line)")
+      return result
+    }
+    var report = Report(value: JSONEntries([("files", results), ("failures", failures)]))
+    report.failures = failures
+    report.files = results.map(\.output) + results.compactMap(\.comparison)
+    if request.clean != nil, !results.isEmpty {
+      report.say("")
+      report.say(table(results))
+      report.say("PSNR with peak 255 of 8-bit pictures as stored, all channels, no border cut.")
+      if request.compare {
+        report.say("\nbefore and after side by side:")
+        for result in results { report.say("  \(result.comparison ?? "")") }
+      }
+    }
+    return report
+  }
+
+  /// Reads, denoises and writes one picture.
+  private static func denoise(
+    _ task: MediaFile, _ request: DenoiseRunRequest, _ shelf: DenoiserShelf, _ place: JobPlace
+  ) throws -> DenoisedPicture {
+    let start = Date()
+    let file = try DenoiseFile(task, quality: request.quality, strip: request.strip, in: place)
+    var used: (model: String, sigma: Float)?
+    let (noisy, result) = try file.run { picture in
+      // A gray picture stored in colour has the same noise in all channels, which the colour model
+      // takes for texture.
+      let (denoiser, model) = try shelf.denoiser(isGray: picture.isColorless)
+      var options = Denoiser.Options()
+      let sigma = request.sigma ?? picture.noise
+      options.sigma = sigma
+      options.strength = request.strength
+      options.isEnsemble = request.ensemble
+      options.tileSize = request.tile
+      used = used ?? (model, sigma)
+      return try picture.denoised(by: denoiser, options)
+    }
+    let seconds = Date().timeIntervalSince(start)
+    place.send(.saved(task.output))
+    if request.compare {
+      try PictureJob.write(
+        Comparison.pair(before: noisy.bytes, after: result.bytes), to: task.comparison,
+        place: place)
+    }
+    var picture = DenoisedPicture(
+      file: task.input, output: task.output, comparison: request.compare ? task.comparison : nil,
+      model: used?.model ?? "", width: noisy.size.width, height: noisy.size.height,
+      pages: file.pageCount, channels: noisy.channels, sigma: Double(used?.sigma ?? 0),
+      isEstimated: request.sigma == nil, seconds: seconds)
+    if let clean = request.clean {
+      let original = try ImageFile.read(try original(of: task.name, in: clean))
+        .withChannels(noisy.channels)
+      picture.psnrBefore = try Metrics.psnr(original, noisy.bytes)
+      picture.psnrAfter = try Metrics.psnr(original, result.bytes)
+    }
+    return picture
+  }
+
+  /// The clean original of a picture: the same name, with any picture's extension.
+  private static func original(of name: String, in folder: String) throws -> String {
+    let path = (folder as NSString).appendingPathComponent(name)
+    let stem = (path as NSString).deletingPathExtension
+    for candidate in [path] + ImageFile.extensions.sorted().map({ "\(stem).\($0)" })
+    where FileManager.default.fileExists(atPath: candidate) { return candidate }
+    throw StudioError(.data, "\(name): there is no clean original of that name in \(folder)")
+  }
+
+  /// PSNR before and after, with the means.
+  private static func table(_ results: [DenoisedPicture]) -> Table {
+    var table = Table(["file", "before dB", "after dB", "gain dB"])
+    func append(_ name: String, _ before: Double, _ after: Double) {
+      table.append([name] + [before, after, after - before].map { NumberText.fixed($0, 2) })
+    }
+    for result in results {
+      guard let before = result.psnrBefore, let after = result.psnrAfter else { continue }
+      append(result.file, before, after)
+    }
+    let count = Double(results.count)
+    append(
+      "mean", results.reduce(0) { $0 + ($1.psnrBefore ?? 0) } / count,
+      results.reduce(0) { $0 + ($1.psnrAfter ?? 0) } / count)
+    return table
+  }
+}
+
+/// The workshop of denoisers.
+public enum DenoiseWorkshop: Workshop {
+  public static let name = "denoise"
+  public static let summary =
+    "Take the noise out of pictures; train, measure and compare denoisers."
+  public static let guide = """
+    EXAMPLES
+      atelier denoise photo.png -o clean.png
+      atelier denoise scans/ -o cleaned/ --compare
+      atelier denoise train --data photos --network unet --run mine --minutes 30
+      atelier denoise evaluate --model mine.safetensors --data test --sigma 25
+      atelier denoise compare --unpool all --data photos --steps 2000 -o out
+    """
+  public static let jobs: [any Job.Type] = [
+    DenoiseRun.self, DenoisingTraining.self, DenoiseEvaluate.self, DenoiseCompare.self,
+  ]
+}

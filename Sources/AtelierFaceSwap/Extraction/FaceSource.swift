@@ -1,0 +1,84 @@
+// Where faces are, as a part of the requests that look for them.
+
+import AtelierVision
+import AtelierWorkbench
+import Foundation
+
+/// Where faces come from and how they are laid into crops.
+public struct FaceSource: Sendable, Hashable, Codable {
+  /// What crops are laid by.
+  public enum Alignment: String, ChoiceValue {
+    /// By the eyes, where they are found.
+    case eyes
+    /// By the boxes alone.
+    case box
+  }
+
+  /// A CSV file of boxes; nil searches faces.
+  public var boxes: String?
+  /// The folder of OpenCV's cascade files; nil for the environment's or the system's.
+  public var cascades: String?
+  /// What is asked of a face.
+  public var options = FaceLocator.Options()
+
+  /// Faces that are searched, all of them.
+  public init() {}
+
+  /// What crops are laid by.
+  public var alignment: Alignment {
+    get { options.usesEyes ? .eyes : .box }
+    set { options.usesEyes = newValue == .eyes }
+  }
+
+  /// A locator, for crops of `size` pixels, of faces that are searched or come from boxes; throws
+  /// `StudioError` when the boxes cannot be read or the cascades are missing.
+  func locator(size: Int, in place: JobPlace) throws -> FaceLocator {
+    let library = CascadeLibrary(folder: cascades)
+    guard let boxes else { return locator(.search(try FaceFinder(library: library)), size: size) }
+    let table = try BoxTable(contentsOf: URL(fileURLWithPath: boxes))
+    var finder: FaceFinder?
+    if options.usesEyes {
+      do { finder = try FaceFinder(library: library) } catch {
+        guard cascades == nil else { throw error }
+        place.remark("crops are laid by the boxes alone: \(ErrorLine.text(error))")
+      }
+    }
+    return locator(.boxes(table, finder), size: size)
+  }
+
+  /// A locator of another origin that asks the same of faces.
+  func locator(_ origin: FaceLocator.Origin, size: Int) -> FaceLocator {
+    FaceLocator(origin, options: options, aligner: FaceAligner(size: size))
+  }
+}
+
+extension Field where Request == FaceSource {
+  /// The fields of the requests that look for faces.
+  static let faces: [Self] = [
+    Self(
+      "boxes", \.boxes,
+      "Take boxes from a CSV file with the columns file, x, y, size (or width, height), and maybe "
+        + "folder and, for films, frame", value: "csv", kind: .file(["csv"])),
+    Self("align", \.alignment, "Lay crops by eyes, or by box", value: "what")
+      .byDefault("eyes, where they are found"),
+    Self("cascades", \.cascades, "OpenCV's cascade files", value: "dir", kind: .folder)
+      .byDefault("ATELIER_CASCADES or the system's"),
+    Self(
+      "smallest", \.options.smallest, "The smallest face's width", value: "pixels",
+      .from(20, to: 100_000)
+    ).byDefault("a tenth of the shorter side"),
+    Self(
+      "faces", \.options.mostFaces, "The most faces of a picture", value: "n", .from(1, to: 10_000)
+    ).byDefault("all"),
+    Self(
+      "min-confidence", \.options.leastConfidence, "The least confidence of the search, 0 to 1",
+      value: "part", .share),
+  ]
+}
+
+extension Form {
+  /// The same form with the section of a request's faces.
+  func faces(_ path: FieldPath<Request, FaceSource>) -> Self {
+    section("FACE OPTIONS", Field.faces.map { $0.within(path) })
+  }
+}

@@ -1,0 +1,71 @@
+// The pictures of one Mask R-CNN training: what it learns from, and what is held out to measure on.
+
+import AtelierDatasets
+import AtelierImages
+import AtelierScenery
+import AtelierWorkbench
+import Foundation
+
+/// Pictures to learn from and held-out ones.
+struct InstanceTrainingData {
+  /// A held-out picture.
+  struct Item {
+    let picture: ByteImage
+    let objects: [EncodedObject]
+  }
+
+  let source: InstanceSource
+  let validation: [Item]
+  /// One line for the model's card.
+  let description: String
+
+  /// Reads or draws what a request asks for; throws `DatasetError` that names what cannot be read.
+  init(_ request: MaskRCNNTrainingRequest) throws {
+    let size = PixelSize(width: request.side, height: request.side)
+    let held: InstanceData
+    switch request.data {
+    case .shapes:
+      source = InstanceSource(
+        try ShapesScenes(seed: request.seed, size: size), batch: request.batch)
+      let scenes = try ShapesScenes(seed: ShapesScenes.validationSeed(of: request.seed), size: size)
+      held = try InstanceData(scenes, count: max(request.validationCount, 1))
+      description = "shapes scenes of seed \(request.seed), without end"
+    case .set(let path, let objects):
+      let (learnt, validation) = try Self.parts(path, objects: objects, seed: request.seed)
+      held = validation
+      source = InstanceSource(
+        try Self.loaded(learnt, request.reading), size: size, augmentation: request.augmentation,
+        enlargement: request.enlargement, seed: request.seed)
+      description = "\(learnt.name), \(learnt.count) pictures with \(learnt.objectCount) objects"
+    }
+    validation = try held.items.prefix(max(request.validationCount, 1)).map { item in
+      Item(picture: try item.picture(), objects: item.objects)
+    }
+  }
+
+  /// What is learnt and what is held out of a set of files.
+  private static func parts(
+    _ path: String, objects: String, seed: UInt64
+  ) throws -> (learnt: InstanceData, held: InstanceData) {
+    let url = URL(fileURLWithPath: path)
+    let learnt = try InstanceData.read(url, part: .training, className: objects)
+    if let held = try? InstanceData.read(url, part: .validation, className: objects),
+      Set(held.items.map(\.name)).isDisjoint(with: learnt.items.map(\.name))
+    {
+      return (learnt, held)
+    }
+    let parts = try learnt.split(holdingOut: max(1, learnt.count / 10), seed: seed)
+    return (parts.rest, parts.held)
+  }
+
+  /// The pictures in memory, with masks cut to their bounds.
+  private static func loaded(_ set: InstanceData, _ reading: PictureReading) throws -> InstanceSet {
+    InstanceSet(
+      classNames: set.classNames,
+      items: try set.items.map { item in
+        InstanceSet.Item(
+          name: item.name, picture: reading.prepared(try item.picture()),
+          objects: item.objects.compactMap { InstanceTruth($0.decoded) })
+      })
+  }
+}

@@ -1,0 +1,78 @@
+// How a picture becomes what the network sees: contrast, size, and the way back.
+
+import AtelierDatasets
+import AtelierImages
+import AtelierWorkbench
+
+/// How pictures are prepared for a Mask R-CNN; the same in training, validation and use.
+struct PictureReading: Sendable, Hashable {
+  /// Whether contrast is stretched to the full range.
+  var stretchesContrast = false
+  /// Whether pictures on bright ground are seen as on dark ground.
+  var darkensGround = false
+  /// How many times as large as it is the network sees a picture.
+  var enlargement: Float = 1
+
+  /// What the network sees of a picture.
+  struct Seen {
+    /// RGB in [0, 1], row by row.
+    let samples: [Float]
+    let size: PixelSize
+    /// The picture's pixels in one of the network's.
+    let factor: Float
+  }
+
+  /// A picture with the contrast and the ground that the network sees.
+  func prepared(_ picture: ByteImage) -> ByteImage {
+    let visible = stretchesContrast ? picture.stretched : picture.flattened()
+    return darkensGround ? visible.onDarkGround : visible
+  }
+
+  /// Prepares a picture of any size and channels; one with a longer side than the longest is
+  /// shrunk.
+  func seen(_ picture: ByteImage, longestSide: Int) -> Seen {
+    let visible = prepared(picture)
+    let longest = max(visible.width, visible.height)
+    let limit = max(longestSide, 1)
+    let wanted = Int((Float(longest) * enlargement).rounded())
+    guard wanted != longest || longest > limit else {
+      return Seen(samples: visible.rgbFloats, size: visible.size, factor: 1)
+    }
+    if min(wanted, limit) <= longest {
+      let small = visible.fitted(within: max(min(wanted, limit), 1))
+      return Seen(
+        samples: small.rgbFloats, size: small.size,
+        factor: Float(longest) / Float(max(small.width, small.height)))
+    }
+    let scale = Float(min(wanted, limit)) / Float(longest)
+    let size = PixelSize(
+      width: max(Int((Float(visible.width) * scale).rounded()), 1),
+      height: max(Int((Float(visible.height) * scale).rounded()), 1))
+    let map = PictureMap(a: 1 / scale, b: 0, c: 0, d: 0, e: 1 / scale, f: 0)
+    return Seen(samples: visible.sampled(by: map, size: size), size: size, factor: 1 / scale)
+  }
+}
+
+extension MaskRCNNDetector {
+  /// Finds the objects of a picture, in the picture's own pixels, surest first.
+  func objects(
+    in picture: ByteImage, _ reading: PictureReading, _ selection: ObjectSelection, longestSide: Int
+  ) throws -> [MaskedObject] {
+    let seen = reading.seen(picture, longestSide: longestSide)
+    return try detections(seen.samples, size: seen.size, selection)
+      .compactMap { $0.object(in: picture.size, factor: seen.factor) }
+  }
+}
+
+extension ByteImage {
+  /// The picture, which has no alpha, as it is where more than half of it is dark; else its
+  /// negative in gray: stained tissue is dark on bright ground, fluorescence bright on dark.
+  var onDarkGround: ByteImage {
+    let gray = withChannels(1)
+    let bright = gray.samples.reduce(0) { $0 + ($1 >= 128 ? 1 : 0) }
+    guard 2 * bright > gray.samples.count else { return self }
+    var negative = gray
+    negative.samples = gray.samples.map { 255 - $0 }
+    return negative.withChannels(channels)
+  }
+}

@@ -1,0 +1,158 @@
+// The files of a segmentation: one call a picture, and one at the end for the files of all pictures.
+
+import AtelierDatasets
+import AtelierFiles
+import AtelierImages
+import AtelierWorkbench
+import Foundation
+
+/// Writes what was found in pictures, in any of the forms of `SegmentationOutput`; every file
+/// appears whole or not at all.
+public struct SegmentationWriter: Sendable {
+  public let folder: URL
+  public let palette: ClassPalette
+  public let outputs: Set<SegmentationOutput>
+  /// How masks are written into `coco.json`.
+  public let form: COCOMaskForm
+  /// How strong the colours of an overlay are, 0 (the picture alone) to 1.
+  public var opacity = 0.4
+
+  private var document = COCODocument()
+  private var table = SegmentationOutcome.csvHeader + "\n"
+
+  /// Prepares to write into a folder, which is made if it is missing, with the background first in
+  /// the palette for instance segmentation; throws `StudioError` when it cannot be made.
+  public init(
+    folder: URL, palette: ClassPalette,
+    outputs: some Sequence<SegmentationOutput> = SegmentationOutput.standard,
+    form: COCOMaskForm = .runs
+  ) throws(StudioError) {
+    self.folder = folder
+    self.palette = palette
+    self.outputs = Set(outputs)
+    self.form = form
+    try Self.makeFolder(folder)
+  }
+
+  private static func makeFolder(_ folder: URL) throws(StudioError) {
+    do {
+      try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+    } catch {
+      throw StudioError(.cannotCreate, "\(folder.relativePath): the folder cannot be made")
+    }
+  }
+
+  /// Writes the files of one picture, which must have the outcome's size, in the order of
+  /// `SegmentationOutput`, and keeps what those of all pictures need; throws `StudioError`,
+  /// `ImageError` or `FileError` when a file cannot be written.
+  ///
+  /// Files are called `name`, a path below the folder without extension; COCO calls the picture
+  /// `fileName`, else `name` with .png.
+  public mutating func add(
+    _ outcome: SegmentationOutcome, picture: ByteImage, name: String, fileName: String? = nil
+  ) throws -> [URL] {
+    let stem = folder.appendingPathComponent(name)
+    if name.contains("/") { try Self.makeFolder(stem.deletingLastPathComponent()) }
+    var files: [URL] = []
+    func place(_ ending: String) -> URL {
+      stem.deletingLastPathComponent().appendingPathComponent(stem.lastPathComponent + ending)
+    }
+    func write(_ ending: String, _ write: (URL) throws -> Void) throws {
+      files.append(place(ending))
+      try write(files[files.count - 1])
+    }
+    for output in SegmentationOutput.allCases where outputs.contains(output) {
+      switch output {
+      case .label:
+        try write("-label.png") {
+          try ImageFile.write(outcome.labels.indexed(palette), to: $0.path)
+        }
+      case .color:
+        try write("-color.png") { try ImageFile.write(outcome.labels.colored(palette), to: $0) }
+      case .overlay:
+        let overlay = outcome.overlay(on: picture, palette: palette, opacity: opacity)
+        try write("-overlay.png") { try ImageFile.write(overlay, to: $0) }
+      case .boxes:
+        let boxes = outcome.boxed(on: picture, palette: palette)
+        try write("-boxes.png") { try ImageFile.write(boxes, to: $0) }
+      case .confidence:
+        try write("-confidence.png") { try ImageFile.write(outcome.confidence.bytes, to: $0) }
+      case .instances:
+        let numbers = try InstanceLabels(outcome.objects, size: outcome.size)
+        try write("-instances.png") { try ImageFile.write(numbers.image, to: $0.path) }
+      case .objects: files += try writeObjects(outcome, into: place("-objects"))
+      case .svg:
+        let text = outcome.svg(palette: palette)
+        try write("-outlines.svg") { try AtomicFile.write(Data(text.utf8), to: $0) }
+      case .coco: note(outcome, fileName: fileName ?? name + ".png")
+      case .csv: table += outcome.csvLines(name, palette: palette).map { $0 + "\n" }.joined()
+      }
+    }
+    if document.categories.isEmpty {
+      document.categories = COCODocument.categories(
+        palette.entries.dropFirst(outcome.firstObjectLabel).map(\.name))
+    }
+    return files
+  }
+
+  /// Writes the files of all pictures, `objects.csv`, `coco.json` and `coco-results.json`, as far
+  /// as they are wanted; throws `FileError` when one cannot be written.
+  public func finish() throws(FileError) -> [URL] {
+    var files: [URL] = []
+    if outputs.contains(.coco) {
+      files += ["coco.json", "coco-results.json"].map { folder.appendingPathComponent($0) }
+      try AtomicFile.write(document.json(description: "Objects found by Atelier"), to: files[0])
+      try AtomicFile.write(COCODocument.resultsJSON(detections), to: files[1])
+    }
+    if outputs.contains(.csv) {
+      files.append(folder.appendingPathComponent("objects.csv"))
+      try AtomicFile.write(Data(table.utf8), to: files[files.count - 1])
+    }
+    return files
+  }
+
+  /// The results form knows runs alone.
+  private var detections: [COCODocument.Annotation] {
+    let sizes = Dictionary(
+      document.pictures.map { ($0.id, $0.size) }, uniquingKeysWith: { first, _ in first })
+    return document.annotations.map { annotation in
+      var result = annotation
+      if case .polygons = annotation.segmentation, let size = sizes[annotation.pictureID],
+        let mask = try? annotation.segmentation?.mask(size)
+      {
+        result.segmentation = .text(mask.text, height: size.height, width: size.width)
+      }
+      return result
+    }
+  }
+
+  private mutating func note(_ outcome: SegmentationOutcome, fileName: String) {
+    let id = document.pictures.count + 1
+    document.pictures.append(COCODocument.Picture(id: id, fileName: fileName, size: outcome.size))
+    for object in outcome.objects {
+      document.annotations.append(
+        COCODocument.Annotation(
+          object, id: document.annotations.count + 1, pictureID: id, form: form))
+    }
+  }
+
+  /// One mask an object; masks of a former run are removed, so that the folder holds these alone.
+  private func writeObjects(_ outcome: SegmentationOutcome, into place: URL) throws -> [URL] {
+    try Self.makeFolder(place)
+    let former = (try? FileManager.default.contentsOfDirectory(atPath: place.path)) ?? []
+    for name in former where name.prefix(3).allSatisfy(\.isNumber) && name.hasSuffix(".png") {
+      try? FileManager.default.removeItem(at: place.appendingPathComponent(name))
+    }
+    return try outcome.objects.enumerated().map { index, object in
+      let number = String(index + 1)
+      let digits = String(repeating: "0", count: max(0, 3 - number.count)) + number
+      let className = outcome.className(object, palette)
+        .map { $0.isLetter || $0.isNumber ? $0 : "-" }
+      let file = place.appendingPathComponent("\(digits)-\(String(className)).png")
+      var mask = ByteImage(width: outcome.size.width, height: outcome.size.height, channels: 1)
+      object.mask.forEachPixel { mask.samples[$0] = 255 }
+      try ImageFile.write(mask, to: file)
+      return file
+    }
+  }
+}
