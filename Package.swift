@@ -58,7 +58,12 @@ let package = Package(
       providers: [.apt(["libjpeg-dev"]), .brew(["jpeg-turbo"])]),
     .systemLibrary(
       name: "CZlib", pkgConfig: "zlib", providers: [.apt(["zlib1g-dev"]), .brew(["zlib"])]),
-    .target(name: "CImageCodecs", dependencies: ["CPNG", "CJPEG"]),
+    .systemLibrary(
+      name: "CTIFF", pkgConfig: "libtiff-4",
+      providers: [.apt(["libtiff-dev"]), .brew(["libtiff"])]),
+    .systemLibrary(
+      name: "CWebP", pkgConfig: "libwebp", providers: [.apt(["libwebp-dev"]), .brew(["webp"])]),
+    .target(name: "CImageCodecs", dependencies: ["CPNG", "CJPEG", "CTIFF", "CWebP", "CZlib"]),
     module("AtelierKernels", ["CKernels", "COpenBLAS"]),
     module("AtelierEngine", ["AtelierKernels"]),
     module("AtelierImages", ["CImageCodecs"]),
@@ -74,7 +79,7 @@ let package = Package(
       "AtelierScenery", ["AtelierDatasets", "AtelierEngine", "AtelierFiles", "AtelierImages"]),
     module("AtelierZoo", ["AtelierEngine", "AtelierKernels"]),
     module("AtelierWorkbench", models + ["AtelierMedia", "AtelierTraining", "AtelierVision"]),
-    workshop("AtelierDenoising", []),
+    workshop("AtelierDenoising", ["AtelierMedia"]),
     workshop("AtelierSegmentation", ["AtelierScenery"]),
     workshop("AtelierClassification", []),
     workshop("AtelierFaceSwap", ["AtelierMedia", "AtelierScenery"]),

@@ -1,5 +1,6 @@
 #!/bin/sh
-# Makes sure that the C libraries are there which the package links: OpenBLAS, zlib, libpng, libjpeg.
+# Makes sure that the C libraries are there which the package links: OpenBLAS, zlib, libpng,
+# libjpeg, libtiff, libwebp.
 set -eu
 
 # Whether a program that includes the header and links the library can be built.
@@ -36,6 +37,8 @@ have cblas.h openblas openblas || { apt="$apt libopenblas-dev"; brew="$brew open
 have zlib.h z zlib || { apt="$apt zlib1g-dev"; brew="$brew zlib"; }
 have png.h png libpng || { apt="$apt libpng-dev"; brew="$brew libpng"; }
 have jpeglib.h jpeg libjpeg || { apt="$apt libjpeg-dev"; brew="$brew jpeg-turbo"; }
+have tiffio.h tiff libtiff-4 || { apt="$apt libtiff-dev"; brew="$brew libtiff"; }
+have webp/encode.h webp libwebp || { apt="$apt libwebp-dev"; brew="$brew webp"; }
 [ -n "$apt" ] || exit 0
 
 case $(uname -s) in

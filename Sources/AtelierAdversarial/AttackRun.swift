@@ -166,7 +166,7 @@ private struct AttackTask {
           return AttackTask(
             source: file.url.relativePath, stem: (file.name as NSString).deletingPathExtension,
             in: request, label: classifier.classNames.firstIndex(of: folder)
-          ) { try ImageFile.read(file.url) }
+          ) { try PictureJob.read(file.url.path) }
         }
         continue
       }

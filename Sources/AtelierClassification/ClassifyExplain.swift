@@ -95,6 +95,7 @@ public enum ClassifyExplain: Job {
     let index = try request.className.map { try explainer.classifier.classNames.index(ofClass: $0) }
     let plan = try PicturePlan(
       inputs: request.inputs, output: request.output, ending: "-explained.png")
+    for remark in plan.remarks { place.remark(remark) }
     var failures = plan.missing
     let files = try PictureJob.run(
       plan.tasks, name: \.input, in: place, failures: &failures
@@ -123,7 +124,7 @@ public enum ClassifyExplain: Job {
       try PictureJob.write(picture, to: path, place: place)
       return path
     }
-    let picture = try ImageFile.read(file)
+    let picture = try PictureJob.read(file, in: place)
     let (sheet, prediction) = try ExplanationPictures.sheet(
       explainer, picture, class: index, layer: request.layer)
     let drawing = try write(sheet, "\(stem)-explained.png")

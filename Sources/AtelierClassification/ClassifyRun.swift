@@ -54,7 +54,7 @@ public enum ClassifyRun: Job {
   public static let name = "run"
   public static let summary = "Print the likeliest classes of pictures (the default)."
   public static let guide = """
-    Any size, gray or colour, PNG or JPEG, files or folders: a picture is cut at its middle to \
+    Any size, gray or colour, PNG, JPEG, TIFF or WebP, files or folders: a picture is cut at its middle to \
     the model's proportions and resized. Several models are an ensemble.
 
     EXAMPLES
@@ -83,7 +83,8 @@ public enum ClassifyRun: Job {
     ) { file, _ in
       let result = Classified(
         file: file.url.relativePath,
-        classes: try classifier.classify(try ImageFile.read(file.url), top: request.top))
+        classes: try classifier.classify(
+          try PictureJob.read(file.url.path, in: place), top: request.top))
       let classes = result.classes.map(\.text).joined(separator: ", ")
       place.result("\(result.file)  \(classes)")
       return result

@@ -112,6 +112,7 @@ public enum DenoiseEvaluate: Job {
     var found: DenoisingReport
     if request.noisy.isEmpty {
       let folder = try ImageFolder(request.data.map { URL(fileURLWithPath: $0) }, mode: .color)
+      for line in PicturePlan.few(folder.leftOut, of: "pictures left out") { place.remark(line) }
       let originals = try folder.items.map {
         let denoiser = try denoiser(isGray: $0.image.isColorless)
         return DenoisingEvaluation.Original(

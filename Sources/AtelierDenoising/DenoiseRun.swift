@@ -18,6 +18,7 @@ public struct DenoiseRunRequest: JobRequest, Hashable {
   public var compare = false
   public var clean: String?
   public var quality = 92
+  public var strip = false
 
   public init() {}
 
@@ -44,8 +45,12 @@ public struct DenoiseRunRequest: JobRequest, Hashable {
         "clean", \.clean, "Clean originals of the same names, to print PSNR", value: "dir",
         kind: .folder),
       Field(
-        "quality", \.quality, "The quality of JPEG results, 1 to 100", value: "q",
-        .from(1, to: 100)),
+        "quality", \.quality,
+        "The quality of JPEG and WebP results, 1 to 100; a WebP of 100 is without loss",
+        value: "q", .from(1, to: 100)),
+      Field(
+        flag: "strip", \.strip,
+        "Write the pictures alone: no Exif, XMP, colour profile, resolution, texts or tags"),
     ])
   }
 }
@@ -58,6 +63,7 @@ public struct DenoisedPicture: Sendable, Encodable {
   let model: String
   let width: Int
   let height: Int
+  let pages: Int
   let channels: Int
   let sigma: Double
   let isEstimated: Bool
@@ -66,7 +72,7 @@ public struct DenoisedPicture: Sendable, Encodable {
   var psnrAfter: Double?
 
   enum CodingKeys: String, CodingKey {
-    case file, output, comparison, model, width, height, channels, sigma, seconds
+    case file, output, comparison, model, width, height, pages, channels, sigma, seconds
     case isEstimated = "estimated"
     case psnrBefore = "psnr_before"
     case psnrAfter = "psnr_after"
@@ -76,7 +82,9 @@ public struct DenoisedPicture: Sendable, Encodable {
   fileprivate var line: String {
     let color = channels <= 2 ? "gray" : "colour"
     let noise = "sigma \(NumberText.fixed(sigma, 1))\(isEstimated ? " (estimated)" : "")"
-    return "\(file)  \(width)x\(height) \(color)  \(noise)  \(NumberText.fixed(seconds, 2)) s"
+    let size = pages == 1 ? "" : "\(pages) pages of "
+    return
+      "\(file)  \(size)\(width)x\(height) \(color)  \(noise)  \(NumberText.fixed(seconds, 2)) s"
       + "  -> \(output)"
   }
 }
@@ -87,7 +95,13 @@ public enum DenoiseRun: Job {
   public static let name = "run"
   public static let summary = "Denoise pictures (the default)."
   public static let guide = """
-    Any size, gray or colour, PNG or JPEG, files or folders. Transparency is kept. Without \
+    Any size, gray or colour, files or folders: PNG, JPEG, TIFF, WebP, PGM and PPM, and what an \
+    installed program converts (HEIC, AVIF, raw files, OpenEXR). Transparency is kept. Exif, XMP, \
+    colour profile, resolution and texts go through as far as the result's format holds them; \
+    pictures are turned upright. All pages of a TIFF are denoised, and the result has as many, of \
+    the same sample type (8, 16, 32 bits, floating point), compression and pixel size. The sigma \
+    of floating-point numbers, and of 16 bits that stay below a quarter of their range, counts \
+    from their smallest to their largest value as 255. Without \
     --sigma the noise is estimated from each picture. Without --model the models that ship with \
     the project are used, the gray one for gray pictures and the colour one for colour pictures.
 
@@ -96,6 +110,8 @@ public enum DenoiseRun: Job {
       atelier denoise scan1.jpg scan2.png -o cleaned
       atelier denoise photos/ -o cleaned --compare --ensemble
       atelier denoise photo.png -o soft.png --sigma 30 --strength 1.2
+      atelier denoise stack.tif -o clean.tif
+      atelier denoise photo.heic -o photo.jpg --strip
     """
 
   public static func run(_ request: DenoiseRunRequest, in place: JobPlace) throws -> Report {
@@ -103,6 +119,7 @@ public enum DenoiseRun: Job {
     let shelf = DenoiserShelf(path: request.model, kernels: place.kernels)
     // A model that cannot be read is one error, not one a picture.
     if request.model != nil { _ = try shelf.denoiser(isGray: true) }
+    for remark in plan.remarks { place.remark(remark) }
     var failures = plan.missing
     let results = try PictureJob.run(plan.tasks, name: \.input, in: place, failures: &failures) {
       task, counter in
@@ -130,30 +147,22 @@ public enum DenoiseRun: Job {
     _ task: MediaFile, _ request: DenoiseRunRequest, _ shelf: DenoiserShelf, _ place: JobPlace
   ) throws -> DenoisedPicture {
     let start = Date()
-    let noisy = try ImageFile.readStored(task.input)
-    let format = try ImageFile.format(forWriting: task.output)
-    try StudioError.unless(
-      format != .jpeg || !noisy.hasAlpha, .data,
-      "\(task.input): the picture has transparency, which \(task.output) cannot hold; name a .png")
-    if noisy.isDeep, format == .jpeg {
-      place.remark("\(task.input): 16 bits a sample are written as 8 to \(task.output)")
+    let file = try DenoiseFile(task, quality: request.quality, strip: request.strip, in: place)
+    var used: (model: String, sigma: Float)?
+    let (noisy, result) = try file.run { picture in
+      // A gray picture stored in colour has the same noise in all channels, which the colour model
+      // takes for texture.
+      let (denoiser, model) = try shelf.denoiser(isGray: picture.isColorless)
+      var options = Denoiser.Options()
+      let sigma = request.sigma ?? picture.noise
+      options.sigma = sigma
+      options.strength = request.strength
+      options.isEnsemble = request.ensemble
+      options.tileSize = request.tile
+      used = used ?? (model, sigma)
+      return try picture.denoised(by: denoiser, options)
     }
-    // A gray picture stored in colour has the same noise in all channels, which the colour model
-    // takes for texture.
-    let (denoiser, file) = try shelf.denoiser(isGray: noisy.isColorless)
-    var options = Denoiser.Options()
-    let sigma = request.sigma ?? noisy.noise
-    options.sigma = sigma
-    options.strength = request.strength
-    options.isEnsemble = request.ensemble
-    options.tileSize = request.tile
-    let result = try noisy.denoised(by: denoiser, options)
     let seconds = Date().timeIntervalSince(start)
-    try PictureJob.writing(task.output) {
-      try ImageFile.write(
-        stored: result, to: task.output,
-        options: .init(quality: request.quality, metadata: ["Software": "Atelier"]))
-    }
     place.send(.saved(task.output))
     if request.compare {
       try PictureJob.write(
@@ -162,8 +171,9 @@ public enum DenoiseRun: Job {
     }
     var picture = DenoisedPicture(
       file: task.input, output: task.output, comparison: request.compare ? task.comparison : nil,
-      model: file, width: noisy.size.width, height: noisy.size.height, channels: noisy.channels,
-      sigma: Double(sigma), isEstimated: request.sigma == nil, seconds: seconds)
+      model: used?.model ?? "", width: noisy.size.width, height: noisy.size.height,
+      pages: file.pageCount, channels: noisy.channels, sigma: Double(used?.sigma ?? 0),
+      isEstimated: request.sigma == nil, seconds: seconds)
     if let clean = request.clean {
       let original = try ImageFile.read(try PicturePair.original(of: task.name, in: clean))
         .withChannels(noisy.channels)

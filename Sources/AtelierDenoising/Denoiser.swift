@@ -57,7 +57,8 @@ public final class Denoiser {
     hasNoiseMap = model.inputShape("noise") != nil
   }
 
-  /// Denoises a picture of 8 or 16 bits a sample, which it keeps; alpha is kept as it is.
+  /// Denoises a picture of any sample type, which it keeps; alpha is kept as it is, and so are the
+  /// colours under full transparency, which touch nothing that is seen.
   ///
   /// A gray model takes the channels of a colour picture one by one; a colour model takes a gray
   /// picture as three equal channels. Throws `StudioError` when sigma or strength is negative or
@@ -65,13 +66,15 @@ public final class Denoiser {
   public func denoise<Sample: ImageSample>(
     _ image: Image<Sample>, _ options: Options = .init()
   ) throws -> Image<Sample> {
-    var result = image
+    let source = image.filledWhereHidden
+    var result = source
     let sigma = options.sigma ?? NoiseEstimator.sigma(storedColors: image)
     for planes in planeGroups(image) {
-      try run(on: image, planes: planes, sigma: sigma, options) { tile, place in
+      try run(on: source, planes: planes, sigma: sigma, options) { tile, place in
         Self.write(tile, at: place, planes: planes, into: &result)
       }
     }
+    result.restoreHidden(from: image)
     return result
   }
 

@@ -20,6 +20,7 @@ public final class DenoisingTask: TrainingTask {
   public let monitor: Monitor? = Monitor("psnr", .maximum)
   let graph: Graph
   let pictures: ImageFolder
+  public let remarks: [String]
   /// The clean pictures of the validation.
   let validation: [ByteImage]
   private let store: ParameterStore
@@ -50,10 +51,11 @@ public final class DenoisingTask: TrainingTask {
     let mode: ColorMode = request.parts.channels == 3 ? .color : .gray
     let folder = try pictures ?? Self.pictures(request, mode)
     self.pictures = folder
+    let sampler = try PatchSampler(
+      folder: folder, patchSize: request.patch, batchSize: request.batch, seed: request.seed)
+    remarks = PicturePlan.few(folder.leftOut + sampler.warnings, of: "pictures left out")
     source = try DenoisingBatches(
-      sampler: PatchSampler(
-        folder: folder, patchSize: request.patch, batchSize: request.batch, seed: request.seed),
-      noises: request.noises, target: request.target,
+      sampler: sampler, noises: request.noises, target: request.target,
       givesNoiseMap: graph.input(named: "noise") != nil)
     let clean =
       request.validation.isEmpty

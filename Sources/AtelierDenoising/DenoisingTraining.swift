@@ -69,7 +69,8 @@ public struct DenoisingTrainingRequest: TrainingRequest, Hashable {
   static var trainingFields: [Field<Self>] {
     [
       Field(
-        list: "data", \.data, "Folders or files of clean pictures (PNG, JPEG)", value: "dir",
+        list: "data", \.data, "Folders or files of clean pictures (PNG, JPEG, TIFF, WebP)",
+        value: "dir",
         kind: .source),
       Field(
         list: "validation", \.validation, "Clean pictures to validate on", value: "dir",

@@ -2,6 +2,7 @@
 
 import AtelierDatasets
 import AtelierFiles
+import AtelierImages
 import AtelierWorkbench
 import Foundation
 
@@ -30,7 +31,7 @@ struct PicturePair {
   static func original(of name: String, in folder: String) throws -> String {
     let path = (folder as NSString).appendingPathComponent(name)
     let stem = (path as NSString).deletingPathExtension
-    for candidate in [path] + ImageFolder.extensions.sorted().map({ "\(stem).\($0)" })
+    for candidate in [path] + ImageFile.extensions.sorted().map({ "\(stem).\($0)" })
     where FileManager.default.fileExists(atPath: candidate) { return candidate }
     throw StudioError(.data, "\(name): there is no clean original of that name in \(folder)")
   }

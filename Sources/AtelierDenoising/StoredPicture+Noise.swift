@@ -8,12 +8,22 @@ extension StoredPicture {
   /// The estimated noise, of 255.
   var noise: Float {
     if let words = self as? WordImage { return NoiseEstimator.sigma(storedColors: words) }
+    if let floats = self as? FloatImage { return NoiseEstimator.sigma(storedColors: floats) }
     return NoiseEstimator.sigma(storedColors: bytes)
   }
 
   /// The picture denoised, at the same precision.
   func denoised(by denoiser: Denoiser, _ options: Denoiser.Options) throws -> any StoredPicture {
     if let words = self as? WordImage { return try denoiser.denoise(words, options) }
+    if let floats = self as? FloatImage { return try floats.likeStored(by: denoiser, options) }
     return try denoiser.denoise(bytes, options)
   }
+}
+
+extension Image {
+  /// The picture denoised as one of a file is: two functions take floats, and this is the one of any
+  /// sample type, which knows alpha.
+  fileprivate func likeStored(
+    by denoiser: Denoiser, _ options: Denoiser.Options
+  ) throws -> Image { try denoiser.denoise(self, options) }
 }

@@ -55,11 +55,14 @@ public struct FilmTools: Sendable, Hashable {
     extensions.contains((path as NSString).pathExtension.lowercased())
   }
 
+  /// The path of a program in the `PATH` of an environment; nil without one.
+  static func program(_ name: String, _ environment: [String: String]) -> String? {
+    (environment["PATH"] ?? "").split(separator: ":").map { "\($0)/\(name)" }
+      .first { FileManager.default.isExecutableFile(atPath: $0) }
+  }
+
   private static func path(of program: String, _ environment: [String: String]) throws -> String {
-    for folder in (environment["PATH"] ?? "").split(separator: ":") {
-      let path = "\(folder)/\(program)"
-      if FileManager.default.isExecutableFile(atPath: path) { return path }
-    }
+    if let path = Self.program(program, environment) { return path }
     throw StudioError(
       .missingInput,
       "films need the program \(program), which is not installed or not in PATH; install ffmpeg "

@@ -6,7 +6,7 @@ import Foundation
 /// A picture or film to read and, where there is a result, the file to write.
 public struct MediaFile: Sendable, Hashable {
   /// The extensions of the pictures that are read.
-  public static let pictureExtensions = ImageFile.extensions.union(["pgm", "ppm"])
+  public static let pictureExtensions = ImageFile.extensions.union(ForeignPicture.extensions)
   /// The extensions of the pictures and films that a folder's listing takes.
   public static let extensions = pictureExtensions.union(FilmTools.extensions)
 

@@ -89,7 +89,7 @@ public enum SegmentRun: Job {
   public static let summary =
     "Give pixels of pictures their classes, or objects their masks (the default)."
   public static let guide = """
-    Any size, gray or colour, PNG or JPEG, files or folders. What the model was trained for \
+    Any size, gray or colour, PNG, JPEG, TIFF or WebP, files or folders. What the model was trained for \
     decides: a class for every pixel, whose connected regions then count as objects, or objects \
     with masks of their own. Written in OUT:
 
@@ -170,6 +170,7 @@ public enum SegmentRun: Job {
       folder: URL(fileURLWithPath: request.output), palette: model.palette,
       outputs: request.write, form: request.polygons ? .polygons : .runs)
     writer.opacity = request.opacity
+    for remark in plan.remarks { place.remark(remark) }
     var failures = plan.missing
     let results = try PictureJob.run(
       plan.tasks, name: \.input, in: place, failures: &failures
@@ -197,7 +198,7 @@ public enum SegmentRun: Job {
     _ writer: inout SegmentationWriter
   ) throws -> Segmented {
     let start = Date()
-    let picture = try ImageFile.read(task.input)
+    let picture = try PictureJob.read(task.input)
     let found = try model.outcome(of: picture, request.options)
     let files = try PictureJob.writing(request.output) {
       try writer.add(found, picture: picture, name: task.stem, fileName: task.name)

@@ -36,8 +36,9 @@ public enum NoiseEstimator {
     return sum / Float(colors)
   }
 
+  /// As `sigma(ofColors:)`, of what is seen: colours under full transparency do not count.
   package static func sigma<Sample: ImageSample>(storedColors image: Image<Sample>) -> Float {
-    sigma(ofColors: image)
+    sigma(ofColors: image.visiblePart)
   }
 
   /// The noise's deviation in the own units of one channel's row-major samples, which are not

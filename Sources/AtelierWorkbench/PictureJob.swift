@@ -3,6 +3,7 @@
 import AtelierDatasets
 import AtelierFiles
 import AtelierImages
+import AtelierMedia
 import AtelierTraining
 import Foundation
 
@@ -45,15 +46,25 @@ public enum PictureJob {
     for input in inputs {
       do {
         try StudioFiles.expectPresent([input])
-        let found = try ImageFolder.list(URL(fileURLWithPath: input))
+        let found = try ImageFolder.list(
+          URL(fileURLWithPath: input), extensions: MediaFile.pictureExtensions)
         try StudioError.unless(
-          !found.isEmpty, .missingInput, "\(input): the folder holds no PNG or JPEG")
+          !found.isEmpty, .missingInput, "\(input): the folder holds no picture")
         files += found
       } catch {
         failures.append(InputFailure(file: input, error))
       }
     }
     return files
+  }
+
+  /// Reads a picture of any kind in 8 bits, of another kind through a program that reads it.
+  package static func read(_ path: String, in place: JobPlace? = nil) throws -> ByteImage {
+    let source = try ForeignPicture(path)
+    if let remark = source.remark { place?.remark(remark) }
+    guard source.isUpright else { return try ImageFile.read(source.path) }
+    let page = try PictureReader(source.path, isUpright: true).nextPage()
+    return try page?.image.bytes ?? ImageFile.read(source.path)
   }
 
   /// Writes results into a folder that is made; any error becomes `StudioError` of the kind

@@ -2,6 +2,7 @@
 
 import AtelierDatasets
 import AtelierFiles
+import AtelierImages
 import AtelierMedia
 import Foundation
 
@@ -11,6 +12,8 @@ public struct PicturePlan {
   public let tasks: [MediaFile]
   /// Inputs that are not there, with the reason.
   public let missing: [InputFailure]
+  /// What was left out of folders, in words.
+  public let remarks: [String]
 
   /// Expands inputs and names results; the output is a folder, or a file for one input whose name
   /// ends as a picture's or film's.
@@ -18,13 +21,14 @@ public struct PicturePlan {
   /// With an ending, an input's first result is its stem and that, in the folder. Throws
   /// `StudioError` when a result would overwrite an input or another result.
   public init(
-    inputs: [String], output: String, extensions: Set<String> = ImageFolder.extensions,
+    inputs: [String], output: String, extensions: Set<String> = MediaFile.pictureExtensions,
     ending: String? = nil
   ) throws {
     let takesFilms = !extensions.isDisjoint(with: FilmTools.extensions)
     var found: [(name: String, path: String)] = []
     var missing: [InputFailure] = []
     var hasFolder = false
+    var remarks: [String] = []
     let target = Self.canonical(output)
     for input in inputs {
       guard let isFolder = StudioFiles.isFolder(input) else {
@@ -37,16 +41,18 @@ public struct PicturePlan {
         continue
       }
       hasFolder = true
-      let files = try ImageFolder.list(URL(fileURLWithPath: input), extensions: extensions)
+      let (files, others) = try ImageFolder.listing(
+        URL(fileURLWithPath: input), extensions: extensions)
       // Results of an earlier call may lie below the folder that is read.
       let fresh = files.filter { !Self.canonical($0.url.path).hasPrefix(target + "/") }
       guard !fresh.isEmpty else {
-        let kinds = takesFilms ? "picture or film" : "PNG or JPEG"
+        let kinds = takesFilms ? "picture or film" : "picture"
         missing.append(
           InputFailure(
             file: input, error: "\(input): the folder holds no \(kinds)", kind: .missing))
         continue
       }
+      if let remark = Self.remark(others, in: input) { remarks.append(remark) }
       found += fresh.map { ($0.name, (input as NSString).appendingPathComponent($0.name)) }
     }
     let isFilm = takesFilms && FilmTools.isFilm(found.first?.path ?? "")
@@ -63,7 +69,22 @@ public struct PicturePlan {
       return MediaFile(name: name, input: path, output: place)
     }
     self.missing = missing
+    self.remarks = remarks
     try Self.refuseCollisions(tasks.map { ($0.input, [$0.output]) })
+  }
+
+  /// The first five of many lines, and how many there are.
+  package static func few(_ lines: [String], of what: String) -> [String] {
+    lines.count <= 6 ? lines : lines.prefix(5) + ["\(lines.count) \(what); these are the first 5"]
+  }
+
+  /// Names the files of a folder that are no pictures.
+  private static func remark(_ others: [String], in folder: String) -> String? {
+    guard let first = others.first else { return nil }
+    let named = others.count == 1 ? first : others.prefix(5).joined(separator: ", ")
+    let rest = others.count > 5 ? " and \(others.count - 5) more" : ""
+    return "\(folder): \(others.count) \(others.count == 1 ? "file is" : "files are") left out, "
+      + "no picture by name or content: \(named)\(rest)"
   }
 
   /// Throws when two inputs' results would have one name, stem and ending, but for their endings.
@@ -108,7 +129,7 @@ public struct PicturePlan {
 
   /// Whether files of this ending are written.
   private static func isWritten(_ name: String, _ isFilm: Bool) -> Bool {
-    (isFilm ? FilmTools.writtenExtensions : ["png", "jpg", "jpeg"])
+    (isFilm ? FilmTools.writtenExtensions : ImageFile.writtenExtensions)
       .contains((name as NSString).pathExtension.lowercased())
   }
 

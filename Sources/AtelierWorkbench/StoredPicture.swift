@@ -2,9 +2,9 @@
 
 import AtelierImages
 
-/// A picture of 8 or of 16 bits a sample, as its file stores it.
+/// A picture of 8 or 16 bits a sample, or of floating-point values, as its file stores it.
 package protocol StoredPicture {
-  /// Whether a sample has 16 bits.
+  /// Whether a sample has more than 8 bits.
   var isDeep: Bool { get }
   /// The picture in 8 bits a sample, rounded when it has 16.
   var bytes: ByteImage { get }
@@ -20,21 +20,32 @@ package protocol StoredPicture {
 }
 
 extension Image: StoredPicture {
-  package var isDeep: Bool { Sample.self == UInt16.self }
+  package var isDeep: Bool { Sample.self != UInt8.self }
+}
+
+extension StoredImage {
+  /// The picture for a denoiser; floating-point values with their range laid on [0, 1].
+  package var picture: any StoredPicture {
+    switch self {
+    case .bytes(let image): image
+    case .words(let image): image
+    case .floats(let image): image.shown
+    }
+  }
 }
 
 extension ImageFile {
   /// Reads a picture at its file's precision; throws `ImageError` when it cannot be read.
   package static func readStored(_ path: String) throws -> any StoredPicture {
-    try information(path).bitDepth == 16 ? readWords(path) : read(path)
+    try stored(path).picture
   }
 
-  /// Writes a picture: a PNG at its precision, a JPEG in 8 bits.
+  /// Writes a picture: PNG and TIFF at its precision, JPEG and WebP in 8 bits.
   package static func write(
     stored picture: any StoredPicture, to path: String, options: ImageWriteOptions
   ) throws {
-    if let words = picture as? WordImage, try format(forWriting: path) == .png {
-      try write(words, to: path, options: options)
+    if let words = picture as? WordImage {
+      try write(.words(words), to: path, options: options)
     } else {
       try write(picture.bytes, to: path, options: options)
     }

@@ -52,20 +52,22 @@ extension TrainingJob {
     guard let run = place.run else { throw StudioError(.usage, "a training needs a run folder") }
     let stop = try self.run(
       request, in: run.url, isResuming: run.resume, listeners: [place.listener],
-      interrupt: place.interrupt, kernels: place.kernels, arguments: place.arguments)
+      interrupt: place.interrupt, kernels: place.kernels, arguments: place.arguments,
+      remark: place.remark)
     return try TrainingEnd(job: path, run: run, stop: stop).report()
   }
 
   /// Trains in a run folder, or goes on there, where the request must equal the stored one but for
-  /// its limits; `arguments` are for `about.json`.
+  /// its limits; `arguments` are for `about.json`, `remark` hears what was left out of the data.
   ///
   /// Throws `StudioError`, `TrainingError` or `DatasetError`, each with one clear line.
   @discardableResult public static func run(
     _ request: Request, in run: URL, isResuming: Bool, listeners: [any TrainingListener] = [],
     interrupt: InterruptFlag = InterruptFlag(), kernels: Kernels = Kernels(),
-    arguments: FieldWords = [:]
+    arguments: FieldWords = [:], remark: (String) -> Void = { _ in }
   ) throws -> StopReport {
     let task = try task(request, isResuming: isResuming, kernels: kernels)
+    for text in task.remarks { remark(text) }
     let folder = try request.folder(
       at: run, isResuming: isResuming, about: AboutRun(job: path, arguments: arguments))
     return try train(task, in: folder, listeners: listeners, interrupt: interrupt, kernels: kernels)

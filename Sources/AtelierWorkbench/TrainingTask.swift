@@ -61,6 +61,8 @@ public protocol TrainingTask: AnyObject {
   var steps: [TrainingStep] { get throws }
   /// The data.
   var source: any BatchSource { get }
+  /// What was left out of the data, said before the first step.
+  var remarks: [String] { get }
   /// What decides which weights are best, with the recipe's patience; nil validates nothing.
   var monitor: Monitor? { get }
   /// Whether `TrainingRecipe.store` makes the start; else the task tells itself what it leaves out.
@@ -87,6 +89,7 @@ public protocol TrainingTask: AnyObject {
 }
 
 extension TrainingTask {
+  public var remarks: [String] { [] }
   public var metricNames: [String] { monitor.map { [$0.metric] } ?? [] }
   public var startsAsTheRecipeSays: Bool { true }
   public var hasDerivedInputs: Bool { false }

@@ -13,9 +13,20 @@
 
 #include <jerror.h>
 
+#include <zlib.h>
+
 #define MESSAGE_CAPACITY 256
+// Ancillary chunks beyond this number, or all beyond this size together, are left out.
+#define MOST_CHUNKS 4096
+#define MOST_CHUNK_BYTES (64 << 20)
 // A progressive JPEG has about ten scans; each further one costs a pass over the whole picture.
 #define MAXIMUM_SCANS 100
+
+// Where a chunk of a PNG stands: its length and name begin there.
+typedef struct chunk_place {
+  uint64_t position;
+  uint32_t length;
+} chunk_place;
 
 struct ci_reader {
   FILE *file;
@@ -25,6 +36,11 @@ struct ci_reader {
   int mode;
   uint32_t next_row;
   char message[MESSAGE_CAPACITY];
+  char remark[MESSAGE_CAPACITY];
+
+  chunk_place *chunks;
+  int chunk_count;
+  uint8_t *chunk;  // the bytes of the chunk that was asked for last
 
   png_structp png;
   png_infop info;
@@ -39,6 +55,9 @@ struct ci_reader {
   struct jpeg_progress_mgr jpeg_progress;
   jmp_buf jpeg_jump;
   int jpeg_created;
+  int jpeg_begun;
+  int jpeg_has_end;      // whether the data did not end before its end marker
+  uint64_t jpeg_stray;   // bytes that stood where a marker belongs
 };
 
 static int fail(ci_reader *reader, int status, const char *text) {
@@ -79,12 +98,37 @@ static void jpeg_failed(j_common_ptr common) {
   longjmp(reader->jpeg_jump, 1);
 }
 
-// A warning of libjpeg is damaged data that it papers over; a half picture is not accepted.
+// A warning of libjpeg is damaged data that it papers over; a half picture is not accepted. Stray
+// bytes before a marker, a scan header with odd numbers and a missing end marker are no harm: what
+// the picture itself lacks is another warning, or shows at the end (jpeg_is_whole).
 static void jpeg_warned(j_common_ptr common, int level) {
-  int code = common->err->msg_code;
-  if (level < 0 && code != JWRN_JFIF_MAJOR && code != JWRN_ADOBE_XFORM) {
-    jpeg_failed(common);
+  if (level >= 0) return;
+  ci_reader *reader = common->client_data;
+  switch (common->err->msg_code) {
+    case JWRN_JFIF_MAJOR:
+    case JWRN_ADOBE_XFORM: return;
+    case JWRN_NOT_SEQUENTIAL:
+      snprintf(reader->remark, MESSAGE_CAPACITY, "a scan header with odd numbers");
+      return;
+    case JWRN_EXTRANEOUS_DATA:
+      reader->jpeg_stray += (uint64_t)common->err->msg_parm.i[0];
+      // Not their number: some of them may have been taken for the last bits of the picture.
+      snprintf(reader->remark, MESSAGE_CAPACITY, "stray bytes before a marker");
+      return;
+    case JWRN_JPEG_EOF:
+      // In the header and before the first row there is nothing yet to be read.
+      if (reader->next_row == 0 && !reader->jpeg_begun) break;
+      reader->jpeg_has_end = 0;
+      snprintf(reader->remark, MESSAGE_CAPACITY, "no end marker");
+      return;
+    case JWRN_HIT_MARKER:
+      // The marker may be the one that libjpeg puts behind data without an end.
+      if (reader->jpeg_has_end) break;
+      fail(reader, CI_CORRUPT, "Premature end of JPEG file");
+      longjmp(reader->jpeg_jump, 1);
+    default: break;
   }
+  jpeg_failed(common);
 }
 
 static void jpeg_progressed(j_common_ptr common) {
@@ -106,10 +150,13 @@ void ci_reader_destroy(ci_reader *reader) {
   if (reader->file) fclose(reader->file);
   free(reader->scratch);
   free(reader->whole);
+  free(reader->chunks);
+  free(reader->chunk);
   free(reader);
 }
 
 const char *ci_reader_message(const ci_reader *reader) { return reader->message; }
+const char *ci_reader_remark(const ci_reader *reader) { return reader->remark; }
 const ci_header *ci_reader_header(const ci_reader *reader) { return &reader->header; }
 
 const uint8_t *ci_reader_palette(const ci_reader *reader, int *count) {
@@ -168,6 +215,16 @@ static void collect_palette(ci_reader *reader) {
   }
 }
 
+// Remembers where an ancillary chunk stands: its name begins with a small letter.
+static int png_note_chunk(ci_reader *reader, uint64_t position, uint32_t length,
+                          const uint8_t *name) {
+  if (!(name[0] & 0x20) || reader->chunk_count == MOST_CHUNKS) return CI_OK;
+  if (!reader->chunks) reader->chunks = malloc(MOST_CHUNKS * sizeof(chunk_place));
+  if (!reader->chunks) return fail(reader, CI_NO_MEMORY, "no memory for the PNG reader");
+  reader->chunks[reader->chunk_count++] = (chunk_place){position, length};
+  return CI_OK;
+}
+
 // Walks over the chunks' lengths up to the end chunk. libpng takes memory for a chunk's claimed
 // length before it reads the chunk, up to 2 GiB; no claim passes here that the file does not hold.
 static int png_check_chunks(ci_reader *reader) {
@@ -189,6 +246,8 @@ static int png_check_chunks(ci_reader *reader) {
       return fail(reader, CI_CORRUPT, "the data ends too early");
     }
     if (memcmp(head + 4, "IEND", 4) == 0) break;
+    int status = png_note_chunk(reader, position, length, head + 4);
+    if (status != CI_OK) return status;
     position += 12 + (uint64_t)length;
   }
   if (reader->file) rewind(reader->file);
@@ -238,7 +297,11 @@ static int jpeg_header(ci_reader *reader) {
   } else {
     jpeg_mem_src(&reader->jpeg, reader->bytes, (unsigned long)reader->header.file_bytes);
   }
-  jpeg_save_markers(&reader->jpeg, JPEG_APP0 + 1, 0xffff);
+  reader->jpeg_has_end = 1;
+  static const int kept[] = {1, 2, 11, 13};
+  for (size_t index = 0; index < sizeof kept / sizeof *kept; index++) {
+    jpeg_save_markers(&reader->jpeg, JPEG_APP0 + kept[index], 0xffff);
+  }
   jpeg_save_markers(&reader->jpeg, JPEG_COM, 0xffff);
   jpeg_read_header(&reader->jpeg, TRUE);
   ci_header *header = &reader->header;
@@ -311,8 +374,23 @@ static int jpeg_begin(ci_reader *reader) {
   if (setjmp(reader->jpeg_jump)) return CI_CORRUPT;
   reader->jpeg.out_color_space = reader->header.channels == 1 ? JCS_GRAYSCALE : JCS_RGB;
   reader->jpeg.dct_method = JDCT_ISLOW;
+  reader->jpeg_begun = 1;
   jpeg_start_decompress(&reader->jpeg);
   return CI_OK;
+}
+
+// Whether all of the picture came, where the data ended early: the last bits of every coefficient
+// of a progressive one; of several plain scans nobody knows how many there were to be.
+static int jpeg_is_whole(const ci_reader *reader) {
+  const struct jpeg_decompress_struct *jpeg = &reader->jpeg;
+  if (reader->jpeg_has_end) return 1;
+  if (!jpeg->coef_bits) return jpeg->comps_in_scan == jpeg->num_components;
+  for (int component = 0; component < jpeg->num_components; component++) {
+    for (int bit = 0; bit < DCTSIZE2; bit++) {
+      if (jpeg->coef_bits[component][bit] != 0) return 0;
+    }
+  }
+  return 1;
 }
 
 int ci_reader_begin(ci_reader *reader, int mode) {
@@ -404,51 +482,59 @@ int ci_reader_finish(ci_reader *reader) {
     png_read_end(reader->png, reader->info);
   } else {
     if (setjmp(reader->jpeg_jump)) return CI_CORRUPT;
+    int is_whole = jpeg_is_whole(reader);
     jpeg_finish_decompress(&reader->jpeg);
+    // The end may have been missed just now, behind the last row.
+    if (!is_whole) return fail(reader, CI_CORRUPT, "Premature end of JPEG file");
+    // A decoder that lost its way leaves much of the data over.
+    if (reader->jpeg_stray > 4096 && reader->jpeg_stray > reader->header.file_bytes / 16) {
+      return fail(reader, CI_CORRUPT, "more stray bytes than a picture has");
+    }
   }
   return CI_OK;
 }
 
 // ---- what goes with a picture ----
 
-const uint8_t *ci_reader_exif(const ci_reader *reader, size_t *count) {
-  *count = 0;
+const uint8_t *ci_reader_segment(const ci_reader *reader, int index, int *marker, size_t *count) {
   if (reader->header.format != CI_FORMAT_JPEG) return NULL;
-  for (jpeg_saved_marker_ptr marker = reader->jpeg.marker_list; marker; marker = marker->next) {
-    if (marker->marker == JPEG_APP0 + 1 && marker->data_length >= 6 &&
-        memcmp(marker->data, "Exif\0\0", 6) == 0) {
-      *count = marker->data_length - 6;
-      return marker->data + 6;
-    }
+  jpeg_saved_marker_ptr place = reader->jpeg.marker_list;
+  while (place && index-- > 0) place = place->next;
+  if (!place) return NULL;
+  *marker = place->marker;
+  *count = place->data_length;
+  return place->data;
+}
+
+int ci_reader_density(const ci_reader *reader, int *x, int *y) {
+  if (reader->header.format != CI_FORMAT_JPEG || !reader->jpeg.saw_JFIF_marker) return -1;
+  *x = reader->jpeg.X_density;
+  *y = reader->jpeg.Y_density;
+  return reader->jpeg.density_unit;
+}
+
+int ci_reader_chunk(ci_reader *reader, int index, char name[5], const uint8_t **bytes,
+                    size_t *count) {
+  if (index >= reader->chunk_count) return CI_UNSUPPORTED;
+  chunk_place place = reader->chunks[index];
+  if (place.length > MOST_CHUNK_BYTES) return CI_CORRUPT;
+  size_t whole = (size_t)place.length + 12;
+  free(reader->chunk);
+  reader->chunk = malloc(whole);
+  if (!reader->chunk) return CI_NO_MEMORY;
+  if (reader->file) {
+    long former = ftell(reader->file);
+    int is_read = former >= 0 && fseek(reader->file, (long)place.position, SEEK_SET) == 0 &&
+                  fread(reader->chunk, 1, whole, reader->file) == whole;
+    if (fseek(reader->file, former, SEEK_SET) != 0 || !is_read) return CI_CORRUPT;
+  } else {
+    memcpy(reader->chunk, reader->bytes + place.position, whole);
   }
-  return NULL;
-}
-
-int ci_reader_text_count(const ci_reader *reader) {
-  if (!reader->png) return 0;
-  return png_get_text(reader->png, reader->info, NULL, NULL);
-}
-
-void ci_reader_text(const ci_reader *reader, int index, const char **key, const char **value,
-                    int *is_utf8) {
-  png_textp texts = NULL;
-  png_get_text(reader->png, reader->info, &texts, NULL);
-  *key = texts[index].key;
-  *value = texts[index].text ? texts[index].text : "";
-  *is_utf8 = texts[index].compression >= PNG_ITXT_COMPRESSION_NONE;
-}
-
-const uint8_t *ci_reader_jpeg_text(const ci_reader *reader, int index, int *is_xmp, size_t *count) {
-  static const char head[] = "http://ns.adobe.com/xap/1.0/";
-  if (reader->header.format != CI_FORMAT_JPEG) return NULL;
-  for (jpeg_saved_marker_ptr marker = reader->jpeg.marker_list; marker; marker = marker->next) {
-    *is_xmp = marker->marker == JPEG_APP0 + 1 && marker->data_length >= sizeof head &&
-              memcmp(marker->data, head, sizeof head) == 0;
-    if (!*is_xmp && marker->marker != JPEG_COM) continue;
-    if (index-- > 0) continue;
-    size_t skipped = *is_xmp ? sizeof head : 0;
-    *count = marker->data_length - skipped;
-    return marker->data + skipped;
-  }
-  return NULL;
+  uint32_t sum = (uint32_t)crc32(0, reader->chunk + 4, (uInt)(place.length + 4));
+  if (sum != png_get_uint_32(reader->chunk + 8 + place.length)) return CI_CORRUPT;
+  memcpy(name, reader->chunk + 4, 4);
+  name[4] = 0;
+  *bytes = reader->chunk + 8;
+  *count = place.length;
+  return CI_OK;
 }

@@ -208,19 +208,11 @@ int ci_writer_prepare_jpeg(ci_writer *writer, uint32_t width, uint32_t height, i
   return CI_OK;
 }
 
-int ci_writer_text(ci_writer *writer, const char *key, const char *value, int is_utf8) {
-  png_text text;
-  memset(&text, 0, sizeof text);
-  text.compression = is_utf8 ? PNG_ITXT_COMPRESSION_NONE : PNG_TEXT_COMPRESSION_NONE;
-  text.key = (png_charp)key;
-  text.text = (png_charp)value;
-  if (is_utf8) {
-    text.itxt_length = strlen(value);
-  } else {
-    text.text_length = strlen(value);
-  }
+int ci_writer_chunk(ci_writer *writer, const char name[5], const uint8_t *bytes, size_t count) {
   if (setjmp(png_jmpbuf(writer->png))) return CI_SYSTEM;
-  png_set_text(writer->png, writer->info, &text, 1);
+  // Colour chunks stand before the palette.
+  png_write_info_before_PLTE(writer->png, writer->info);
+  png_write_chunk(writer->png, (png_const_bytep)name, bytes, count);
   return CI_OK;
 }
 
@@ -238,20 +230,17 @@ int ci_writer_begin(ci_writer *writer) {
   return CI_OK;
 }
 
-int ci_writer_jpeg_text(ci_writer *writer, const char *text, size_t count, int is_xmp) {
-  static const char head[] = "http://ns.adobe.com/xap/1.0/";
-  if (count > CI_JPEG_TEXT) return fail(writer, CI_SYSTEM, "a text too long for a JPEG");
+int ci_writer_segment(ci_writer *writer, int marker, const uint8_t *bytes, size_t count) {
+  if (count > CI_JPEG_SEGMENT) return fail(writer, CI_SYSTEM, "a segment too long for a JPEG");
   if (setjmp(writer->jpeg_jump)) return CI_SYSTEM;
-  const char *parts[] = {head, text};
-  size_t counts[] = {is_xmp ? sizeof head : 0, count};
-  jpeg_write_m_header(&writer->jpeg, is_xmp ? JPEG_APP0 + 1 : JPEG_COM,
-                      (unsigned int)(counts[0] + counts[1]));
-  for (int part = 0; part < 2; part++) {
-    for (size_t index = 0; index < counts[part]; index++) {
-      jpeg_write_m_byte(&writer->jpeg, parts[part][index]);
-    }
-  }
+  jpeg_write_marker(&writer->jpeg, marker, bytes, (unsigned int)count);
   return CI_OK;
+}
+
+void ci_writer_density(ci_writer *writer, int unit, int x, int y) {
+  writer->jpeg.density_unit = (UINT8)unit;
+  writer->jpeg.X_density = (UINT16)x;
+  writer->jpeg.Y_density = (UINT16)y;
 }
 
 int ci_writer_write_rows(ci_writer *writer, const void *rows, size_t stride, uint32_t count) {

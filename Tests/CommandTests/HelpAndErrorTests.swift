@@ -33,7 +33,7 @@ struct MistakeCase: CustomTestStringConvertible {
       "denoise a.png -o b.png --model none.safetensors", 66,
       "atelier: none.safetensors: no such file or folder"),
     MistakeCase("denoise none.png -o b.png", 66, "atelier: none.png: no such file or folder"),
-    MistakeCase("denoise empty -o out", 66, "atelier: empty: the folder holds no PNG or JPEG"),
+    MistakeCase("denoise empty -o out", 66, "atelier: empty: the folder holds no picture"),
     MistakeCase(
       "denoise good.png -o good.png", 64,
       "atelier: good.png: the result would overwrite an input; name another place"),
@@ -263,7 +263,7 @@ struct MistakeCase: CustomTestStringConvertible {
       "swap run good.png --model bad.safetensors --to a -o out.png --smooth 51", 64,
       "atelier: --smooth takes 0 to 50; received 51.0 (see atelier swap run --help)"),
     MistakeCase(
-      "swap train --a sub --b empty --steps 1 --run r", 65, "atelier: no PNG or JPEG in "),
+      "swap train --a sub --b empty --steps 1 --run r", 65, "atelier: no picture in "),
     MistakeCase(
       "swap train --run r --resume --cycle 1 --no-warp", 64,
       "atelier: --resume goes on with the run's own settings; leave out --cycle, --no-warp"),

@@ -285,7 +285,7 @@ private func unpacked(_ text: String) throws -> [UInt8] {
         "expected one folder for each of two or more classes, received cat") == true)
     try FileManager.default.createDirectory(
       at: shelf.url.appendingPathComponent("dog"), withIntermediateDirectories: true)
-    #expect(text()?.hasSuffix("/dog: the folder holds no PNG or JPEG") == true)
+    #expect(text()?.hasSuffix("/dog: the folder holds no picture") == true)
     try shelf.write(Array("no picture".utf8), "dog/1.png")
     #expect(text()?.hasPrefix("not usable as a picture of a class: ") == true)
     let none = line {

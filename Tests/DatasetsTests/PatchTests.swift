@@ -56,16 +56,57 @@ private func folder(_ images: [ByteImage], mode: ColorMode = .gray) -> ImageFold
     #expect(single.items.map(\.name) == ["b.png"])
   }
 
-  @Test func anUnreadableFileIsNamed() throws {
+  @Test func anUnreadableFileOfAFolderIsLeftOutAndNamed() throws {
     let temporary = try TemporaryFolder()
-    try temporary.write(picture(width: 4, height: 4, channels: 3), "good.png")
-    try Data("broken".utf8).write(to: temporary.url.appendingPathComponent("bad.png"))
-    let error = #expect(throws: DatasetError.self) {
-      try ImageFolder([temporary.url], mode: .gray)
+    let bad = temporary.url.appendingPathComponent("bad.png")
+    try Data("broken".utf8).write(to: bad)
+    let line =
+      "\(bad.path): expected a PNG, JPEG, TIFF, WebP, PGM or PPM picture, received data of "
+      + "another kind"
+    for urls in [[temporary.url], [bad]] {
+      let error = #expect(throws: DatasetError.self) { try ImageFolder(urls, mode: .gray) }
+      #expect(error?.description == "not usable for training: \(line)")
     }
-    #expect(error?.description.contains("bad.png") == true)
-    #expect(error?.description.contains("good.png") == false)
-    #expect(error?.description.contains("\n") == false)
+    try temporary.write(picture(width: 4, height: 4, channels: 3), "good.png")
+    let folder = try ImageFolder([temporary.url], mode: .gray)
+    #expect(folder.items.map(\.name) == ["good.png"])
+    #expect(folder.leftOut == [line])
+  }
+
+  @Test func sixteenBitsAndFloatsReachThePatches() throws {
+    let temporary = try TemporaryFolder()
+    let words = WordImage(width: 6, height: 6, channels: 1) { samples in
+      for index in samples.indices { samples[index] = UInt16(index * 1777 + 3) }
+    }
+    try ImageFile.write(words, to: temporary.url.appendingPathComponent("a.png").path)
+    let floats = words.floats.rescaled(from: 0...1, to: -20...4000)
+    try ImageFile.write(
+      .floats(floats), to: temporary.url.appendingPathComponent("b.tif").path)
+    let folder = try ImageFolder([temporary.url], mode: .gray)
+    #expect(folder.items[0].words == words)
+    #expect(folder.byteCount == 2 * 3 * 36)
+    let range = floats.shownRange
+    #expect(folder.items[1].words == floats.rescaled(from: range, to: 0...1).words)
+    let sampler = try PatchSampler(
+      folder: folder, patchSize: 6, batchSize: 8, seed: 3, isAugmenting: false)
+    let batch = sampler.batch(step: 0)
+    for index in 0..<8 {
+      let item = folder.items[sampler.origin(step: 0, index: index).image]
+      let patch = Array(batch.elements[36 * index..<36 * (index + 1)])
+      #expect(patch == item.words?.samples.map { Float($0) / 65535 })
+    }
+  }
+
+  @Test func colorsUnderFullTransparencyAreNotLearnt() throws {
+    let temporary = try TemporaryFolder()
+    var image = ByteImage(width: 8, height: 8, channels: 4, filledWith: 255)
+    for index in image.samples.indices where index % 4 < 3 { image.samples[index] = 90 }
+    for pixel in 0..<20 {
+      for channel in 0..<4 { image.samples[4 * pixel + channel] = 0 }
+    }
+    try temporary.write(image, "a.png")
+    let folder = try ImageFolder([temporary.url], mode: .color)
+    #expect(folder.items[0].image.samples.allSatisfy { $0 == 90 })
   }
 
   @Test func anEmptyOrMissingFolderIsNamed() throws {
@@ -73,7 +114,7 @@ private func folder(_ images: [ByteImage], mode: ColorMode = .gray) -> ImageFold
     let empty = #expect(throws: DatasetError.self) {
       try ImageFolder([temporary.url], mode: .gray)
     }
-    #expect(empty?.description == "no PNG or JPEG in \(temporary.url.path)")
+    #expect(empty?.description == "no picture in \(temporary.url.path)")
     let missing = temporary.url.appendingPathComponent("nowhere")
     let error = #expect(throws: DatasetError.self) { try ImageFolder([missing], mode: .gray) }
     #expect(error?.description == "\(missing.path): no such file or folder")

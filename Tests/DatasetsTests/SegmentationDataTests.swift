@@ -308,8 +308,8 @@ private let list = "# remarks\n0 Sky 10 20 30\n1 Old wall 128 0 0\n2 Road 1 2 3\
     try shelf.text("images/a.png", "no picture")
     #expect(
       shelf.line { _ = try SegmentedImages.read(shelf.url, part: .test) }
-        == "not usable for segmentation: images/a.png: expected a PNG, JPEG, PGM or PPM picture, "
-        + "received data of another kind")
+        == "not usable for segmentation: images/a.png: expected a PNG, JPEG, TIFF, WebP, PGM or PPM "
+        + "picture, received data of another kind")
     #expect(
       shelf.line {
         _ = try SegmentedImages.read(shelf.url.appendingPathComponent("no"), part: .test)

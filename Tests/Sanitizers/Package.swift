@@ -40,8 +40,11 @@ let package = Package(
     .systemLibrary(name: "COpenBLAS", pkgConfig: "openblas"),
     .systemLibrary(name: "CPNG", pkgConfig: "libpng"),
     .systemLibrary(name: "CJPEG", pkgConfig: "libjpeg"),
+    .systemLibrary(name: "CTIFF", pkgConfig: "libtiff-4"),
+    .systemLibrary(name: "CWebP", pkgConfig: "libwebp"),
+    .systemLibrary(name: "CZlib", pkgConfig: "zlib"),
     .target(
-      name: "CImageCodecs", dependencies: ["CPNG", "CJPEG"],
+      name: "CImageCodecs", dependencies: ["CPNG", "CJPEG", "CTIFF", "CWebP", "CZlib"],
       cSettings: [.unsafeFlags(undefinedBehavior)]),
     .target(
       name: "AtelierKernels", dependencies: ["CKernels", "COpenBLAS"], swiftSettings: settings),

@@ -242,7 +242,7 @@ struct DenoisingTrainingTests {
       #expect(line { $0.validation = [missing] } == "\(missing): no such file or folder")
       let empty = folder.appending(path: "empty")
       try FileManager.default.createDirectory(at: empty, withIntermediateDirectories: true)
-      #expect(line { $0.data = [empty.path] } == "no PNG or JPEG in \(empty.path)")
+      #expect(line { $0.data = [empty.path] } == "no picture in \(empty.path)")
       #expect(
         line { $0.patch = 516 }
           == "all 4 pictures are smaller than a patch of 516x516 "

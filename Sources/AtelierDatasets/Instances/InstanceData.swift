@@ -49,7 +49,7 @@ public struct InstanceData: DividedSet, Sendable {
       case .image(let image): return image.rgb
       case .drawn(let draw): return draw()
       case .file(let url):
-        let image = try DatasetError.wrapping { try ImageFile.read(url).rgb }
+        let image = try DatasetError.wrapping { try ImageFile.read(url).flattened().rgb }
         guard image.size == size else {
           throw DatasetError(
             "\(url.relativePath): expected a picture of \(size), received \(image.size)")

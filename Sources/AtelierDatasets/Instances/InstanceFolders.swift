@@ -178,7 +178,7 @@ extension InstanceData {
         throw DatasetError(
           "\(file.relativePath): expected a mask of its picture's \(size), received \(received)")
       }
-      return try ImageFile.read(file).withoutAlpha
+      return try ImageFile.read(file).flattened(over: .zero)
     }
     let channels = image.channels
     let pixels = (0..<image.pixelCount).map { pixel in

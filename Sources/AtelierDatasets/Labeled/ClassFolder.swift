@@ -22,7 +22,7 @@ extension LabeledImages {
     }
     let files = try names.map { try ImageFolder.list(folder.appendingPathComponent($0)) }
     for (name, list) in zip(names, files) where list.isEmpty {
-      throw DatasetError("\(folder.relativePath)/\(name): the folder holds no PNG or JPEG")
+      throw DatasetError("\(folder.relativePath)/\(name): the folder holds no picture")
     }
     let count = files.reduce(0) { $0 + $1.count }
     let stride = size.width * size.height * mode.channels

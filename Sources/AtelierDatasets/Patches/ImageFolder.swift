@@ -16,26 +16,59 @@ public enum ColorMode: String, Codable, Sendable, CaseIterable {
 
 /// A set of pictures in memory, of one number of channels, in a fixed order.
 public struct ImageFolder: Sendable {
-  /// One picture: its name for messages and its bytes.
+  /// One picture: its name for messages and its pixels.
   public struct Item: Sendable {
     /// The path inside the folder, or any name of a picture that comes from elsewhere.
     public let name: String
-    /// The pixels; `channels` is that of the folder's mode.
+    /// The pixels in 8 bits; `channels` is that of the folder's mode.
     public let image: ByteImage
+    /// The pixels in 16 bits where the file has more than 8; floating-point values in their range.
+    public let words: WordImage?
 
     /// Makes an item.
-    public init(name: String, image: ByteImage) {
+    public init(name: String, image: ByteImage, words: WordImage? = nil) {
       self.name = name
       self.image = image
+      self.words = words
+    }
+
+    /// An item of a file's picture, in a mode's channels; hidden colours are filled from visible ones.
+    init(name: String, _ image: StoredImage, mode: ColorMode) {
+      switch image {
+      case .bytes(let image):
+        self.init(name: name, image: image.filledWhereHidden.withChannels(mode.channels))
+      default:
+        let words = image.words.filledWhereHidden.withChannels(mode.channels)
+        self.init(name: name, image: words.bytes, words: words)
+      }
+    }
+
+    /// The pixels as fractions of white, at the file's precision.
+    public var floats: FloatImage { words?.floats ?? image.floats }
+
+    /// The bytes that the pixels take.
+    var byteCount: Int { image.samples.count * (words == nil ? 1 : 3) }
+
+    /// The picture resized (Lanczos).
+    func resized(_ size: PixelSize) -> Item {
+      guard size != image.size else { return self }
+      let (width, height) = (size.width, size.height)
+      let deep = words?.resized(width: width, height: height, filter: .lanczos)
+      return Item(
+        name: name,
+        image: deep?.bytes ?? image.resized(width: width, height: height, filter: .lanczos),
+        words: deep)
     }
   }
 
   /// The pictures in the order of their names (byte order of UTF-8, the same on every machine).
   public private(set) var items: [Item]
+  /// What was left out of folders, each with the reason.
+  public private(set) var leftOut: [String] = []
   /// Whether the pictures are gray or in colour.
   public let mode: ColorMode
   /// The bytes that all pixels together take.
-  public var byteCount: Int { items.reduce(0) { $0 + $1.image.samples.count } }
+  public var byteCount: Int { items.reduce(0) { $0 + $1.byteCount } }
 
   /// The extensions of the files that a folder's listing takes.
   public static let extensions = ImageFile.extensions
@@ -43,16 +76,21 @@ public struct ImageFolder: Sendable {
   /// Keeps pictures of 1 to 4 channels that are in memory, in this order, converted to `mode`.
   public init(items: [Item], mode: ColorMode) {
     self.mode = mode
-    self.items = items.map { Item(name: $0.name, image: $0.image.withChannels(mode.channels)) }
+    self.items = items.map {
+      Item(
+        name: $0.name, image: $0.image.withChannels(mode.channels),
+        words: $0.words?.withChannels(mode.channels))
+    }
   }
 
-  /// Reads every PNG and JPEG below the given folders (or single files), each folder sorted.
+  /// Reads every picture below the given folders (or single files), each folder sorted.
   ///
   /// `scale`, in 0.05...4, resizes every picture (Lanczos); below 1 it averages away sensor noise
-  /// and JPEG traces. The limit is in bytes of the kept pixels.
+  /// and JPEG traces. The limit is in bytes of the kept pixels. A file of a folder that cannot be
+  /// read stands in `leftOut`.
   ///
-  /// - Throws: `DatasetError` that names the file that cannot be read, the folder without pictures,
-  ///   or the sizes when the pictures do not fit.
+  /// - Throws: `DatasetError` that names the given file that cannot be read, the folder without
+  ///   pictures, or the sizes when the pictures do not fit.
   public init(
     _ urls: [URL], mode: ColorMode, scale: Double = 1, memoryLimit: Int = 2 << 30
   ) throws {
@@ -63,31 +101,35 @@ public struct ImageFolder: Sendable {
     items = []
     var used = 0
     for url in urls {
+      let isFolder = url.isFolder == true
+      var failures: [String] = []
+      var taken = 0
       for (name, file) in try Self.list(url) {
-        let size: PixelSize
-        let image: ByteImage
         do {
-          size = try ImageFile.size(file.path)
-          let scaled = Self.scaled(size, by: scale)
-          used += scaled.width * scaled.height * mode.channels
+          let size = Self.scaled(try ImageFile.size(file.path), by: scale)
+          used += size.width * size.height * mode.channels
           guard used <= memoryLimit else {
             throw DatasetError(
               "\(file.path): with this picture the set takes \(used) bytes and the limit is "
                 + "\(memoryLimit); use fewer pictures or a smaller scale")
           }
-          image = try ImageFile.read(file).withChannels(mode.channels)
+          let item = Item(name: name, try ImageFile.stored(file.path), mode: mode)
+          items.append(item.resized(size))
+          used += (items.last?.byteCount ?? 0) - size.width * size.height * mode.channels
+          taken += 1
         } catch let error as ImageError {
-          throw DatasetError("not usable for training: \(error)")
+          guard isFolder else { throw DatasetError("not usable for training: \(error)") }
+          failures.append("\(error)")
         }
-        let target = Self.scaled(image.size, by: scale)
-        let kept =
-          target == image.size
-          ? image : image.resized(width: target.width, height: target.height, filter: .lanczos)
-        items.append(Item(name: name, image: kept))
       }
+      // Of a folder in which nothing can be read, the first reason is the one to hear.
+      if taken == 0, let first = failures.first {
+        throw DatasetError("not usable for training: \(first)")
+      }
+      leftOut += failures
     }
     guard !items.isEmpty else {
-      throw DatasetError("no PNG or JPEG in \(urls.map(\.path).joined(separator: ", "))")
+      throw DatasetError("no picture in \(urls.map(\.path).joined(separator: ", "))")
     }
   }
 
@@ -98,39 +140,59 @@ public struct ImageFolder: Sendable {
     return result
   }
 
-  /// The PNG and JPEG files below a folder by their names in it, sorted; for a file, itself.
+  /// The pictures below a folder by their names in it, sorted; for a file, itself.
   ///
-  /// Hidden files are left out; other `extensions` are in lower case.
+  /// A file is taken by its name or, whatever that is, by its content. Hidden files are left out;
+  /// other `extensions` are in lower case.
   ///
   /// - Throws: `DatasetError` when there is nothing at `url`.
   public static func list(
     _ url: URL, extensions: Set<String> = extensions
   ) throws(DatasetError) -> [(name: String, url: URL)] {
+    try listing(url, extensions: extensions).files
+  }
+
+  /// The pictures as `list` has them, and the names of all other files but hidden ones.
+  public static func listing(
+    _ url: URL, extensions: Set<String> = extensions
+  ) throws(DatasetError) -> (files: [(name: String, url: URL)], others: [String]) {
     guard let isFolder = url.isFolder else {
       throw DatasetError("\(url.path): no such file or folder")
     }
-    guard isFolder else { return [(url.lastPathComponent, url)] }
+    guard isFolder else { return ([(url.lastPathComponent, url)], []) }
     var names: [String] = []
-    try collect(url, extensions, prefix: "", depth: 0, into: &names)
+    var others: [String] = []
+    try collect(url, extensions, prefix: "", depth: 0, into: &names, others: &others)
     names.sort { $0.utf8.lexicographicallyPrecedes($1.utf8) }
-    return names.map { ($0, url.appendingPathComponent($0)) }
+    others.sort { $0.utf8.lexicographicallyPrecedes($1.utf8) }
+    return (names.map { ($0, url.appendingPathComponent($0)) }, others)
   }
 
+  /// Folders that other programs leave between pictures: thumbnails, halves of Mac files.
+  private static let foreignFolders: Set<String> = ["@eaDir", "__MACOSX"]
+
   private static func collect(
-    _ folder: URL, _ extensions: Set<String>, prefix: String, depth: Int, into names: inout [String]
+    _ folder: URL, _ extensions: Set<String>, prefix: String, depth: Int,
+    into names: inout [String], others: inout [String]
   ) throws(DatasetError) {
     // Links can make a folder contain itself.
     guard depth < 32 else { throw DatasetError("\(folder.path): folders are nested too deeply") }
     guard let entries = try? FileManager.default.contentsOfDirectory(atPath: folder.path) else {
       throw DatasetError("\(folder.path): cannot be listed")
     }
-    for entry in entries where !entry.hasPrefix(".") {
+    for entry in entries where !entry.hasPrefix(".") && !foreignFolders.contains(entry) {
       let url = folder.appendingPathComponent(entry)
       guard let isFolder = url.isFolder else { continue }
       if isFolder {
-        try collect(url, extensions, prefix: prefix + entry + "/", depth: depth + 1, into: &names)
-      } else if extensions.contains(url.pathExtension.lowercased()) {
+        try collect(
+          url, extensions, prefix: prefix + entry + "/", depth: depth + 1, into: &names,
+          others: &others)
+      } else if extensions.contains(url.pathExtension.lowercased())
+        || ImageFile.format(ofContent: url.path) != nil
+      {
         names.append(prefix + entry)
+      } else {
+        others.append(prefix + entry)
       }
     }
   }

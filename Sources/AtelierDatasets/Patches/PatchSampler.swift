@@ -142,7 +142,20 @@ public struct PatchSampler: Sendable {
   private static let values = (0..<256).map { Float($0) / 255 }
 
   private func copy(_ origin: Origin, to patch: UnsafeMutableBufferPointer<Float>) {
-    let image = folder.items[origin.image].image
+    let item = folder.items[origin.image]
+    if let words = item.words {
+      copy(words, origin, to: patch) { Float($0) / 65535 }
+    } else {
+      let values = Self.values
+      copy(item.image, origin, to: patch) { values[Int($0)] }
+    }
+  }
+
+  @inline(__always)
+  private func copy<Sample: ImageSample>(
+    _ image: Image<Sample>, _ origin: Origin, to patch: UnsafeMutableBufferPointer<Float>,
+    _ value: (Sample) -> Float
+  ) {
     let channels = image.channels
     let last = patchSize - 1
     // The steps through the source for one step along a row and down a column of the patch.
@@ -159,14 +172,13 @@ public struct PatchSampler: Sendable {
       start += last * along
       along = -along
     }
-    let values = Self.values
     image.samples.withUnsafeBufferPointer { samples in
       var target = 0
       for y in 0..<patchSize {
         var source = start + y * down
         for _ in 0..<patchSize {
           for channel in 0..<channels {
-            patch[target + channel] = values[Int(samples[source + channel])]
+            patch[target + channel] = value(samples[source + channel])
           }
           target += channels
           source += along

@@ -111,7 +111,7 @@ extension SegmentedImages {
       try folder.classes.map { try ClassList(reading: $0) } ?? palette.map(ClassList.init)
     let files = try ImageFolder.list(folder.images)
     guard !files.isEmpty else {
-      throw DatasetError("\(folder.images.relativePath): the folder holds no PNG or JPEG")
+      throw DatasetError("\(folder.images.relativePath): the folder holds no picture")
     }
     var used = 0
     let items = try files.map { name, file in

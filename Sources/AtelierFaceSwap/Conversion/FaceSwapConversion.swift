@@ -111,12 +111,18 @@ final class FaceSwapConversion {
     var tasks: [MediaFile] = []
     // Pictures of 16 bits a sample keep them where the result can hold them.
     var words: [Int: WordImage] = [:]
+    var carried: [Int: ImageMetadata] = [:]
     for picture in pictures {
       do {
-        let isDeep = try ImageFile.information(picture.input).bitDepth == 16
+        let source = try ForeignPicture(picture.input)
+        if let remark = source.remark { place.remark(remark) }
+        let reader = try PictureReader(source.path, isUpright: source.isUpright)
+        guard let page = try reader.nextPage() else { continue }
         let format = try ImageFile.format(forWriting: picture.output)
-        let deep = isDeep && format == .png ? try ImageFile.readWords(picture.input) : nil
-        let image = try deep?.bytes ?? ImageFile.read(picture.input)
+        let isDeep = reader.information.bitDepth > 8 && (format == .png || format == .tiff)
+        let (deep, image) = (isDeep ? page.image.words : nil, page.image.bytes)
+        for remark in reader.remarks { place.remark("\(picture.input): \(remark)") }
+        carried[frames.count] = page.metadata
         try StudioError.unless(
           format != .jpeg || !image.hasAlpha, .data,
           "\(picture.input): the picture has transparency, which \(picture.output) cannot hold; "
@@ -137,14 +143,14 @@ final class FaceSwapConversion {
       if let (image, faces) = results[index] {
         file.faces = faces.count
         if let deep = words[index] {
-          try write(swapper.composite(faces, into: deep), to: task.output)
+          try write(swapper.composite(faces, into: deep), to: task.output, carried[index])
         } else {
-          try write(image, to: task.output)
+          try write(image, to: task.output, carried[index])
         }
         try writeGrid(before, faces, name: task.name)
       } else {
         file.framesWithoutFace = 1
-        try copy(task, before)
+        try copy(task, before, carried[index])
       }
       if request.compares {
         let after = results[index]?.image ?? before
@@ -172,21 +178,27 @@ final class FaceSwapConversion {
     place.send(.saved(path))
   }
 
-  private func write(_ image: any StoredPicture, to path: String) throws {
+  /// Writes a picture that says what was done to it, beside what its source said.
+  private func write(
+    _ image: any StoredPicture, to path: String, _ carried: ImageMetadata? = nil
+  ) throws {
     let options = ImageWriteOptions(
-      quality: request.quality, compression: 4, metadata: provenance.pictureMetadata)
+      quality: request.quality, compression: 4, metadata: provenance.pictureMetadata,
+      carried: carried)
     try writing(path) { try ImageFile.write(stored: image, to: path, options: options) }
   }
 
   /// Lets a picture without a face through: the file as it is, where the format stays.
-  private func copy(_ task: MediaFile, _ image: ByteImage) throws {
+  private func copy(_ task: MediaFile, _ image: ByteImage, _ carried: ImageMetadata?) throws {
     try writing(task.output) {
-      if try ImageFile.information(task.input).format == ImageFile.format(forWriting: task.output) {
+      let format = try ImageFile.format(forWriting: task.output)
+      if ImageFile.format(ofContent: task.input) == format {
         try AtomicFile.write(
           try Data(contentsOf: URL(fileURLWithPath: task.input)),
           to: URL(fileURLWithPath: task.output))
       } else {
-        try ImageFile.write(image, to: task.output, options: .init(quality: request.quality))
+        try ImageFile.write(
+          image, to: task.output, options: .init(quality: request.quality, carried: carried))
       }
     }
   }

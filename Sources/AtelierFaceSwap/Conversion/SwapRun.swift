@@ -133,6 +133,7 @@ public enum SwapRun: Job {
   public static func run(_ request: SwapRunRequest, in place: JobPlace) throws -> Report {
     let plan = try PicturePlan(
       inputs: request.inputs, output: request.output, extensions: MediaFile.extensions)
+    for remark in plan.remarks { place.remark(remark) }
     let file = URL(fileURLWithPath: request.model)
     let model = try FaceSwapModel(contentsOf: file)
     let isSingle = plan.tasks.count == 1 && !plan.tasks[0].isFilm

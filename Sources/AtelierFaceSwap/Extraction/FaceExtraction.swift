@@ -217,7 +217,7 @@ public final class FaceExtraction {
   private func outcome(_ item: Item) -> Outcome {
     var outcome = Outcome()
     do {
-      let image = try item.image ?? ImageFile.read(item.source.input)
+      let image = try item.image ?? PictureJob.read(item.source.input)
       let colored = image.hasAlpha ? image.flattened() : image
       let faces = locator.faces(
         in: colored, of: item.source.input, frame: item.frame, former: item.former, pool: pool)

@@ -61,6 +61,7 @@ public enum SwapExtract: Job {
   public static func run(_ request: SwapExtractRequest, in place: JobPlace) throws -> Report {
     let plan = try PicturePlan(
       inputs: request.inputs, output: request.output, extensions: MediaFile.extensions)
+    for remark in plan.remarks { place.remark(remark) }
     var found = try FaceExtraction.run(
       request, on: plan.tasks, locator: request.source.locator(size: request.size, in: place),
       in: place)

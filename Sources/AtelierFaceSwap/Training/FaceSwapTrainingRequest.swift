@@ -71,7 +71,7 @@ public struct FaceSwapTrainingRequest: TrainingRequest, Hashable {
     Form().section(
       "TRAINING OPTIONS",
       [
-        .crops("a", \.a, "Folders of aligned crops of A (PNG, JPEG)"),
+        .crops("a", \.a, "Folders of aligned crops of A (PNG, JPEG, TIFF, WebP)"),
         .crops("b", \.b, "The same of B"),
         .crops("validation-a", \.validationA, "Crops of A to measure with")
           .byDefault("some of the training's"),

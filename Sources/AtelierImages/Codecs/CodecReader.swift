@@ -16,20 +16,26 @@ final class CodecReader {
   private let reader: OpaquePointer
   private(set) var information: ImageInformation
   private(set) var storedSize: PixelSize
+  /// What goes with the picture.
+  let metadata: ImageMetadata
 
-  /// Opens a file and reads its header.
-  convenience init(path: String, limits: ImageLimits) throws {
-    try self.init(name: path, limits: limits) { ci_reader_open_file($0, path) }
+  /// Opens a file and reads its header; what it says of its orientation may not count.
+  convenience init(path: String, limits: ImageLimits, isUpright: Bool = false) throws {
+    try self.init(name: path, limits: limits, isUpright: isUpright) {
+      ci_reader_open_file($0, path)
+    }
   }
 
   /// Reads the header of a file in memory, which must outlive the reader.
   convenience init(bytes: UnsafeRawBufferPointer, name: String, limits: ImageLimits) throws {
-    try self.init(name: name, limits: limits) {
+    try self.init(name: name, limits: limits, isUpright: false) {
       ci_reader_open_memory($0, bytes.baseAddress?.assumingMemoryBound(to: UInt8.self), bytes.count)
     }
   }
 
-  private init(name: String, limits: ImageLimits, open: (OpaquePointer) -> Int32) throws {
+  private init(
+    name: String, limits: ImageLimits, isUpright: Bool, open: (OpaquePointer) -> Int32
+  ) throws {
     guard let reader = ci_reader_create() else {
       throw ImageError(.system, name: name, expected: "memory for a reader", received: "none")
     }
@@ -37,17 +43,21 @@ final class CodecReader {
       try Self.check(open(reader), reader, name, reading: "a readable file")
       guard let header = ci_reader_header(reader), header.pointee.format != CI_FORMAT_OTHER else {
         throw ImageError(
-          .unsupported, name: name, expected: "a PNG, JPEG, PGM or PPM picture",
+          .unsupported, name: name, expected: "a PNG, JPEG, TIFF, WebP, PGM or PPM picture",
           received: "data of another kind")
       }
       let format: ImageFormat = header.pointee.format == CI_FORMAT_PNG ? .png : .jpeg
       let expected = format == .jpeg ? "a gray or RGB JPEG" : "a whole PNG"
       try Self.check(ci_reader_read_header(reader), reader, name, reading: expected)
-      var orientation = Orientation.upright
-      var exifCount = 0
-      if let exif = ci_reader_exif(reader, &exifCount) {
-        orientation = Exif.orientation(UnsafeBufferPointer(start: exif, count: exifCount))
-      }
+      let shown = header.pointee
+      var metadata =
+        format == .jpeg
+        ? JPEGMetadata.read(reader)
+        : PNGMetadata.read(
+          reader, keepsBackground: shown.has_palette == 0 && shown.bit_depth >= 8)
+      if isUpright { metadata.orientation = .upright }
+      let orientation = metadata.orientation
+      self.metadata = metadata
       storedSize = PixelSize(width: Int(header.pointee.width), height: Int(header.pointee.height))
       let turned = orientation.swapsSides
       information = ImageInformation(
@@ -55,7 +65,8 @@ final class CodecReader {
         height: turned ? storedSize.width : storedSize.height,
         channels: Int(header.pointee.channels),
         bitDepth: Int(header.pointee.bit_depth), hasPalette: header.pointee.has_palette != 0,
-        isMultipass: header.pointee.interlaced != 0, orientation: orientation)
+        isMultipass: header.pointee.interlaced != 0, orientation: orientation,
+        isLossless: format == .png)
       try Self.checkSize(header.pointee, format, name, limits)
     } catch {
       ci_reader_destroy(reader)
@@ -169,36 +180,11 @@ final class CodecReader {
     }
   }
 
-  /// The text chunks of a PNG, those behind the picture only after `finish`; the comments of a JPEG,
-  /// by what stands before their colon, or `Comment`.
-  var texts: [String: String] {
-    var texts: [String: String] = [:]
-    var (index, isXMP, count) = (Int32(0), Int32(0), 0)
-    while let bytes = ci_reader_jpeg_text(reader, index, &isXMP, &count) {
-      let text = String(decoding: UnsafeBufferPointer(start: bytes, count: count), as: UTF8.self)
-      if isXMP != 0 {
-        texts[ImageWriteOptions.xmpKey] = text
-      } else if let colon = text.range(of: ": ") {
-        texts[String(text[..<colon.lowerBound])] = String(text[colon.upperBound...])
-      } else {
-        texts["Comment"] = text
-      }
-      index += 1
+  /// Harmless faults of the data, in words, known after `finish`; nil without one.
+  var remark: String? {
+    guard let text = ci_reader_remark(reader).map({ String(cString: $0) }), !text.isEmpty else {
+      return nil
     }
-    for index in 0..<ci_reader_text_count(reader) {
-      var key: UnsafePointer<CChar>?
-      var value: UnsafePointer<CChar>?
-      var isUTF8: Int32 = 0
-      ci_reader_text(reader, index, &key, &value, &isUTF8)
-      guard let key, let value else { continue }
-      texts[Self.latin(key)] = isUTF8 != 0 ? String(cString: value) : Self.latin(value)
-    }
-    return texts
-  }
-
-  private static func latin(_ text: UnsafePointer<CChar>) -> String {
-    var result = String.UnicodeScalarView()
-    for index in 0..<strlen(text) { result.append(Unicode.Scalar(UInt8(bitPattern: text[index]))) }
-    return String(result)
+    return "the \(information.format.rawValue) has \(text); it is read all the same"
   }
 }

@@ -13,12 +13,31 @@ public struct ImageWriteOptions: Sendable, Equatable {
   ///
   /// Keys are 1 to 79 printable ASCII characters; in a JPEG a text takes at most 65,000 bytes.
   public var metadata: [String: String]
+  /// What was read with a picture and goes on with it, as far as the format can hold it.
+  public var carried: ImageMetadata?
+  /// How a TIFF stores its samples; nil for deflated ones of the picture's type.
+  public var storage: TIFFStorage?
+  /// Whether a WebP is stored without loss whatever the quality.
+  public var isLossless = false
 
   /// Quality 92, compression 6 and no metadata where not said otherwise.
-  public init(quality: Int = 92, compression: Int = 6, metadata: [String: String] = [:]) {
+  public init(
+    quality: Int = 92, compression: Int = 6, metadata: [String: String] = [:],
+    carried: ImageMetadata? = nil, storage: TIFFStorage? = nil
+  ) {
     self.quality = quality
     self.compression = compression
     self.metadata = metadata
+    self.carried = carried
+    self.storage = storage
+  }
+
+  /// What is carried for an upright picture of a size; texts of `metadata` take their keys' places.
+  func metadata(for size: PixelSize) -> ImageMetadata {
+    var result = (carried ?? ImageMetadata()).upright(size)
+    for (key, value) in metadata where key != Self.xmpKey { result.texts[key] = value }
+    if let xmp = metadata[Self.xmpKey] { result.xmp = Data(xmp.utf8) }
+    return result
   }
 
   /// The key of an XMP packet (Adobe XMP specification, part 3).
@@ -66,13 +85,18 @@ final class CodecWriter {
         size: size, channels: channels, bitDepth: bitDepth, palette: palette, options: options)
     case .jpeg:
       try prepareJPEG(size: size, channels: channels, bitDepth: bitDepth, options: options)
-    case .portableAnymap:
-      throw ImageError(.unsupported, name: name, expected: "PNG or JPEG to write", received: "PNM")
+    case .portableAnymap, .tiff, .webp:
+      throw ImageError(
+        .unsupported, name: name, expected: "PNG or JPEG to write row by row",
+        received: format.rawValue)
     }
     try checkMetadata(options.metadata)
-    if format == .png { try writePNGTexts(options.metadata) }
+    if format == .png { try writeChunks(options, size) }
+    if format == .jpeg, let density = JPEGMetadata.density(options.metadata(for: size)) {
+      ci_writer_density(writer, Int32(density.unit), Int32(density.x), Int32(density.y))
+    }
     try check(ci_writer_begin(writer))
-    if format == .jpeg { try writeJPEGTexts(options.metadata) }
+    if format == .jpeg { try writeSegments(options, size) }
   }
 
   private func checkMetadata(_ metadata: [String: String]) throws {
@@ -91,23 +115,38 @@ final class CodecWriter {
     }
   }
 
-  private func writePNGTexts(_ metadata: [String: String]) throws {
-    for (key, value) in metadata.sorted(by: { $0.key < $1.key }) {
+  private func writeChunks(_ options: ImageWriteOptions, _ size: PixelSize) throws {
+    let metadata = options.metadata(for: size)
+    var chunks = PNGMetadata.chunks(metadata, without: Set(options.metadata.keys))
+    for (key, value) in options.metadata.sorted(by: { $0.key < $1.key }) {
       let isPlain = key != ImageWriteOptions.xmpKey && value.utf8.allSatisfy { $0 < 128 }
-      try check(ci_writer_text(writer, key, value, isPlain ? 0 : 1))
+      let head = Array(key.utf8) + (isPlain ? [0] : [0, 0, 0, 0, 0])
+      chunks.append(.init(name: isPlain ? "tEXt" : "iTXt", data: Data(head + value.utf8)))
+    }
+    for chunk in chunks {
+      try chunk.data.withUnsafeBytes { bytes in
+        try check(
+          ci_writer_chunk(
+            writer, chunk.name, bytes.baseAddress?.assumingMemoryBound(to: UInt8.self),
+            bytes.count))
+      }
     }
   }
 
-  private func writeJPEGTexts(_ metadata: [String: String]) throws {
-    for (key, value) in metadata.sorted(by: { $0.key < $1.key }) {
-      let isXMP = key == ImageWriteOptions.xmpKey
-      let text = isXMP ? value : "\(key): \(value)"
-      guard text.utf8.count <= CI_JPEG_TEXT else {
-        throw ImageError(
-          .argument, name: name, expected: "metadata of at most \(CI_JPEG_TEXT) bytes a text",
-          received: "\(text.utf8.count) for \"\(key)\"")
+  private func writeSegments(_ options: ImageWriteOptions, _ size: PixelSize) throws {
+    for (key, value) in options.metadata where key.utf8.count + value.utf8.count + 2 > 65000 {
+      throw ImageError(
+        .argument, name: name, expected: "metadata of at most 65000 bytes a text",
+        received: "\(key.utf8.count + value.utf8.count + 2) for \"\(key)\"")
+    }
+    let metadata = options.metadata(for: size)
+    for segment in JPEGMetadata.segments(metadata, without: []) {
+      try segment.data.withUnsafeBytes { bytes in
+        try check(
+          ci_writer_segment(
+            writer, Int32(segment.marker),
+            bytes.baseAddress?.assumingMemoryBound(to: UInt8.self), bytes.count))
       }
-      try check(ci_writer_jpeg_text(writer, text, text.utf8.count, isXMP ? 1 : 0))
     }
   }
 

@@ -5,17 +5,19 @@ import Foundation
 /// Reading and writing of picture files.
 public enum ImageFile {
   /// The extensions, in lower case, of the picture files that a listing of a folder takes.
-  public static let extensions: Set<String> = ["png", "jpg", "jpeg"]
+  public static let extensions: Set<String> = [
+    "png", "jpg", "jpeg", "jpe", "jfif", "tif", "tiff", "webp", "pgm", "ppm",
+  ]
 
-  /// The picture of a PNG, JPEG, PGM or PPM file, told from its content: upright, 8 bits a sample,
-  /// 1 to 4 channels.
+  /// The picture of a PNG, JPEG, TIFF, WebP, PGM or PPM file, told from its content: upright, 8 bits
+  /// a sample, 1 to 4 channels; of a TIFF the first page.
   ///
-  /// Palettes and transparent colours are expanded, 1 to 4 bits scaled up, 16 bits rounded.
+  /// Palettes and transparent colours are expanded, 1 to 4 bits scaled up, 16 bits rounded, floating
+  /// point shown in its range.
   ///
   /// - Throws: `ImageError` when the file cannot be read, is damaged anywhere, too large or CMYK.
   public static func read(_ path: String, limits: ImageLimits = .standard) throws -> ByteImage {
-    if let anymap = try anymap(path, limits) { return anymap.image(of: UInt8.self) }
-    return try bytes(CodecReader(path: path, limits: limits))
+    try PictureSource(path: path, limits: limits).bytes()
   }
 
   /// The picture of a file, 8 bits a sample.
@@ -27,17 +29,22 @@ public enum ImageFile {
   public static func readWords(
     _ path: String, limits: ImageLimits = .standard
   ) throws -> WordImage {
-    if let anymap = try anymap(path, limits) { return anymap.image(of: UInt16.self) }
-    return try words(CodecReader(path: path, limits: limits))
+    try PictureSource(path: path, limits: limits).words()
   }
 
-  /// The picture of a file as fractions of white, at the file's own precision.
+  /// The picture of a file as fractions of white, at the file's own precision; TIFFs of 32 bits and
+  /// of floating point give the numbers that they store.
   public static func readFloats(
     _ path: String, limits: ImageLimits = .standard
   ) throws -> FloatImage {
-    if let anymap = try anymap(path, limits) { return anymap.image(of: Float.self) }
-    let reader = try CodecReader(path: path, limits: limits)
-    return reader.information.bitDepth == 16 ? try words(reader).floats : try bytes(reader).floats
+    try PictureSource(path: path, limits: limits).floats()
+  }
+
+  /// The picture of a file at its own precision.
+  public static func stored(
+    _ path: String, limits: ImageLimits = .standard
+  ) throws -> StoredImage {
+    try PictureSource(path: path, limits: limits).image()
   }
 
   /// The stored values of a palette PNG or of a gray PNG of at most 8 bits, unscaled.
@@ -45,21 +52,25 @@ public enum ImageFile {
   public static func readIndices(
     _ path: String, limits: ImageLimits = .standard
   ) throws -> IndexedImage {
-    try indices(CodecReader(path: path, limits: limits))
+    try indices(PictureSource(path: path, limits: limits), name: path)
   }
 
   /// The picture of a file in memory; `name` stands for it in errors.
   public static func decode(
     _ data: Data, name: String, limits: ImageLimits = .standard
   ) throws -> ByteImage {
-    try decode(data, name, limits, bytes)
+    try data.withUnsafeBytes {
+      try PictureSource($0, data, name: name, limits: limits).bytes()
+    }
   }
 
   /// The picture of a file in memory, 16 bits a sample.
   public static func decodeWords(
     _ data: Data, name: String, limits: ImageLimits = .standard
   ) throws -> WordImage {
-    try decode(data, name, limits, words)
+    try data.withUnsafeBytes {
+      try PictureSource($0, data, name: name, limits: limits).words()
+    }
   }
 
   /// The stored values of a palette or gray PNG in memory.
@@ -67,16 +78,22 @@ public enum ImageFile {
     _ data: Data, name: String, limits: ImageLimits = .standard
   ) throws -> IndexedImage {
     try data.withUnsafeBytes {
-      try indices(CodecReader(bytes: $0, name: name, limits: limits))
+      try indices(PictureSource($0, data, name: name, limits: limits), name: name)
     }
+  }
+
+  /// The format that a file's first bytes tell, whatever its name; nil for none that is read.
+  public static func format(ofContent path: String) -> ImageFormat? {
+    guard let handle = FileHandle(forReadingAtPath: path) else { return nil }
+    defer { try? handle.close() }
+    return (try? handle.read(upToCount: 12)).flatMap { $0 }.flatMap(ImageFormat.recognised)
   }
 
   /// What the header says; the picture is not decoded.
   public static func information(
     _ path: String, limits: ImageLimits = .standard
   ) throws -> ImageInformation {
-    if let anymap = try anymap(path, limits) { return anymap.information }
-    return try CodecReader(path: path, limits: limits).information
+    try PictureSource(path: path, limits: limits).information()
   }
 
   /// The size of the upright picture, from the header alone.
@@ -84,70 +101,44 @@ public enum ImageFile {
     try information(path, limits: limits).size
   }
 
-  /// The text chunks of a PNG and the comments of a JPEG, XMP packets under
-  /// `ImageWriteOptions.xmpKey`; empty for other formats.
+  /// The text chunks of a PNG and the comments of a JPEG; XMP packets, also of a WebP and TIFF, under
+  /// `ImageWriteOptions.xmpKey`.
   ///
   /// The whole file is read, and must be sound.
   public static func metadata(
     _ path: String, limits: ImageLimits = .standard
   ) throws -> [String: String] {
-    guard try anymap(path, limits) == nil else { return [:] }
-    let reader = try CodecReader(path: path, limits: limits)
-    // A JPEG's comments stand before the picture and are gone behind it.
-    let first = reader.information.format == .jpeg ? reader.texts : [:]
-    _ = try bytes(reader)
-    return first.merging(reader.texts) { before, _ in before }
-  }
-
-  // MARK: - Readers
-
-  private static func decode<Sample: ImageSample>(
-    _ data: Data, _ name: String, _ limits: ImageLimits,
-    _ read: (CodecReader) throws -> Image<Sample>
-  ) throws -> Image<Sample> {
-    if PortableAnymap.recognises(data) {
-      return try PortableAnymap(data, name: name, limits: limits).image(of: Sample.self)
+    let source = try PictureSource(path: path, limits: limits)
+    // Of a JPEG it is read from the header and gone behind the picture.
+    let metadata = source.metadata
+    _ = try source.bytes()
+    var texts = metadata.texts
+    if let xmp = metadata.xmp {
+      texts[ImageWriteOptions.xmpKey] = String(decoding: xmp, as: UTF8.self)
     }
-    return try data.withUnsafeBytes { try read(CodecReader(bytes: $0, name: name, limits: limits)) }
+    return texts
   }
 
-  private static func bytes(_ reader: CodecReader) throws -> ByteImage {
-    try reader.image(.bytes, of: UInt8.self, channels: reader.information.channels)
+  /// What goes with a picture: Exif, XMP, profile, resolution, texts, tags; the picture is not
+  /// decoded.
+  public static func attached(
+    _ path: String, limits: ImageLimits = .standard
+  ) throws -> ImageMetadata {
+    try PictureSource(path: path, limits: limits).metadata
   }
 
-  private static func words(_ reader: CodecReader) throws -> WordImage {
-    guard reader.information.format == .png else { return try bytes(reader).words }
-    return try reader.image(.words, of: UInt16.self, channels: reader.information.channels)
-  }
-
-  private static func indices(_ reader: CodecReader) throws -> IndexedImage {
-    let information = reader.information
+  private static func indices(_ source: PictureSource, name: String) throws -> IndexedImage {
+    let information = try source.information()
     let isGray = information.format == .png && information.channels == 1
-    guard information.hasPalette || (isGray && information.bitDepth <= 8) else {
+    guard case .codec(let reader) = source,
+      information.hasPalette || (isGray && information.bitDepth <= 8)
+    else {
       throw ImageError(
-        .unsupported, name: reader.name, expected: "a palette PNG, or gray of at most 8 bits",
+        .unsupported, name: name, expected: "a palette PNG, or gray of at most 8 bits",
         received: "\(information.format.rawValue) of \(information.channels) channels with "
           + "\(information.bitDepth) bits")
     }
     let image = try reader.image(.indices, of: UInt8.self, channels: 1)
     return IndexedImage(indices: image, palette: reader.palette)
-  }
-
-  /// The file as PNM if its first bytes say so.
-  private static func anymap(_ path: String, _ limits: ImageLimits) throws -> PortableAnymap? {
-    guard let handle = FileHandle(forReadingAtPath: path) else { return nil }
-    defer { try? handle.close() }
-    guard let magic = try? handle.read(upToCount: 3), PortableAnymap.recognises(magic) else {
-      return nil
-    }
-    do {
-      let data = magic + (try handle.readToEnd() ?? Data())
-      return try PortableAnymap(data, name: path, limits: limits)
-    } catch let error as ImageError {
-      throw error
-    } catch {
-      throw ImageError(
-        .system, name: path, expected: "a readable file", received: error.localizedDescription)
-    }
   }
 }

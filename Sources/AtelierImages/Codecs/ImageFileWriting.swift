@@ -3,7 +3,8 @@
 import Foundation
 
 extension ImageFile {
-  /// Writes a picture by the path's extension, .png, .jpg or .jpeg, over what is there.
+  /// Writes a picture by the path's extension, .png, .jpg, .jpeg, .tif, .tiff or .webp, over what is
+  /// there.
   ///
   /// The file appears whole or not at all: it is written beside and renamed. JPEG takes 1 or 3
   /// channels.
@@ -12,7 +13,7 @@ extension ImageFile {
   public static func write(
     _ image: ByteImage, to path: String, options: ImageWriteOptions = .standard
   ) throws {
-    try write(image, to: path, bitDepth: 8, options: options)
+    try write(.bytes(image), to: path, options: options)
   }
 
   /// Writes a picture by the extension of the URL.
@@ -22,11 +23,57 @@ extension ImageFile {
     try write(image, to: url.path, options: options)
   }
 
-  /// Writes a picture with 16 bits a sample as PNG.
+  /// Writes a picture with 16 bits a sample as PNG or TIFF.
   public static func write(
     _ image: WordImage, to path: String, options: ImageWriteOptions = .standard
   ) throws {
-    try write(image, to: path, bitDepth: 16, options: options)
+    guard [.png, .tiff].contains(try format(forWriting: path)) else {
+      throw ImageError(
+        .argument, name: path, expected: "a .png or .tif for 16 bits or a palette",
+        received: try format(forWriting: path).rawValue)
+    }
+    try write(.words(image), to: path, options: options)
+  }
+
+  /// Writes a picture at its precision as far as the format has it: TIFF holds all, PNG 16 bits,
+  /// JPEG and WebP 8.
+  public static func write(
+    _ image: StoredImage, to path: String, options: ImageWriteOptions = .standard
+  ) throws {
+    let format = try format(forWriting: path)
+    try writeBeside(path) { try write(image, to: $0, name: path, format, options) }
+  }
+
+  /// Writes a picture to a file of any name.
+  static func write(
+    _ image: StoredImage, to place: String, name: String, _ format: ImageFormat,
+    _ options: ImageWriteOptions
+  ) throws {
+    switch (format, image) {
+    case (.tiff, _):
+      let storage = options.storage ?? TIFFStorage(for: image)
+      let writer = try TIFFWriter(path: place, name: name, storage: storage)
+      try writer.append(
+        image, storage: storage, quality: options.quality,
+        tags: TIFFMetadata.tags(options.metadata(for: image.size)))
+      try writer.finish()
+    case (.webp, _):
+      let data = try WebPFile.encode(
+        image.bytes, name: name, quality: options.quality, isLossless: options.isLossless,
+        metadata: options.metadata(for: image.size))
+      do {
+        try data.write(to: URL(fileURLWithPath: place))
+      } catch {
+        throw ImageError(
+          .system, name: name, expected: "a writable file", received: error.localizedDescription)
+      }
+    case (.png, .words), (.png, .floats):
+      let writer = try CodecWriter(path: place, name: name)
+      try fill(writer, image.words, format, bitDepth: 16, palette: [], options: options)
+    default:
+      let writer = try CodecWriter(path: place, name: name)
+      try fill(writer, image.bytes, format, bitDepth: 8, palette: [], options: options)
+    }
   }
 
   /// Writes palette indices as an 8-bit palette PNG, or a gray one when there is no palette.
@@ -66,16 +113,23 @@ extension ImageFile {
     try encode(image, .jpeg, bitDepth: 8, options: options)
   }
 
+  /// The extensions, in lower case, of the pictures that are written.
+  public static let writtenExtensions: Set<String> = [
+    "png", "jpg", "jpeg", "jpe", "jfif", "tif", "tiff", "webp",
+  ]
+
   /// The format that a path's extension asks for.
-  /// - Throws: `ImageError` for anything but .png, .jpg and .jpeg.
+  /// - Throws: `ImageError` for anything but the `writtenExtensions`.
   public static func format(forWriting path: String) throws -> ImageFormat {
     let fileExtension = (path as NSString).pathExtension.lowercased()
     switch fileExtension {
     case "png": return .png
-    case "jpg", "jpeg": return .jpeg
+    case "jpg", "jpeg", "jpe", "jfif": return .jpeg
+    case "tif", "tiff": return .tiff
+    case "webp": return .webp
     default:
       throw ImageError(
-        .unsupported, name: path, expected: "a name ending in .png, .jpg or .jpeg",
+        .unsupported, name: path, expected: "a name ending in .png, .jpg, .tif or .webp",
         received: fileExtension.isEmpty ? "no extension" : ".\(fileExtension)")
     }
   }
@@ -94,9 +148,10 @@ extension ImageFile {
     options: ImageWriteOptions
   ) throws {
     let format = try format(forWriting: path)
-    guard bitDepth == 8 && palette.isEmpty || format == .png else {
+    guard format == .png else {
       throw ImageError(
-        .argument, name: path, expected: "a .png for 16 bits or a palette", received: "JPEG")
+        .argument, name: path, expected: "a .png for 16 bits or a palette",
+        received: format.rawValue)
     }
     try writeBeside(path) { temporary in
       let writer = try CodecWriter(path: temporary, name: path)

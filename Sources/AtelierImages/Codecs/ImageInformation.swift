@@ -8,6 +8,10 @@ public enum ImageFormat: String, Sendable, Hashable {
   case jpeg = "JPEG"
   /// A binary portable graymap or pixmap (P5, P6); read only.
   case portableAnymap = "PNM"
+  /// TIFF, BigTIFF among it.
+  case tiff = "TIFF"
+  /// WebP of one picture.
+  case webp = "WebP"
 }
 
 /// How large a picture may be before its header alone has it refused.
@@ -32,7 +36,7 @@ public struct ImageInformation: Sendable, Equatable {
   public let height: Int
   /// Channels of the expanded picture, 1 to 4.
   public let channels: Int
-  /// Bits of a stored sample: 1, 2, 4, 8 or 16.
+  /// Bits of a stored sample: 1 to 16, 32 or 64.
   public let bitDepth: Int
   /// Whether samples are indices into a palette.
   public let hasPalette: Bool
@@ -41,6 +45,12 @@ public struct ImageInformation: Sendable, Equatable {
   public let isMultipass: Bool
   /// How the stored picture is turned to stand upright.
   public let orientation: Orientation
+  /// The number of pages, more than 1 in a TIFF alone.
+  public var pages = 1
+  /// How a TIFF stores its samples.
+  public var storage: TIFFStorage?
+  /// Whether the picture is stored without loss.
+  public var isLossless = true
 
   /// Width and height of the upright picture.
   public var size: PixelSize { PixelSize(width: width, height: height) }

@@ -19,7 +19,8 @@ public final class ImageRowReader {
   public init(_ path: String, limits: ImageLimits = .standard) throws {
     let information = try ImageFile.information(path, limits: limits)
     self.information = information
-    if information.format == .portableAnymap || information.orientation != .upright {
+    let isStreamed = information.format == .png || information.format == .jpeg
+    if !isStreamed || information.orientation != .upright {
       codec = nil
       whole = try ImageFile.read(path, limits: limits)
     } else {

@@ -14,7 +14,7 @@ enum {
   CI_SYSTEM = 4,       // open, read or write failed; the message is the system's
 };
 
-// What the first bytes of a file say it is.
+// What the first bytes of a file say it is (TIFF and WebP have doors of their own).
 enum { CI_FORMAT_OTHER = 0, CI_FORMAT_PNG = 1, CI_FORMAT_JPEG = 2 };
 
 // The form in which rows come out of a reader.
@@ -57,18 +57,19 @@ int ci_reader_read_rows(ci_reader *reader, void *rows, size_t stride, uint32_t c
 int ci_reader_finish(ci_reader *reader);
 // The palette as RGBA, four bytes a colour; count 0 without one.
 const uint8_t *ci_reader_palette(const ci_reader *reader, int *count);
-// The Exif block of a JPEG (behind "Exif\0\0"), or NULL.
-const uint8_t *ci_reader_exif(const ci_reader *reader, size_t *count);
-// Text chunks of a PNG, complete after finish. Values end in a zero byte.
-int ci_reader_text_count(const ci_reader *reader);
-void ci_reader_text(const ci_reader *reader, int index, const char **key, const char **value,
-                    int *is_utf8);
+// Harmless faults that were read over, in words; empty without one. Complete after finish.
+const char *ci_reader_remark(const ci_reader *reader);
+// The ancillary chunks of a PNG whose bytes are sound, in their order; the bytes are valid until
+// the next call. CI_UNSUPPORTED behind the last one, CI_CORRUPT for one that cannot be read.
+int ci_reader_chunk(ci_reader *reader, int index, char name[5], const uint8_t **bytes,
+                    size_t *count);
+// The APP1, APP2, APP11, APP13 and COM segments of a JPEG, until finish; NULL behind the last one.
+const uint8_t *ci_reader_segment(const ci_reader *reader, int index, int *marker, size_t *count);
+// The density of a JFIF header: 0 no unit, 1 dots an inch, 2 dots a centimetre; -1 without one.
+int ci_reader_density(const ci_reader *reader, int *x, int *y);
 
-// The comments (COM) and XMP packets (APP1) of a JPEG, not ended by a zero byte; NULL behind the
-// last one.
-const uint8_t *ci_reader_jpeg_text(const ci_reader *reader, int index, int *is_xmp, size_t *count);
-
-// Writing: create, open, prepare, (texts of a PNG), begin, (texts of a JPEG), rows, finish, destroy.
+// Writing: create, open, prepare, (chunks of a PNG), begin, (segments of a JPEG), rows,
+// finish, destroy.
 ci_writer *ci_writer_create(void);
 void ci_writer_destroy(ci_writer *writer);
 const char *ci_writer_message(const ci_writer *writer);
@@ -80,14 +81,22 @@ int ci_writer_prepare_png(ci_writer *writer, uint32_t width, uint32_t height, in
                           int compression);
 int ci_writer_prepare_jpeg(ci_writer *writer, uint32_t width, uint32_t height, int channels,
                            int quality, int full_chroma);
-int ci_writer_text(ci_writer *writer, const char *key, const char *value, int is_utf8);
 int ci_writer_begin(ci_writer *writer);
-// A comment or an XMP packet of at most CI_JPEG_TEXT bytes.
-enum { CI_JPEG_TEXT = 65000 };
-int ci_writer_jpeg_text(ci_writer *writer, const char *text, size_t count, int is_xmp);
+// A chunk of a PNG as it is.
+int ci_writer_chunk(ci_writer *writer, const char name[5], const uint8_t *bytes, size_t count);
+// The density of a JPEG, as ci_reader_density has it; before begin.
+void ci_writer_density(ci_writer *writer, int unit, int x, int y);
+// A segment of a JPEG of at most CI_JPEG_SEGMENT bytes.
+enum { CI_JPEG_SEGMENT = 65533 };
+int ci_writer_segment(ci_writer *writer, int marker, const uint8_t *bytes, size_t count);
 int ci_writer_write_rows(ci_writer *writer, const void *rows, size_t stride, uint32_t count);
 int ci_writer_finish(ci_writer *writer);
 // What was written to memory; valid until destroy.
 const uint8_t *ci_writer_bytes(const ci_writer *writer, size_t *count);
+
+// Deflates (zlib), or inflates to at most `most` bytes; `*out` is to be freed with ci_free.
+int ci_deflate(const uint8_t *bytes, size_t count, uint8_t **out, size_t *out_count);
+int ci_inflate(const uint8_t *bytes, size_t count, size_t most, uint8_t **out, size_t *out_count);
+void ci_free(uint8_t *bytes);
 
 #endif
