@@ -152,20 +152,24 @@ struct CameraNoise {
   }
 }
 
-/// What a camera does to a developed picture: colours smoothed, edges sharpened, grain cored.
+/// What a camera does to a developed picture: it is smoothed, sharpened, and its grain cored.
 struct CameraProcessing {
   /// Passes of a 3×3 binomial over the colour differences.
   private let colorPasses: Int
-  /// What is added of the luminance's detail; negative smooths.
+  /// Passes of the same over the luminance.
+  private let lightPasses: Int
+  /// What is added of the luminance's detail behind that.
   private let sharpening: Float
   /// The detail that is halved, smaller is suppressed; 0 for none.
   private let coring: Float
 
   init(sigma: Float, using source: inout NormalSource) {
     colorPasses = source.uniform() < 0.5 ? 0 : 1 + source.index(below: 5)
-    let kind = source.uniform()
+    let passes = source.uniform()
+    lightPasses = passes < 0.5 ? 0 : passes < 0.85 ? 1 : 2
+    let sharpens = source.uniform() < 0.45
     let amount = source.uniform()
-    sharpening = kind < 0.25 ? -0.7 * amount : kind < 0.65 ? amount : 0
+    sharpening = sharpens ? 1.2 * amount : 0
     let cores = source.uniform() < 0.15
     coring = cores ? sigma * (0.2 + 0.6 * source.uniform()) : 0
   }
@@ -173,8 +177,8 @@ struct CameraProcessing {
   /// Changes luminance and colour differences.
   func apply(to planes: inout ColorPlanes) {
     let area = planes.area
-    for channel in 1..<3 {
-      for _ in 0..<colorPasses {
+    for channel in 0..<3 {
+      for _ in 0..<(channel == 0 ? lightPasses : colorPasses) {
         let smooth = Self.blurred(planes, channel)
         planes.values.replaceSubrange(channel * area..<(channel + 1) * area, with: smooth)
       }

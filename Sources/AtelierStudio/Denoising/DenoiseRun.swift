@@ -17,14 +17,18 @@ public struct DenoiseRunRequest: JobRequest, Hashable {
   public var compare = false
   public var clean: String?
   public var quality = 92
+  public var noiseMap: String?
+  public var explain: String?
 
   public init() {}
 
   public static var form: Form<Self> {
     Form([
       .inputs(\.inputs), .output(\.output),
-      Field("model", \.model, "The model", value: "file", kind: .file(["safetensors"]))
-        .byDefault("the shipped ones"),
+      Field(
+        "model", \.model, "The model: a file or the name of a shipped one", value: "model",
+        kind: .file(["safetensors"])
+      ).lenient.byDefault("a shipped one, by the noise"),
       Field("sigma", \.sigma, "The noise's deviation, of 255", value: "sigma", .from(0, to: 255))
         .byDefault("estimated"),
       Field(
@@ -46,6 +50,15 @@ public struct DenoiseRunRequest: JobRequest, Hashable {
       Field(
         "quality", \.quality, "The quality of JPEG results, 1 to 100", value: "q",
         .from(1, to: 100)),
+      Field(
+        "noise-map", \.noiseMap,
+        "Also write how noisy each part is, as a gray picture: white is a sigma of 32",
+        value: "file",
+        kind: .text),
+      Field(
+        "explain", \.explain,
+        "Also draw the noise as measured: its level over brightness, its correlation",
+        value: "file", kind: .text),
     ])
   }
 }
@@ -61,12 +74,13 @@ public struct DenoisedPicture: Sendable, Encodable {
   let channels: Int
   let sigma: Double
   let isEstimated: Bool
+  let noise: NoiseFinding
   let seconds: Double
   var psnrBefore: Double?
   var psnrAfter: Double?
 
   enum CodingKeys: String, CodingKey {
-    case file, output, comparison, model, width, height, channels, sigma, seconds
+    case file, output, comparison, model, width, height, channels, sigma, noise, seconds
     case isEstimated = "estimated"
     case psnrBefore = "psnr_before"
     case psnrAfter = "psnr_after"
@@ -75,9 +89,12 @@ public struct DenoisedPicture: Sendable, Encodable {
   /// The picture's line for people.
   fileprivate var line: String {
     let color = channels <= 2 ? "gray" : "colour"
-    let noise = "sigma \(NumberText.fixed(sigma, 1))\(isEstimated ? " (estimated)" : "")"
-    return "\(file)  \(width)x\(height) \(color)  \(noise)  \(NumberText.fixed(seconds, 2)) s"
-      + "  -> \(output)"
+    let work =
+      isEstimated ? "noise: \(noise.text)" : "sigma \(NumberText.fixed(sigma, 1)) as given"
+    let name = ((model as NSString).lastPathComponent as NSString).deletingPathExtension
+    return "\(file)  \(width)x\(height) \(color)  \(work); "
+      + (noise.isLeftAlone ? "left as it is" : "model \(name)")
+      + "  \(NumberText.fixed(seconds, 2)) s  -> \(output)"
   }
 }
 
@@ -88,18 +105,27 @@ public enum DenoiseRun: Job {
   public static let summary = "Denoise pictures (the default)."
   public static let guide = """
     Any size, gray or colour, PNG or JPEG, files or folders. Transparency is kept. Without \
-    --sigma the noise is estimated from each picture. Without --model the models that ship with \
-    the project are used, the gray one for gray pictures and the colour one for colour pictures.
+    --sigma the noise is estimated from each picture. Without --model one of the models that ship \
+    with the project is taken by what the noise looks like, and named: denoise-gray or \
+    denoise-color where it is white (the same everywhere, each pixel for itself), denoise-photo \
+    for a camera's, which depends on brightness and is correlated; that one finds out by itself \
+    how noisy each part is. A picture with hardly any noise is left as it is.
 
     EXAMPLES
       atelier denoise photo.png -o clean.png
       atelier denoise scan1.jpg scan2.png -o cleaned
       atelier denoise photos/ -o cleaned --compare --ensemble
       atelier denoise photo.png -o soft.png --sigma 30 --strength 1.2
+      atelier denoise photo.jpg -o clean.jpg --explain noise.png --noise-map map.png
     """
 
   public static func run(_ request: DenoiseRunRequest, in place: JobPlace) throws -> Report {
     let plan = try PicturePlan(inputs: request.inputs, output: request.output)
+    for (option, file) in [("noise-map", request.noiseMap), ("explain", request.explain)] {
+      try StudioError.unless(
+        file == nil || plan.tasks.count == 1, .usage,
+        "--\(option) is for one picture; received \(plan.tasks.count)")
+    }
     let shelf = DenoiserShelf(path: request.model, kernels: place.kernels)
     // A model that cannot be read is one error, not one a picture.
     if request.model != nil { _ = try shelf.denoiser(isGray: true) }
@@ -112,7 +138,9 @@ public enum DenoiseRun: Job {
     }
     var report = Report(value: JSONEntries([("files", results), ("failures", failures)]))
     report.failures = failures
-    report.files = results.map(\.output) + results.compactMap(\.comparison)
+    report.files =
+      results.map(\.output) + results.compactMap(\.comparison)
+      + (results.isEmpty ? [] : [request.noiseMap, request.explain].compactMap(\.self))
     if request.clean != nil, !results.isEmpty {
       report.say("")
       report.say(table(results))
@@ -138,16 +166,8 @@ public enum DenoiseRun: Job {
     if noisy.isDeep, format == .jpeg {
       place.remark("\(task.input): 16 bits a sample are written as 8 to \(task.output)")
     }
-    // A gray picture stored in colour has the same noise in all channels, which the colour model
-    // takes for texture.
-    let (denoiser, file) = try shelf.denoiser(isGray: noisy.isColorless)
-    var options = Denoiser.Options()
-    let sigma = request.sigma ?? noisy.noise
-    options.sigma = sigma
-    options.strength = request.strength
-    options.isEnsemble = request.ensemble
-    options.tileSize = request.tile
-    let result = try noisy.denoised(by: denoiser, options)
+    let work = try DenoiseWork(noisy, request, shelf)
+    let result = try work.run(noisy)
     let seconds = Date().timeIntervalSince(start)
     try PictureJob.writing(task.output) {
       try ImageFile.write(
@@ -155,6 +175,12 @@ public enum DenoiseRun: Job {
         options: .init(quality: request.quality, metadata: ["Software": "Atelier"]))
     }
     place.send(.saved(task.output))
+    if let path = request.noiseMap {
+      try PictureJob.write(work.mapPicture(noisy.size), to: path, place: place)
+    }
+    if let path = request.explain {
+      try PictureJob.write(work.profile.drawn(title: task.name), to: path, place: place)
+    }
     if request.compare {
       try PictureJob.write(
         Comparison.pair(before: noisy.bytes, after: result.bytes), to: task.comparison,
@@ -162,8 +188,9 @@ public enum DenoiseRun: Job {
     }
     var picture = DenoisedPicture(
       file: task.input, output: task.output, comparison: request.compare ? task.comparison : nil,
-      model: file, width: noisy.size.width, height: noisy.size.height, channels: noisy.channels,
-      sigma: Double(sigma), isEstimated: request.sigma == nil, seconds: seconds)
+      model: work.file, width: noisy.size.width, height: noisy.size.height,
+      channels: noisy.channels, sigma: Double(work.sigma), isEstimated: request.sigma == nil,
+      noise: work.finding, seconds: seconds)
     if let clean = request.clean {
       let original = try ImageFile.read(try original(of: task.name, in: clean))
         .withChannels(noisy.channels)

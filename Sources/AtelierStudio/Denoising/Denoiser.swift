@@ -74,9 +74,12 @@ public final class Denoiser {
   ) throws -> Image<Sample> {
     var result = image
     let noise = try options.noise(for: self, image) { NoiseEstimator.sigma(storedColors: image) }
+    // Gray stays gray, also where the file stores red, green and blue.
+    let isColorless = channels == 3 && image.isColorless
     for planes in planeGroups(image) {
       try run(on: image, planes: planes, noise: noise, options) { tile, place in
-        Self.write(tile, at: place, planes: planes, into: &result)
+        Self.write(
+          isColorless ? tile.averagedOverChannels : tile, at: place, planes: planes, into: &result)
       }
     }
     return result
@@ -293,6 +296,18 @@ public final class Denoiser {
       }
       return graph
     }
+  }
+}
+
+extension FloatImage {
+  /// The picture with the mean of its channels in all of them.
+  fileprivate var averagedOverChannels: FloatImage {
+    var result = self
+    for pixel in stride(from: 0, to: samples.count, by: channels) {
+      let mean = (pixel..<pixel + channels).reduce(0) { $0 + samples[$1] } / Float(channels)
+      for channel in 0..<channels { result.samples[pixel + channel] = mean }
+    }
+    return result
   }
 }
 

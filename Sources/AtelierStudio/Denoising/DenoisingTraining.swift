@@ -94,6 +94,7 @@ public struct DenoisingTrainingRequest: TrainingRequest, Hashable {
       Field("widths", \.parts.widths, "Filters of each level", value: "list"),
       Field("patch", \.patch, "The side of a patch", value: "pixels", .from(1, to: 4096)),
       .batch("Patches a step", most: 4096), .learningRate(), .warmUp,
+      .averageDecayOrNone("The decay of the moving average of the weights"),
       .optimizer.byDefault("adamw without decay"), .startFrom,
       Field(
         "loss", \.loss,

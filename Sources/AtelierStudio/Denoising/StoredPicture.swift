@@ -18,6 +18,10 @@ protocol StoredPicture {
   var hasAlpha: Bool { get }
   /// The estimated noise, of 255.
   var noise: Float { get }
+  /// How strong the noise is at which brightness, and how far it is correlated.
+  var noiseProfile: NoiseProfile { get }
+  /// How noisy a denoiser that estimates the noise itself finds each part.
+  func noiseMap(by denoiser: Denoiser) throws -> FloatImage
   /// The picture denoised, at the same precision.
   func denoised(by denoiser: Denoiser, _ options: Denoiser.Options) throws -> any StoredPicture
 }
@@ -25,6 +29,8 @@ protocol StoredPicture {
 extension Image: StoredPicture {
   var isDeep: Bool { Sample.self == UInt16.self }
   var noise: Float { NoiseEstimator.sigma(storedColors: self) }
+  var noiseProfile: NoiseProfile { NoiseProfile(of: self) }
+  func noiseMap(by denoiser: Denoiser) throws -> FloatImage { try denoiser.noiseMap(of: self) }
   func denoised(by denoiser: Denoiser, _ options: Denoiser.Options) throws -> any StoredPicture {
     try denoiser.denoise(self, options)
   }

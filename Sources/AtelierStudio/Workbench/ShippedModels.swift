@@ -3,6 +3,7 @@
 
 import AtelierInterchange
 import AtelierKernels
+import AtelierVision
 import Foundation
 
 /// The folder of the shipped models and their names.
@@ -11,6 +12,8 @@ public enum ShippedModels {
   public static let gray = "denoise-gray.safetensors"
   /// The model for colour pictures.
   public static let color = "denoise-color.safetensors"
+  /// The model for photographs, gray or in colour.
+  public static let photo = "denoise-photo.safetensors"
 
   /// The folders to look in, first one first.
   public static var folders: [URL] {
@@ -59,6 +62,9 @@ public enum ShippedModels {
         + (isGray ? gray : color))
   }
 
+  /// The file of the shipped denoiser for photographs; nil where it is missing.
+  public static var photoFile: URL? { shipped(photo) }
+
   /// The file of the denoiser that a word names: a model file, or `shipped`.
   public static func denoiserFile(_ word: String, isGray: Bool) throws -> URL {
     try word == "shipped" ? file(isGray: isGray) : URL(fileURLWithPath: word)
@@ -79,7 +85,21 @@ public final class DenoiserShelf {
 
   /// The denoiser for a picture, and the file that it came from.
   public func denoiser(isGray: Bool) throws -> (denoiser: Denoiser, file: String) {
-    let file = try path.map { URL(fileURLWithPath: $0) } ?? ShippedModels.file(isGray: isGray)
+    try denoiser(path.map(ShippedModels.file(of:)) ?? ShippedModels.file(isGray: isGray))
+  }
+
+  /// The denoiser for a picture with this noise, and the file that it came from: the one for
+  /// Gaussian noise where noise is white, else the one for photographs where it is shipped.
+  public func denoiser(
+    isGray: Bool, noise: NoiseProfile.Kind
+  ) throws -> (denoiser: Denoiser, file: String) {
+    if path == nil, noise != .white, let photo = ShippedModels.photoFile {
+      return try denoiser(photo)
+    }
+    return try denoiser(isGray: isGray)
+  }
+
+  private func denoiser(_ file: URL) throws -> (denoiser: Denoiser, file: String) {
     if let known = denoisers[file.path] { return (known, file.path) }
     let made = try Denoiser(ModelFile.read(from: file), kernels: kernels)
     denoisers[file.path] = made
