@@ -11,7 +11,7 @@ import Foundation
 struct CameraNoise {
   /// The side of what the sensor sees over that of what it is enlarged from, at least 1.
   private let zoom: Float
-  /// The side of the sensor's picture over that of the file's, at least 1.
+  /// The side of the sensor's picture over that of the file's; below 1 the camera enlarges.
   private let reduction: Float
   private let demosaicking: Demosaicking
   private let phase: (x: Int, y: Int)
@@ -28,8 +28,9 @@ struct CameraNoise {
   init(sigma: Float, using source: inout NormalSource) {
     let softens = source.uniform() < 0.6
     zoom = softens ? 1 + source.uniform() : 1
-    let reduces = source.uniform() < 0.2
-    reduction = reduces ? 1.25 + 0.75 * source.uniform() : 1
+    let change = source.uniform()
+    let amount = source.uniform()
+    reduction = change < 0.2 ? 1.25 + 0.75 * amount : change < 0.4 ? 0.6 + 0.4 * amount : 1
     // Means of neighbours leave coloured fringes at sharp edges, which no one should learn to keep.
     let isBilinear = source.uniform() < 0.5 && zoom * reduction > 1.4
     demosaicking = isBilinear ? .bilinear : .directed
@@ -93,7 +94,7 @@ struct CameraNoise {
   private func seen(
     _ patch: UnsafeMutableBufferPointer<Float>, width: Int, height: Int, channels: Int
   ) -> ColorPlanes {
-    guard zoom > 1 || reduction > 1 else {
+    guard zoom != 1 || reduction != 1 else {
       return ColorPlanes(
         interleaved: UnsafeBufferPointer(patch), width: width, height: height, channels: channels)
     }
@@ -144,7 +145,7 @@ struct CameraNoise {
       let plane = FloatImage(
         width: planes.width, height: planes.height, channels: 1,
         samples: Array(planes.values[channel * planes.area..<(channel + 1) * planes.area])
-      ).resized(width: width, height: height, filter: .area)
+      ).resized(width: width, height: height, filter: reduction > 1 ? .area : .bicubic)
       result.values.replaceSubrange(
         channel * result.area..<(channel + 1) * result.area, with: plane.samples)
     }
@@ -166,7 +167,7 @@ struct CameraProcessing {
   init(sigma: Float, using source: inout NormalSource) {
     colorPasses = source.uniform() < 0.5 ? 0 : 1 + source.index(below: 5)
     let passes = source.uniform()
-    lightPasses = passes < 0.5 ? 0 : passes < 0.85 ? 1 : 2
+    lightPasses = passes < 0.3 ? 0 : passes < 0.6 ? 1 : passes < 0.85 ? 2 : 3
     let sharpens = source.uniform() < 0.45
     let amount = source.uniform()
     sharpening = sharpens ? 1.2 * amount : 0
