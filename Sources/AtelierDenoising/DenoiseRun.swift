@@ -25,8 +25,7 @@ public struct DenoiseRunRequest: JobRequest, Hashable {
   public static var form: Form<Self> {
     Form([
       .inputs(\.inputs), .output(\.output),
-      Field("model", \.model, "The model", value: "file", kind: .file(["safetensors"]))
-        .byDefault("the shipped ones"),
+      .denoiser(\.model),
       Field("sigma", \.sigma, "The noise's deviation, of 255", value: "sigma", .from(0, to: 255))
         .byDefault("estimated"),
       Field(
@@ -176,21 +175,12 @@ public enum DenoiseRun: Job {
       pages: file.pageCount, channels: noisy.channels, sigma: Double(used?.sigma ?? 0),
       isEstimated: request.sigma == nil, seconds: seconds)
     if let clean = request.clean {
-      let original = try ImageFile.read(try original(of: task.name, in: clean))
+      let original = try ImageFile.read(try PicturePair.original(of: task.name, in: clean))
         .withChannels(noisy.channels)
       picture.psnrBefore = try Metrics.psnr(original, noisy.bytes)
       picture.psnrAfter = try Metrics.psnr(original, result.bytes)
     }
     return picture
-  }
-
-  /// The clean original of a picture: the same name, with any picture's extension.
-  private static func original(of name: String, in folder: String) throws -> String {
-    let path = (folder as NSString).appendingPathComponent(name)
-    let stem = (path as NSString).deletingPathExtension
-    for candidate in [path] + ImageFile.extensions.sorted().map({ "\(stem).\($0)" })
-    where FileManager.default.fileExists(atPath: candidate) { return candidate }
-    throw StudioError(.data, "\(name): there is no clean original of that name in \(folder)")
   }
 
   /// PSNR before and after, with the means.

@@ -26,3 +26,11 @@ public final class DenoiserShelf {
     return (made, file.path)
   }
 }
+
+extension Field {
+  /// The denoising model, where the shipped ones will do.
+  static func denoiser(_ path: FieldPath<Request, String?>) -> Self {
+    Self("model", path, "The model", value: "file", kind: .file(["safetensors"]))
+      .byDefault("the shipped ones")
+  }
+}

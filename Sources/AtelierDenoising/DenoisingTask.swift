@@ -133,7 +133,7 @@ public final class DenoisingTask: TrainingTask {
     options.sigma = request.validationSigma
     return try validation.enumerated().map { index, clean in
       let noisy = DenoisingEvaluation.noised(
-        clean, sigma: request.validationSigma, seed: 0, index: index)
+        clean.floats, sigma: request.validationSigma, seed: 0, index: index)
       return (noisy.bytes, try denoiser.denoise(noisy, options).bytes)
     }
   }

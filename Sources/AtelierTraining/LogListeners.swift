@@ -5,6 +5,9 @@ import Foundation
 
 /// Writes every event as one line of JSON.
 public final class JSONLinesListener: TrainingListener {
+  /// A training is worth more than its log.
+  public var isBeside: Bool { true }
+
   private let url: URL
   private let interval: Int
   private var writer: JSONLinesWriter?
@@ -120,6 +123,9 @@ public struct EventRecord: Sendable, Encodable {
 
 /// Writes loss, rate, gradient norm and speed of every step as a row; validations as rows too.
 public final class CSVListener: TrainingListener {
+  /// A training is worth more than its log.
+  public var isBeside: Bool { true }
+
   private let url: URL
   private let metrics: [String]
   private let interval: Int
@@ -168,6 +174,9 @@ public final class CSVListener: TrainingListener {
 
 /// Writes scalars for TensorBoard: `training/…` by step, `validation/…` by validation.
 public final class TensorBoardListener: TrainingListener {
+  /// A training is worth more than its log.
+  public var isBeside: Bool { true }
+
   private let folder: URL
   private let interval: Int
   private let host: String?

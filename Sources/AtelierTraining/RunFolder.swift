@@ -95,6 +95,9 @@ public final class RunFolder: Sendable {
     }
     let folder = RunFolder(url, lock: try hold(url))
     AtomicFile.removeAbandoned(in: url)
+    // Pictures that are gone are no reason to stop; without the folder none could be drawn.
+    try? FileManager.default.createDirectory(
+      at: folder.previewsURL, withIntermediateDirectories: false)
     return folder
   }
 
@@ -102,6 +105,21 @@ public final class RunFolder: Sendable {
   public var hasAbout: Bool { FileManager.default.fileExists(atPath: aboutURL.path) }
   /// Whether a state was saved.
   public var hasState: Bool { FileManager.default.fileExists(atPath: stateURL.path) }
+
+  /// Checks that a folder without a state never had one: a training from the start would write over
+  /// the models of the run whose state is lost.
+  ///
+  /// - Throws: `TrainingError` that names what is there.
+  func expectNothingSaved() throws(TrainingError) {
+    let events = try? String(contentsOf: eventsURL, encoding: .utf8)
+    let hasSaved = events?.contains("\"kind\":\"state\"") == true
+    let hasModel = FileManager.default.fileExists(atPath: lastModelURL.path)
+    guard hasModel || hasSaved else { return }
+    throw TrainingError(
+      "\(stateURL.relativePath): the state of this run is missing, but "
+        + (hasModel ? "last.safetensors is there" : "events.jsonl says that it was saved")
+        + "; put it back, or begin another run (--start-from takes the weights)")
+  }
 
   // MARK: - Configuration
 

@@ -98,7 +98,9 @@ extension TrainingLoop {
   func save() throws {
     guard let folder, let lastGood else { return }
     var checkpoints: [String: String] = [:]
-    for listener in listeners { checkpoints[listener.identifier] = try listener.checkpoint() }
+    for listener in listeners {
+      checkpoints[listener.identifier] = try ask(listener) { try listener.checkpoint() } ?? nil
+    }
     let state = TrainingState(
       layout: layout, counters: counters, plateaus: optimizers.map(\.plateau),
       current: snapshot(), lastGood: lastGood, best: bestWeights, listeners: checkpoints)
@@ -140,9 +142,8 @@ extension TrainingLoop {
       for (optimizer, plateau) in zip(optimizers, state.plateaus) { optimizer.plateau = plateau }
       checkpoints = state.listeners
     }
-    for listener in listeners {
-      try listener.prepare(step: counters.step, checkpoint: checkpoints[listener.identifier])
-    }
+    if let folder, !folder.hasState { try folder.expectNothingSaved() }
+    for listener in listeners { try prepare(listener, checkpoints[listener.identifier]) }
   }
 
   /// Throws unless the state belongs to this training.

@@ -54,6 +54,9 @@ public final class TrainingLoop {
   /// The clock's reading at which a training of the same length would have begun.
   var startTime = 0.0
   private var secondsPerStep: Double?
+  /// What listeners beside the training had trouble with and is not said yet; each says it once.
+  private var troubles: [String] = []
+  private var troubled: Set<ObjectIdentifier> = []
 
   /// Puts a training together; where the folder has a state, the training goes on from it.
   ///
@@ -298,7 +301,36 @@ public final class TrainingLoop {
   ///
   /// **Throws:** what a listener throws.
   public func tell(_ event: TrainingEvent) throws {
-    for listener in listeners { try listener.handle(event) }
+    for listener in listeners { try ask(listener) { try listener.handle(event) } }
+    guard !troubles.isEmpty else { return }
+    let texts = troubles
+    troubles = []
+    for text in texts { try tell(.warning(step: counters.step, text)) }
+  }
+
+  /// Asks a listener for something; what one beside the training throws is said once, with the next
+  /// event, and gives nil.
+  func ask<Result>(
+    _ listener: any TrainingListener, _ body: () throws -> Result
+  ) throws -> Result? {
+    do { return try body() } catch  where listener.isBeside {
+      if troubled.insert(ObjectIdentifier(listener)).inserted {
+        troubles.append("\(error); the training goes on without it")
+      }
+      return nil
+    }
+  }
+
+  /// Prepares a listener, one beside the training without its checkpoint where that no longer fits.
+  func prepare(_ listener: any TrainingListener, _ checkpoint: String?) throws {
+    do {
+      try listener.prepare(step: counters.step, checkpoint: checkpoint)
+    } catch  where listener.isBeside && checkpoint != nil {
+      troubles.append("\(error); it goes on with what is there")
+      _ = try ask(listener) { try listener.prepare(step: counters.step, checkpoint: nil) }
+    } catch  where listener.isBeside {
+      _ = try ask(listener) { throw error }
+    }
   }
 
   /// Runs `body` while averaged weights, where there are any, are in the store.

@@ -8,6 +8,8 @@ package protocol StoredPicture {
   var isDeep: Bool { get }
   /// The picture in 8 bits a sample, rounded when it has 16.
   var bytes: ByteImage { get }
+  /// The picture in fractions of white.
+  var floats: FloatImage { get }
   var size: PixelSize { get }
   /// Samples in a pixel, 1 to 4.
   var channels: Int { get }

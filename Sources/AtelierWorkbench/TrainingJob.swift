@@ -83,7 +83,9 @@ extension TrainingJob {
     loop.interrupt = interrupt
     loop.listeners =
       folder.logs(task.metricNames) + loop.listeners + task.listeners(in: folder, loop) + listeners
-    if !folder.hasState, let store = loop.steps.first?.program.parameters {
+    if task.startsAsTheRecipeSays, !folder.hasState,
+      let store = loop.steps.first?.program.parameters
+    {
       for remark in try task.request.recipe.remarks(on: store.entries) {
         try loop.tell(.warning(step: 0, remark))
       }

@@ -65,6 +65,8 @@ public protocol TrainingTask: AnyObject {
   var remarks: [String] { get }
   /// What decides which weights are best, with the recipe's patience; nil validates nothing.
   var monitor: Monitor? { get }
+  /// Whether `TrainingRecipe.store` makes the start; else the task tells itself what it leaves out.
+  var startsAsTheRecipeSays: Bool { get }
   /// The metrics that get columns in the run's table.
   var metricNames: [String] { get }
   /// Whether `derivedInputs` gives anything.
@@ -89,6 +91,7 @@ public protocol TrainingTask: AnyObject {
 extension TrainingTask {
   public var remarks: [String] { [] }
   public var metricNames: [String] { monitor.map { [$0.metric] } ?? [] }
+  public var startsAsTheRecipeSays: Bool { true }
   public var hasDerivedInputs: Bool { false }
   public func derivedInputs(step: Int, _ batch: [String: Tensor]) throws -> [String: Tensor] { [:] }
   @_semantics("optimize.sil.specialize.generic.never")

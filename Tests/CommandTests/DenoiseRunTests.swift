@@ -217,8 +217,58 @@ struct DenoiseRunTests {
       let noisy = try #require(image["noisy_psnr"] as? Double)
       #expect(abs(noisy - 20.17) < 0.5)
     }
-    #expect((report["mean"] as? [String: Any])?.keys.sorted() == ["psnr", "ssim"])
+    #expect(
+      (report["mean"] as? [String: Any])?.keys.sorted() == ["noisy_psnr", "psnr", "ssim"])
     let again = try CommandTool.run(arguments + ["--threads", "3"], in: bench.folder)
     #expect(again.output == outcome.output)
+  }
+
+  @Test func pairsAreMeasuredWithTheShippedModels() throws {
+    let bench = try bench()
+    for (kind, channels) in [("gray", 1), ("color", 3)] {
+      try bench.model(
+        "models/denoise-\(kind).safetensors", Workbench.tinyNetwork(channels: channels),
+        channels: channels)
+    }
+    let noisy = try bench.picture("noisy/a.png", 40, 30, channels: 3)
+    let clean = try bench.picture("clean/a.png", 40, 30, channels: 1)
+    try bench.picture("noisy/b.png", 21, 35, channels: 1)
+    try bench.picture("clean/b.png", 21, 35, channels: 1)
+    func run(_ words: String...) throws -> CommandTool.Outcome {
+      try CommandTool.run(
+        ["denoise", "evaluate", "--noisy", "noisy", "--clean", "clean"] + words, in: bench.folder,
+        environment: ["ATELIER_CHECKPOINTS": bench.path("models").path])
+    }
+    let outcome = try run("--sigma", "10", "--baseline", "bm3d", "--json")
+    #expect(outcome.status == 0, "\(outcome.errors)")
+    let report = try JSONDecoder().decode(DenoisingReport.self, from: Data(outcome.output.utf8))
+    #expect(report.images.map(\.file) == ["a.png", "b.png"])
+    var options = Denoiser.Options()
+    options.sigma = 10
+    let denoiser = try Denoiser(ModelFile.read(from: bench.path("color.safetensors")))
+    let row = report.images[0]
+    #expect(row.noisyPsnr == (try Metrics.psnr(clean.rgb, noisy)))
+    #expect(row.psnr == (try Metrics.psnr(clean.rgb, denoiser.denoise(noisy, options))))
+    #expect(
+      row.baselinePsnr
+        == (try Metrics.psnr(clean.rgb, BlockMatching.denoised(noisy.floats, sigma: 10).bytes)))
+    #expect(
+      report.protocol
+        == "noisy and clean files as stored; sigma 10.0 of 255 given; result clipped and rounded to 8 bits; border 0; PSNR of gray "
+        + "(BT.601) or RGB with peak 255, the noisy one of the values as they are; SSIM 11x11 "
+        + "Gaussian 1.5, valid region, mean over channels; BM3D without training, told the same "
+        + "sigma; model denoise-color.safetensors, denoise-gray.safetensors")
+    let text = try run("--baseline", "bm3d")
+    #expect(text.status == 0 && text.output.contains("BM3D, not learnt"))
+    #expect(text.output.contains("sigma estimated from the picture"))
+
+    try bench.picture("clean/b.png", 20, 35, channels: 1)
+    let other = try run()
+    #expect(other.status == 65)
+    #expect(other.errors.contains("noisy/b.png: expected 20x35 pixels, the size of"))
+    try FileManager.default.removeItem(at: bench.path("clean/b.png"))
+    let missing = try run()
+    #expect(missing.status == 65)
+    #expect(missing.errors.contains("b.png: there is no clean original of that name in clean"))
   }
 }

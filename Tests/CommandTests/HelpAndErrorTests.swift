@@ -88,6 +88,32 @@ struct MistakeCase: CustomTestStringConvertible {
       "denoise evaluate --model bad.safetensors --data good.png --sigma 25", 65,
       "atelier: bad.safetensors at byte 0: expected at least 8 bytes, received 5"),
     MistakeCase(
+      "denoise evaluate --sigma 25", 64,
+      "atelier: give clean pictures by --data, or pairs by --noisy and --clean"),
+    MistakeCase(
+      "denoise evaluate --data good.png", 64,
+      "atelier: --data needs the noise that is added: give --sigma "
+        + "(see atelier denoise evaluate --help)"),
+    MistakeCase(
+      "denoise evaluate --data good.png --noisy empty --clean empty", 64,
+      "atelier: give --data, or --noisy and --clean, not both "
+        + "(see atelier denoise evaluate --help)"),
+    MistakeCase(
+      "denoise evaluate --noisy empty", 64,
+      "atelier: noisy and clean pictures make pairs: give --noisy and --clean "
+        + "(see atelier denoise evaluate --help)"),
+    MistakeCase(
+      "denoise evaluate --noisy empty --clean empty --blind", 64,
+      "atelier: --blind is for noise that is added to --data; without --sigma that of --noisy is "
+        + "estimated (see atelier denoise evaluate --help)"),
+    MistakeCase(
+      "denoise evaluate --noisy empty --clean empty", 66,
+      "atelier: empty: the folder holds no picture"),
+    MistakeCase(
+      "denoise evaluate --data good.png --sigma 25 --baseline nlm", 64,
+      "atelier: The value 'nlm' is invalid for '--baseline <kind>': expected one of bm3d; "
+        + "received 'nlm' (see atelier denoise evaluate --help)"),
+    MistakeCase(
       "model summary none", 66,
       "atelier: none: expected a model file or one of autoencoder, unet, residual-unet, dncnn, "
         + "ffdnet, lenet, lenet-5, course, strided, thresholds, resnet-20, fcn, segment-unet, segnet, "

@@ -287,6 +287,7 @@ private func dots(_ bright: [Int], labels: [Int], names: [String] = ["a", "b", "
       let data = folder.appending(path: "bars")
       try writeBars(in: data, count: 10, seed: 1)
       var request = request(data, .course, epochs: 0)
+      request.holdOut = 6
       let first = folder.appending(path: "first")
       _ = try ClassificationTraining.run(request, in: first, isResuming: false)
       func warnings(_ network: ClassifierNetwork, _ run: String) throws -> [String] {

@@ -6,6 +6,7 @@ import AtelierDenoising
 import AtelierEngine
 import AtelierImages
 import AtelierScenery
+import AtelierVision
 import AtelierWorkbench
 import AtelierZoo
 import Foundation
@@ -80,13 +81,35 @@ struct EvaluationTests {
     let images = try #require(object["images"] as? [[String: Any]])
     #expect(images.count == 3)
     for image in images { #expect(Set(image.keys) == ["file", "psnr", "ssim", "noisy_psnr"]) }
-    #expect(Set(try #require(object["mean"] as? [String: Any]).keys) == ["psnr", "ssim"])
+    #expect(
+      Set(try #require(object["mean"] as? [String: Any]).keys)
+        == ["psnr", "ssim", "noisy_psnr"])
     #expect(try JSONDecoder().decode(DenoisingReport.self, from: data) == report)
     #expect(
       report.protocol
         == "white Gaussian noise sigma 25.0 of 255, seed 0, not clipped, not rounded; sigma given; "
         + "x8 self-ensemble; result clipped and rounded to 8 bits; border 0; PSNR of gray (BT.601) "
-        + "with peak 255; SSIM 11x11 Gaussian 1.5, valid region, mean over channels")
+        + "with peak 255, the noisy one of the values as they are; "
+        + "SSIM 11x11 Gaussian 1.5, valid region, mean over channels")
+  }
+
+  @Test func `block matching is measured beside a model`() throws {
+    let denoiser = try Denoiser(filterModel(symmetricKernel))
+    let folder = try folder()
+    let alone = try DenoisingEvaluation.run(denoiser, on: folder, sigma: 25)
+    let report = try DenoisingEvaluation.run(denoiser, on: folder, sigma: 25, baseline: .bm3d)
+    #expect(report.mean.psnr == alone.mean.psnr && alone.mean.baselinePsnr == nil)
+    for (index, row) in report.images.enumerated() {
+      let clean = folder.items[index].image
+      let result = BlockMatching.denoised(noisy(clean, sigma: 25, index: index), sigma: 25).bytes
+      #expect(row.baselinePsnr == (try Metrics.psnr(clean, result)))
+      #expect(row.baselineSsim == (try Metrics.ssim(clean, result)))
+    }
+    let mean = report.images.reduce(0) { $0 + ($1.baselinePsnr ?? 0) } / 3
+    #expect(abs(try #require(report.mean.baselinePsnr) - mean) < 1e-12)
+    #expect(report.protocol == alone.protocol + "; BM3D without training, told the same sigma")
+    let data = try JSONEncoder().encode(report)
+    #expect(try JSONDecoder().decode(DenoisingReport.self, from: data) == report)
   }
 
   @Test func `pictures of other channels are refused`() throws {

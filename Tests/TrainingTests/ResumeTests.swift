@@ -42,7 +42,7 @@ private struct Killed: Error {}
   /// One process's part of a training: goes on in the folder until the end, an interrupt or a kill.
   private func run(
     _ optimizer: Optimizer, in url: URL, interruptAt: Int? = nil, killAt: Int? = nil,
-    poisoned: Set<Int> = []
+    poisoned: Set<Int> = [], warn: @escaping (String) -> Void = { _ in }
   ) throws -> Outcome? {
     let folder =
       FileManager.default.fileExists(atPath: url.appending(path: "configuration.json").path)
@@ -60,6 +60,7 @@ private struct Killed: Error {}
       JSONLinesListener(folder.eventsURL),
       TensorBoardListener(folder.url, host: "host", wallTime: { 1 }),
       ClosureListener { event in
+        if case .warning(_, let text) = event { warn(text) }
         guard case .step(let report) = event else { return }
         if report.step == interruptAt { interrupt.raise() }
         if report.step == killAt { throw Killed() }
@@ -151,6 +152,60 @@ private struct Killed: Error {}
       #expect(numbers.compactMap { $0 } == numbers.compactMap { $0 }.sorted())
       let names = try FileManager.default.contentsOfDirectory(atPath: url.path)
       #expect(names.filter { $0.hasPrefix("events.out.tfevents") }.count == 1)
+    }
+  }
+
+  /// Logs and pictures stand beside a training: without them it goes on to the same bits.
+  @Test(arguments: ["events.jsonl", "events.out.tfevents", "log.csv", "previews", "all"])
+  func aDamagedLogIsSaidOnce(_ damaged: String) throws {
+    try withScratchFolder { whole in
+      let expected = try #require(try run(.adam(), in: whole))
+      try withScratchFolder { url in
+        _ = try run(.adam(), in: url, interruptAt: 8)
+        for name in try names(in: url) where damaged == "all" || name.hasPrefix(damaged) {
+          guard !name.hasPrefix("state"), !name.hasPrefix("configuration") else { continue }
+          let file = url.appending(path: name)
+          switch name {
+          case "events.jsonl": try Data("{\"event\":\"started\"}\n".utf8).write(to: file)
+          case "log.csv": try Data("step,other\n1,2\n".utf8).write(to: file)
+          default: try FileManager.default.removeItem(at: file)
+          }
+        }
+        var warnings: [String] = []
+        let outcome = try #require(try run(.adam(), in: url) { warnings.append($0) })
+        #expect(outcome.parameters == expected.parameters && outcome.average == expected.average)
+        #expect(outcome.optimizer == expected.optimizer)
+        let logs = ["events.jsonl", "events.out.tfevents", "log.csv"]
+        for log in logs where damaged == "all" || damaged == log {
+          #expect(warnings.filter { $0.contains(log) }.count == 1, "\(log): \(warnings)")
+        }
+        #expect(damaged != "previews" || warnings.isEmpty)
+        #expect(try names(in: url).contains("previews"))
+      }
+    }
+  }
+
+  @Test func aLostStateIsNoReasonToBeginAnew() throws {
+    try withScratchFolder { url in
+      let folder = try RunFolder.create(at: url, configuration: ["a": 1])
+      func train() throws {
+        let training = try SmallTraining(
+          .adam(), TrainingConfiguration(steps: 2, seed: 5), folder: folder)
+        training.loop.listeners = [JSONLinesListener(folder.eventsURL)]
+        try training.loop.run()
+      }
+      try train()
+      try FileManager.default.removeItem(at: folder.stateURL)
+      let path = folder.stateURL.relativePath
+      let events = try Data(contentsOf: folder.eventsURL)
+      #expect(
+        errorText { try train() }
+          == "\(path): the state of this run is missing, but events.jsonl says that it was saved; "
+          + "put it back, or begin another run (--start-from takes the weights)")
+      try Data("the model".utf8).write(to: folder.lastModelURL)
+      #expect(errorText { try train() }?.contains("but last.safetensors is there") == true)
+      #expect(try Data(contentsOf: folder.lastModelURL) == Data("the model".utf8))
+      #expect(try Data(contentsOf: folder.eventsURL) == events)
     }
   }
 

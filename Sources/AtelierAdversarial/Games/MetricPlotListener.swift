@@ -8,6 +8,8 @@ import Foundation
 
 /// Draws chosen metrics over the steps.
 final class MetricPlotListener: TrainingListener {
+  var isBeside: Bool { true }
+
   private let file: URL
   private let title: String
   private let metrics: [(key: String, name: String)]

@@ -117,6 +117,7 @@ public final class FaceSwapTask: TrainingTask {
 
   // MARK: - Measuring
 
+  public var startsAsTheRecipeSays: Bool { false }
   public var metricNames: [String] {
     let swaps = faces.truth == nil || stage.faces.count < 2 ? [] : ["swap_psnr", "swap_ssim"]
     return ["mae"] + stage.faces.map { "mae_\($0.rawValue)" } + swaps
