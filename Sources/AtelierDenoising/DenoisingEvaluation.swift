@@ -148,8 +148,8 @@ public enum DenoisingEvaluation {
       )
       let before = try Metrics.psnr(values, noisy)
       let row =
-        try original.words.map { try row(original.name, $0, before, results) }
-        ?? row(original.name, clean, before, results)
+        try original.words.map { try Self.row(original.name, $0, before, results) }
+        ?? Self.row(original.name, clean, before, results)
       rows.append(row)
       channels.insert(clean.channels)
       bits.insert(original.words == nil ? 8 : 16)
@@ -191,13 +191,13 @@ public enum DenoisingEvaluation {
         baseline: baseline?.denoised(
           values, sigma: options.sigma ?? noisy.noise, pool: denoiser.model.kernels.pool)
       )
-      func row<Sample: ImageSample>(in kind: Sample.Type) throws -> DenoisingReport.Row {
+      func measured<Sample: ImageSample>(in kind: Sample.Type) throws -> DenoisingReport.Row {
         let clean = clean.floats.converted(to: kind).withChannels(colors)
         let before = noisy.floats.converted(to: kind).withChannels(colors)
         return try Self.row(pair.name, clean, Metrics.psnr(clean, before), results)
       }
       let isDeep = noisy.isDeep && clean.isDeep
-      let row = try isDeep ? row(in: UInt16.self) : row(in: UInt8.self)
+      let row = try isDeep ? measured(in: UInt16.self) : measured(in: UInt8.self)
       rows.append(row)
       channels.insert(colors)
       bits.insert(isDeep ? 16 : 8)
