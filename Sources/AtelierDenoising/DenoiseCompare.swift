@@ -117,22 +117,25 @@ public enum UnpoolingComparison {
       func shown(_ picture: ByteImage, _ psnr: Double) -> PictureGrid.Cell {
         PictureGrid.Cell(picture, caption: DenoisingTask.caption(psnr))
       }
-      let results = try zip(task.validation, task.denoisedValidation()).map { clean, found in
-        (found: found, psnr: try Metrics.psnr(clean, found.clean), clean: clean)
+      let results = try task.denoisedValidation().map { found in
+        (found: found, psnr: try Metrics.psnr(found.target, found.result))
       }
       if given.isEmpty {
         given = [
           task.validation.map { PictureGrid.Cell($0) },
-          try results.map { shown($0.found.noisy, try Metrics.psnr($0.clean, $0.found.noisy)) },
+          try results.map {
+            shown($0.found.noisy, try Metrics.psnr($0.found.target, $0.found.noisy))
+          },
         ]
       }
       let count = Double(max(results.count, 1))
       let row = Row(
         unpooling: course.unpooling, parameters: task.graph.parameterCount,
         psnr: results.reduce(0) { $0 + $1.psnr } / count,
-        ssim: try results.reduce(0) { $0 + (try Metrics.ssim($1.clean, $1.found.clean)) } / count,
+        ssim: try results.reduce(0) { $0 + (try Metrics.ssim($1.found.target, $1.found.result)) }
+          / count,
         loss: course.loss, seconds: course.seconds)
-      return (row, results.map { shown($0.found.clean, $0.psnr) })
+      return (row, results.map { shown($0.found.result, $0.psnr) })
     }
     let grid = UnpoolingAblation.grid(
       title: "Unpooling in the course's autoencoder", ["clean", "noisy"], unpoolings,

@@ -4,6 +4,7 @@
 import AtelierDatasets
 import AtelierFiles
 import AtelierImages
+import AtelierKernels
 import AtelierWorkbench
 import Foundation
 
@@ -103,10 +104,13 @@ public enum DenoiseEvaluate: Job {
     // A model that cannot be read is told before the pictures are.
     if request.model != nil { _ = try shelf.denoiser(isGray: true) }
     var models: [String] = []
-    func denoiser(isGray: Bool) throws -> Denoiser {
-      let (denoiser, file) = try shelf.denoiser(isGray: isGray)
+    func note(_ file: String) {
       let name = (file as NSString).lastPathComponent
       if !models.contains(name) { models.append(name) }
+    }
+    func denoiser(isGray: Bool) throws -> Denoiser {
+      let (denoiser, file) = try shelf.denoiser(isGray: isGray)
+      note(file)
       return denoiser
     }
     var found: DenoisingReport
@@ -123,11 +127,20 @@ public enum DenoiseEvaluate: Job {
         isBlind: request.blind, baseline: request.baseline, progress: rows.show)
     } else {
       options.sigma = request.sigma
+      // What `denoise run` would do with the noisy picture.
+      var like = DenoiseRunRequest()
+      (like.model, like.sigma) = (request.model, request.sigma)
+      (like.ensemble, like.tile) = (request.ensemble, request.tile)
       let pairs = try PicturePair.pairs(noisy: request.noisy, clean: request.clean)
       let rows = Rows(pairs.map(\.name), request.baseline, place)
       found = try DenoisingEvaluation.run(
-        pairs: pairs, denoiser: denoiser, options: options, baseline: request.baseline,
-        progress: rows.show)
+        pairs: pairs, options: options, baseline: request.baseline, pool: place.kernels.pool,
+        progress: rows.show
+      ) { picture in
+        let work = try DenoiseWork(picture, like, shelf)
+        note(work.file)
+        return try work.run(picture)
+      }
     }
     let model = models.joined(separator: ", ")
     found.protocol += "; model \(model)"

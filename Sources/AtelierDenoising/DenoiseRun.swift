@@ -19,13 +19,18 @@ public struct DenoiseRunRequest: JobRequest, Hashable {
   public var clean: String?
   public var quality = 92
   public var strip = false
+  public var noiseMap: String?
+  public var explain: String?
 
   public init() {}
 
   public static var form: Form<Self> {
     Form([
       .inputs(\.inputs), .output(\.output),
-      .denoiser(\.model),
+      Field(
+        "model", \.model, "The model: a file or the name of a shipped one", value: "model",
+        kind: .file(["safetensors"])
+      ).lenient.byDefault("a shipped one, by the noise"),
       Field("sigma", \.sigma, "The noise's deviation, of 255", value: "sigma", .from(0, to: 255))
         .byDefault("estimated"),
       Field(
@@ -51,6 +56,14 @@ public struct DenoiseRunRequest: JobRequest, Hashable {
       Field(
         flag: "strip", \.strip,
         "Write the pictures alone: no Exif, XMP, colour profile, resolution, texts or tags"),
+      Field(
+        "noise-map", \.noiseMap,
+        "Also write how noisy each part is, as a gray picture: white is a sigma of 32",
+        value: "file", kind: .output),
+      Field(
+        "explain", \.explain,
+        "Also draw the noise as measured: its level over brightness, its correlation",
+        value: "file", kind: .output),
     ])
   }
 }
@@ -67,12 +80,13 @@ public struct DenoisedPicture: Sendable, Encodable {
   let channels: Int
   let sigma: Double
   let isEstimated: Bool
+  let noise: NoiseFinding
   let seconds: Double
   var psnrBefore: Double?
   var psnrAfter: Double?
 
   enum CodingKeys: String, CodingKey {
-    case file, output, comparison, model, width, height, pages, channels, sigma, seconds
+    case file, output, comparison, model, width, height, pages, channels, sigma, noise, seconds
     case isEstimated = "estimated"
     case psnrBefore = "psnr_before"
     case psnrAfter = "psnr_after"
@@ -81,11 +95,13 @@ public struct DenoisedPicture: Sendable, Encodable {
   /// The picture's line for people.
   fileprivate var line: String {
     let color = channels <= 2 ? "gray" : "colour"
-    let noise = "sigma \(NumberText.fixed(sigma, 1))\(isEstimated ? " (estimated)" : "")"
+    let work =
+      isEstimated ? "noise: \(noise.text)" : "sigma \(NumberText.fixed(sigma, 1)) as given"
+    let name = ((model as NSString).lastPathComponent as NSString).deletingPathExtension
     let size = pages == 1 ? "" : "\(pages) pages of "
-    return
-      "\(file)  \(size)\(width)x\(height) \(color)  \(noise)  \(NumberText.fixed(seconds, 2)) s"
-      + "  -> \(output)"
+    return "\(file)  \(size)\(width)x\(height) \(color)  \(work); "
+      + (noise.isLeftAlone ? "left as it is" : "model \(name)")
+      + "  \(NumberText.fixed(seconds, 2)) s  -> \(output)"
   }
 }
 
@@ -101,9 +117,13 @@ public enum DenoiseRun: Job {
     pictures are turned upright. All pages of a TIFF are denoised, and the result has as many, of \
     the same sample type (8, 16, 32 bits, floating point), compression and pixel size. The sigma \
     of floating-point numbers, and of 16 bits that stay below a quarter of their range, counts \
-    from their smallest to their largest value as 255. Without \
-    --sigma the noise is estimated from each picture. Without --model the models that ship with \
-    the project are used, the gray one for gray pictures and the colour one for colour pictures.
+    from their smallest to their largest value as 255.
+
+    Without --sigma the noise is estimated from each picture. Without --model one of the models \
+    that ship with the project is taken by what the noise looks like, and named: denoise-gray or \
+    denoise-color where it is white (the same everywhere, each pixel for itself), denoise-photo \
+    for a camera's, which depends on brightness and is correlated; that one finds out by itself \
+    how noisy each part is. A picture with hardly any noise is left as it is.
 
     EXAMPLES
       atelier denoise photo.png -o clean.png
@@ -112,10 +132,16 @@ public enum DenoiseRun: Job {
       atelier denoise photo.png -o soft.png --sigma 30 --strength 1.2
       atelier denoise stack.tif -o clean.tif
       atelier denoise photo.heic -o photo.jpg --strip
+      atelier denoise photo.jpg -o clean.jpg --explain noise.png --noise-map map.png
     """
 
   public static func run(_ request: DenoiseRunRequest, in place: JobPlace) throws -> Report {
     let plan = try PicturePlan(inputs: request.inputs, output: request.output)
+    for (option, file) in [("noise-map", request.noiseMap), ("explain", request.explain)] {
+      try StudioError.unless(
+        file == nil || plan.tasks.count == 1, .usage,
+        "--\(option) is for one picture; received \(plan.tasks.count)")
+    }
     let shelf = DenoiserShelf(path: request.model, kernels: place.kernels)
     // A model that cannot be read is one error, not one a picture.
     if request.model != nil { _ = try shelf.denoiser(isGray: true) }
@@ -129,7 +155,9 @@ public enum DenoiseRun: Job {
     }
     var report = Report(value: JSONEntries([("files", results), ("failures", failures)]))
     report.failures = failures
-    report.files = results.map(\.output) + results.compactMap(\.comparison)
+    report.files =
+      results.map(\.output) + results.compactMap(\.comparison)
+      + (results.isEmpty ? [] : [request.noiseMap, request.explain].compactMap(\.self))
     if request.clean != nil, !results.isEmpty {
       report.say("")
       report.say(table(results))
@@ -148,22 +176,21 @@ public enum DenoiseRun: Job {
   ) throws -> DenoisedPicture {
     let start = Date()
     let file = try DenoiseFile(task, quality: request.quality, strip: request.strip, in: place)
-    var used: (model: String, sigma: Float)?
+    var first: DenoiseWork?
     let (noisy, result) = try file.run { picture in
-      // A gray picture stored in colour has the same noise in all channels, which the colour model
-      // takes for texture.
-      let (denoiser, model) = try shelf.denoiser(isGray: picture.isColorless)
-      var options = Denoiser.Options()
-      let sigma = request.sigma ?? picture.noise
-      options.sigma = sigma
-      options.strength = request.strength
-      options.isEnsemble = request.ensemble
-      options.tileSize = request.tile
-      used = used ?? (model, sigma)
-      return try picture.denoised(by: denoiser, options)
+      let work = try DenoiseWork(picture, request, shelf)
+      first = first ?? work
+      return try work.run(picture)
     }
+    guard let work = first else { throw StudioError(.data, "\(task.input): expected a page") }
     let seconds = Date().timeIntervalSince(start)
     place.send(.saved(task.output))
+    if let path = request.noiseMap {
+      try PictureJob.write(work.mapPicture(noisy.size), to: path, place: place)
+    }
+    if let path = request.explain {
+      try PictureJob.write(work.profile.drawn(title: task.name), to: path, place: place)
+    }
     if request.compare {
       try PictureJob.write(
         Comparison.pair(before: noisy.bytes, after: result.bytes), to: task.comparison,
@@ -171,9 +198,9 @@ public enum DenoiseRun: Job {
     }
     var picture = DenoisedPicture(
       file: task.input, output: task.output, comparison: request.compare ? task.comparison : nil,
-      model: used?.model ?? "", width: noisy.size.width, height: noisy.size.height,
-      pages: file.pageCount, channels: noisy.channels, sigma: Double(used?.sigma ?? 0),
-      isEstimated: request.sigma == nil, seconds: seconds)
+      model: work.file, width: noisy.size.width, height: noisy.size.height,
+      pages: file.pageCount, channels: noisy.channels, sigma: Double(work.sigma),
+      isEstimated: request.sigma == nil, noise: work.finding, seconds: seconds)
     if let clean = request.clean {
       let original = try ImageFile.read(try PicturePair.original(of: task.name, in: clean))
         .withChannels(noisy.channels)

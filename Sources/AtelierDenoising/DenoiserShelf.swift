@@ -2,6 +2,7 @@
 
 import AtelierInterchange
 import AtelierKernels
+import AtelierVision
 import AtelierWorkbench
 import Foundation
 
@@ -19,7 +20,21 @@ public final class DenoiserShelf {
 
   /// The denoiser for a picture, and the file that it came from.
   public func denoiser(isGray: Bool) throws -> (denoiser: Denoiser, file: String) {
-    let file = try path.map { URL(fileURLWithPath: $0) } ?? ShippedModels.file(isGray: isGray)
+    try denoiser(path.map(ShippedModels.file(of:)) ?? ShippedModels.file(isGray: isGray))
+  }
+
+  /// The denoiser for a picture with this noise, and the file that it came from: the one for
+  /// Gaussian noise where noise is white, else the one for photographs where it is shipped.
+  public func denoiser(
+    isGray: Bool, noise: NoiseProfile.Kind
+  ) throws -> (denoiser: Denoiser, file: String) {
+    if path == nil, noise != .white, let photo = ShippedModels.photoFile {
+      return try denoiser(photo)
+    }
+    return try denoiser(isGray: isGray)
+  }
+
+  private func denoiser(_ file: URL) throws -> (denoiser: Denoiser, file: String) {
     if let known = denoisers[file.path] { return (known, file.path) }
     let made = try Denoiser(ModelFile.read(from: file), kernels: kernels)
     denoisers[file.path] = made

@@ -168,9 +168,9 @@ public enum DenoisingEvaluation {
   /// The denoiser of each is that of its kind. Options without a sigma leave the noise to an
   /// estimate. Throws what reading throws, and `StudioError` when the sizes of a pair differ.
   static func run(
-    pairs: [PicturePair], denoiser: (_ isGray: Bool) throws -> Denoiser,
-    options: Denoiser.Options, baseline: DenoisingBaseline?,
-    progress: (DenoisingReport.Row) -> Void
+    pairs: [PicturePair], options: Denoiser.Options, baseline: DenoisingBaseline?,
+    pool: ThreadPool, progress: (DenoisingReport.Row) -> Void,
+    denoise: (any StoredPicture) throws -> any StoredPicture
   ) throws -> DenoisingReport {
     var rows: [DenoisingReport.Row] = []
     var channels: Set<Int> = []
@@ -183,13 +183,11 @@ public enum DenoisingEvaluation {
         "\(pair.noisy): expected \(clean.size) pixels, the size of \(pair.clean); "
           + "received \(noisy.size)")
       let colors = noisy.channels <= 2 && clean.channels <= 2 ? 1 : 3
-      let denoiser = try denoiser(noisy.isColorless)
       // A gray picture stored in colour has the same noise in all channels.
       let values = noisy.isColorless ? noisy.floats.channel(0) : noisy.floats
       let results = (
-        model: try noisy.denoised(by: denoiser, options).floats,
-        baseline: baseline?.denoised(
-          values, sigma: options.sigma ?? noisy.noise, pool: denoiser.model.kernels.pool)
+        model: try denoise(noisy).floats,
+        baseline: baseline?.denoised(values, sigma: options.sigma ?? noisy.noise, pool: pool)
       )
       func measured<Sample: ImageSample>(in kind: Sample.Type) throws -> DenoisingReport.Row {
         let clean = clean.floats.converted(to: kind).withChannels(colors)

@@ -42,9 +42,7 @@ public final class DenoisingTask: TrainingTask {
       "\(request.network.name) needs patches whose side is a multiple of "
         + "\(architecture.granularity); received \(request.patch)")
     graph = try architecture.graph(batch: 1, height: request.patch, width: request.patch)
-    let training = try architecture.graph(
-      batch: request.batch, height: request.patch, width: request.patch
-    ).training(loss: request.loss)
+    let training = try Self.trainingGraph(request)
     store = try request.recipe.store(for: [training], isResuming: isResuming)
     let program = try Program(training, parameters: store, kernels: kernels, seed: request.seed)
     steps = [try request.recipe.step(program, kernels: kernels)]
@@ -56,7 +54,8 @@ public final class DenoisingTask: TrainingTask {
     remarks = PicturePlan.few(folder.leftOut + sampler.warnings, of: "pictures left out")
     source = try DenoisingBatches(
       sampler: sampler, noises: request.noises, target: request.target,
-      givesNoiseMap: graph.input(named: "noise") != nil)
+      givesNoiseMap: graph.input(named: "noise") != nil,
+      teachesNoiseMap: graph.output(named: "level") != nil)
     let clean =
       request.validation.isEmpty
       ? folder.items.prefix(6).map(\.image)
@@ -69,6 +68,17 @@ public final class DenoisingTask: TrainingTask {
       RunningModel(
         graph: graph, information: Self.information(request), store: store,
         capacity: max(Set(validation.map(\.size)).count, 1), kernels: kernels))
+  }
+
+  /// The graph of a step: with two losses where the network estimates the noise itself.
+  private static func trainingGraph(_ request: DenoisingTrainingRequest) throws -> Graph {
+    let (batch, side) = (request.batch, request.patch)
+    if case .blindUNet(let network) = request.network {
+      return try network.trainingGraph(
+        batch: batch, height: side, width: side, loss: request.loss)
+    }
+    return try request.network.architecture.graph(batch: batch, height: side, width: side)
+      .training(loss: request.loss)
   }
 
   /// The training pictures: those of the data, then the project's own scenes.
@@ -85,9 +95,12 @@ public final class DenoisingTask: TrainingTask {
         ).bytes)
     }
     guard !request.data.isEmpty else { return ImageFolder(items: scenes, mode: mode) }
-    return try ImageFolder(
-      request.data.map { URL(fileURLWithPath: $0) }, mode: mode, scale: request.scale
-    ).appending(scenes)
+    let urls = request.data.map { URL(fileURLWithPath: $0) }
+    return try request.moreScales.reduce(
+      ImageFolder(urls, mode: mode, scale: request.scale)
+    ) { folder, scale in
+      folder.appending(try ImageFolder(urls, mode: mode, scale: scale).items)
+    }.appending(scenes)
   }
 
   private static func information(
@@ -113,28 +126,46 @@ public final class DenoisingTask: TrainingTask {
   /// The mean PSNR over the validation pictures; noisy ∣ denoised ∣ clean of the first ones.
   public func validate(step: Int) throws -> Validation {
     let results = try denoisedValidation()
-    let figures = try zip(validation, results).map { try Metrics.psnr($0, $1.clean) }
+    let figures = try results.map { try Metrics.psnr($0.target, $0.result) }
     let psnr = figures.reduce(0, +) / Double(max(figures.count, 1))
-    return Validation(["psnr": psnr]) { [validation] in
-      let rows = try zip(validation, zip(results, figures)).prefix(4).map { clean, found in
+    return Validation(["psnr": psnr]) {
+      let rows = try zip(results, figures).prefix(4).map { found, figure in
         [
           PictureGrid.Cell(
-            found.0.noisy, caption: Self.caption(try Metrics.psnr(clean, found.0.noisy))),
-          PictureGrid.Cell(found.0.clean, caption: Self.caption(found.1)), PictureGrid.Cell(clean),
+            found.noisy, caption: Self.caption(try Metrics.psnr(found.target, found.noisy))),
+          PictureGrid.Cell(found.result, caption: Self.caption(figure)),
+          PictureGrid.Cell(found.target),
         ]
       }
       return PreviewSheet(PictureGrid(columnTitles: ["noisy", "denoised", "clean"], rows: rows))
     }
   }
 
+  /// A validation picture with noise, as the store's present weights give it, and as it should be.
+  struct ValidationResult: Sendable {
+    let noisy: ByteImage
+    let result: ByteImage
+    let target: ByteImage
+  }
+
   /// Every validation picture with seeded noise, and denoised by the store's present weights.
-  func denoisedValidation() throws -> [(noisy: ByteImage, clean: ByteImage)] {
+  ///
+  /// Where cameras' noise is learnt it is validated with that, else with white Gaussian noise.
+  func denoisedValidation() throws -> [ValidationResult] {
+    let cameras = request.noises.filter(\.changesTarget)
     var options = Denoiser.Options()
-    options.sigma = request.validationSigma
+    options.sigma = denoiser.estimatesNoise ? nil : request.validationSigma
     return try validation.enumerated().map { index, clean in
-      let noisy = DenoisingEvaluation.noised(
+      var noisy = DenoisingEvaluation.noised(
         clean.floats, sigma: request.validationSigma, seed: 0, index: index)
-      return (noisy.bytes, try denoiser.denoise(noisy, options).bytes)
+      var target = clean
+      if !cameras.isEmpty {
+        let pair = cameras[index % cameras.count].pair(of: clean, seed: 0, index: index)
+        (noisy, target) = (pair.noisy, pair.clean.bytes)
+        if !denoiser.estimatesNoise { options.sigma = 255 * pair.deviation }
+      }
+      return ValidationResult(
+        noisy: noisy.bytes, result: try denoiser.denoise(noisy, options).bytes, target: target)
     }
   }
 

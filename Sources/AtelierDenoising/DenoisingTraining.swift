@@ -20,6 +20,7 @@ public struct DenoisingTrainingRequest: TrainingRequest, Hashable {
   public var noises: [NoiseModel] = [.gaussian(sigma: 0...50)]
   public var target: DenoisingTarget = .clean
   public var scale: Double = 1
+  public var moreScales: [Double] = []
   public var patch = 96
   public var loss: Loss = .absoluteError
   public var validationSigma: Float = 25
@@ -87,7 +88,7 @@ public struct DenoisingTrainingRequest: TrainingRequest, Hashable {
       Field(
         list: "noise", \.noises,
         "Noise: gaussian:SIGMA, poisson:PEAK, salt-and-pepper:PROBABILITY, "
-          + "correlated:SIGMA,RADIUS; numbers may be LOW-HIGH; several are drawn from",
+          + "correlated:SIGMA,RADIUS, camera, jpeg; numbers may be LOW-HIGH; several are drawn from",
         value: "noise"),
       Field(
         flag: "noise2noise", \.learnsFromNoise,
@@ -95,7 +96,8 @@ public struct DenoisingTrainingRequest: TrainingRequest, Hashable {
       Field("widths", \.parts.widths, "Filters of each level", value: "list"),
       Field("patch", \.patch, "The side of a patch", value: "pixels", .from(1, to: 4096)),
       .batch("Patches a step", most: 4096), .learningRate(), .warmUp,
-      .optimizer.byDefault("adamw without decay"),
+      .averageDecayOrNone("The decay of the moving average of the weights"),
+      .optimizer.byDefault("adamw without decay"), .startFrom,
       Field(
         "loss", \.loss,
         "l1, l2, huber:DELTA, charbonnier:EPSILON, ssim, or a sum such as 0.8*l1+0.2*ssim",
@@ -103,6 +105,9 @@ public struct DenoisingTrainingRequest: TrainingRequest, Hashable {
       Field(
         "scale", \.scale, "Resize the pictures first; 0.5 averages away a camera's own noise",
         value: "factor"),
+      Field(
+        commas: "more-scales", \.moreScales,
+        "Take the pictures at these scales, too, with commas", value: "list"),
       Field(
         "validation-sigma", \.validationSigma, "The sigma of validation and previews, of 255",
         value: "sigma", .from(0, to: 255)),
@@ -121,7 +126,7 @@ public struct DenoisingTrainingRequest: TrainingRequest, Hashable {
       throw StudioError(.usage, "--unpool is for the autoencoder alone")
     }
     if words["widths"] != nil, parts.widths == nil {
-      throw StudioError(.usage, "--widths is for autoencoder and residual-unet alone")
+      throw StudioError(.usage, "--widths is for autoencoder, residual-unet and blind-unet alone")
     }
     try expectPictures()
   }
@@ -156,6 +161,7 @@ struct NetworkParts {
       (channels, widths, unpooling) = (its.channels, its.widths, its.unpooling)
     case .unet(let its): channels = its.channels
     case .residualUNet(let its): (channels, widths) = (its.channels, its.widths)
+    case .blindUNet(let its): (channels, widths) = (its.channels, its.widths)
     case .dncnn(let its): channels = its.channels
     case .ffdnet(let its): channels = its.channels
     }

@@ -4,6 +4,7 @@
 import AtelierFiles
 import AtelierInterchange
 import AtelierKernels
+import AtelierVision
 import Foundation
 
 /// The folder of the shipped models and their names.
@@ -12,6 +13,8 @@ public enum ShippedModels {
   public static let gray = "denoise-gray.safetensors"
   /// The model for colour pictures.
   public static let color = "denoise-color.safetensors"
+  /// The model for photographs, gray or in colour.
+  public static let photo = "denoise-photo.safetensors"
 
   /// The folders to look in, first one first.
   public static var folders: [URL] {
@@ -59,6 +62,9 @@ public enum ShippedModels {
       "no shipped model found: give --model, or ATELIER_CHECKPOINTS the folder of "
         + (isGray ? gray : color))
   }
+
+  /// The file of the shipped denoiser for photographs; nil where it is missing.
+  public static var photoFile: URL? { shipped(photo) }
 
   /// The file of the denoiser that a word names: a model file, or `shipped`.
   public static func denoiserFile(_ word: String, isGray: Bool) throws -> URL {

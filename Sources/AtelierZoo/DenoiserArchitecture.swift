@@ -10,6 +10,8 @@ public enum DenoiserArchitecture: Sendable, Hashable, Codable {
   case unet(NoiseToNoiseUNet)
   /// DRUNet's form.
   case residualUNet(ResidualUNet)
+  /// DRUNet's form beside an estimate of the noise.
+  case blindUNet(BlindUNet)
   /// DnCNN.
   case dncnn(DnCNN)
   /// FFDNet.
@@ -25,6 +27,8 @@ public enum DenoiserArchitecture: Sendable, Hashable, Codable {
     case NoiseToNoiseUNet.name: self = .unet(NoiseToNoiseUNet(channels: channels))
     case ResidualUNet.name:
       self = .residualUNet(ResidualUNet(channels: channels, widths: widths ?? [32, 64, 128]))
+    case BlindUNet.name:
+      self = .blindUNet(BlindUNet(channels: channels, widths: widths ?? [32, 64, 128]))
     case DnCNN.name: self = .dncnn(DnCNN(channels: channels))
     case FFDNet.name: self = .ffdnet(FFDNet(channels: channels))
     default: return nil
@@ -37,6 +41,7 @@ public enum DenoiserArchitecture: Sendable, Hashable, Codable {
     case .autoencoder(let value): value
     case .unet(let value): value
     case .residualUNet(let value): value
+    case .blindUNet(let value): value
     case .dncnn(let value): value
     case .ffdnet(let value): value
     }

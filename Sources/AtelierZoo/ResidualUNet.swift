@@ -36,28 +36,37 @@ public struct ResidualUNet: Architecture {
   }
 
   public func graph(batch: Int, height: Int, width: Int) throws(ShapeError) -> Graph {
-    guard let outer = widths.first else { throw ShapeError("a U-Net has at least one level") }
+    try checkLevels()
     return try Graph.trace { builder in
       let image = builder.input("input", [batch, height, width, channels])
       let noise = builder.input("noise", [batch, height, width, 1])
-      var x = convolution(outer, "head")(concatenate(image, noise))
-      var skips: [SymbolicTensor] = []
-      for level in widths.indices.dropLast() {
-        x = residualBlocks(x, widths[level], "down\(level + 1)")
-        skips.append(x)
-        x = Convolution2D(
-          filters: widths[level + 1], kernel: 2, stride: 2, padding: .valid, hasBias: false,
-          initializer: .scaledUniform(gain: 1 / 3), name: "shrink\(level + 1)")(x)
-      }
-      x = residualBlocks(x, widths[widths.count - 1], "middle")
-      for level in widths.indices.dropLast().reversed() {
-        let grown = TransposedConvolution2D(
-          filters: widths[level], kernel: 2, stride: 2, padding: .valid, hasBias: false,
-          initializer: .scaledUniform(gain: 1 / 3), name: "grow\(level + 1)")(x)
-        x = residualBlocks(grown + skips[level], widths[level], "up\(level + 1)")
-      }
-      builder.output("output", image + convolution(channels, "tail")(x))
+      builder.output("output", denoised(image, noise: noise))
     }
+  }
+
+  func checkLevels() throws(ShapeError) {
+    if widths.isEmpty { throw ShapeError("a U-Net has at least one level") }
+  }
+
+  /// The image with its correction added.
+  func denoised(_ image: SymbolicTensor, noise: SymbolicTensor) -> SymbolicTensor {
+    var x = convolution(widths[0], "head")(concatenate(image, noise))
+    var skips: [SymbolicTensor] = []
+    for level in widths.indices.dropLast() {
+      x = residualBlocks(x, widths[level], "down\(level + 1)")
+      skips.append(x)
+      x = Convolution2D(
+        filters: widths[level + 1], kernel: 2, stride: 2, padding: .valid, hasBias: false,
+        initializer: .scaledUniform(gain: 1 / 3), name: "shrink\(level + 1)")(x)
+    }
+    x = residualBlocks(x, widths[widths.count - 1], "middle")
+    for level in widths.indices.dropLast().reversed() {
+      let grown = TransposedConvolution2D(
+        filters: widths[level], kernel: 2, stride: 2, padding: .valid, hasBias: false,
+        initializer: .scaledUniform(gain: 1 / 3), name: "grow\(level + 1)")(x)
+      x = residualBlocks(grown + skips[level], widths[level], "up\(level + 1)")
+    }
+    return image + convolution(channels, "tail")(x)
   }
 
   /// A 3×3 convolution without bias, started small: variance 1 / (3 · in), PyTorch's default, so

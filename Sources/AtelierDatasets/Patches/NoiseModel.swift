@@ -1,6 +1,7 @@
 // The noise that a denoiser learns to remove, and the noise of the published figures.
 
 import AtelierEngine
+import AtelierImages
 import Foundation
 
 /// How clean patches become noisy; strengths are drawn per patch from a range.
@@ -19,6 +20,23 @@ public enum NoiseModel: Codable, Hashable, Sendable {
   /// Gaussian noise blurred by a Gaussian of `blurRadius` pixels (standard deviation), of marginal
   /// deviation `sigma`.
   case correlated(sigma: ClosedRange<Float>, blurRadius: Float)
+  /// A camera's: noise of sensor and reading, filled-in colours, the camera's processing, JPEG. Its
+  /// deviation in a mid gray, before colours are filled in, is drawn from `sigma`, evenly in its
+  /// logarithm; what comes of it in the file differs with brightness, colour and camera.
+  case camera(sigma: ClosedRange<Float>)
+  /// The loss of JPEG of a quality (1 to 100) drawn from `quality`, colour halved or not.
+  case jpeg(quality: ClosedRange<Float>)
+
+  /// The range of a camera's noise where none is given.
+  public static let cameraSigma: ClosedRange<Float> = 0.5...8
+  /// The range of JPEG's quality where none is given.
+  public static let jpegQuality: ClosedRange<Float> = 40...100
+
+  /// Whether the target of a training is not the clean patch but what a camera makes of it.
+  public var changesTarget: Bool {
+    if case .camera = self { return true }
+    return false
+  }
 
   /// Checks the ranges, which may come from a command line or a file.
   ///
@@ -39,6 +57,8 @@ public enum NoiseModel: Codable, Hashable, Sendable {
     case .correlated(let sigma, let blurRadius):
       try check(sigma, within: 0...255, "sigma")
       try check(blurRadius...blurRadius, within: 0...16, "blur radius")
+    case .camera(let sigma): try check(sigma, within: 0.01...255, "sigma")
+    case .jpeg(let quality): try check(quality, within: 1...100, "quality")
     }
   }
 
@@ -82,7 +102,96 @@ public enum NoiseModel: Codable, Hashable, Sendable {
         to: values, width: width, height: height, channels: channels, sigma: sigma,
         radius: blurRadius, &source)
       return sigma
+    case .camera(let range):
+      let sigma = range.lowerBound * pow(range.upperBound / range.lowerBound, position)
+      var clean = Array(values)
+      return clean.withUnsafeMutableBufferPointer {
+        CameraNoise(sigma: sigma, using: &source).expose(
+          clean: $0, noisy: values, width: width, height: height, channels: channels,
+          using: &source)
+        return Self.deviation($0, values)
+      }
+    case .jpeg(let range):
+      var clean = Array(values)
+      return clean.withUnsafeMutableBufferPointer {
+        Self.compress(
+          values, width, height, channels, quality: Int(drawn(range).rounded()), &source)
+        return Self.deviation($0, values)
+      }
     }
+  }
+
+  /// JPEG's loss, rounded to 8 bits.
+  private static func compress(
+    _ values: UnsafeMutableBufferPointer<Float>, _ width: Int, _ height: Int, _ channels: Int,
+    quality: Int, _ source: inout NormalSource
+  ) {
+    let compression = BlockCompression(
+      quality: quality, halvesColor: source.uniform() < 0.5,
+      offset: (source.index(below: 16), source.index(below: 16)))
+    var planes = ColorPlanes(
+      interleaved: UnsafeBufferPointer(values), width: width, height: height, channels: channels)
+    compression.apply(to: &planes)
+    planes.write(to: values, channels: channels)
+    for index in values.indices { values[index] = (values[index] * 255).rounded() / 255 }
+  }
+
+  /// Adds noise to one patch and says what a denoiser should make of it.
+  ///
+  /// - Parameters:
+  ///   - clean: The clean patch, height · width · channels values; a camera's noise puts what the
+  ///     camera would have given without noise in its place.
+  ///   - noisy: The same patch, to which the noise comes.
+  ///   - width: The columns.
+  ///   - height: The rows.
+  ///   - channels: The values per pixel; 1 or 3 for a camera and JPEG.
+  ///   - generator: Where strength and noise are drawn from; moves by two draws.
+  /// - Returns: As the form that takes one patch.
+  func apply(
+    clean: UnsafeMutableBufferPointer<Float>, noisy: UnsafeMutableBufferPointer<Float>, width: Int,
+    height: Int, channels: Int, using generator: inout RandomGenerator
+  ) -> Float {
+    guard case .camera(let range) = self else {
+      return apply(to: noisy, width: width, height: height, channels: channels, using: &generator)
+    }
+    let sigma = range.lowerBound * pow(range.upperBound / range.lowerBound, generator.uniform())
+    var source = NormalSource(from: &generator)
+    CameraNoise(sigma: sigma, using: &source).expose(
+      clean: clean, noisy: noisy, width: width, height: height, channels: channels, using: &source)
+    return Self.deviation(clean, noisy)
+  }
+
+  /// A whole picture with this noise, by seed and place, and what a denoiser should make of it.
+  ///
+  /// - Parameters:
+  ///   - image: The clean picture, of 1 or 3 channels.
+  ///   - seed: The seed.
+  ///   - index: The picture's number: another gets other noise.
+  /// - Returns: Both pictures and the noise's deviation in units of [0, 1].
+  public func pair(
+    of image: ByteImage, seed: UInt64, index: Int
+  ) -> (noisy: FloatImage, clean: FloatImage, deviation: Float) {
+    var (noisy, clean) = (image.floats, image.floats)
+    var generator = RandomGenerator(seed: seed, UInt64(index))
+    let deviation = noisy.samples.withUnsafeMutableBufferPointer { noisy in
+      clean.samples.withUnsafeMutableBufferPointer { clean in
+        apply(
+          clean: clean, noisy: noisy, width: image.width, height: image.height,
+          channels: image.channels, using: &generator)
+      }
+    }
+    return (noisy, clean, deviation)
+  }
+
+  /// The root of the mean squared difference.
+  private static func deviation(
+    _ first: UnsafeMutableBufferPointer<Float>, _ second: UnsafeMutableBufferPointer<Float>
+  ) -> Float {
+    let sum = first.indices.reduce(0.0) {
+      let difference = Double(first[$1] - second[$1])
+      return $0 + difference * difference
+    }
+    return Float((sum / Double(max(first.count, 1))).squareRoot())
   }
 
   /// Adds noise to one patch in place; see the form with a buffer.
@@ -197,11 +306,13 @@ extension NoiseModel: CustomStringConvertible {
     case .poisson(let peak): return "poisson:\(text(peak))"
     case .saltAndPepper(let probability): return "salt-and-pepper:\(text(probability))"
     case .correlated(let sigma, let radius): return "correlated:\(text(sigma)),\(text(radius))"
+    case .camera(let sigma): return "camera:\(text(sigma))"
+    case .jpeg(let quality): return "jpeg:\(text(quality))"
     }
   }
 
-  /// Reads `gaussian:25`, `gaussian:0-50`, `poisson:10-60`, `salt-and-pepper:0.05` or
-  /// `correlated:10-40,1.5`.
+  /// Reads `gaussian:25`, `gaussian:0-50`, `poisson:10-60`, `salt-and-pepper:0.05`,
+  /// `correlated:10-40,1.5`, `camera:2-20` or `jpeg:40-90`; the last two also without numbers.
   ///
   /// - Parameter text: The kind, a colon, and a number or a range; `correlated` adds the blur
   ///   radius in pixels.
@@ -209,7 +320,16 @@ extension NoiseModel: CustomStringConvertible {
   public init(parsing text: String) throws {
     let mistake = DatasetError(
       "noise '\(text)': expected gaussian:SIGMA, gaussian:LOW-HIGH, poisson:PEAK, "
-        + "salt-and-pepper:PROBABILITY or correlated:SIGMA,RADIUS (each number may be LOW-HIGH)")
+        + "salt-and-pepper:PROBABILITY, correlated:SIGMA,RADIUS, camera, camera:SIGMA, jpeg or "
+        + "jpeg:QUALITY (each number may be LOW-HIGH)")
+    if text == "camera" {
+      self = .camera(sigma: Self.cameraSigma)
+      return
+    }
+    if text == "jpeg" {
+      self = .jpeg(quality: Self.jpegQuality)
+      return
+    }
     let parts = text.split(separator: ":", omittingEmptySubsequences: false)
     guard parts.count == 2 else { throw mistake }
     let fields = parts[1].split(separator: ",", omittingEmptySubsequences: false)
@@ -218,6 +338,8 @@ extension NoiseModel: CustomStringConvertible {
     case ("gaussian", 1): self = .gaussian(sigma: range)
     case ("poisson", 1): self = .poisson(peak: range)
     case ("salt-and-pepper", 1): self = .saltAndPepper(probability: range)
+    case ("camera", 1): self = .camera(sigma: range)
+    case ("jpeg", 1): self = .jpeg(quality: range)
     case ("correlated", 2):
       guard let radius = Float(fields[1]), radius.isFinite else { throw mistake }
       self = .correlated(sigma: range, blurRadius: radius)

@@ -198,4 +198,5 @@ enum Stream {
   static let epochs: UInt64 = 6
   static let augmentation: UInt64 = 7
   static let biasedPictures: UInt64 = 8
+  static let guidance: UInt64 = 9
 }

@@ -40,6 +40,12 @@ public enum Catalogue {
     ) {
       ResidualUNet(channels: $0.channels, widths: $0.widths)
     },
+    denoiser(
+      "residual-unet beside a small network that estimates its noise map, for photographs",
+      takes: [.widths], widths: BlindUNet(channels: 1).widths
+    ) {
+      BlindUNet(channels: $0.channels, widths: $0.widths)
+    },
     denoiser("17 convolutions of 64 features with batch normalization, predicts the noise") {
       DnCNN(channels: $0.channels)
     },

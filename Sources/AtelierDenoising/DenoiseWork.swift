@@ -1,0 +1,132 @@
+// What is done about one picture's noise: what it looks like, which model is taken, and why.
+
+import AtelierImages
+import AtelierInterchange
+import AtelierVision
+import AtelierWorkbench
+
+/// What was found out about a picture's noise and what came of it.
+struct NoiseFinding: Sendable, Encodable {
+  /// What the noise comes from.
+  let kind: NoiseProfile.Kind
+  /// Its deviation at mid gray, of 255.
+  let sigma: Float
+  /// Over how many pixels it is correlated.
+  let correlation: Int
+  /// The largest deviation over the smallest, over brightness.
+  let dependence: Float
+  /// Whether the picture has so little of it that nothing was done.
+  let isLeftAlone: Bool
+
+  enum CodingKeys: String, CodingKey {
+    case kind, sigma, correlation, dependence
+    case isLeftAlone = "left_alone"
+  }
+
+  /// The finding for people.
+  var text: String {
+    let level = "sigma \(NumberText.fixed(Double(sigma), 1)) of 255"
+    switch kind {
+    case .none: return "hardly any (\(level))"
+    case .white: return "about \(level), white"
+    case .camera:
+      var parts = ["about \(level) at mid gray"]
+      if correlation > 1 { parts.append("correlated over \(correlation) pixels") }
+      if dependence > 1.6 {
+        parts.append("\(NumberText.fixed(Double(dependence), 1)) times over brightness")
+      }
+      return parts.joined(separator: ", ") + ": camera noise"
+    }
+  }
+}
+
+/// The denoiser for one picture with all that it is told.
+struct DenoiseWork {
+  let profile: NoiseProfile
+  let finding: NoiseFinding
+  let denoiser: Denoiser
+  /// The file of the model.
+  let file: String
+  /// The deviation that is told or that was measured, of 255.
+  let sigma: Float
+  private var options = Denoiser.Options()
+
+  init(
+    _ picture: any StoredPicture, _ request: DenoiseRunRequest, _ shelf: DenoiserShelf
+  ) throws {
+    // What is hidden under transparency decides nothing.
+    let seen = picture.visible
+    profile = (seen ?? picture).noiseProfile
+    let kind = profile.kind
+    // A gray picture stored in colour has the same noise in all channels, which the colour model
+    // takes for texture.
+    (denoiser, file) = try shelf.denoiser(
+      isGray: (seen ?? picture).isColorless, noise: kind)
+    options.noiseMap = try denoiser.estimatesNoise ? picture.noiseMap(by: denoiser) : nil
+    // The model looks everywhere, a profile at flat parts alone; for white noise there is a finer
+    // estimate.
+    let level = try denoiser.estimatesNoise ? seen?.noiseMap(by: denoiser) : nil
+    let measured = (level ?? options.noiseMap).map { 255 * $0.mean } ?? profile.whiteSigma
+    sigma = request.sigma ?? measured
+    let isHardlyThere = denoiser.estimatesNoise && measured < NoiseProfile.leastSigma
+    finding = NoiseFinding(
+      kind: isHardlyThere ? .none : denoiser.estimatesNoise && kind == .none ? .camera : kind,
+      sigma: measured,
+      correlation: profile.correlationLength, dependence: profile.signalDependence,
+      isLeftAlone: isHardlyThere && request.sigma == nil && request.model == nil)
+    if !denoiser.estimatesNoise { options.sigma = sigma }
+    if request.sigma != nil { (options.sigma, options.noiseMap) = (request.sigma, nil) }
+    options.strength = request.strength
+    options.isEnsemble = request.ensemble
+    options.tileSize = request.tile
+  }
+
+  /// The picture without its noise.
+  func run(_ picture: any StoredPicture) throws -> any StoredPicture {
+    try finding.isLeftAlone ? picture : picture.denoised(by: denoiser, options)
+  }
+
+  /// How noisy each part is as a gray picture, in which a deviation of 32 of 255 is white.
+  func mapPicture(_ size: PixelSize) -> ByteImage {
+    let noise = PictureNoise(sigma: sigma, map: options.noiseMap)
+    let map = noise.tile(x: 0, y: 0, size, strength: 1).map
+    return FloatImage(
+      width: size.width, height: size.height, channels: 1,
+      samples: map?.samples.map { $0 * 255 / 32 }
+        ?? [Float](repeating: sigma / 32, count: size.width * size.height)
+    ).bytes
+  }
+}
+
+extension FloatImage {
+  /// The mean of all samples.
+  fileprivate var mean: Float {
+    Float(samples.reduce(0.0) { $0 + Double($1) } / Double(samples.count))
+  }
+}
+
+extension NoiseProfile {
+  /// The noise's level over brightness, and below it the correlation with itself.
+  func drawn(title: String) -> ByteImage {
+    let names = channels.count == 1 ? ["gray"] : ["red", "green", "blue"]
+    let colors: [PixelColor?] =
+      channels.count == 1
+      ? [nil] : [PixelColor(hex: 0xd1242f), PixelColor(hex: 0x1a7f37), PixelColor(hex: 0x0969da)]
+    let levels = LinePlot(
+      title: "Noise of \(title)", xLabel: "brightness", yLabel: "sigma of 255",
+      series: zip(zip(names, colors), channels).map { name, levels in
+        LinePlot.Series(
+          name.0, points: levels.map { SIMD2(Double($0.brightness), Double($0.sigma)) },
+          color: name.1)
+      })
+    let correlation = LinePlot(
+      title: "Correlation of the noise with itself", xLabel: "pixels apart", yLabel: "correlation",
+      series: [LinePlot.Series("", values: autocorrelation.map(Double.init))])
+    let (above, below) = (levels.render(), correlation.render())
+    var picture = ByteImage(
+      width: above.width, height: above.height + below.height, channels: above.channels)
+    picture.paste(above, x: 0, y: 0)
+    picture.paste(below, x: 0, y: above.height)
+    return picture
+  }
+}
