@@ -86,9 +86,9 @@ public enum DenoiseEvaluate: Job {
     "Denoise pictures whose clean originals are known, and print PSNR and SSIM."
   public static let guide = """
     Noise added to --data is white, Gaussian, neither clipped nor rounded; --noisy and --clean \
-    take real noise with its truth. Results are rounded to 8 bits. Without --model the models \
-    that ship are measured, each on the pictures that `denoise run` takes it for. Gray models \
-    measure --data in gray, colour models in RGB.
+    take real noise with its truth. Results are rounded to 8 bits, of deeper files to 16. Without \
+    --model the models that ship are measured, each on the pictures that `denoise run` takes it \
+    for. Gray models measure --data in gray, colour models in RGB.
 
     EXAMPLES
       atelier denoise evaluate --data test --sigma 25 --baseline bm3d
@@ -119,8 +119,7 @@ public enum DenoiseEvaluate: Job {
       for line in PicturePlan.few(folder.leftOut, of: "pictures left out") { place.remark(line) }
       let originals = try folder.items.map {
         let denoiser = try denoiser(isGray: $0.image.isColorless)
-        return DenoisingEvaluation.Original(
-          name: $0.name, clean: $0.image.withChannels(denoiser.channels), denoiser: denoiser)
+        return DenoisingEvaluation.Original($0, denoiser, channels: denoiser.channels)
       }
       let rows = Rows(originals.map(\.name), request.baseline, place)
       found = try DenoisingEvaluation.run(

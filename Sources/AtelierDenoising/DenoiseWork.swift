@@ -54,15 +54,19 @@ struct DenoiseWork {
   init(
     _ picture: any StoredPicture, _ request: DenoiseRunRequest, _ shelf: DenoiserShelf
   ) throws {
-    profile = picture.noiseProfile
+    // What is hidden under transparency decides nothing.
+    let seen = picture.visible
+    profile = (seen ?? picture).noiseProfile
     let kind = profile.kind
     // A gray picture stored in colour has the same noise in all channels, which the colour model
     // takes for texture.
-    (denoiser, file) = try shelf.denoiser(isGray: picture.isColorless, noise: kind)
+    (denoiser, file) = try shelf.denoiser(
+      isGray: (seen ?? picture).isColorless, noise: kind)
     options.noiseMap = try denoiser.estimatesNoise ? picture.noiseMap(by: denoiser) : nil
     // The model looks everywhere, a profile at flat parts alone; for white noise there is a finer
     // estimate.
-    let measured = options.noiseMap.map { 255 * $0.mean } ?? profile.whiteSigma
+    let level = try denoiser.estimatesNoise ? seen?.noiseMap(by: denoiser) : nil
+    let measured = (level ?? options.noiseMap).map { 255 * $0.mean } ?? profile.whiteSigma
     sigma = request.sigma ?? measured
     let isHardlyThere = denoiser.estimatesNoise && measured < NoiseProfile.leastSigma
     finding = NoiseFinding(

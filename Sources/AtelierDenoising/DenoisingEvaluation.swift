@@ -97,20 +97,30 @@ public enum DenoisingEvaluation {
   struct Original {
     let name: String
     let clean: ByteImage
+    /// The picture in 16 bits where its file has more than 8.
+    let words: WordImage?
     let denoiser: Denoiser
+
+    /// Takes a picture of a folder, in so many channels where they are said.
+    init(_ item: ImageFolder.Item, _ denoiser: Denoiser, channels: Int? = nil) {
+      (name, self.denoiser) = (item.name, denoiser)
+      clean = item.image.withChannels(channels ?? item.image.channels)
+      words = item.words?.withChannels(channels ?? item.image.channels)
+    }
   }
 
   /// Measures a denoiser on clean pictures of the model's channels, with seeded noise of deviation
   /// `sigma` in units of 8-bit values, which the model is told unless `isBlind`.
   ///
-  /// Throws `StudioError` when the pictures have other channels than the model.
+  /// Pictures of more than 8 bits a sample keep 16 of them. Throws `StudioError` when the pictures
+  /// have other channels than the model.
   public static func run(
     _ denoiser: Denoiser, on folder: ImageFolder, sigma: Float, seed: UInt64 = 0,
     options: Denoiser.Options = .init(), isBlind: Bool = false,
     baseline: DenoisingBaseline? = nil, progress: (DenoisingReport.Row) -> Void = { _ in }
   ) throws -> DenoisingReport {
     let originals = folder.items.map {
-      Original(name: $0.name, clean: $0.image, denoiser: denoiser)
+      Original($0, denoiser)
     }
     return try run(
       on: originals, sigma: sigma, seed: seed, options: options, isBlind: isBlind,
@@ -124,24 +134,31 @@ public enum DenoisingEvaluation {
   ) throws -> DenoisingReport {
     var rows: [DenoisingReport.Row] = []
     var channels: Set<Int> = []
+    var bits: Set<Int> = []
     for (index, original) in originals.enumerated() {
       let (clean, denoiser) = (original.clean, original.denoiser)
-      let noisy = noised(clean, sigma: sigma, seed: seed, index: index)
+      let values = original.words?.floats ?? clean.floats
+      let noisy = noised(values, sigma: sigma, seed: seed, index: index)
       let told = isBlind ? NoiseEstimator.sigma(ofColors: noisy.bytes) : sigma
       var options = options
       options.sigma = told
-      let row = try row(
-        original.name, clean: clean, noisyPsnr: Metrics.psnr(clean.floats, noisy),
-        result: denoiser.denoise(noisy, options).bytes,
-        baseline: baseline?.denoised(noisy, sigma: told, pool: denoiser.model.kernels.pool).bytes)
+      let results = (
+        model: try denoiser.denoise(noisy, options),
+        baseline: baseline?.denoised(noisy, sigma: told, pool: denoiser.model.kernels.pool)
+      )
+      let before = try Metrics.psnr(values, noisy)
+      let row =
+        try original.words.map { try Self.row(original.name, $0, before, results) }
+        ?? Self.row(original.name, clean, before, results)
       rows.append(row)
       channels.insert(clean.channels)
+      bits.insert(original.words == nil ? 8 : 16)
       progress(row)
     }
     let text =
       "white Gaussian noise sigma \(sigma) of 255, seed \(seed), not clipped, not rounded; "
       + (isBlind ? "sigma estimated from the picture; " : "sigma given; ")
-      + text(options, channels, baseline)
+      + text(options, channels, bits: bits, baseline)
     return DenoisingReport(protocol: text, images: rows)
   }
 
@@ -157,48 +174,59 @@ public enum DenoisingEvaluation {
   ) throws -> DenoisingReport {
     var rows: [DenoisingReport.Row] = []
     var channels: Set<Int> = []
+    var bits: Set<Int> = []
     for pair in pairs {
       let noisy = try ImageFile.readStored(pair.noisy)
-      let clean = try ImageFile.read(pair.clean)
+      let clean = try ImageFile.readStored(pair.clean)
       try StudioError.unless(
         noisy.size == clean.size, .data,
         "\(pair.noisy): expected \(clean.size) pixels, the size of \(pair.clean); "
           + "received \(noisy.size)")
-      let colors = noisy.channels <= 2 && clean.isGray ? 1 : 3
+      let colors = noisy.channels <= 2 && clean.channels <= 2 ? 1 : 3
       // A gray picture stored in colour has the same noise in all channels.
       let values = noisy.isColorless ? noisy.floats.channel(0) : noisy.floats
-      let row = try row(
-        pair.name, clean: clean.withChannels(colors),
-        noisyPsnr: Metrics.psnr(
-          clean.withChannels(colors), noisy.bytes.withChannels(colors)),
-        result: denoise(noisy).bytes.withChannels(colors),
-        baseline: baseline?.denoised(
-          values, sigma: options.sigma ?? noisy.noise, pool: pool
-        ).bytes.withChannels(colors))
+      let results = (
+        model: try denoise(noisy).floats,
+        baseline: baseline?.denoised(values, sigma: options.sigma ?? noisy.noise, pool: pool)
+      )
+      func measured<Sample: ImageSample>(in kind: Sample.Type) throws -> DenoisingReport.Row {
+        let clean = clean.floats.converted(to: kind).withChannels(colors)
+        let before = noisy.floats.converted(to: kind).withChannels(colors)
+        return try Self.row(pair.name, clean, Metrics.psnr(clean, before), results)
+      }
+      let isDeep = noisy.isDeep && clean.isDeep
+      let row = try isDeep ? measured(in: UInt16.self) : measured(in: UInt8.self)
       rows.append(row)
       channels.insert(colors)
+      bits.insert(isDeep ? 16 : 8)
       progress(row)
     }
     let text =
-      "noisy and clean files as stored, 16 bits a sample rounded to 8 to be measured; sigma "
+      "noisy and clean files as stored; sigma "
       + (options.sigma.map { "\($0) of 255 given; " } ?? "estimated from the picture; ")
-      + text(options, channels, baseline)
+      + text(options, channels, bits: bits, baseline)
     return DenoisingReport(protocol: text, images: rows)
   }
 
-  /// The figures of one picture.
-  private static func row(
-    _ name: String, clean: ByteImage, noisyPsnr: Double, result: ByteImage, baseline: ByteImage?
+  /// The figures of one picture: its results in the channels and sample type of the clean one.
+  private static func row<Sample: ImageSample>(
+    _ name: String, _ clean: Image<Sample>, _ noisyPsnr: Double,
+    _ results: (model: FloatImage, baseline: FloatImage?)
   ) throws -> DenoisingReport.Row {
-    DenoisingReport.Row(
+    func stored(_ image: FloatImage) -> Image<Sample> {
+      image.converted(to: Sample.self).withChannels(clean.channels)
+    }
+    let result = stored(results.model)
+    let baseline = results.baseline.map(stored)
+    return DenoisingReport.Row(
       file: name, psnr: try Metrics.psnr(clean, result), ssim: try Metrics.ssim(clean, result),
       noisyPsnr: noisyPsnr, baselinePsnr: try baseline.map { try Metrics.psnr(clean, $0) },
       baselineSsim: try baseline.map { try Metrics.ssim(clean, $0) })
   }
 
   /// A picture with the protocol's noise, neither clipped nor rounded.
-  static func noised(_ clean: ByteImage, sigma: Float, seed: UInt64, index: Int) -> FloatImage {
-    var samples = clean.floats.samples
+  static func noised(_ clean: FloatImage, sigma: Float, seed: UInt64, index: Int) -> FloatImage {
+    var samples = clean.samples
     NoiseModel.addProtocolNoise(to: &samples, sigma: sigma, seed: seed, imageIndex: index)
     return FloatImage(
       width: clean.width, height: clean.height, channels: clean.channels, samples: samples)
@@ -206,11 +234,13 @@ public enum DenoisingEvaluation {
 
   /// What all protocols share.
   private static func text(
-    _ options: Denoiser.Options, _ channels: Set<Int>, _ baseline: DenoisingBaseline?
+    _ options: Denoiser.Options, _ channels: Set<Int>, bits: Set<Int>,
+    _ baseline: DenoisingBaseline?
   ) -> String {
     let kinds = channels.sorted().map { $0 == 3 ? "RGB" : "gray (BT.601)" }
     return (options.isEnsemble ? "x8 self-ensemble; " : "")
-      + "result clipped and rounded to 8 bits; border 0; PSNR of "
+      + "result clipped and rounded to \(bits.sorted().map(String.init).joined(separator: " or ")) "
+      + "bits; border 0; PSNR of "
       + kinds.joined(separator: " or ")
       + " with peak 255, the noisy one of the values as they are; "
       + "SSIM 11x11 Gaussian 1.5, valid region, mean over channels"

@@ -157,7 +157,7 @@ public final class DenoisingTask: TrainingTask {
     options.sigma = denoiser.estimatesNoise ? nil : request.validationSigma
     return try validation.enumerated().map { index, clean in
       var noisy = DenoisingEvaluation.noised(
-        clean, sigma: request.validationSigma, seed: 0, index: index)
+        clean.floats, sigma: request.validationSigma, seed: 0, index: index)
       var target = clean
       if !cameras.isEmpty {
         let pair = cameras[index % cameras.count].pair(of: clean, seed: 0, index: index)

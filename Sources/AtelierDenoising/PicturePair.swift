@@ -18,7 +18,7 @@ struct PicturePair {
   static func pairs(noisy: String, clean: String) throws -> [PicturePair] {
     let files = try ImageFolder.list(URL(fileURLWithPath: noisy))
     try StudioError.unless(
-      !files.isEmpty, .missingInput, "\(noisy): the folder holds no PNG or JPEG")
+      !files.isEmpty, .missingInput, "\(noisy): the folder holds no picture")
     return try files.map { name, _ in
       PicturePair(
         name: name, noisy: (noisy as NSString).appendingPathComponent(name),

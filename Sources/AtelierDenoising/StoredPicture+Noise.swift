@@ -19,11 +19,21 @@ extension StoredPicture {
     return NoiseProfile(of: bytes)
   }
 
+  /// What is seen of a picture whose colours are hidden in part; nil where all is seen.
+  var visible: (any StoredPicture)? {
+    guard hasAlpha else { return nil }
+    if let words = self as? WordImage { return words.hasHiddenPixels ? words.visiblePart : nil }
+    if let floats = self as? FloatImage { return floats.hasHiddenPixels ? floats.visiblePart : nil }
+    return bytes.hasHiddenPixels ? bytes.visiblePart : nil
+  }
+
   /// How noisy a denoiser that estimates the noise itself finds each part.
   func noiseMap(by denoiser: Denoiser) throws -> FloatImage {
-    if let words = self as? WordImage { return try denoiser.noiseMap(of: words) }
-    if let floats = self as? FloatImage { return try denoiser.noiseMap(of: floats) }
-    return try denoiser.noiseMap(of: bytes)
+    if let words = self as? WordImage { return try denoiser.noiseMap(of: words.filledWhereHidden) }
+    if let floats = self as? FloatImage {
+      return try denoiser.noiseMap(of: floats.filledWhereHidden)
+    }
+    return try denoiser.noiseMap(of: bytes.filledWhereHidden)
   }
 
   /// The picture denoised, at the same precision.

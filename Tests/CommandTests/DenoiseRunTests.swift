@@ -255,8 +255,7 @@ struct DenoiseRunTests {
         == (try Metrics.psnr(clean.rgb, BlockMatching.denoised(noisy.floats, sigma: 10).bytes)))
     #expect(
       report.protocol
-        == "noisy and clean files as stored, 16 bits a sample rounded to 8 to be measured; "
-        + "sigma 10.0 of 255 given; result clipped and rounded to 8 bits; border 0; PSNR of gray "
+        == "noisy and clean files as stored; sigma 10.0 of 255 given; result clipped and rounded to 8 bits; border 0; PSNR of gray "
         + "(BT.601) or RGB with peak 255, the noisy one of the values as they are; SSIM 11x11 "
         + "Gaussian 1.5, valid region, mean over channels; BM3D without training, told the same "
         + "sigma; model denoise-color.safetensors, denoise-gray.safetensors")

@@ -74,7 +74,7 @@ struct FileKeepingTests {
     try writer.finish()
     let outcome = try denoise(bench, "stack.tif", "-o", "out.tif", "--sigma", "20")
     #expect(outcome.status == 0, "\(outcome.errors)")
-    #expect(outcome.errors.contains("3 pages of 61x43"))
+    #expect(outcome.output.contains("3 pages of 61x43"))
     let reader = try PictureReader(bench.path("out.tif").path)
     #expect(reader.pageCount == 3)
     for former in pages {

@@ -108,7 +108,7 @@ struct MistakeCase: CustomTestStringConvertible {
         + "estimated (see atelier denoise evaluate --help)"),
     MistakeCase(
       "denoise evaluate --noisy empty --clean empty", 66,
-      "atelier: empty: the folder holds no PNG or JPEG"),
+      "atelier: empty: the folder holds no picture"),
     MistakeCase(
       "denoise evaluate --data good.png --sigma 25 --baseline nlm", 64,
       "atelier: The value 'nlm' is invalid for '--baseline <kind>': expected one of bm3d; "

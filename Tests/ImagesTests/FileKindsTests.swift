@@ -110,6 +110,23 @@ struct FileKindsTests {
     }
   }
 
+  @Test(
+    "the samples of a stack without compression stand one behind the other, as ImageJ reads them")
+  func contiguous() throws {
+    try Fixture.inTemporaryFolder { folder in
+      let path = folder + "/stack.tif"
+      let (former, _) = try pages(of: ListedFile.folder.path + "/imagej.tif")
+      let writer = try PictureWriter(path)
+      for page in former { try writer.append(page) }
+      try writer.finish()
+      let data = try Data(contentsOf: URL(fileURLWithPath: path))
+      let samples = try Data(
+        contentsOf: ListedFile.folder.appendingPathComponent("imagej.tif.raw"))
+      #expect(data.prefix(2) == Data("II".utf8))
+      #expect(data.dropFirst(8).prefix(samples.count) == samples)
+    }
+  }
+
   @Test("a page of JPEG comes back as one")
   func jpegInside() throws {
     try Fixture.inTemporaryFolder { folder in

@@ -103,7 +103,7 @@ struct DenoiserTests {
     #expect(plain != gray)
     var transparent = gray.withAlpha
     for index in 0..<gray.pixelCount {
-      transparent.samples[2 * index + 1] = UInt8(truncatingIfNeeded: 7 * index)
+      transparent.samples[2 * index + 1] = UInt8(1 + 7 * index % 255)
     }
     let result = try denoiser.denoise(transparent, options())
     #expect(result.channel(0) == plain)
@@ -129,7 +129,7 @@ struct DenoiserTests {
     var transparent = fine.withAlpha
     let last = transparent.channels - 1
     for index in 0..<fine.pixelCount {
-      transparent.samples[(last + 1) * index + last] = UInt16(truncatingIfNeeded: 77 * index)
+      transparent.samples[(last + 1) * index + last] = UInt16(1 + 77 * index % 65535)
     }
     let kept = try denoiser.denoise(transparent, options())
     #expect(kept.channel(last) == transparent.channel(last))

@@ -52,9 +52,9 @@ extension ImageFile {
     switch (format, image) {
     case (.tiff, _):
       let storage = options.storage ?? TIFFStorage(for: image)
-      let writer = try TIFFWriter(path: place, name: name, storage: storage)
+      let writer = try storage.writer(path: place, name: name)
       try writer.append(
-        image, storage: storage, quality: options.quality,
+        image, planes: [], storage: storage, quality: options.quality,
         tags: TIFFMetadata.tags(options.metadata(for: image.size)))
       try writer.finish()
     case (.webp, _):

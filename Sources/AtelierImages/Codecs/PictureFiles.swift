@@ -85,7 +85,7 @@ public final class PictureWriter {
   private let temporary: String
   private let format: ImageFormat
   private let options: ImageWriteOptions
-  private var tiff: TIFFWriter?
+  private var tiff: (any TIFFPageWriter)?
   private var pages = 0
   private var isFinished = false
 
@@ -121,7 +121,7 @@ public final class PictureWriter {
       return
     }
     let storage = page.storage ?? options.storage ?? TIFFStorage(for: page.image)
-    let writer = try tiff ?? TIFFWriter(path: temporary, name: path, storage: storage)
+    let writer = try tiff ?? storage.writer(path: temporary, name: path)
     tiff = writer
     let metadata = options.metadata(for: page.image.size)
     try writer.append(

@@ -1,5 +1,7 @@
 // Colours that nobody sees, under full transparency: filled from what is seen around them, or left out.
 
+import Foundation
+
 extension Image {
   /// Whether a pixel has an alpha of 0.
   public var hasHiddenPixels: Bool {
@@ -35,33 +37,52 @@ extension Image {
     }
   }
 
-  /// The picture with the colours of every pixel that has no weight taken from those around that
-  /// have one; alpha stays.
+  /// The picture with the colours of every pixel that has no weight taken from the mean around the
+  /// nearest one that has; alpha stays.
   ///
-  /// Means of ever larger squares (pull and push: Gortler and others, The Lumigraph, 1996).
-  /// The weight is that of the pixel of an index, row by row, at least 0.
+  /// The mean, Gaussian with a deviation of 2 pixels, keeps noise from being drawn into stripes. The
+  /// weight is that of the pixel of an index, row by row, at least 0.
   @_specialize(where Sample == UInt8)
   @_specialize(where Sample == UInt16)
   @_specialize(where Sample == Float)
   public func filled(weight: (Int) -> Float) -> Image {
+    let weights = (0..<pixelCount).map(weight)
+    guard weights.contains(0), weights.contains(where: { $0 > 0 }) else { return self }
+    let nearest = NearestPixels(width: width, height: height) { weights[$0] > 0 }.indices
     let colors = channels - (hasAlpha ? 1 : 0)
-    var levels = [FillLevel(self, colors: colors, weight)]
-    while let last = levels.last, last.width > 1 || last.height > 1 { levels.append(last.halved) }
-    for index in stride(from: levels.count - 2, through: 0, by: -1) {
-      levels[index].fill(from: levels[index + 1])
-    }
-    let level = levels[0]
+    var means: [Int32: SIMD4<Float>] = [:]
     var result = self
-    for y in 0..<height {
-      for x in 0..<width where weight(y * width + x) == 0 {
-        let source = (y / 2 * level.width + x / 2) * colors
+    result.samples.withUnsafeMutableBufferPointer { target in
+      for pixel in weights.indices where weights[pixel] == 0 {
+        let place = nearest[pixel]
+        let mean = means[place] ?? self.mean(around: Int(place), weights, colors)
+        means[place] = mean
         for channel in 0..<colors {
-          result.samples[(y * width + x) * channels + channel] =
-            Sample(unit: level.values[source + channel])
+          target[pixel * channels + channel] = Sample(unit: mean[channel])
         }
       }
     }
     return result
+  }
+
+  /// The Gaussian mean of the colours around a pixel.
+  private func mean(around pixel: Int, _ weights: [Float], _ colors: Int) -> SIMD4<Float> {
+    let (column, row) = (pixel % width, pixel / width)
+    var sum = SIMD4<Float>()
+    var total: Float = 0
+    for y in max(0, row - 4)...min(height - 1, row + 4) {
+      for x in max(0, column - 4)...min(width - 1, column + 4) {
+        let index = y * width + x
+        guard weights[index] > 0 else { continue }
+        let distance = (y - row) * (y - row) + (x - column) * (x - column)
+        let share = weights[index] * FillKernel.shares[distance]
+        var color = SIMD4<Float>()
+        for channel in 0..<colors { color[channel] = storage[index * channels + channel].unit }
+        sum += share * color
+        total += share
+      }
+    }
+    return sum / total
   }
 
   /// What is seen of a picture, without alpha, for statistics: its fully visible squares side by
@@ -115,75 +136,49 @@ extension Image {
   }
 }
 
-/// The mean colours of squares, and how much of each square counts.
-private struct FillLevel {
-  let width: Int
-  let height: Int
-  let colors: Int
-  /// [height, width, colors], fractions of white.
-  var values: [Float]
-  /// [height, width].
-  var weights: [Float]
+/// The Gaussian by which neighbours count.
+private enum FillKernel {
+  /// By the squared distance in pixels, up to that of a square's corner.
+  static let shares = (0...32).map { exp(-Float($0) / 8) }
+}
 
-  /// The squares of two pixels of a picture.
-  init<Sample: ImageSample>(_ image: Image<Sample>, colors: Int, _ weight: (Int) -> Float) {
-    self.init(width: (image.width + 1) / 2, height: (image.height + 1) / 2, colors: colors)
-    for y in 0..<image.height {
-      for x in 0..<image.width {
-        let pixel = y * image.width + x
-        let share = weight(pixel)
-        guard share > 0 else { continue }
-        let target = y / 2 * width + x / 2
-        weights[target] += share
-        for channel in 0..<colors {
-          values[target * colors + channel] +=
-            share * image.samples[pixel * image.channels + channel].unit
-        }
-      }
-    }
-    divide()
-  }
+/// For each pixel the nearest chosen one, in two passes over the picture (Danielsson 1980).
+private struct NearestPixels {
+  /// The index of the nearest chosen pixel, [height, width]; -1 where none is chosen.
+  private(set) var indices: [Int32]
+  private let width: Int
+  private let height: Int
 
-  private init(width: Int, height: Int, colors: Int) {
+  init(width: Int, height: Int, isChosen: (Int) -> Bool) {
     self.width = width
     self.height = height
-    self.colors = colors
-    values = [Float](repeating: 0, count: width * height * colors)
-    weights = [Float](repeating: 0, count: width * height)
+    indices = (0..<width * height).map { isChosen($0) ? Int32($0) : -1 }
+    for y in 0..<height { sweep(y, from: y - 1) }
+    for y in stride(from: height - 1, through: 0, by: -1) { sweep(y, from: y + 1) }
   }
 
-  private mutating func divide() {
-    for square in weights.indices where weights[square] > 0 {
-      for index in square * colors..<(square + 1) * colors { values[index] /= weights[square] }
-    }
-  }
-
-  /// Squares of twice the side; what counts much counts no more than a whole square.
-  var halved: FillLevel {
-    var half = FillLevel(width: (width + 1) / 2, height: (height + 1) / 2, colors: colors)
-    for y in 0..<height {
+  /// Takes what is nearer from a neighbouring row and along the row, both ways.
+  private mutating func sweep(_ y: Int, from other: Int) {
+    if other >= 0, other < height {
       for x in 0..<width {
-        let (source, target) = (y * width + x, y / 2 * half.width + x / 2)
-        let share = min(weights[source], 1)
-        half.weights[target] += share
-        for channel in 0..<colors {
-          half.values[target * colors + channel] += share * values[source * colors + channel]
-        }
+        for neighbor in max(0, x - 1)...min(width - 1, x + 1) { take(x, y, neighbor, other) }
       }
     }
-    half.divide()
-    return half
+    for x in 1..<max(width, 1) { take(x, y, x - 1, y) }
+    for x in stride(from: width - 2, through: 0, by: -1) { take(x, y, x + 1, y) }
   }
 
-  /// Takes the colours of squares in which nothing counts from the next larger ones.
-  mutating func fill(from larger: FillLevel) {
-    for y in 0..<height {
-      for x in 0..<width where weights[y * width + x] == 0 {
-        let source = (y / 2 * larger.width + x / 2) * colors
-        for channel in 0..<colors {
-          values[(y * width + x) * colors + channel] = larger.values[source + channel]
-        }
-      }
+  private mutating func take(_ x: Int, _ y: Int, _ otherX: Int, _ otherY: Int) {
+    let candidate = indices[otherY * width + otherX]
+    guard candidate >= 0 else { return }
+    let place = y * width + x
+    if indices[place] < 0 || distance(candidate, x, y) < distance(indices[place], x, y) {
+      indices[place] = candidate
     }
+  }
+
+  private func distance(_ index: Int32, _ x: Int, _ y: Int) -> Int {
+    let (dx, dy) = (Int(index) % width - x, Int(index) / width - y)
+    return dx * dx + dy * dy
   }
 }

@@ -4,7 +4,7 @@ import CImageCodecs
 import Foundation
 
 /// One TIFF file being written, page by page.
-final class TIFFWriter {
+final class TIFFWriter: TIFFPageWriter {
   private let name: String
   private let path: String
   private let writer: OpaquePointer
@@ -32,7 +32,7 @@ final class TIFFWriter {
 
   /// Writes a page: a picture, further gray planes of its size, tags.
   func append(
-    _ image: StoredImage, planes: [StoredImage] = [], storage: TIFFStorage, quality: Int,
+    _ image: StoredImage, planes: [StoredImage], storage: TIFFStorage, quality: Int,
     tags: TagDirectory
   ) throws {
     let parts = [image] + planes
@@ -170,7 +170,7 @@ final class TIFFWriter {
 
 extension StoredImage {
   /// The picture with its alpha multiplied into the colours.
-  fileprivate var premultiplied: StoredImage {
+  var premultiplied: StoredImage {
     switch self {
     case .bytes(let image): .bytes(image.premultiplied)
     case .words(let image): .words(image.premultiplied)
