@@ -100,7 +100,7 @@ struct CameraNoiseTests {
       #expect(result.clean == image.floats)
       losses.append(result.deviation)
       let file = try ImageFile.decode(
-        ImageFile.encodeJPEG(image, options: .init(quality: Int(quality))))
+        ImageFile.encodeJPEG(image, options: .init(quality: Int(quality))), name: "blocks")
       let real = rootMeanSquare(file.floats, image.floats)
       // Another phase of the blocks, and the colour kept or halved.
       #expect(result.deviation > 0.5 * real && result.deviation < 2 * real)
@@ -129,7 +129,9 @@ struct CameraNoiseTests {
 
   @Test func `levels tell the noise of their surroundings, and trust goes with no map`() throws {
     let folder = ImageFolder(
-      items: [.init(name: "a", image: ByteImage(width: 64, height: 64, channels: 3, filledWith: 90))],
+      items: [
+        .init(name: "a", image: ByteImage(width: 64, height: 64, channels: 3, filledWith: 90))
+      ],
       mode: .color)
     let sampler = try PatchSampler(folder: folder, patchSize: 48, batchSize: 16, seed: 1)
     let batches = try DenoisingBatches(

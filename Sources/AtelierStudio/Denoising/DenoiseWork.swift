@@ -58,12 +58,11 @@ struct DenoiseWork {
     // A gray picture stored in colour has the same noise in all channels, which the colour model
     // takes for texture.
     (denoiser, file) = try shelf.denoiser(isGray: picture.isColorless, noise: kind)
-    options.noiseMap = try denoiser.estimatesNoise ? picture.noiseMap(by: denoiser) : nil
-    // The model looks everywhere, a profile at flat parts alone; for white noise there is a finer
-    // estimate.
-    let measured = options.noiseMap.map { 255 * $0.mean } ?? profile.whiteSigma
+    options.noiseMap = try denoiser.estimatesNoise ? picture.noiseMap(by: denoiser, profile) : nil
+    // For white noise there is a finer estimate than that of flat parts.
+    let measured = denoiser.estimatesNoise && kind != .white ? profile.sigma : profile.whiteSigma
     sigma = request.sigma ?? measured
-    let isHardlyThere = denoiser.estimatesNoise && measured < NoiseProfile.leastSigma
+    let isHardlyThere = options.noiseMap.map { 255 * $0.mean < NoiseProfile.leastSigma } ?? false
     finding = NoiseFinding(
       kind: isHardlyThere ? .none : denoiser.estimatesNoise && kind == .none ? .camera : kind,
       sigma: measured,

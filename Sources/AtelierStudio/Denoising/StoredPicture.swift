@@ -21,7 +21,7 @@ protocol StoredPicture {
   /// How strong the noise is at which brightness, and how far it is correlated.
   var noiseProfile: NoiseProfile { get }
   /// How noisy a denoiser that estimates the noise itself finds each part.
-  func noiseMap(by denoiser: Denoiser) throws -> FloatImage
+  func noiseMap(by denoiser: Denoiser, _ profile: NoiseProfile) throws -> FloatImage
   /// The picture denoised, at the same precision.
   func denoised(by denoiser: Denoiser, _ options: Denoiser.Options) throws -> any StoredPicture
 }
@@ -30,7 +30,9 @@ extension Image: StoredPicture {
   var isDeep: Bool { Sample.self == UInt16.self }
   var noise: Float { NoiseEstimator.sigma(storedColors: self) }
   var noiseProfile: NoiseProfile { NoiseProfile(of: self) }
-  func noiseMap(by denoiser: Denoiser) throws -> FloatImage { try denoiser.noiseMap(of: self) }
+  func noiseMap(by denoiser: Denoiser, _ profile: NoiseProfile) throws -> FloatImage {
+    try denoiser.noiseMap(of: self, profile: profile)
+  }
   func denoised(by denoiser: Denoiser, _ options: Denoiser.Options) throws -> any StoredPicture {
     try denoiser.denoise(self, options)
   }
