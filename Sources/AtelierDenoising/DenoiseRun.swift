@@ -144,7 +144,11 @@ public enum DenoiseRun: Job {
     }
     let shelf = DenoiserShelf(path: request.model, kernels: place.kernels)
     // A model that cannot be read is one error, not one a picture.
-    if request.model != nil { _ = try shelf.denoiser(isGray: true) }
+    if let model = request.model {
+      let file = ShippedModels.file(of: model).path
+      if !FileManager.default.fileExists(atPath: file) { try StudioFiles.expectPresent([model]) }
+      _ = try shelf.denoiser(isGray: true)
+    }
     for remark in plan.remarks { place.remark(remark) }
     var failures = plan.missing
     let results = try PictureJob.run(plan.tasks, name: \.input, in: place, failures: &failures) {

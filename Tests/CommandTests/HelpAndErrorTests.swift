@@ -32,6 +32,12 @@ struct MistakeCase: CustomTestStringConvertible {
     MistakeCase(
       "denoise a.png -o b.png --model none.safetensors", 66,
       "atelier: none.safetensors: no such file or folder"),
+    MistakeCase(
+      "denoise good.png sub/good.png -o out --explain e.png", 64,
+      "atelier: good.png and sub/good.png would both be written to out/good.png"),
+    MistakeCase(
+      "denoise good.png bad.safetensors -o out --noise-map m.png", 64,
+      "atelier: --noise-map is for one picture; received 2"),
     MistakeCase("denoise none.png -o b.png", 66, "atelier: none.png: no such file or folder"),
     MistakeCase("denoise empty -o out", 66, "atelier: empty: the folder holds no picture"),
     MistakeCase(
@@ -43,11 +49,11 @@ struct MistakeCase: CustomTestStringConvertible {
     MistakeCase(
       "denoise train --data empty --steps 1 --run r", 64,
       "atelier: a training needs a network: give --network, one of "
-        + "autoencoder, unet, residual-unet, dncnn, ffdnet"),
+        + "autoencoder, unet, residual-unet, blind-unet, dncnn, ffdnet"),
     MistakeCase(
       "denoise train --network vgg --scenes 1 --steps 1 --run r", 64,
       "atelier: The value 'vgg' is invalid for '--network <name>': expected a network, one of "
-        + "autoencoder, unet, residual-unet, dncnn, ffdnet; received 'vgg' "
+        + "autoencoder, unet, residual-unet, blind-unet, dncnn, ffdnet; received 'vgg' "
         + "(see atelier denoise train --help)"),
     MistakeCase(
       "denoise train --network unet --steps 1 --run r", 64,
@@ -63,7 +69,7 @@ struct MistakeCase: CustomTestStringConvertible {
       "atelier: --unpool is for the autoencoder alone"),
     MistakeCase(
       "denoise train --network dncnn --widths 4 --scenes 1 --steps 1 --run r", 64,
-      "atelier: --widths is for autoencoder and residual-unet alone"),
+      "atelier: --widths is for autoencoder, residual-unet and blind-unet alone"),
     MistakeCase(
       "denoise train --network unet --channels 2 --scenes 1 --steps 1 --run r", 64,
       "atelier: --channels takes 1 or 3; received 2 (see atelier denoise train --help)"),
@@ -115,8 +121,8 @@ struct MistakeCase: CustomTestStringConvertible {
         + "received 'nlm' (see atelier denoise evaluate --help)"),
     MistakeCase(
       "model summary none", 66,
-      "atelier: none: expected a model file or one of autoencoder, unet, residual-unet, dncnn, "
-        + "ffdnet, lenet, lenet-5, course, strided, thresholds, resnet-20, fcn, segment-unet, segnet, "
+      "atelier: none: expected a model file or one of autoencoder, unet, residual-unet, "
+        + "blind-unet, dncnn, ffdnet, lenet, lenet-5, course, strided, thresholds, resnet-20, fcn, segment-unet, segnet, "
         + "segnet-basic, mask-rcnn; there is no such file"),
     MistakeCase(
       "model shrink bad.safetensors -o small.safetensors", 65,

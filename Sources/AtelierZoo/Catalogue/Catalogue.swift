@@ -41,7 +41,7 @@ public enum Catalogue {
       ResidualUNet(channels: $0.channels, widths: $0.widths)
     },
     denoiser(
-      "residual-unet beside a small network that estimates its noise map, for photographs",
+      "residual-unet beside a small network that estimates its noise map",
       takes: [.widths], widths: BlindUNet(channels: 1).widths
     ) {
       BlindUNet(channels: $0.channels, widths: $0.widths)
