@@ -62,13 +62,13 @@ struct DenoiseWork {
     // takes for texture.
     (denoiser, file) = try shelf.denoiser(
       isGray: (seen ?? picture).isColorless, noise: kind)
-    options.noiseMap = try denoiser.estimatesNoise ? picture.noiseMap(by: denoiser) : nil
-    // The model looks everywhere, a profile at flat parts alone; for white noise there is a finer
-    // estimate.
-    let level = try denoiser.estimatesNoise ? seen?.noiseMap(by: denoiser) : nil
-    let measured = (level ?? options.noiseMap).map { 255 * $0.mean } ?? profile.whiteSigma
+    options.noiseMap = try denoiser.estimatesNoise ? picture.noiseMap(by: denoiser, profile) : nil
+    // For white noise there is a finer estimate than that of flat parts.
+    let measured = denoiser.estimatesNoise && kind != .white ? profile.sigma : profile.whiteSigma
+    let level = try denoiser.estimatesNoise ? seen?.noiseMap(by: denoiser, profile) : nil
     sigma = request.sigma ?? measured
-    let isHardlyThere = denoiser.estimatesNoise && measured < NoiseProfile.leastSigma
+    let isHardlyThere =
+      (level ?? options.noiseMap).map { 255 * $0.mean < NoiseProfile.leastSigma } ?? false
     finding = NoiseFinding(
       kind: isHardlyThere ? .none : denoiser.estimatesNoise && kind == .none ? .camera : kind,
       sigma: measured,

@@ -183,11 +183,21 @@ public final class Denoiser {
     }
   }
 
-  /// How noisy each part of a picture is in the model's eyes: one channel of deviations in units of
-  /// [0, 1], a value for each block of 4×4 pixels.
+  /// How noisy each part of a picture is: one channel of deviations in units of [0, 1], a value for
+  /// each block of 4×4 pixels.
   ///
-  /// Throws `StudioError` when the model makes no such estimate.
-  public func noiseMap<Sample: ImageSample>(of image: Image<Sample>) throws -> FloatImage {
+  /// It follows from the profile of the picture's noise (its own when none is given) and the model's
+  /// estimate. Throws `StudioError` when the model makes no such estimate.
+  public func noiseMap<Sample: ImageSample>(
+    of image: Image<Sample>, profile: NoiseProfile? = nil
+  ) throws -> FloatImage {
+    let estimate = try estimatedNoiseMap(of: image)
+    return (profile ?? NoiseProfile(of: image)).noiseMap(of: image, estimate: estimate)
+  }
+
+  /// The model's own estimate.
+  private func estimatedNoiseMap<Sample: ImageSample>(of image: Image<Sample>) throws -> FloatImage
+  {
     try StudioError.unless(estimatesNoise, .data, "the model does not estimate the noise itself")
     let block = BlindUNet.levelBlock
     var map = FloatImage(

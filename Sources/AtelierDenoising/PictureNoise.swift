@@ -1,6 +1,7 @@
 // How noisy a picture is, for a network that reads it: one deviation, or a map of them.
 
 import AtelierImages
+import AtelierVision
 import AtelierWorkbench
 import AtelierZoo
 
@@ -60,6 +61,63 @@ struct PictureNoise {
   /// A tile's noise turned as the tile is.
   func oriented(_ orientation: Orientation) -> PictureNoise {
     PictureNoise(sigma: sigma, map: map?.oriented(orientation))
+  }
+}
+
+extension NoiseProfile {
+  /// The deviation that rounding and compression leave in flat parts, of 255: no noise of a camera.
+  private static let quantization: Float = 0.9
+  /// How many times the network's own estimate may be exceeded: it takes for texture what a camera
+  /// has smoothed.
+  private static let mostBeyondEstimate: Float = 3
+
+  /// How many times stronger the noise is at edges and in texture than in flat parts: 1 where it is
+  /// white, 4 where neighbours are alike, because a camera that smoothed it spared those.
+  private var hiddenFactor: Float {
+    1 + 3 * min(max((autocorrelation[1] - 0.15) / 0.5, 0), 1)
+  }
+
+  /// How noisy each part of a picture is, in units of [0, 1]: what flat parts of the same brightness
+  /// say, because a camera's noise depends on brightness and not on what is shown, limited by what
+  /// the network sees (`estimate`), because texture everywhere looks like noise to flat parts.
+  func noiseMap<Sample: ImageSample>(
+    of image: Image<Sample>, estimate: FloatImage
+  ) -> FloatImage {
+    guard isKnown else { return estimate }
+    let block = BlindUNet.levelBlock
+    var map = estimate
+    // The variances by brightness, once for each of 256.
+    let tables = channels.indices.map { channel in
+      (0..<256).map { sigma(channel: channel, at: Float($0)).map { $0 * $0 } }
+    }
+    let factor = hiddenFactor / 255
+    image.samples.withUnsafeBufferPointer { samples in
+      for row in 0..<map.height {
+        for column in 0..<map.width {
+          let rows = row * block..<min((row + 1) * block, image.height)
+          let columns = column * block..<min((column + 1) * block, image.width)
+          var (energy, count): (Float, Float) = (0, 0)
+          for channel in tables.indices {
+            var sum: Float = 0
+            for y in rows {
+              for x in columns {
+                sum += samples[(y * image.width + x) * image.channels + channel].unit
+              }
+            }
+            let brightness = 255 * sum / Float(rows.count * columns.count)
+            guard let level = tables[channel][Int(min(max(brightness, 0), 255).rounded())]
+            else { continue }
+            energy += level
+            count += 1
+          }
+          let index = row * map.width + column
+          let square = energy / max(count, 1) - Self.quantization * Self.quantization
+          map.samples[index] = min(
+            Self.mostBeyondEstimate * map.samples[index], factor * max(square, 0).squareRoot())
+        }
+      }
+    }
+    return map
   }
 }
 

@@ -28,12 +28,14 @@ extension StoredPicture {
   }
 
   /// How noisy a denoiser that estimates the noise itself finds each part.
-  func noiseMap(by denoiser: Denoiser) throws -> FloatImage {
-    if let words = self as? WordImage { return try denoiser.noiseMap(of: words.filledWhereHidden) }
-    if let floats = self as? FloatImage {
-      return try denoiser.noiseMap(of: floats.filledWhereHidden)
+  func noiseMap(by denoiser: Denoiser, _ profile: NoiseProfile) throws -> FloatImage {
+    if let words = self as? WordImage {
+      return try denoiser.noiseMap(of: words.filledWhereHidden, profile: profile)
     }
-    return try denoiser.noiseMap(of: bytes.filledWhereHidden)
+    if let floats = self as? FloatImage {
+      return try denoiser.noiseMap(of: floats.filledWhereHidden, profile: profile)
+    }
+    return try denoiser.noiseMap(of: bytes.filledWhereHidden, profile: profile)
   }
 
   /// The picture denoised, at the same precision.

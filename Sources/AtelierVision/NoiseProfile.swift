@@ -1,11 +1,11 @@
 // What noise looks like in a picture: how strong at which brightness, and how far it is correlated.
 //
 // The noise level function is Liu, Szeliski, Kang, Zitnick, Freeman: Automatic Estimation and
-// Removal of Noise from a Single Image (2008), measured here on the flattest blocks of each
-// brightness. Which blocks are flat is judged by the means of their quarters and the noise by what
-// is left in them, so that the choice hardly bends the measure.
+// Removal of Noise from a Single Image (2008): the flattest blocks of each brightness bound the
+// noise there from above, and neighbouring brightnesses cannot differ much.
 
 import AtelierImages
+import Foundation
 
 /// The noise of one picture, in units of 8-bit values.
 public struct NoiseProfile: Sendable, Equatable {
@@ -15,7 +15,7 @@ public struct NoiseProfile: Sendable, Equatable {
     public let brightness: Float
     /// The deviation of the noise, of 255.
     public let sigma: Float
-    /// How many blocks of 16×16 samples were flat enough to tell.
+    /// How many blocks of 16×16 samples have this brightness.
     public let blocks: Int
   }
 
@@ -40,6 +40,19 @@ public struct NoiseProfile: Sendable, Equatable {
       weights += weight
     }
     return weights > 0 ? sum / weights : 0
+  }
+
+  /// The deviation at a brightness of a channel, of 255, between the levels or that of the nearest
+  /// one; nil where nothing is known.
+  public func sigma(channel: Int, at brightness: Float) -> Float? {
+    let levels = channels[channel]
+    guard let next = levels.firstIndex(where: { $0.brightness >= brightness }) else {
+      return levels.last?.sigma
+    }
+    guard next > 0 else { return levels[0].sigma }
+    let (low, high) = (levels[next - 1], levels[next])
+    let share = (brightness - low.brightness) / max(high.brightness - low.brightness, 1e-3)
+    return low.sigma + share * (high.sigma - low.sigma)
   }
 
   /// Over how many pixels the noise is correlated: 1 where neighbours know nothing of each other.
@@ -118,12 +131,8 @@ private struct NoiseBlocks {
   private struct Block {
     let index: Int
     let mean: Float
-    /// The variance of the means of its 16 quarters' quarters: small where the picture is flat.
-    let structure: Float
-    /// The variance of its samples.
+    /// The variance of its samples about the plane.
     let variance: Float
-    /// Whether samples 5 to 8 apart are alike, which noise is not but texture is.
-    let isTextured: Bool
   }
 
   private let samples: [Float]
@@ -179,7 +188,6 @@ private struct NoiseBlocks {
     let count = Float(side * side)
     let spread = count * Float(side * side - 1) / 12
     (mean, across, down) = (mean / count, across / spread, down / spread)
-    var sums = [Float](repeating: 0, count: 16)
     var variance: Float = 0
     for row in 0..<side {
       for column in 0..<side {
@@ -187,19 +195,11 @@ private struct NoiseBlocks {
         let value = values[row * side + column] - plane
         values[row * side + column] = value
         variance += value * value
-        sums[row / 4 * 4 + column / 4] += value
       }
     }
-    let structure = sums.reduce(0) { $0 + $1 * $1 } / Float(16 * 16 * 16)
     // The plane took three degrees of freedom.
-    let distant = (5...8).reduce(Float(0)) { $0 + covariance(values, lag: $1) } / 4
-    return Block(
-      index: index, mean: mean, structure: structure, variance: variance / (count - 3),
-      isTextured: distant > mostDistantCorrelation * variance / count)
+    return Block(index: index, mean: mean, variance: variance / (count - 3))
   }
-
-  /// The largest correlation of samples 5 to 8 apart that chance gives noise in a block.
-  private static let mostDistantCorrelation: Float = 0.12
 
   /// The mean product of samples that are `lag` apart, across and down.
   private static func covariance(_ values: [Float], lag: Int) -> Float {
@@ -215,22 +215,28 @@ private struct NoiseBlocks {
     return sum / Float(2 * side * (side - lag))
   }
 
-  /// The levels of brightness that have flat blocks; adds how those resemble themselves moved.
+  /// The levels of brightness that have enough blocks; adds how the flattest of those resemble
+  /// themselves moved.
   func levels(adding autocovariance: inout [Double]) -> [NoiseProfile.Level] {
     let width = 256 / Float(Self.bins)
-    let bins = Dictionary(grouping: blocks) { min(Int($0.mean / width), Self.bins - 1) }
+    var sorted = [[Block]](repeating: [], count: Self.bins)
+    for block in blocks { sorted[min(Int(block.mean / width), Self.bins - 1)].append(block) }
+    for bin in sorted.indices {
+      sorted[bin].sort { ($0.variance, $0.index) < ($1.variance, $1.index) }
+    }
+    let limits = Self.smoothed(
+      sorted.map {
+        $0.count < 12 ? nil : Self.bias * $0[max($0.count / 20, 1)].variance.squareRoot()
+      })
     var levels: [NoiseProfile.Level] = []
-    for bin in bins.sorted(by: { $0.key < $1.key }).map(\.value) where bin.count >= 6 {
-      let flat = bin.filter { !$0.isTextured }
-        .sorted { ($0.structure, $0.index) < ($1.structure, $1.index) }
-        .prefix(max(bin.count / 16, 4))
-      guard flat.count >= 4 else { continue }
-      let typical = flat.map(\.variance).sorted()[(flat.count - 1) * 2 / 5]
+    for (bin, limit) in zip(sorted, limits) {
+      guard let limit, !bin.isEmpty else { continue }
       levels.append(
         .init(
-          brightness: flat.reduce(0) { $0 + $1.mean } / Float(flat.count),
-          sigma: typical.squareRoot(), blocks: flat.count))
-      for block in flat where block.variance <= 2 * typical {
+          brightness: bin.reduce(0) { $0 + $1.mean } / Float(bin.count), sigma: limit,
+          blocks: bin.count))
+      // Blocks of about this noise and no more: texture resembles itself elsewhere.
+      for block in bin.prefix(max(bin.count / 10, 2)) where block.variance < 1.5 * limit * limit {
         let size = Self.side * Self.side
         let values = Array(samples[block.index * size..<(block.index + 1) * size])
         for lag in 0..<NoiseProfile.lags {
@@ -239,6 +245,31 @@ private struct NoiseBlocks {
       }
     }
     return levels
+  }
+
+  /// How much more noise there is than in the flattest twentieth of blocks that hold nothing else.
+  private static let bias: Float = 1.1
+  /// How much more noise there may be than at the next brightness.
+  private static let steepest: Float = 1.5
+
+  /// No level more than `steepest` times its neighbours', except for what lies next to black and
+  /// white, where noise is cut off.
+  private static func smoothed(_ levels: [Float?]) -> [Float?] {
+    var result = levels
+    for order in [Array(levels.indices), levels.indices.reversed()] {
+      var (former, distance): (Float, Int) = (.infinity, 1)
+      for bin in order {
+        guard let level = result[bin] else {
+          distance += 1
+          continue
+        }
+        let limited = min(level, former * pow(steepest, Float(distance)))
+        result[bin] = limited
+        guard bin > 0, bin < levels.count - 1 else { continue }
+        (former, distance) = (limited, 1)
+      }
+    }
+    return result
   }
 
 }

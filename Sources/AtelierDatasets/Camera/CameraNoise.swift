@@ -36,12 +36,13 @@ struct CameraNoise {
     demosaicking = isBilinear ? .bilinear : .directed
     phase = (source.index(below: 2), source.index(below: 2))
     colors = CameraColors(using: &source, normal: source.oneNormal())
-    let raw = sigma / 255 * colors.curve.slopeAtMidGray / colors.gains.y
+    processing = CameraProcessing(sigma: sigma / 255, using: &source)
+    // A camera smooths where it has more to smooth.
+    let raw = processing.excess * sigma / 255 * colors.curve.slopeAtMidGray / colors.gains.y
     let share = 0.005 * pow(40, source.uniform())
     reading = share * raw * raw
     shot = (1 - share) * raw * raw * colors.gains.y / colors.curve.midGray
     isGray = source.uniform() < 0.08
-    processing = CameraProcessing(sigma: sigma / 255, using: &source)
     compressions = Self.compressions(using: &source)
   }
 
@@ -83,11 +84,11 @@ struct CameraNoise {
     let target = picture(mosaic, width: width, height: height)
     var result = picture(noise, width: width, height: height)
     for compression in compressions { compression.apply(to: &result) }
-    for index in result.values.indices {
-      result.values[index] = (min(max(result.values[index], 0), 1) * 255).rounded() / 255
-    }
     target.write(to: clean, channels: channels)
     result.write(to: noisy, channels: channels)
+    for index in noisy.indices {
+      noisy[index] = (min(max(noisy[index], 0), 1) * 255).rounded() / 255
+    }
   }
 
   /// The patch at the size of the sensor, softer than a reduced photograph is.
@@ -155,6 +156,11 @@ struct CameraNoise {
 
 /// What a camera does to a developed picture: it is smoothed, sharpened, and its grain cored.
 struct CameraProcessing {
+  /// How many times stronger the sensor's noise is than without smoothing.
+  let excess: Float
+  /// The difference from a pixel that halves the square root of a neighbour's weight in an average
+  /// that spares edges, in [0, 1]; 0 for no such average.
+  private let edgeRange: Float
   /// Passes of a 3×3 binomial over the colour differences.
   private let colorPasses: Int
   /// Passes of the same over the luminance.
@@ -165,6 +171,10 @@ struct CameraProcessing {
   private let coring: Float
 
   init(sigma: Float, using source: inout NormalSource) {
+    let sparesEdges = source.uniform() < 0.55
+    let (strength, range) = (source.uniform(), source.uniform())
+    excess = sparesEdges ? 1 + 3 * strength : 1
+    edgeRange = sparesEdges ? excess * sigma * (1 + 2 * range) : 0
     colorPasses = source.uniform() < 0.5 ? 0 : 1 + source.index(below: 5)
     let passes = source.uniform()
     lightPasses = passes < 0.3 ? 0 : passes < 0.6 ? 1 : passes < 0.85 ? 2 : 3
@@ -178,6 +188,7 @@ struct CameraProcessing {
   /// Changes luminance and colour differences.
   func apply(to planes: inout ColorPlanes) {
     let area = planes.area
+    if edgeRange > 0 { averageSparingEdges(&planes) }
     for channel in 0..<3 {
       for _ in 0..<(channel == 0 ? lightPasses : colorPasses) {
         let smooth = Self.blurred(planes, channel)
@@ -191,6 +202,38 @@ struct CameraProcessing {
       if coring > 0 { detail *= detail * detail / (detail * detail + coring * coring) }
       planes.values[index] = smooth[index] + (1 + sharpening) * detail
     }
+  }
+
+  /// Replaces each pixel by a mean of 5×5 in which pixels of another luminance hardly count.
+  ///
+  /// Tomasi, Manduchi: Bilateral Filtering for Gray and Color Images (1998), with weights that need
+  /// no exponentials. What is left of noise is weak and coarse where the picture is flat, and strong
+  /// at edges and in texture.
+  private func averageSparingEdges(_ planes: inout ColorPlanes) {
+    let (width, height, area) = (planes.width, planes.height, planes.area)
+    let inverse = 1 / (edgeRange * edgeRange)
+    var result = planes.values
+    planes.values.withUnsafeBufferPointer { values in
+      for row in 0..<height {
+        for column in 0..<width {
+          let center = values[row * width + column]
+          var (sum, weights) = (SIMD3<Float>.zero, Float(0))
+          for y in max(row - 2, 0)...min(row + 2, height - 1) {
+            for x in max(column - 2, 0)...min(column + 2, width - 1) {
+              let place = y * width + x
+              let difference = values[place] - center
+              let share = 1 / (1 + difference * difference * inverse)
+              let weight = share * share
+              sum += weight * SIMD3(values[place], values[area + place], values[2 * area + place])
+              weights += weight
+            }
+          }
+          let place = row * width + column
+          for channel in 0..<3 { result[channel * area + place] = sum[channel] / weights }
+        }
+      }
+    }
+    planes.values = result
   }
 
   /// A plane under the 3×3 binomial, edges repeated.

@@ -28,7 +28,7 @@ public enum NoiseModel: Codable, Hashable, Sendable {
   case jpeg(quality: ClosedRange<Float>)
 
   /// The range of a camera's noise where none is given.
-  public static let cameraSigma: ClosedRange<Float> = 0.5...8
+  public static let cameraSigma: ClosedRange<Float> = 0.3...5
   /// The range of JPEG's quality where none is given.
   public static let jpegQuality: ClosedRange<Float> = 40...100
 
