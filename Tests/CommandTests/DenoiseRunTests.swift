@@ -170,6 +170,50 @@ struct DenoiseRunTests {
       ])
   }
 
+  @Test func photographsGoToTheirModelAndTheirNoiseIsDrawn() throws {
+    let bench = try bench()
+    try FileManager.default.createDirectory(
+      at: bench.path("models"), withIntermediateDirectories: true)
+    for (from, to) in [("gray", "denoise-gray"), ("color", "denoise-color")] {
+      try FileManager.default.copyItem(
+        at: bench.path("\(from).safetensors"), to: bench.path("models/\(to).safetensors"))
+    }
+    try bench.model(
+      "models/denoise-photo.safetensors", BlindUNet(channels: 3, widths: [4, 8], blocks: 1),
+      channels: 3)
+    let environment = ["ATELIER_CHECKPOINTS": bench.path("models").path]
+    // White noise goes to the models that are made for it, any other to the one for photographs.
+    let flat = ByteImage(width: 128, height: 128, channels: 3, filledWith: 120)
+    for (name, noise) in [
+      ("white.png", NoiseModel.gaussian(sigma: 12...12)),
+      ("camera.png", .correlated(sigma: 12...12, blurRadius: 1.2)),
+    ] {
+      try ImageFile.write(
+        noise.pair(of: flat, seed: 2, index: 0).noisy.bytes, to: bench.path(name))
+    }
+    try ImageFile.write(flat, to: bench.path("still.png"))
+    let outcome = try bench.run(
+      "denoise", "white.png", "camera.png", "still.png", "-o", "out", environment: environment)
+    #expect(outcome.status == 0, "\(outcome.errors)")
+    let lines = (outcome.output + outcome.errors).split(separator: "\n")
+    func line(_ name: String) -> String { lines.first { $0.contains(name) }.map(String.init) ?? "" }
+    #expect(line("white.png").contains("white; model denoise-color"))
+    #expect(line("camera.png").contains("camera noise; model denoise-photo"))
+    #expect(line("still.png").contains("left as it is"))
+    #expect(try ImageFile.read(bench.path("out/still.png")) == flat)
+    let drawn = try bench.run(
+      "denoise", "camera.png", "-o", "c.png", "--noise-map", "map.png", "--explain", "noise.png",
+      environment: environment)
+    #expect(drawn.status == 0, "\(drawn.errors)")
+    #expect(try ImageFile.size(bench.path("map.png").path) == flat.size)
+    #expect(try ImageFile.size(bench.path("noise.png").path).height > 400)
+    let refused = try bench.run(
+      "denoise", "white.png", "camera.png", "-o", "out", "--explain", "noise.png",
+      environment: environment)
+    #expect(refused.status == 64)
+    #expect(refused.errors.contains("--explain is for one picture; received 2"))
+  }
+
   @Test func checkPrintsTheRequestAndDoesNothing() throws {
     func object(_ outcome: CommandTool.Outcome) throws -> [String: Any] {
       #expect(outcome.status == 0, "\(outcome.errors)")

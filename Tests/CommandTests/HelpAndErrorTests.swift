@@ -32,12 +32,6 @@ struct MistakeCase: CustomTestStringConvertible {
     MistakeCase(
       "denoise a.png -o b.png --model none.safetensors", 66,
       "atelier: none.safetensors: no such file or folder"),
-    MistakeCase(
-      "denoise good.png sub/good.png -o out --explain e.png", 64,
-      "atelier: good.png and sub/good.png would both be written to out/good.png"),
-    MistakeCase(
-      "denoise good.png bad.safetensors -o out --noise-map m.png", 64,
-      "atelier: --noise-map is for one picture; received 2"),
     MistakeCase("denoise none.png -o b.png", 66, "atelier: none.png: no such file or folder"),
     MistakeCase("denoise empty -o out", 66, "atelier: empty: the folder holds no picture"),
     MistakeCase(
