@@ -1,10 +1,12 @@
 // A denoiser that estimates the noise itself: its map, tiles, strength, and gray pictures.
 
+import AtelierDenoising
 import AtelierEngine
 import AtelierImages
 import AtelierInterchange
 import AtelierScenery
 import AtelierStudio
+import AtelierWorkbench
 import AtelierZoo
 import Foundation
 import TestSupport
