@@ -57,7 +57,12 @@ struct DenoiseWork {
     // What is hidden under transparency decides nothing.
     let seen = picture.visible
     profile = (seen ?? picture).noiseProfile
-    let kind = profile.kind
+    // The estimate for white noise believes only what looks white: where it finds much, texture
+    // without flat parts was what made the profile look like a camera's.
+    let isWhite =
+      profile.kind == .camera && profile.whiteSigma >= 8
+      && profile.whiteSigma >= profile.sigma / 2
+    let kind = isWhite ? .white : profile.kind
     // A gray picture stored in colour has the same noise in all channels, which the colour model
     // takes for texture.
     (denoiser, file) = try shelf.denoiser(
