@@ -79,9 +79,9 @@ let package = Package(
       "AtelierScenery", ["AtelierDatasets", "AtelierEngine", "AtelierFiles", "AtelierImages"]),
     module("AtelierZoo", ["AtelierEngine", "AtelierKernels"]),
     module("AtelierWorkbench", models + ["AtelierMedia", "AtelierTraining", "AtelierVision"]),
-    workshop("AtelierDenoising", ["AtelierMedia"]),
-    workshop("AtelierSegmentation", ["AtelierScenery"]),
-    workshop("AtelierClassification", []),
+    workshop("AtelierDenoising", ["AtelierMedia", "AtelierScenery"]),
+    workshop("AtelierSegmentation", ["AtelierMedia", "AtelierScenery"]),
+    workshop("AtelierClassification", ["AtelierMedia"]),
     workshop("AtelierFaceSwap", ["AtelierMedia", "AtelierScenery"]),
     workshop("AtelierAdversarial", ["AtelierClassification"]),
     workshop("AtelierStudio", ["AtelierScenery"] + workshops),
@@ -110,7 +110,7 @@ let package = Package(
     tests(
       "VisionTests",
       [
-        "AtelierDatasets", "AtelierEngine", "AtelierImages", "AtelierInterchange",
+        "AtelierDatasets", "AtelierEngine", "AtelierImages", "AtelierFiles",
         "AtelierKernels", "AtelierScenery", "AtelierVision",
       ]),
     tests("MediaTests", ["AtelierImages", "AtelierMedia"]),
