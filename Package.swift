@@ -66,7 +66,7 @@ let package = Package(
     .target(name: "CImageCodecs", dependencies: ["CPNG", "CJPEG", "CTIFF", "CWebP", "CZlib"]),
     module("AtelierKernels", ["CKernels", "COpenBLAS"]),
     module("AtelierEngine", ["AtelierKernels"]),
-    module("AtelierImages", ["CImageCodecs"]),
+    module("AtelierImages", ["AtelierFiles", "CImageCodecs"]),
     module("AtelierFiles", []),
     module("AtelierInterchange", ["AtelierEngine", "AtelierFiles"]),
     module(
@@ -106,7 +106,7 @@ let package = Package(
     tests(
       "InterchangeTests",
       ["AtelierEngine", "AtelierFiles", "AtelierInterchange", "AtelierKernels"]),
-    tests("ImagesTests", ["AtelierImages"]),
+    tests("ImagesTests", ["AtelierFiles", "AtelierImages"]),
     tests(
       "VisionTests",
       [

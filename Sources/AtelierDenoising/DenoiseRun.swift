@@ -136,7 +136,10 @@ public enum DenoiseRun: Job {
     """
 
   public static func run(_ request: DenoiseRunRequest, in place: JobPlace) throws -> Report {
-    let plan = try PicturePlan(inputs: request.inputs, output: request.output)
+    let plan = try PicturePlan(
+      inputs: request.inputs, output: request.output,
+      further: { request.compare ? [$0.comparison] : [] },
+      others: [request.noiseMap, request.explain])
     for (option, file) in [("noise-map", request.noiseMap), ("explain", request.explain)] {
       try StudioError.unless(
         file == nil || plan.tasks.count == 1, .usage,

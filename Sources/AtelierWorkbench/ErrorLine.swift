@@ -44,11 +44,13 @@ public enum ErrorLine {
     case let error as ImageError:
       switch error.reason {
       case .system: .missing
+      case .unwritable: .cannotCreate
       case .damaged, .unsupported, .tooLarge: .data
       case .argument: .usage
       }
     case let error as SafetensorsError: error.reason == .unreadable ? .missing : .data
-    case let error as FileError: error.code == nil ? .data : .cannotCreate
+    case let error as FileError:
+      error.code == nil ? .data : error.isReading ? .missing : .cannotCreate
     case is DatasetError, is DataFault: .data
     case is TrainingError, is ShapeError, is FieldError: .usage
     case let error as CocoaError: kind(error)
