@@ -47,7 +47,8 @@ struct FileHarvest {
       let value = try read()
       taken += 1
       return value
-    } catch  where error.isBrokenFile {
+    } catch {
+      guard error.isBrokenFile else { throw error }
       leftOut.append(error.description)
       return nil
     }

@@ -55,7 +55,8 @@ struct InstanceTrainingData {
     let before = broken.count
     var found: [(InstanceData.Item, ByteImage)] = []
     for item in items {
-      do { found.append((item, try item.picture())) } catch  where error.isBrokenFile {
+      do { found.append((item, try item.picture())) } catch {
+        guard error.isBrokenFile else { throw error }
         broken.append(error.description)
       }
     }
