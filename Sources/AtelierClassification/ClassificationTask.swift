@@ -23,6 +23,9 @@ public final class ClassificationTask: TrainingTask {
   /// The store's present weights at work.
   private let classifier: Classifier
 
+  /// The classes and how many pictures there are of each, and what was left out.
+  public var remarks: [String] { training.remarks(with: validation) }
+
   /// Prepares a training; throws one line of `StudioError`, `ShapeError` or `DatasetError` before
   /// anything is written.
   init(_ request: ClassificationTrainingRequest, isResuming: Bool, kernels: Kernels) throws {

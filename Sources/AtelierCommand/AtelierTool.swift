@@ -34,6 +34,9 @@ package struct AtelierTool: ParsableCommand {
     StandardStreams.secure()
     receiveSignals()
     do {
+      if let fault = InstructionSet.environmentFault ?? ThreadPool.environmentFault {
+        throw StudioError(.usage, fault)
+      }
       var command = try parseAsRoot()
       try command.run()
       Console.finish()

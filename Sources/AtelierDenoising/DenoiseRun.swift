@@ -152,7 +152,9 @@ public enum DenoiseRun: Job {
 
   public static func run(_ request: DenoiseRunRequest, in place: JobPlace) throws -> Report {
     let plan = try PicturePlan(
-      inputs: request.inputs, output: request.output, extensions: MediaFile.extensions)
+      inputs: request.inputs, output: request.output, extensions: MediaFile.extensions,
+      further: { request.compare ? [$0.comparison] : [] },
+      others: [request.noiseMap, request.explain])
     if let film = plan.tasks.first(where: \.isFilm) {
       try StudioError.unless(
         request.clean == nil && request.noiseMap == nil, .usage,

@@ -1,5 +1,6 @@
 // Bytes of a file, inflated when it is gzip, with a limit that is kept before memory is taken.
 
+import AtelierFiles
 import CZlib
 import Foundation
 
@@ -14,19 +15,25 @@ enum CompressedFile {
     return try inflated(stored, limit: limit, name: name)
   }
 
+  /// The text of a file in UTF-8, plain or gzip, without a byte order mark.
+  /// - Throws: `DatasetError` as `read`, and for what is no text.
+  static func text(_ url: URL, limit: Int, of what: String) throws(DatasetError) -> String {
+    let bytes = try read(url, limit: limit).withoutByteOrderMark
+    guard let text = String(bytes: bytes, encoding: .utf8) else {
+      let isWide = bytes.starts(with: [0xFF, 0xFE]) || bytes.starts(with: [0xFE, 0xFF])
+      throw DatasetError(
+        "\(url.relativePath): expected \(what) as text in UTF-8, received "
+          + (isWide ? "text in UTF-16" : "other bytes"))
+    }
+    return text
+  }
+
   private static func storedBytes(_ url: URL, limit: Int) throws(DatasetError) -> [UInt8] {
-    let name = url.relativePath
-    let values = try? url.resourceValues(forKeys: [.isRegularFileKey, .fileSizeKey])
-    guard let values, values.isRegularFile == true, let size = values.fileSize else {
-      throw DatasetError("\(name): expected a file that can be read")
+    do { return try [UInt8](InputFile.data(url, limit: limit)) } catch {
+      throw DatasetError(
+        error.code == nil
+          ? error.description : "\(url.relativePath): expected a file that can be read")
     }
-    guard size <= limit else {
-      throw DatasetError("\(name): expected at most \(limit) bytes, received \(size)")
-    }
-    guard let data = try? Data(contentsOf: url) else {
-      throw DatasetError("\(name): expected a file that can be read")
-    }
-    return [UInt8](data)
   }
 
   /// Inflates one or more gzip members.

@@ -74,6 +74,6 @@ extension LabeledImages {
       size: PixelSize(width: pictures.sizes[2], height: pictures.sizes[1]), channels: 1,
       pixels: pictures.bytes, labels: numbers,
       // Ten at least, so that a part of a set without its last classes fits the same model.
-      classNames: Self.numberNames(max((numbers.max() ?? 0) + 1, 10)))
+      numberedClasses: max((numbers.max() ?? 0) + 1, 10))
   }
 }

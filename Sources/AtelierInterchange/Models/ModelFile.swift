@@ -34,12 +34,12 @@ public enum ModelFile {
   /// The largest magnitude in 16 bits.
   private static let largestHalf: Float = 65504
 
-  /// Writes a model beside the path and renames it.
+  /// Writes a model, with a checksum, beside the path and renames it.
   ///
   /// - Throws: `FileError` when the file cannot be written; `ShapeError` when `read` would refuse
   ///   the graph.
   public static func write(_ model: Model, to url: URL, form: WeightForm = .float32) throws {
-    try file(of: model, form: form).write(to: url)
+    try file(of: model, form: form).sealed.write(to: url)
   }
 
   /// The bytes of a model's file.
