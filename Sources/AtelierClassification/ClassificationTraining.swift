@@ -116,11 +116,3 @@ public enum ClassificationTraining: TrainingJob {
     try ClassificationTask(request, isResuming: isResuming, kernels: kernels)
   }
 }
-
-extension ClassifierArchitecture {
-  /// What becomes of a picture before the network's first layer, for model files.
-  package var preprocessing: String {
-    "cut at the middle and resized to \(PixelSize(width: width, height: height)), pixel / 255; the "
-      + "network takes mean \(mean) away and divides by deviation \(deviation)"
-  }
-}
