@@ -147,8 +147,13 @@ public struct ForeignWeights: Sendable {
   ///
   /// - Throws: `FileError` or `SafetensorsError`, one line that names the file and the fault.
   public static func read(from url: URL) throws -> ForeignWeights {
-    let name = url.relativePath
-    let data = try Data(contentsOf: url)
+    try read(data: try Data(contentsOf: url), name: url.relativePath)
+  }
+
+  /// Reads a file's bytes, as `read(from:)` does.
+  public static func read(data: Data, name: String) throws -> ForeignWeights {
+    // Slices count from where they were cut.
+    let data = data.startIndex == 0 ? data : Data(data)
     if PyTorchFile.isOne(data) { return try PyTorchFile.read(data, name: name) }
     guard data.count > 8, data[8] == UInt8(ascii: "{") else {
       throw FileError(

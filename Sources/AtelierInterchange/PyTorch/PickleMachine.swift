@@ -248,6 +248,12 @@ struct PickleMachine {
   private mutating func storage(
     _ value: PickleValue, _ reader: ByteReader
   ) throws(FileError) -> PickleValue {
+    // Files of the stream form say of a pickled module which class's source they hold.
+    if case .tuple(let index) = value, sequences[index].count >= 2,
+      case .text("module") = sequences[index][0]
+    {
+      throw refusal(sequences[index][1], reader)
+    }
     guard case .tuple(let index) = value, sequences[index].count >= 5,
       case .text("storage") = sequences[index][0], case .global(let type) = sequences[index][1],
       case .text(let key) = sequences[index][2], case .integer(let count) = sequences[index][4],

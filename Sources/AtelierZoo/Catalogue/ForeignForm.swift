@@ -88,7 +88,7 @@ public struct ForeignForm: Sendable {
 extension Graph {
   /// The name in PyTorch of each parameter whose layers are called as PyTorch's modules are:
   /// slashes become dots, gamma `weight`, beta `bias`, running_variance `running_var`.
-  func torchNames(_ layer: (String) -> String = { $0 }) -> [String: String] {
+  package func torchNames(_ layer: (String) -> String = { $0 }) -> [String: String] {
     var names: [String: String] = [:]
     for parameter in parameters where parameter.role != .constant {
       guard let slash = parameter.name.lastIndex(of: "/") else { continue }

@@ -111,12 +111,13 @@ public struct ClassifierArchitecture: Sendable, Hashable, Codable {
     guard classes >= 2 else {
       throw ShapeError("a classifier needs at least two classes; received \(classes)")
     }
+    let layers: any Layer = network.layer(classes: classes)
     return try Graph.trace { builder in
       var x = builder.input("input", [batch, height, width, channels])
       if !mean.isEmpty || !deviation.isEmpty {
         x = Standardization(mean: mean, deviation: deviation, name: "standardization")(x)
       }
-      builder.output("output", network.layer(classes: classes)(x))
+      builder.output("output", layers(x))
     }
   }
 }
