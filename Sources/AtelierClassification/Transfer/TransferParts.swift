@@ -15,7 +15,9 @@ extension ClassificationParts {
   init(transferring request: ClassificationTrainingRequest, kernels: Kernels) throws {
     let name = request.transfer.model ?? ""
     let file = ShippedModels.file(of: name)
-    try StudioFiles.expectPresent([file.path])
+    try StudioError.unless(
+      FileManager.default.fileExists(atPath: file.path), .missingInput,
+      "\(name): no such file or folder")
     let source = try ModelFile.read(from: file)
     let own = try Classifier.pictureShape(source, name)
     // The pictures are the model's own unless they were given a size.
