@@ -121,8 +121,8 @@ struct MistakeCase: CustomTestStringConvertible {
     MistakeCase("model import none.pth", 66, "atelier: none.pth: no such file or folder"),
     MistakeCase(
       "model import bad.safetensors -o small.safetensors", 65,
-      "atelier: bad.safetensors: expected weights of PyTorch (.pth, .th, .pt) or safetensors; "
-        + "the first bytes are neither's"),
+      "atelier: bad.safetensors: expected weights of PyTorch (.pth, .th, .pt), Keras (.h5) or "
+        + "safetensors; the first bytes are none of theirs"),
     MistakeCase(
       "model import bad.safetensors", 64,
       "atelier: bad.safetensors: the result would overwrite the file that is read; name another "

@@ -65,7 +65,8 @@ struct PyTorchFileTests {
       fault(foreignFixture("list.pth"))?.hasSuffix(
         "expected weights by name (a state_dict), received a list") == true)
     #expect(
-      fault(foreignFixture("make_pytorch.py"))?.contains("the first bytes are neither's") == true)
+      fault(foreignFixture("make_pytorch.py"))?.contains("the first bytes are none of theirs")
+        == true)
   }
 
   @Test("a call that a pickle asks for is refused by its name") func hostile() throws {

@@ -77,12 +77,28 @@ public struct ForeignConversion: Sendable {
     framework == .keras ? parameter : layout.foreignShape(parameter)
   }
 
+  /// The sizes that PyTorch would have for weights of these sizes in the framework's files.
+  public func torchShape(_ foreign: Shape) -> Shape {
+    guard framework == .keras else { return foreign }
+    switch foreign.rank {
+    case 2: return ForeignLayout.dense(height: 1, width: 1).foreignShape(foreign)
+    case 4: return ForeignLayout.convolution.foreignShape(foreign)
+    default: return foreign
+    }
+  }
+
   /// Whether a tensor of a file has a parameter's sizes; a dense layer is often kept as a
   /// convolution of one pixel, and the other way round.
   public func fits(_ foreign: Shape, _ parameter: Shape, _ layout: ForeignLayout) -> Bool {
     let expected = shape(of: parameter, layout)
     if foreign == expected { return true }
-    guard framework != .keras, layout != .plain else { return false }
+    if framework == .keras {
+      // Depthwise weights are [height, width, C, 1] there and [height, width, 1, C] here.
+      return layout == .convolution && foreign.rank == 4 && parameter[2] == 1 && foreign[3] == 1
+        && foreign.dimensions.prefix(2) == parameter.dimensions.prefix(2)
+        && foreign[2] == parameter[3]
+    }
+    guard layout != .plain else { return false }
     func trimmed(_ shape: Shape) -> [Int] {
       shape.rank == 4 && shape[2] == 1 && shape[3] == 1
         ? Array(shape.dimensions.prefix(2)) : shape.dimensions

@@ -140,8 +140,8 @@ public struct ForeignWeights: Sendable {
     self.tensors = kept
   }
 
-  /// Reads a file of PyTorch (`.pth`, `.th`, `.pt`, the stream before 1.6 and the archive since)
-  /// or safetensors; what it is is told by its bytes.
+  /// Reads a file of PyTorch (`.pth`, `.th`, `.pt`, the stream before 1.6 and the archive since),
+  /// Keras (`.h5`) or safetensors; what it is is told by its bytes.
   ///
   /// Nothing in the file is executed; memory stays below four times the file's size.
   ///
@@ -155,11 +155,13 @@ public struct ForeignWeights: Sendable {
     // Slices count from where they were cut.
     let data = data.startIndex == 0 ? data : Data(data)
     if PyTorchFile.isOne(data) { return try PyTorchFile.read(data, name: name) }
+    if HierarchicalFile.isOne(data) { return try KerasFile.read(data, name: name) }
     guard data.count > 8, data[8] == UInt8(ascii: "{") else {
       throw FileError(
         file: name,
-        message: "expected weights of PyTorch (.pth, .th, .pt) or safetensors; the first bytes are "
-          + "neither's")
+        message:
+          "expected weights of PyTorch (.pth, .th, .pt), Keras (.h5) or safetensors; the first "
+          + "bytes are none of theirs")
     }
     let file = try SafetensorsFile(data: data, name: name)
     let tensors = file.entries.map {

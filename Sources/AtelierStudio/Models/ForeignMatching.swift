@@ -62,7 +62,10 @@ struct ForeignMatching {
   ) throws {
     self.network = network
     adopted = try form.adopt(
-      ForeignNames(zip(names, weights.tensors).map { .init($0, $1.shape) }), settings)
+      ForeignNames(
+        zip(names, weights.tensors).map {
+          .init($0, ForeignConversion(weights.framework).torchShape($1.shape))
+        }), settings)
     layouts = adopted.graph.foreignLayouts()
     conversion = ForeignConversion(weights.framework)
     let tensors = Dictionary(zip(names, weights.tensors), uniquingKeysWith: { first, _ in first })

@@ -62,7 +62,7 @@ public struct ModelImportRequest: JobRequest, Hashable {
   public static var form: Form<Self> {
     Form([
       Field(
-        "file", \.file, "Weights of another framework: .pth, .th, .pt or .safetensors",
+        "file", \.file, "Weights of another framework: .pth, .th, .pt, .h5 or .safetensors",
         value: "file", kind: .file(ModelImport.endings)
       ).positional.demanded,
       Field("output", \.output, "The model file", value: "file", kind: .output).letter("o")
@@ -125,7 +125,7 @@ public enum ModelImport: Job {
   public static let takesPrecision = false
 
   /// The endings of the files that are read.
-  static let endings = ["pth", "th", "pt", "bin", "safetensors"]
+  static let endings = ["pth", "th", "pt", "bin", "h5", "safetensors"]
 
   /// The networks that take foreign weights.
   static let networks = Catalogue.networks.filter { $0.foreignForm != nil }

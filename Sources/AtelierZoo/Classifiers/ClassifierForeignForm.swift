@@ -26,6 +26,10 @@ extension ClassifierNetwork {
       return form("pytorch_resnet_cifar10", .imageNet) { names, graph in
         Self.translated(graph, Self.smallResidualName)
       }
+    case .vgg16:
+      return form("torchvision and Keras", .imageNet) { names, graph in
+        names["block1_conv1/kernel"] == nil ? graph.torchNames() : Self.kerasNames(graph)
+      }
     // The published network halves what torchvision has normalized.
     case .googlenet: return form("torchvision", .half)
     case .efficientnetLite0:
@@ -61,6 +65,23 @@ extension ClassifierNetwork {
       return AdoptedNetwork(
         graph: graph, preprocessing: architecture.preprocessing, names: translate(names, graph))
     }
+  }
+
+  /// Keras's names of VGG-16: `features/2` is `block1_conv2`, its weight `kernel`.
+  private static func kerasNames(_ graph: Graph) -> [String: String] {
+    let starts = [0, 5, 10, 17, 24]
+    let dense = ["classifier/0": "fc1", "classifier/3": "fc2", "classifier/6": "predictions"]
+    var names: [String: String] = [:]
+    for parameter in graph.parameters where parameter.role != .constant {
+      let words = parameter.name.split(separator: "/").map(String.init)
+      guard words.count == 3, let index = Int(words[1]) else { continue }
+      let block = starts.lastIndex { $0 <= index } ?? 0
+      let layer =
+        dense["\(words[0])/\(index)"]
+        ?? "block\(block + 1)_conv\((index - starts[block]) / 2 + 1)"
+      names[parameter.name] = "\(layer)/\(words[2] == "weight" ? "kernel" : words[2])"
+    }
+    return names
   }
 
   private static func translated(
