@@ -114,8 +114,8 @@ enum PyTorchFile {
     guard case .integer(1001) = try machine.run(&reader) else {
       throw reader.fault("expected PyTorch's protocol 1001, received another")
     }
-    let system = machine.dictionary(try machine.run(&reader)) ?? []
-    for case (.text("little_endian"), .truth(false)) in system {
+    let system = try machine.run(&reader)
+    for case (.text("little_endian"), .truth(false)) in machine.dictionary(system) ?? [] {
       throw reader.fault("expected little-endian numbers, received others")
     }
     let object = try machine.run(&reader)
