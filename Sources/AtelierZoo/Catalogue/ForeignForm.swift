@@ -129,14 +129,17 @@ extension DnCNN {
 }
 
 extension FFDNet {
-  /// Takes weights of a plain stack in the file's order.
+  /// Takes weights of a plain stack in the file's order: of `KAIR`, which gives pixels, or the form
+  /// of IPOL with batch normalization, which gives the noise and reads the noise map first.
   ///
   /// PyTorch's unshuffled channels are sorted by colour first, ours by the place in the block.
-  static let foreignForm = ForeignForm(origin: "KAIR") { names, settings throws(ShapeError) in
+  static let foreignForm = ForeignForm(origin: "KAIR and IPOL") {
+    names, settings throws(ShapeError) in
     let convolutions = names.convolutions
+    let norms = names.normalizations
     guard let first = convolutions.first.flatMap({ names[$0] }), convolutions.count >= 2,
       let last = convolutions.last.flatMap({ names[$0] }), first[1] == last[0] + 1,
-      last[0] == 4 || last[0] == 12
+      last[0] == 4 || last[0] == 12, norms.isEmpty || norms.count == convolutions.count - 2
     else {
       throw ShapeError(
         "expected a stack of convolutions from shuffled pixels and a noise map to pixels")
@@ -144,19 +147,22 @@ extension FFDNet {
     let channels = last[0] / 4
     let network = FFDNet(channels: channels, depth: convolutions.count, width: first[0])
     let size = settings.size ?? (96, 96)
-    let graph = try network.graph(batch: 1, height: size.height, width: size.width)
+    let form = Form(
+      isNormalized: !norms.isEmpty, hasBias: names[weightless(convolutions[0]) + ".bias"] != nil,
+      predictsNoise: !norms.isEmpty)
+    let graph = try network.graph(batch: 1, height: size.height, width: size.width, form)
     let named = graph.torchNames { layer in
-      weightless(convolutions[(Int(layer.drop { !$0.isNumber }) ?? 1) - 1])
+      let number = Int(layer.drop { !$0.isNumber }) ?? 1
+      return layer.hasPrefix("conv") ? weightless(convolutions[number - 1]) : norms[number - 2]
     }
     var adopted = AdoptedNetwork(
       graph: graph, granularity: network.granularity, receptiveRadius: network.receptiveRadius,
       names: named)
-    if channels > 1 {
-      let order = (0..<4 * channels).map { $0 % channels * 4 + $0 / channels }
-      adopted.inputOrders["conv1/weight"] = order + [4 * channels]
-      for kind in ["weight", "bias"] {
-        adopted.outputOrders["conv\(convolutions.count)/\(kind)"] = order
-      }
+    let pixels = (0..<4 * channels).map { $0 % channels * 4 + $0 / channels }
+    adopted.inputOrders["conv1/weight"] =
+      form.predictsNoise ? pixels.map { $0 + 1 } + [0] : pixels + [4 * channels]
+    for kind in ["weight", "bias"] {
+      adopted.outputOrders["conv\(convolutions.count)/\(kind)"] = pixels
     }
     return adopted
   }
