@@ -23,7 +23,7 @@ package struct AtelierTool: ParsableCommand {
           0 done, 64 wrong usage, 65 damaged data, 66 missing input, 70 fault inside,
           73 a result cannot be written, 130 interrupted (a training is saved first).
         """,
-      version: StudioVersion.current,
+      version: StudioVersion.full,
       subcommands: Workshops.all.map { command(for: $0) })
   }
 
