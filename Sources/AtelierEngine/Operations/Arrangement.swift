@@ -236,6 +236,13 @@ public struct ScatterSum: Operation {
   /// The size of the result's axis.
   public var size: Int
 
+  /// Makes a sum at places.
+  public init(axis: Int, places: [Int], size: Int) {
+    self.axis = axis
+    self.places = places
+    self.size = size
+  }
+
   public func outputShapes(_ inputs: [Shape]) throws(ShapeError) -> [Shape] {
     try expectInputs(inputs, 1)
     guard (0..<inputs[0].rank).contains(axis), inputs[0][axis] == places.count,

@@ -201,7 +201,9 @@ extension ONNXImporter {
     let operation: any Operation =
       isEqual ? BinaryOperation(binary) : BroadcastBinaryOperation(binary)
     var inputs = [left.value, right.value]
-    if isEqual {
+    if !isEqual {
+      inputs = [try regroup(left.value, left.sizes), try regroup(right.value, right.sizes)]
+    } else {
       // Equal values keep the leader's own shape, so that what stands before can take them in.
       let shape = self.shape(leader.value).dimensions
       for index in inputs.indices { inputs[index] = try regroup(inputs[index], shape) }
@@ -497,7 +499,7 @@ extension ONNXImporter {
     return .arranged(moved(x, order, result))
   }
 
-  mutating func layerNormalization(_ call: ONNXCall) throws -> ONNXValue {
+  mutating func layerNormalization(_ call: ONNXCall) throws -> [ONNXValue] {
     let x = try arranged(call, 0)
     let first = try axis(try call.integer("axis", -1), rank: x.axes.count)
     let axes = Array(first..<x.axes.count)
@@ -515,9 +517,14 @@ extension ONNXImporter {
           dimensions: [count], numbers: .floats([Float](repeating: 0, count: count))),
         from: nil, "beta", arrangement: "")
     }
-    let result = try one(
+    let results = try append(
       GroupNormalizationOperation(1, try call.float("epsilon", 1e-5)), [rows, gamma, beta])
-    return .arranged(moved(x, order, result))
+    let normalized = moved(x, order, results[0])
+    // Mean and inverse deviation have one element along the axes that were normalized.
+    let gone = Set(axes.flatMap { normalized.axes[$0] })
+    let statistics = withoutFactors(normalized, gone)
+    return [.arranged(normalized)]
+      + results[1...].map { .arranged(statistics.with($0)) }
   }
 
   mutating func localResponse(_ call: ONNXCall) throws -> ONNXValue {

@@ -302,9 +302,52 @@ extension ONNXImporter {
     return narrowed(arranged(image: result), isLine)
   }
 
-  /// Unpooling as PyTorch's newer exporter writes it: values scattered to flat places.
-  mutating func scatteredUnpool(_ call: ONNXCall) throws -> ONNXValue {
-    throw ONNXRefusal("is taken only as an unpooling by the places of a max pooling")
+  /// Arithmetic with the places of a max pooling, as PyTorch's newer exporter writes unpooling: in
+  /// the plane of the pooling, in that of the unpooling, and then scattered; nil where a node has
+  /// nothing to do with places.
+  mutating func places(_ call: ONNXCall) throws -> [ONNXValue]? {
+    var pools: [(index: Int, pool: ONNXPool)] = []
+    for index in call.node.inputs.indices where call.has(index) {
+      if case .switches(let pool)? = values[call.node.inputs[index]] { pools.append((index, pool)) }
+    }
+    guard let (first, source) = pools.first, call.type != "MaxUnpool" else { return nil }
+    var pool = source
+    switch call.type {
+    case "Slice" where pool.attributes.window == Extent(1, 1):
+      pool.places = .planeStarts
+    case "Sub" where pools.count == 2 && first == 0:
+      guard case .planeStarts = pools[1].pool.places, case .flat = pool.places else {
+        throw ONNXRefusal("computes with the places of a max pooling")
+      }
+      pool.places = .inPlane
+    case "Add" where pools.count == 1:
+      let size = shape(pool.input)
+      let starts = try constant(call, 1 - first)?.integers
+      guard case .inPlane = pool.places, let starts,
+        starts.enumerated().allSatisfy({ $0.element == $0.offset * size.height * size.width })
+      else { throw ONNXRefusal("computes with the places of a max pooling") }
+      pool.places = .flat
+    case "Reshape", "Unsqueeze", "Squeeze", "Identity", "Cast", "Flatten": break
+    case "ScatterND" where first == 1: return [try scatteredUnpool(call, pool)]
+    default: throw ONNXRefusal("computes with the places of a max pooling")
+    }
+    return [.switches(pool)]
+  }
+
+  /// Values scattered to the flat places of a max pooling, zeros elsewhere.
+  private mutating func scatteredUnpool(
+    _ call: ONNXCall, _ pool: ONNXPool
+  ) throws -> ONNXValue {
+    let mirror = shape(pool.input)
+    guard case .flat = pool.places, let zeros = try constant(call, 0),
+      zeros.count == mirror.count, zeros.floats.allSatisfy({ $0 == 0 })
+    else {
+      throw ONNXRefusal("expected zeros of the size of the pooling that it mirrors, \(mirror)")
+    }
+    let x = try arranged(call, 2)
+    let (image, _) = try image(try reshaped(x, pool.pooled), inOrder: true)
+    let result = try one(MaxUnpoolOperation(pool.attributes), [image, pool.switches, pool.input])
+    return .arranged(try reshaped(arranged(image: result), [mirror.count]))
   }
 
   // MARK: - Products

@@ -19,10 +19,21 @@ enum ONNXValue {
 
 /// A max pooling, as the unpooling that mirrors it needs it.
 struct ONNXPool {
+  /// What is known of the places, while a file computes with them.
+  enum Places {
+    /// Flat over the whole tensor, as MaxPool gives them.
+    case flat
+    /// Flat over their plane.
+    case inPlane
+    /// The places at which planes begin.
+    case planeStarts
+  }
+
   let attributes: PoolAttributes
   let input: ValueID
   let switches: ValueID
   let pooled: [Int]
+  var places = Places.flat
 }
 
 /// The graph that grows out of a file.

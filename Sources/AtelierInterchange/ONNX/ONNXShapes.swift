@@ -411,7 +411,8 @@ extension ONNXImporter {
         top: borders[2].before, bottom: borders[2].after, left: borders[3].before,
         right: borders[3].after)
       let (image, channels) = try image(value)
-      let result = arranged(image: try one(PadOperation(border, mode), [image]))
+      let bordered = try one(PadOperation(border, mode), [image])
+      let result = arranged(image: bordered)
       value = channels == nil ? result : try padded(result, like: value)
     }
     for axis in axes {
@@ -500,7 +501,8 @@ extension ONNXImporter {
     let (image, _) = try image(x, inOrder: true)
     let operation = try resizing(
       call, scales == nil ? nil : (factor[2], factor[3]), Extent(wanted[2], wanted[3]), image)
-    return .arranged(arranged(image: try one(operation, [image])))
+    let result = try one(operation, [image])
+    return .arranged(arranged(image: result))
   }
 
   private func keepAspect(

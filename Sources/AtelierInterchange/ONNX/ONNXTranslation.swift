@@ -42,6 +42,7 @@ extension ONNXImporter {
   /// The results of a node.
   mutating func translate(_ call: ONNXCall) throws -> [ONNXValue] {
     guard isKnown(call.node) else { throw ONNXRefusal("is not supported") }
+    if let results = try places(call) { return results }
     if let constants = try fold(call) { return constants.map { .constant($0) } }
     if Self.folded.contains(call.type) {
       throw ONNXRefusal("is taken only where its inputs are known before the network runs")
@@ -61,13 +62,14 @@ extension ONNXImporter {
     case "GlobalAveragePool": return [try globalPool(call, .mean)]
     case "GlobalMaxPool": return [try globalPool(call, .maximum)]
     case "MaxUnpool": return [try maxUnpool(call)]
-    case "ScatterND": return [try scatteredUnpool(call)]
+    case "ScatterND":
+      throw ONNXRefusal("is taken only as an unpooling by the places of a max pooling")
     case "Gemm": return [try generalProduct(call)]
     case "MatMul": return [try matrixProduct(call)]
     case "BatchNormalization": return [try batchNormalization(call)]
     case "InstanceNormalization": return [try instanceNormalization(call)]
     case "GroupNormalization": return [try groupNormalization(call)]
-    case "LayerNormalization": return [try layerNormalization(call)]
+    case "LayerNormalization": return try layerNormalization(call)
     case "LRN": return [try localResponse(call)]
     case "Softmax", "LogSoftmax": return [try softmax(call)]
     case "Resize", "Upsample": return [try resize(call)]
