@@ -64,8 +64,9 @@ public struct StridedLayout: Sendable {
 }
 
 extension Kernels {
-  /// Gathers: y in row-major order of the layout's sizes, x at its first strides; a transposition, a
-  /// repetition or both. The two must not overlap.
+  /// Gathers: y in row-major order of the layout's sizes, x at its first strides.
+  ///
+  /// A transposition, a repetition or both; x and y must not overlap.
   public func gather(
     _ layout: StridedLayout, _ x: UnsafePointer<Float>, _ y: UnsafeMutablePointer<Float>
   ) {
@@ -129,12 +130,9 @@ extension Kernels {
     return UnsafePointer(spare)
   }
 
-  /// For each row of `kept`, folds the elements of `reduced` that lie at the same strides from it.
+  /// Folds, for each element of `kept`, the elements of x that `reduced` reaches from it.
   ///
-  /// - Parameters:
-  ///   - kept: The result's sizes with x's strides along them.
-  ///   - reduced: The sizes that are folded with x's strides along them.
-  ///   - reduction: Sums and means are taken in double precision, in row-major order.
+  /// Both layouts have x's strides. Sums and means are taken in double precision, in row-major order.
   public func reduce(
     _ reduction: Reduction, kept: StridedLayout, reduced: StridedLayout,
     _ x: UnsafePointer<Float>, _ y: UnsafeMutablePointer<Float>

@@ -16,7 +16,9 @@ extension ConvolutionOperation {
   }
 
   /// Makes a dense layer.
-  package static func dense(hasBias: Bool) -> Self { Self(ConvolutionAttributes(), hasBias: hasBias) }
+  package static func dense(hasBias: Bool) -> Self {
+    Self(ConvolutionAttributes(), hasBias: hasBias)
+  }
 }
 
 extension TransposedConvolutionOperation {

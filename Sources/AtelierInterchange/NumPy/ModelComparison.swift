@@ -47,7 +47,8 @@ package struct ModelComparison {
     var shapes: [String: Shape] = [:]
     for (name, value) in graph.inputs {
       let foreign = ports.first { $0.modelName == name }
-      guard let array = arrays[foreign?.name ?? name] ?? (graph.inputs.count == 1 ? only(arrays) : nil)
+      guard
+        let array = arrays[foreign?.name ?? name] ?? (graph.inputs.count == 1 ? only(arrays) : nil)
       else { throw FileError(file: "arrays", message: "expected an array for the input \(name)") }
       let tensor = tensor(array, like: graph.values[value].shape, foreign?.order)
       inputs[name] = tensor

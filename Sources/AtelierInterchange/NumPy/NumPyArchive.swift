@@ -63,7 +63,9 @@ private struct ZipReader {
 
   /// A little-endian number of so many bytes.
   private func number(_ at: Int, _ count: Int) throws(FileError) -> Int {
-    guard at >= 0, at <= data.count - count else { throw fault("expected an .npz, which ends early") }
+    guard at >= 0, at <= data.count - count else {
+      throw fault("expected an .npz, which ends early")
+    }
     var value = 0
     for index in (0..<count).reversed() {
       value = value << 8 | Int(data[data.startIndex + at + index])
@@ -80,7 +82,9 @@ private struct ZipReader {
     let count = try number(end + 10, 2)
     var result: [(String, Range<Int>)] = []
     for _ in 0..<count {
-      guard try number(position, 4) == 0x0201_4B50 else { throw fault("its list of entries is broken") }
+      guard try number(position, 4) == 0x0201_4B50 else {
+        throw fault("its list of entries is broken")
+      }
       let (method, size) = (try number(position + 10, 2), try number(position + 24, 4))
       let nameLength = try number(position + 28, 2)
       let skipped = try number(position + 30, 2) + (try number(position + 32, 2))
@@ -93,7 +97,9 @@ private struct ZipReader {
       let text = String(decoding: data[start..<start + nameLength], as: UTF8.self)
       guard try number(local, 4) == 0x0403_4B50 else { throw fault("an entry is broken") }
       let begin = local + 30 + (try number(local + 26, 2)) + (try number(local + 28, 2))
-      guard begin <= data.count, size <= data.count - begin else { throw fault("an entry ends early") }
+      guard begin <= data.count, size <= data.count - begin else {
+        throw fault("an entry ends early")
+      }
       result.append((text, begin..<begin + size))
       position += 46 + nameLength + skipped
     }

@@ -11,8 +11,9 @@ import AtelierEngine
 struct ArrangedValue {
   /// The value; its shape here groups the factors in their order.
   var value: ValueID
-  /// The sizes of the factors that the numbers lie by, outermost first. All are above 1 but the
-  /// batch, which stays even then, so that the graph takes other batches later.
+  /// The sizes of the factors that the numbers lie by, outermost first.
+  ///
+  /// All are above 1 but the batch, which stays even then, so that the graph takes other batches.
   var factors: [Int]
   /// Whether factor 0 is the batch.
   var isBatched: Bool
@@ -73,7 +74,7 @@ struct ArrangedValue {
     let foreign = places.flatMap { axes[$0] }
     let here = foreign.sorted()
     if foreign == here { return nil }
-    var strides = [Int: Int]()
+    var strides: [Int: Int] = [:]
     var stride = 1
     for factor in foreign.reversed() {
       strides[factor] = stride

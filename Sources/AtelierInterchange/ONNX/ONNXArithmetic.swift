@@ -354,7 +354,9 @@ extension ONNXImporter {
       for axis in axes { result.axes[axis] = [] }
       result = withoutFactors(result, gone)
     }
-    if !keeps { result.axes = result.axes.indices.filter { !axes.contains($0) }.map { result.axes[$0] } }
+    if !keeps {
+      result.axes = result.axes.indices.filter { !axes.contains($0) }.map { result.axes[$0] }
+    }
     return result
   }
 
@@ -420,7 +422,9 @@ extension ONNXImporter {
   mutating func instanceNormalization(_ call: ONNXCall) throws -> ONNXValue {
     let x = try arranged(call, 0)
     let epsilon = try call.float("epsilon", 1e-5)
-    guard x.axes.count >= 3 else { throw ONNXRefusal("expected an image, received \(x.dimensions)") }
+    guard x.axes.count >= 3 else {
+      throw ONNXRefusal("expected an image, received \(x.dimensions)")
+    }
     let (batch, channels) = (x.dimensions[0], x.dimensions[1])
     // Groups of channels that lie side by side, as exporters write group normalization.
     let inner = x.axes.dropFirst(2).flatMap { $0 }

@@ -92,7 +92,8 @@ extension ONNXImporter {
     }
     switch call.type {
     case "Identity", "Dropout": return [first]
-    case "Not": return [first.mapped({ $0 == 0 ? 1 : 0 }) { $0 == 0 ? 1 : 0 }]
+    case "Not":
+      return [first.mapped({ $0 == 0 ? 1 : 0 }, { $0 == 0 ? 1 : 0 })]
     case "Cast": return [try cast(first, to: try call.integer("to", 1))]
     case "CastLike":
       return [try cast(first, to: inputs.last?.integers == nil ? 1 : 7)]

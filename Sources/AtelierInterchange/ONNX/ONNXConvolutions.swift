@@ -143,7 +143,8 @@ extension ONNXImporter {
     func both(_ values: [Int]) -> [Int] { isLine ? [0] + values : values }
     var extra = both(try call.sizes("output_padding", count, 0))
     let automatic = try call.text("auto_pad", "NOTSET")
-    var wanted = call.node.attributes["output_shape"] == nil
+    var wanted =
+      call.node.attributes["output_shape"] == nil
       ? nil : try call.sizes("output_shape", count, 0)
     if isLine { wanted = wanted.map { [1] + $0 } }
     var pads: [(before: Int, after: Int)] = [(0, 0), (0, 0)]
@@ -355,7 +356,9 @@ extension ONNXImporter {
   /// Gemm: alpha · A · B + beta · C.
   mutating func generalProduct(_ call: ONNXCall) throws -> ONNXValue {
     var a = try arranged(call, 0)
-    guard a.axes.count == 2 else { throw ONNXRefusal("expected a matrix, received \(a.dimensions)") }
+    guard a.axes.count == 2 else {
+      throw ONNXRefusal("expected a matrix, received \(a.dimensions)")
+    }
     if try call.integer("transA", 0) != 0 { a = a.transposed([1, 0]) }
     let isTurned = try call.integer("transB", 0) != 0
     let (alpha, beta) = (try call.float("alpha", 1), try call.float("beta", 1))
@@ -376,7 +379,9 @@ extension ONNXImporter {
       return .arranged(try added(product, call, beta))
     }
     var b = try arranged(call, 1)
-    guard b.axes.count == 2 else { throw ONNXRefusal("expected a matrix, received \(b.dimensions)") }
+    guard b.axes.count == 2 else {
+      throw ONNXRefusal("expected a matrix, received \(b.dimensions)")
+    }
     if isTurned { b = b.transposed([1, 0]) }
     var product = try general(a, b)
     if alpha != 1 {

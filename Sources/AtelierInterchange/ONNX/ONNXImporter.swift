@@ -276,11 +276,8 @@ struct ONNXImporter {
 
   /// A parameter of the graph.
   ///
-  /// - Parameters:
-  ///   - source: The initializer that it is made of, if it is one: its name is kept, and the same
-  ///     arrangement of it is one parameter.
-  ///   - suffix: What it is for, for those without a name worth keeping.
-  ///   - arrangement: How its numbers were moved, so that equal ones are shared.
+  /// The initializer that it is made of keeps its name, and the same arrangement of one is one
+  /// parameter; `suffix` says what those are for that have no name worth keeping.
   mutating func parameter(
     _ tensor: ConstantTensor, from source: String?, _ suffix: String, arrangement: String,
     role: Graph.Role = .weight

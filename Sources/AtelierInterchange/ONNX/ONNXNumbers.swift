@@ -5,7 +5,8 @@ import Foundation
 
 /// The codes of element types (TensorProto.DataType).
 enum ONNXType: Int {
-  case float = 1, uint8, int8, uint16, int16, int32, int64, text, bool, float16, double, uint32
+  case float = 1
+  case uint8, int8, uint16, int16, int32, int64, text, bool, float16, double, uint32
   case uint64
   case bfloat16 = 16
 
@@ -238,7 +239,8 @@ struct ONNXNumbers {
     guard start <= data.count, length <= data.count - start else {
       throw fault(
         tensor,
-        "expected bytes \(start)..<\(start &+ length) of \(quoted(location)), which has \(data.count)")
+        "expected bytes \(start)..<\(start &+ length) of \(quoted(location)), which has \(data.count)"
+      )
     }
     return data[data.startIndex + start..<data.startIndex + start + length]
   }
@@ -254,7 +256,8 @@ struct ONNXNumbers {
       !location.split(separator: "/").contains(".."),
       path.hasPrefix(base == "/" ? "/" : base + "/")
     else {
-      throw fault(tensor, "its numbers would lie outside the model's folder, in \(quoted(location))")
+      throw fault(
+        tensor, "its numbers would lie outside the model's folder, in \(quoted(location))")
     }
     let data = try ONNXFile.bytes(of: URL(fileURLWithPath: path))
     byteCount += data.count

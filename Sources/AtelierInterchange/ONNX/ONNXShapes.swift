@@ -149,8 +149,12 @@ extension ONNXImporter {
     let sizes = parts[0].dimensions
     let rank = sizes.count
     // The order of axes in which most numbers lie already: image or file.
-    let isImage = rank == 4 && parts.contains { $0.axes[3].last.map { $0 + 1 } != $0.factors.count
-      && $0.factors.count > 1 }
+    let isImage =
+      rank == 4
+      && parts.contains {
+        $0.axes[3].last.map { $0 + 1 } != $0.factors.count
+          && $0.factors.count > 1
+      }
     let order = isImage ? [0, 2, 3, 1] : Array(0..<rank)
     let position = order.firstIndex(of: axis) ?? 0
     let behind = order[(position + 1)...].reduce(1) { $0 * sizes[$1] }
@@ -203,7 +207,8 @@ extension ONNXImporter {
       return cut
     }
     let isPlain = present.last == whole && present.count > 1
-    let laid = isPlain ? lined.value : try regroup(lined.value, (sizes.isEmpty ? [1] : sizes) + [whole])
+    let laid =
+      isPlain ? lined.value : try regroup(lined.value, (sizes.isEmpty ? [1] : sizes) + [whole])
     let cut = try one(ChannelSlice(start: start * width, count: count * width), [laid])
     return resized(lined, axis, cut, count)
   }
@@ -240,7 +245,9 @@ extension ONNXImporter {
     }
     var result = value
     result.factors.remove(at: factor)
-    result.axes = value.axes.map { $0.compactMap { $0 == factor ? nil : $0 > factor ? $0 - 1 : $0 } }
+    result.axes = value.axes.map {
+      $0.compactMap { $0 == factor ? nil : $0 > factor ? $0 - 1 : $0 }
+    }
     return result
   }
 
@@ -468,7 +475,8 @@ extension ONNXImporter {
       throw ONNXRefusal("expected an image of rank 4, received \(x.dimensions)")
     }
     let sizes = x.dimensions
-    let axes = try call.integers("axes").map { try $0.map { try axis($0, rank: 4) } }
+    let axes =
+      try call.integers("axes").map { try $0.map { try axis($0, rank: 4) } }
       ?? [0, 1, 2, 3]
     var scales: [Float]?
     var target: [Int]?

@@ -132,7 +132,8 @@ extension ONNXWriter {
       switch operation.target {
       case .factor(let factor): return try scaled(node, factor, "linear", "half_pixel")
       case .size(let size):
-        return try sized(node, size, "linear", [.text("coordinate_transformation_mode", "half_pixel")])
+        return try sized(
+          node, size, "linear", [.text("coordinate_transformation_mode", "half_pixel")])
       }
     case let operation as PixelShuffleOperation:
       return one(
@@ -186,7 +187,8 @@ extension ONNXWriter {
     let image = shape(node.inputs[0])
     var inputs = [try name(node.inputs[0])]
     inputs.append(
-      constant(parameterName(node.inputs[1]), try transposed(try numbers(node.inputs[1]), [3, 2, 0, 1])))
+      constant(
+        parameterName(node.inputs[1]), try transposed(try numbers(node.inputs[1]), [3, 2, 0, 1])))
     if operation.epilogue.hasBias { inputs.append(try name(node.inputs[2])) }
     let attributes = operation.attributes
     var border: Attribute
@@ -195,8 +197,10 @@ extension ONNXWriter {
     case .explicit(let top, let bottom, let left, let right):
       border = .integers("pads", [top, left, bottom, right])
     case .same where attributes.stride == Extent(1, 1) || !writing.isDynamic:
-      let (top, bottom) = same(image.height, weights[0], attributes.stride.height, attributes.dilation.height)
-      let (left, right) = same(image.width, weights[1], attributes.stride.width, attributes.dilation.width)
+      let (top, bottom) = same(
+        image.height, weights[0], attributes.stride.height, attributes.dilation.height)
+      let (left, right) = same(
+        image.width, weights[1], attributes.stride.width, attributes.dilation.width)
       border = .integers("pads", [top, left, bottom, right])
     case .same: border = .text("auto_pad", "SAME_UPPER")
     }
@@ -211,7 +215,9 @@ extension ONNXWriter {
 
   /// The name that a parameter has here.
   func parameterName(_ value: ValueID) -> String {
-    if case .parameter(let index) = graph.values[value].source { return graph.parameters[index].name }
+    if case .parameter(let index) = graph.values[value].source {
+      return graph.parameters[index].name
+    }
     return "value"
   }
 
@@ -240,7 +246,8 @@ extension ONNXWriter {
     guard weights.rank == 4 else { throw ShapeError("is the adjoint of a dense layer") }
     var inputs = [try name(node.inputs[0])]
     inputs.append(
-      constant(parameterName(node.inputs[1]), try transposed(try numbers(node.inputs[1]), [3, 2, 0, 1])))
+      constant(
+        parameterName(node.inputs[1]), try transposed(try numbers(node.inputs[1]), [3, 2, 0, 1])))
     if operation.epilogue.hasBias { inputs.append(try name(node.inputs[2])) }
     let attributes = operation.attributes
     var extra = [operation.outputPadding.height, operation.outputPadding.width]

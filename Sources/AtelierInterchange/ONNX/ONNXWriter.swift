@@ -186,7 +186,9 @@ struct ONNXWriter {
   private static func bytes<Bits: FixedWidthInteger>(_ values: [Bits]) -> [UInt8] {
     var result: [UInt8] = []
     result.reserveCapacity(values.count * MemoryLayout<Bits>.size)
-    for value in values { withUnsafeBytes(of: value.littleEndian) { result.append(contentsOf: $0) } }
+    for value in values {
+      withUnsafeBytes(of: value.littleEndian) { result.append(contentsOf: $0) }
+    }
     return result
   }
 

@@ -17,7 +17,12 @@ struct ProtobufReader {
   }
 
   /// The forms that values have; groups, which nobody writes any more, are refused.
-  enum Wire: Int { case varint = 0, fixed64 = 1, bytes = 2, fixed32 = 5 }
+  enum Wire: Int {
+    case varint = 0
+    case fixed64 = 1
+    case bytes = 2
+    case fixed32 = 5
+  }
 
   let source: UnsafeRawBufferPointer
   let file: String
@@ -86,7 +91,8 @@ struct ProtobufReader {
     guard range.count <= 65_536 else {
       throw fault("a name has \(range.count) bytes", at: field.position)
     }
-    guard let text = String(validating: UnsafeRawBufferPointer(rebasing: source[range]), as: UTF8.self)
+    guard
+      let text = String(validating: UnsafeRawBufferPointer(rebasing: source[range]), as: UTF8.self)
     else { throw fault("a text is not UTF-8", at: field.position) }
     return text
   }
