@@ -2,6 +2,7 @@
 
 import AtelierEngine
 import AtelierFiles
+import AtelierImages
 import AtelierInterchange
 import AtelierWorkbench
 import AtelierZoo
