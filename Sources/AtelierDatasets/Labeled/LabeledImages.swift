@@ -34,9 +34,12 @@ extension DividedSet {
     )
   }
 
-  /// The place of each class among a model's; numbers alone are no names, and keep their places.
+  /// The place of each class among a model's; numbers alone are no names, and keep their places,
+  /// as those of a model whose weights came without names.
   func places(of classes: [String], in names: [String]) throws(DatasetError) -> [Int] {
-    let isNumbered = classes == LabeledImages.numberNames(classes.count)
+    let isNumbered =
+      classes == LabeledImages.numberNames(classes.count)
+      || names == LabeledImages.numberNames(names.count)
     var places: [Int] = []
     for (index, name) in classes.enumerated() {
       guard let place = isNumbered ? index : names.firstIndex(of: name), place < names.count else {

@@ -235,7 +235,7 @@ public enum ModelImport: Job {
 
   /// The names of the classes: the lines of a file, or numbers.
   private static func classNames(_ request: ModelImportRequest, count: Int) throws -> [String] {
-    guard let path = request.classes else { return (0..<count).map { "class \($0)" } }
+    guard let path = request.classes else { return (0..<count).map(String.init) }
     guard let text = try? String(contentsOf: URL(fileURLWithPath: path), encoding: .utf8) else {
       throw StudioError(.data, "\(path): expected class names as text, one a line")
     }
