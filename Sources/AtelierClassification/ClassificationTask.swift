@@ -55,7 +55,13 @@ public final class ClassificationTask: TrainingTask {
       : ClassificationParts(transferring: request, kernels: kernels)
   }
 
-  public var monitor: Monitor? { parts.validation == nil ? nil : Monitor("accuracy", .maximum) }
+  /// Few pictures are held out of the small sets that layers are taken over for: many weights have
+  /// the same accuracy on them, so the loss decides.
+  public var monitor: Monitor? {
+    guard parts.validation != nil else { return nil }
+    return request.transfer.model == nil
+      ? Monitor("accuracy", .maximum) : Monitor("validation_loss", .minimum)
+  }
 
   public func validate(step: Int) throws -> Validation {
     guard let validation = parts.validation else {
