@@ -3,8 +3,11 @@
 SWIFT ?= swift
 PYTHON ?= python3
 OUT ?= out
+# Where `make install` puts the tool; DESTDIR stands before it while a package is made.
+PREFIX ?= /usr/local
+DESTDIR ?=
 
-.PHONY: demo test sanitize build setup lint format bench compare clean
+.PHONY: demo test sanitize build install docs setup lint format bench compare clean
 
 ## Denoise the sample pictures with the models that ship, and print PSNR before and after; swap the two fictional people;
 ## fool a classifier of clothes with drawn noise, and try the same noise on a hardened one; find shapes, by their pixels and
@@ -39,6 +42,15 @@ sanitize: setup
 ## Build the command line.
 build: setup
 	$(SWIFT) build -c release --product atelier
+	@git describe --always --dirty --abbrev=12 > .build/release/atelier.commit 2>/dev/null || rm -f .build/release/atelier.commit
+
+## Put the tool, the models that ship, manual pages and completions below PREFIX.
+install: build
+	sh Scripts/install.sh .build/release "$(DESTDIR)$(PREFIX)"
+
+## Build the documentation of every library module, with each warning an error.
+docs:
+	sh Scripts/docs.sh $(OUT)/docs
 
 ## Install the C libraries that are missing.
 setup:

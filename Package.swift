@@ -115,7 +115,8 @@ let package = Package(
       "DatasetsTests", ["AtelierDatasets", "AtelierEngine", "AtelierImages", "AtelierScenery"]),
     tests(
       "SceneryTests", ["AtelierDatasets", "AtelierEngine", "AtelierImages", "AtelierScenery"]),
-    tests("ZooTests", ["AtelierEngine", "AtelierKernels", "AtelierZoo"]),
+    tests(
+      "ZooTests", ["AtelierEngine", "AtelierInterchange", "AtelierKernels", "AtelierZoo"]),
     tests(
       "StudioTests",
       workbench + workshops + ["AtelierMedia", "AtelierScenery", "AtelierStudio"]),

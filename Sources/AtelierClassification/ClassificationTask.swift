@@ -11,17 +11,30 @@ import AtelierWorkbench
 import AtelierZoo
 import Foundation
 
+/// What a training of a classifier works with, from scratch or on layers of another model.
+struct ClassificationParts {
+  let steps: [TrainingStep]
+  let source: any BatchSource
+  /// The store's present weights as the model that a file gets.
+  let model: RunningModel
+  /// The training pictures and those to validate on.
+  let training: LabeledImages
+  let validation: LabeledImages?
+  /// Measures the store's present weights on the validation pictures.
+  let measure: (LabeledImages) throws -> ClassificationReport
+  /// What is said before the first step.
+  var remarks: [String] = []
+}
+
 /// The mathematics of one classification training.
 public final class ClassificationTask: TrainingTask {
   public let request: ClassificationTrainingRequest
-  public let steps: [TrainingStep]
-  public let source: any BatchSource
   public let metricNames = ["accuracy", "validation_loss"]
-  private let training: LabeledImages
-  private let validation: LabeledImages?
-  private let model: RunningModel
-  /// The store's present weights at work.
-  private let classifier: Classifier
+  private let parts: ClassificationParts
+
+  public var steps: [TrainingStep] { parts.steps }
+  public var source: any BatchSource { parts.source }
+  public var remarks: [String] { parts.remarks }
 
   /// The classes and how many pictures there are of each, and what was left out.
   public var remarks: [String] { training.remarks(with: validation) }
@@ -34,50 +47,19 @@ public final class ClassificationTask: TrainingTask {
     guard (0..<1).contains(smoothing) else {
       throw StudioError(.usage, "a smoothing is at least 0 and below 1; received \(smoothing)")
     }
-    (training, validation) = try Self.sets(request)
-    let batches = try LabeledBatches(
-      training, batchSize: request.batch, augmentation: request.augmentation,
-      smoothing: smoothing, seed: request.seed)
-    source = batches
-    let classes = training.classNames.count
-    let architecture = ClassifierArchitecture(request.network, for: training)
-    let differentiated = try architecture.graph(batch: request.batch).training(
-      loss: smoothing > 0 ? .categoricalCrossEntropy : .crossEntropy(),
-      target: smoothing > 0 ? [request.batch, classes] : [request.batch])
-    let store = try request.recipe.store(for: [differentiated], isResuming: isResuming)
-    let program = try Program(
-      differentiated, parameters: store, kernels: kernels, seed: request.seed)
-    steps = [try request.recipe.step(program, decaysOnlyMatrices: true, kernels: kernels)]
-    model = RunningModel(
-      graph: try architecture.graph(),
-      information: ModelInformation(
-        task: Classifier.task, architecture: request.network.rawValue,
-        preprocessing: architecture.preprocessing, classNames: training.classNames),
-      store: store, kernels: kernels)
-    classifier = try Classifier([model])
+    parts =
+      try request.transfer.model == nil
+      ? ClassificationParts(fromScratch: request, isResuming: isResuming, kernels: kernels)
+      : ClassificationParts(transferring: request, kernels: kernels)
   }
 
-  /// The training pictures and those to validate on.
-  private static func sets(
-    _ request: ClassificationTrainingRequest
-  ) throws -> (training: LabeledImages, validation: LabeledImages?) {
-    var all = try LabeledImages.read(
-      URL(fileURLWithPath: request.data), part: .training, form: request.form)
-    if !request.classNames.isEmpty { all = try all.naming(request.classNames) }
-    if let path = request.validation {
-      let other = try LabeledImages.read(
-        URL(fileURLWithPath: path), part: .test, form: request.form)
-      return (all, try other.ordered(as: all.classNames))
-    }
-    let parts = try all.holdingOut(request.holdOut ?? min(5000, all.count / 10), seed: request.seed)
-    return (parts.rest, parts.held)
-  }
-
-  public var monitor: Monitor? { validation == nil ? nil : Monitor("accuracy", .maximum) }
+  public var monitor: Monitor? { parts.validation == nil ? nil : Monitor("accuracy", .maximum) }
 
   public func validate(step: Int) throws -> Validation {
-    guard let validation else { throw StudioError(.usage, "there is nothing to validate on") }
-    let report = try ClassificationEvaluation.run(classifier, on: validation)
+    guard let validation = parts.validation else {
+      throw StudioError(.usage, "there is nothing to validate on")
+    }
+    let report = try parts.measure(validation)
     return Validation(["accuracy": report.accuracy, "validation_loss": report.loss]) {
       let title = String(format: "validation accuracy %.2f %%", 100 * report.accuracy)
       return PreviewSheet(ConfusionPicture.draw(report, title: title), title: "confusion matrix")
@@ -85,13 +67,76 @@ public final class ClassificationTask: TrainingTask {
   }
 
   public func model(step: Int, metrics: [String: Double]) throws -> Model {
-    try model.card(
-      [
-        "data": "\(training.name), \(training.count) pictures", "steps": String(step),
-        "batch": String(request.batch), "seed": String(request.seed),
-        "validation": validation.map { "\($0.name), \($0.count) pictures" } ?? "none",
-        "loss": request.smoothing > 0
-          ? "cross-entropy, targets smoothed by \(request.smoothing)" : "cross-entropy",
-      ], metrics.filter { $0.key != "training_loss" })
+    let training = parts.training
+    var card = [
+      "data": "\(training.name), \(training.count) pictures", "steps": String(step),
+      "batch": String(request.batch), "seed": String(request.seed),
+      "validation": parts.validation.map { "\($0.name), \($0.count) pictures" } ?? "none",
+      "loss": request.smoothing > 0
+        ? "cross-entropy, targets smoothed by \(request.smoothing)" : "cross-entropy",
+    ]
+    if let model = request.transfer.model {
+      card["transfer"] =
+        "layers of \(URL(fileURLWithPath: model).lastPathComponent), mode "
+        + "\(request.transfer.mode.word), head \(request.transfer.head.word)"
+    }
+    return try parts.model.card(card, metrics.filter { $0.key != "training_loss" })
+  }
+}
+
+extension ClassificationParts {
+  /// A network that begins at random, or as the recipe says.
+  fileprivate init(
+    fromScratch request: ClassificationTrainingRequest, isResuming: Bool, kernels: Kernels
+  ) throws {
+    let (training, validation) = try Self.sets(request, request.form)
+    let architecture = ClassifierArchitecture(request.network, for: training)
+    let differentiated = try request.training(
+      architecture.graph(batch: request.batch), classes: training.classNames.count)
+    let store = try request.recipe.store(for: [differentiated], isResuming: isResuming)
+    let program = try Program(
+      differentiated, parameters: store, kernels: kernels, seed: request.seed)
+    let model = RunningModel(
+      graph: try architecture.graph(),
+      information: ModelInformation(
+        task: Classifier.task, architecture: request.network.rawValue,
+        preprocessing: architecture.preprocessing, classNames: training.classNames),
+      store: store, kernels: kernels)
+    let classifier = try Classifier([model])
+    self.init(
+      steps: [try request.recipe.step(program, decaysOnlyMatrices: true, kernels: kernels)],
+      source: try request.batches(training), model: model, training: training,
+      validation: validation, measure: { try ClassificationEvaluation.run(classifier, on: $0) })
+  }
+
+  /// The training pictures and those to validate on.
+  static func sets(
+    _ request: ClassificationTrainingRequest, _ form: PictureForm
+  ) throws -> (training: LabeledImages, validation: LabeledImages?) {
+    var all = try LabeledImages.read(
+      URL(fileURLWithPath: request.data), part: .training, form: form)
+    if !request.classNames.isEmpty { all = try all.naming(request.classNames) }
+    if let path = request.validation {
+      let other = try LabeledImages.read(URL(fileURLWithPath: path), part: .test, form: form)
+      return (all, try other.ordered(as: all.classNames))
+    }
+    let parts = try all.holdingOut(request.holdOut ?? min(5000, all.count / 10), seed: request.seed)
+    return (parts.rest, parts.held)
+  }
+}
+
+extension ClassificationTrainingRequest {
+  /// The graph that trains a classifier's graph.
+  func training(_ graph: Graph, classes: Int) throws(ShapeError) -> Graph {
+    try graph.training(
+      loss: smoothing > 0 ? .categoricalCrossEntropy : .crossEntropy(),
+      target: smoothing > 0 ? [recipe.batch, classes] : [recipe.batch])
+  }
+
+  /// The batches of a set.
+  func batches(_ images: LabeledImages) throws(DatasetError) -> LabeledBatches {
+    try LabeledBatches(
+      images, batchSize: recipe.batch, augmentation: augmentation, smoothing: smoothing,
+      seed: recipe.seed)
   }
 }

@@ -2,6 +2,7 @@
 
 import AtelierDatasets
 import AtelierEngine
+import AtelierFiles
 import AtelierImages
 import AtelierKernels
 import AtelierTraining
@@ -19,6 +20,9 @@ public struct ClassificationTrainingRequest: TrainingRequest, Hashable {
   public var classNames: [String] = []
   public var augmentation = PictureAugmentation()
   public var smoothing: Float = 0
+  public var transfer = TransferForm()
+  /// Whether pictures get the size of `form`; else those of a model that is taken over have its.
+  public var hasOwnSize = false
   public var recipe = TrainingRecipe()
 
   public init(data: String, network: ClassifierNetwork) {
@@ -35,22 +39,39 @@ public struct ClassificationTrainingRequest: TrainingRequest, Hashable {
 
   public static var limitLine: String? { nil }
 
+  public mutating func prepare(for words: FieldWords) throws {
+    guard words["from"] != nil else { return }
+    // Few pictures, and layers that are to change little.
+    recipe.learningRate = TransferForm.learningRate
+    recipe.batch = 32
+    recipe.warmUp = 0
+  }
+
+  public mutating func complete(with words: FieldWords) throws {
+    hasOwnSize = words["size"] != nil
+    try StudioError.unless(
+      words["from"] != nil || words["network"] != nil, .usage,
+      "a training needs a network: give --network, one of " + Catalogue.names(for: .classify)
+        + ", or --from with a model to take layers over from")
+  }
+
   public static var form: Form<Self> {
     Form(Self(), fields: []).section(
       "TRAINING OPTIONS",
-      dataFields + (Field.movements + Field.coverings).map { $0.within(\.augmentation) } + [
-        .batch("Pictures a step"), .learningRate(), .warmUp, .optimizer,
-        .weightDecay("Decoupled weight decay of adamw", byDefault: "0.01"), .averageDecay(),
-        Field(
-          "smoothing", \.smoothing, "Spread this much of each target over all classes",
-          value: "fraction", .partialShare
-        ).byDefault(nil),
-        .startFrom, .freeze,
-        .epochs.byDefault("10, unless steps or minutes are given"),
-      ] + Field.limits + [
-        .patience("accuracy"), .validateEvery(byDefault: "an epoch"),
-        .saveEvery(byDefault: "an epoch"), .seed("weights, orders and changes"),
-      ])
+      dataFields + TransferForm.fields.map { $0.within(\.transfer) }
+        + (Field.movements + Field.coverings).map { $0.within(\.augmentation) } + [
+          .batch("Pictures a step"), .learningRate(), .warmUp, .optimizer,
+          .weightDecay("Decoupled weight decay of adamw", byDefault: "0.01"), .averageDecay(),
+          Field(
+            "smoothing", \.smoothing, "Spread this much of each target over all classes",
+            value: "fraction", .partialShare
+          ).byDefault(nil),
+          .startFrom, .freeze,
+          .epochs.byDefault("10, unless steps or minutes are given"),
+        ] + Field.limits + [
+          .patience("accuracy"), .validateEvery(byDefault: "an epoch"),
+          .saveEvery(byDefault: "an epoch"), .seed("weights, orders and changes"),
+        ])
   }
 
   private static var dataFields: [Field<Self>] {
@@ -63,8 +84,7 @@ public struct ClassificationTrainingRequest: TrainingRequest, Hashable {
         "hold-out", \.holdOut, "Hold out this many training pictures to validate on; 0 for none",
         value: "n", .from(0)
       ).byDefault("a tenth, at most 5000"),
-      Field("network", \.network, "The network; see above", value: "name").demanded(
-        "a training needs a network: give --network, one of " + Catalogue.names(for: .classify)),
+      Field("network", \.network, "The network; see above", value: "name").byDefault(nil),
       Field("size", \.form.pixels, "The size of pictures from class folders", value: "HxW"),
       Field(flag: "gray", \.form.isGray, "Take pictures from class folders in gray"),
       Field(
@@ -75,6 +95,15 @@ public struct ClassificationTrainingRequest: TrainingRequest, Hashable {
 
   public static func check(_ words: FieldWords) throws {
     try TrainingRecipe.checkWeightDecay(words)
+    if words["from"] != nil {
+      for other in ["network", "start-from", "gray"] where words[other] != nil {
+        throw FieldError("--\(other) is not for --from, which takes over a model's own layers")
+      }
+    } else {
+      for other in ["mode", "head"] where words[other] != nil {
+        throw FieldError("--\(other) is for --from, the model whose layers are taken over")
+      }
+    }
   }
 }
 
@@ -100,6 +129,12 @@ public enum ClassificationTraining: TrainingJob {
     class; of a set with parts the training part. The model file keeps the class names and the \
     normalization. Ctrl-C saves; --resume goes on as if nothing had happened.
 
+    TRANSFER LEARNING
+    --from takes over the layers of a model, such as one of model import, up to its last picture \
+    of features, and puts a new head behind them. Layers that rest keep their statistics; what \
+    they make of the pictures is computed once and kept on disk. The head learns ten times as \
+    fast as what was taken over.
+
     NETWORKS
     \(Catalogue.list(for: .classify))
 
@@ -107,6 +142,8 @@ public enum ClassificationTraining: TrainingJob {
       atelier classify train --data fashion-mnist --network course --run mine
       atelier classify train --data animals --size 64x64 --network resnet-20 \\
         --flip --shift 6 --run animals --epochs 40
+      atelier classify train --data cats-dogs --from mobilenet.safetensors \\
+        --mode features --run pets
       atelier classify train --run mine --resume --epochs 20
     """
 
@@ -114,13 +151,5 @@ public enum ClassificationTraining: TrainingJob {
     _ request: ClassificationTrainingRequest, isResuming: Bool, kernels: Kernels
   ) throws -> ClassificationTask {
     try ClassificationTask(request, isResuming: isResuming, kernels: kernels)
-  }
-}
-
-extension ClassifierArchitecture {
-  /// What becomes of a picture before the network's first layer, for model files.
-  package var preprocessing: String {
-    "cut at the middle and resized to \(PixelSize(width: width, height: height)), pixel / 255; the "
-      + "network takes mean \(mean) away and divides by deviation \(deviation)"
   }
 }

@@ -24,7 +24,7 @@ package struct AtelierTool: ParsableCommand {
           71 not enough memory, 73 a result cannot be written, 130 interrupted (a
           training is saved first).
         """,
-      version: StudioVersion.current,
+      version: StudioVersion.full,
       subcommands: Workshops.all.map { command(for: $0) })
   }
 

@@ -1,17 +1,20 @@
 // `describe`: all workshops, jobs and fields, for people and for programs that build on them.
 
 import AtelierWorkbench
+import Foundation
 
 /// Which jobs are described.
 public struct DescribeRequest: JobRequest, Hashable {
   public var path: [String] = []
+  public var manual: String?
 
   public init() {}
 
   public static var form: Form<Self> {
     Form([
       Field(list: "job", \.path, "A workshop, or a workshop and a verb", value: "job").positional
-        .byDefault("all")
+        .byDefault("all"),
+      Field("man", \.manual, "Write manual pages of all jobs", value: "folder", kind: .output),
     ])
   }
 }
@@ -29,11 +32,18 @@ public enum Describe: Job, Workshop {
       atelier describe
       atelier describe denoise train
       atelier describe --json > studio.json
+      atelier describe --man share/man/man1
     """
   public static let takesPrecision = false
   public static let jobs: [any Job.Type] = [Describe.self]
 
   public static func run(_ request: DescribeRequest, in place: JobPlace) throws -> Report {
+    if let folder = request.manual {
+      var report = Report()
+      report.files = try ManualPages.write(to: URL(fileURLWithPath: folder))
+      report.note("\(folder): \(report.files.count) manual pages")
+      return report
+    }
     var whole = StudioDescription(Workshops.all)
     if let name = request.path.first {
       whole.workshops.removeAll { $0.name != name }

@@ -1,5 +1,5 @@
-// Where the models that ship with the project are found: the environment's folder, near the
-// executable, the current folder.
+// Where the models that have a name are found: the environment's folder, near the executable, the
+// current folder, the user's own.
 
 import AtelierFiles
 import AtelierInterchange
@@ -26,13 +26,35 @@ public enum ShippedModels {
       // An executable of a build lies a few folders below the project's own.
       var place = executable.deletingLastPathComponent()
       folders.append(place.appendingPathComponent("../share/atelier/Checkpoints").standardized)
+      folders.append(place.appendingPathComponent("../share/atelier").standardized)
       for _ in 0..<5 {
         folders.append(place.appendingPathComponent("Checkpoints"))
         place = place.deletingLastPathComponent()
       }
     }
     folders.append(URL(fileURLWithPath: "Checkpoints"))
+    let environment = ProcessInfo.processInfo.environment
+    if let path = environment["XDG_DATA_HOME"], !path.isEmpty {
+      folders.append(URL(fileURLWithPath: path).appendingPathComponent("atelier"))
+    } else {
+      folders.append(
+        FileManager.default.homeDirectoryForCurrentUser.appendingPathComponent(
+          ".local/share/atelier"))
+    }
     return folders
+  }
+
+  /// All models that have a name, sorted, each as it is found first.
+  public static var all: [(name: String, file: URL)] {
+    var files: [String: URL] = [:]
+    for folder in folders {
+      let names = (try? FileManager.default.contentsOfDirectory(atPath: folder.path)) ?? []
+      for name in names where name.hasSuffix(".safetensors") {
+        let short = String(name.dropLast(".safetensors".count))
+        if files[short] == nil { files[short] = folder.appendingPathComponent(name) }
+      }
+    }
+    return files.sorted { $0.key < $1.key }.map { ($0.key, $0.value) }
   }
 
   /// The file that a word names: a path where there is something, else a shipped model, such as

@@ -27,6 +27,14 @@ public struct DnCNN: Architecture {
   public var receptiveRadius: Int { depth }
 
   public func graph(batch: Int, height: Int, width columns: Int) throws(ShapeError) -> Graph {
+    try graph(batch: batch, height: height, width: columns, isNormalized: true, hasInnerBias: false)
+  }
+
+  /// The graph with or without batch normalization, which many files have folded into weights and
+  /// biases, and with or without biases before it.
+  func graph(
+    batch: Int, height: Int, width columns: Int, isNormalized: Bool, hasInnerBias: Bool
+  ) throws(ShapeError) -> Graph {
     guard depth >= 2 else {
       throw ShapeError("DnCNN has at least two convolutions; received \(depth)")
     }
@@ -35,11 +43,13 @@ public struct DnCNN: Architecture {
       var x = Convolution2D(filters: width, kernel: 3, activation: .relu, name: "conv1")(image)
       for layer in 2..<max(depth, 2) {
         x = Convolution2D(
-          filters: width, kernel: 3, hasBias: false, initializer: .heNormal, name: "conv\(layer)")(
-            x)
+          filters: width, kernel: 3, hasBias: hasInnerBias, initializer: .heNormal,
+          name: "conv\(layer)")(x)
         // The momentum that the authors' own code uses; with PyTorch's default the validation
         // jumps.
-        x = BatchNormalization(epsilon: 1e-4, momentum: 0.05, name: "norm\(layer)")(x)
+        if isNormalized {
+          x = BatchNormalization(epsilon: 1e-4, momentum: 0.05, name: "norm\(layer)")(x)
+        }
         x = Activate(.relu, name: "relu\(layer)")(x)
       }
       let noise = Convolution2D(filters: channels, kernel: 3, name: "conv\(depth)")(x)

@@ -28,6 +28,22 @@ public struct FFDNet: Architecture {
   public var receptiveRadius: Int { 2 * depth + 2 }
 
   public func graph(batch: Int, height: Int, width columns: Int) throws(ShapeError) -> Graph {
+    try graph(batch: batch, height: height, width: columns, Form())
+  }
+
+  /// What files of other people do differently.
+  struct Form {
+    /// Whether a batch normalization follows each inner convolution.
+    var isNormalized = false
+    var hasBias = true
+    /// Whether the result is the noise, to be taken from the image.
+    var predictsNoise = false
+  }
+
+  /// The graph in one of its forms.
+  func graph(
+    batch: Int, height: Int, width columns: Int, _ form: Form
+  ) throws(ShapeError) -> Graph {
     guard depth >= 2 else {
       throw ShapeError("FFDNet has at least two convolutions; received \(depth)")
     }
@@ -37,10 +53,20 @@ public struct FFDNet: Architecture {
       let halved = noise.applying(Subsample(window: 2), name: "noise_half", layerType: "Subsample")
       var x = concatenate(SpaceToDepth2D(block: 2, name: "unshuffle")(image), halved)
       for layer in 1..<depth {
-        x = Convolution2D(filters: width, kernel: 3, activation: .relu, name: "conv\(layer)")(x)
+        let isNormalized = form.isNormalized && layer > 1
+        x = Convolution2D(
+          filters: width, kernel: 3, hasBias: form.hasBias,
+          activation: isNormalized ? .identity : .relu, initializer: .heNormal,
+          name: "conv\(layer)")(x)
+        if isNormalized {
+          x = BatchNormalization(name: "norm\(layer)")(x)
+          x = Activate(.relu, name: "relu\(layer)")(x)
+        }
       }
-      x = Convolution2D(filters: 4 * channels, kernel: 3, name: "conv\(depth)")(x)
-      builder.output("output", PixelShuffle2D(block: 2, name: "shuffle")(x))
+      x = Convolution2D(
+        filters: 4 * channels, kernel: 3, hasBias: form.hasBias, name: "conv\(depth)")(x)
+      x = PixelShuffle2D(block: 2, name: "shuffle")(x)
+      builder.output("output", form.predictsNoise ? image - x : x)
     }
   }
 }

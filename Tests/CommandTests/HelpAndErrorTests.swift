@@ -116,8 +116,28 @@ struct MistakeCase: CustomTestStringConvertible {
     MistakeCase(
       "model summary none", 66,
       "atelier: none: expected a model file or one of autoencoder, unet, residual-unet, "
-        + "blind-unet, dncnn, ffdnet, lenet, lenet-5, course, strided, thresholds, resnet-20, fcn, segment-unet, segnet, "
+        + "blind-unet, dncnn, ffdnet, " + classifierNames + ", fcn, segment-unet, segnet, "
         + "segnet-basic, mask-rcnn; there is no such file"),
+    MistakeCase("model import none.pth", 66, "atelier: none.pth: no such file or folder"),
+    MistakeCase(
+      "model import bad.safetensors -o small.safetensors", 65,
+      "atelier: bad.safetensors: expected weights of PyTorch (.pth, .th, .pt), Keras (.h5) or "
+        + "safetensors; the first bytes are none of theirs"),
+    MistakeCase(
+      "model import bad.safetensors", 64,
+      "atelier: bad.safetensors: the result would overwrite the file that is read; name another "
+        + "with -o"),
+    MistakeCase(
+      "model import bad.safetensors -o small.safetensors --map x", 64,
+      "atelier: --map takes a regular expression, = and a name; received 'x' "
+        + "(see atelier model import --help)"),
+    MistakeCase(
+      "classify train --data empty --from none.safetensors --run r", 66,
+      "atelier: none.safetensors: no such file or folder"),
+    MistakeCase(
+      "classify train --data empty --network course --mode features --run r", 64,
+      "atelier: --mode is for --from, the model whose layers are taken over "
+        + "(see atelier classify train --help)"),
     MistakeCase(
       "model shrink bad.safetensors -o small.safetensors", 65,
       "atelier: bad.safetensors at byte 0: expected at least 8 bytes, received 5"),
@@ -134,12 +154,12 @@ struct MistakeCase: CustomTestStringConvertible {
       "model summary course --widths 3", 64, "atelier: course has no --widths and no --unpool"),
     MistakeCase(
       "classify train --data empty --run r", 64,
-      "atelier: a training needs a network: give --network, one of lenet, lenet-5, course, "
-        + "strided, thresholds, resnet-20"),
+      "atelier: a training needs a network: give --network, one of "
+        + classifierNames + ", or --from with a model to take layers over from"),
     MistakeCase(
       "classify train --network vgg --data empty --run r", 64,
       "atelier: The value 'vgg' is invalid for '--network <name>': expected a network, one of "
-        + "lenet, lenet-5, course, strided, thresholds, resnet-20; received 'vgg' "
+        + classifierNames + "; received 'vgg' "
         + "(see atelier classify train --help)"
     ),
     MistakeCase(
@@ -362,6 +382,12 @@ struct MistakeCase: CustomTestStringConvertible {
       "samples -o good.png/below", 73, "atelier: good.png/below: cannot be written: "),
   ]
 }
+
+/// The classifying networks, as messages list them.
+private let classifierNames =
+  "lenet, lenet-5, course, strided, thresholds, resnet-20, resnet-56, alexnet, vgg16, "
+  + "vgg16-bn, googlenet, resnet-18, resnet-50, mobilenet-v2, efficientnet-lite0, "
+  + "efficientnet-lite0-timm"
 
 @Suite(.enabled(if: CommandTool.isBuilt, "the executable atelier was not built"))
 struct HelpAndErrorTests {

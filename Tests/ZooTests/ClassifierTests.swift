@@ -87,8 +87,11 @@ struct ClassifierTests {
   }
 
   @Test(
-    "every network's graph is the same function of the batch", arguments: ClassifierNetwork.allCases
-  )
+    "every network's graph is the same function of the batch",
+    arguments: ClassifierNetwork.allCases.filter {
+      // Their dense layers read 6×6 features and more, of larger pictures.
+      ![.alexnet, .vgg16, .vgg16Normalized].contains($0)
+    })
   func batches(_ network: ClassifierNetwork) throws {
     let architecture = ClassifierArchitecture(
       network, classes: 7, height: 36, width: 32, channels: 3, mean: [0.1, 0.2, 0.3],

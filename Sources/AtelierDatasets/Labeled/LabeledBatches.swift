@@ -53,14 +53,20 @@ public final class LabeledBatches: BatchSource {
   /// The tensors of a step: `input` and `target`, class indices [batch], or with a smoothing the
   /// distributions [batch, classes].
   public func batch(step: Int) -> [String: Tensor] {
-    let (images, labels) = pictures(step: step)
-    guard smoothing > 0 else { return ["input": images, "target": labels] }
-    let classes = self.images.classNames.count
-    var target = Tensor([batchSize, classes], repeating: smoothing / Float(classes))
-    for (row, label) in labels.elements.enumerated() {
-      target.elements[row * classes + Int(label)] += 1 - smoothing
+    ["input": pictures(step: step).images, "target": targets(of: indices(step: step))]
+  }
+
+  /// What pictures are to be taken for: class indices, or with a smoothing distributions.
+  package func targets(of indices: [Int]) -> Tensor {
+    guard smoothing > 0 else {
+      return Tensor([indices.count], indices.map { Float(images.labels[$0]) })
     }
-    return ["input": images, "target": target]
+    let classes = images.classNames.count
+    var target = Tensor([indices.count, classes], repeating: smoothing / Float(classes))
+    for (row, index) in indices.enumerated() {
+      target.elements[row * classes + images.labels[index]] += 1 - smoothing
+    }
+    return target
   }
 
   /// Pictures [batch, height, width, channels] in [0, 1] and class indices [batch] of a step; the

@@ -53,6 +53,21 @@ public struct Model: Sendable {
 }
 
 extension Model {
+  /// Makes a model of a graph for inference and parameters by name, such as those of another
+  /// framework's file.
+  ///
+  /// - Throws: `ShapeError` when a parameter is missing or has another shape.
+  public init(
+    graph: Graph, numbers: [String: Tensor], information: ModelInformation
+  ) throws(ShapeError) {
+    for parameter in graph.parameters where parameter.role != .constant {
+      guard numbers[parameter.name]?.shape == parameter.shape else {
+        throw ShapeError("there is no parameter \(parameter.name) of shape \(parameter.shape)")
+      }
+    }
+    self.init(graph: graph, parameters: numbers, information: information)
+  }
+
   /// Makes a model of a graph for inference and the parameters of a store.
   ///
   /// - Throws: `ShapeError` when the store lacks a parameter or has it in another shape.

@@ -27,9 +27,9 @@ public struct ModelChoice: JobRequest, Hashable {
           + names.joined(separator: ", "), value: "model"
       ).positional.demanded,
       Field("size", \.size, "The images' size", value: "HxW")
-        .byDefault("96x96, classifiers 28x28, mask-rcnn 128x128, a file's own"),
+        .byDefault("96x96, classifiers 28x28 to 224x224, mask-rcnn 128x128, a file's own"),
       Field("batch", \.batch, "Images at once", value: "n", .from(1, to: 4096)),
-      .channels(\.channels, "Image channels of a name").byDefault("1"),
+      .channels(\.channels, "Image channels of a name").byDefault("1, networks for photographs 3"),
       Field("widths", \.widths, "Filters of each level of a name", value: "list"),
       Field(
         "unpool", \.unpool, "The unpooling of the autoencoder or of a SegNet by name",

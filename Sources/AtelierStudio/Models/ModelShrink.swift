@@ -63,7 +63,10 @@ public enum ModelWorkshop: Workshop {
       atelier model summary unet --size 128x128 --channels 3
       atelier model summary segnet-basic --size 360x480 --unpool max
       atelier model plan autoencoder --size 96x96 --batch 16 --train
+      atelier model import resnet50.pth --classes imagenet.txt
     """
-  public static let jobs: [any Job.Type] = [ModelSummary.self, ModelPlan.self, ModelShrink.self]
+  public static let jobs: [any Job.Type] = [
+    ModelSummary.self, ModelPlan.self, ModelList.self, ModelImport.self, ModelShrink.self,
+  ]
   public static let mainJob: String? = nil
 }

@@ -46,22 +46,35 @@ public enum Catalogue {
     ) {
       BlindUNet(channels: $0.channels, widths: $0.widths)
     },
-    denoiser("17 convolutions of 64 features with batch normalization, predicts the noise") {
+    denoiser(
+      "N2V2's form for blind spots: blurs where it shrinks, no outermost skip",
+      takes: [.widths], widths: BlurUNet(channels: 1).widths
+    ) {
+      BlurUNet(channels: $0.channels, widths: $0.widths)
+    },
+    denoiser(
+      "17 convolutions of 64 features with batch normalization, predicts the noise",
+      foreign: DnCNN.foreignForm
+    ) {
       DnCNN(channels: $0.channels)
     },
-    denoiser("15 convolutions at half size on shuffled pixels, noise map") {
+    denoiser(
+      "15 convolutions at half size on shuffled pixels, noise map", foreign: FFDNet.foreignForm
+    ) {
       FFDNet(channels: $0.channels)
     },
   ]
 
   private static func denoiser<Network: Architecture>(
     _ summary: String, takes: Set<NetworkSetting> = [], widths: [Int] = [],
-    _ make: @escaping @Sendable (NetworkSettings) -> Network
+    foreign: ForeignForm? = nil, _ make: @escaping @Sendable (NetworkSettings) -> Network
   ) -> CataloguedNetwork {
-    CataloguedNetwork(
+    var network = CataloguedNetwork(
       Network.name, .denoise, summary, takes: takes.union([.batch, .channels]),
       defaults: NetworkSettings(widths: widths), granularity: { make($0).granularity },
       graph: { try make($0).graph(batch: $0.batch, height: $0.height, width: $0.width) })
+    network.foreignForm = foreign
+    return network
   }
 
   // MARK: - Classes
@@ -76,19 +89,35 @@ public enum Catalogue {
       .strided, "Wong 2018: two strided convolutions, fast to harden: 166,406 parameters"),
     classifier(.thresholds, "strided behind learnt thresholds of each pixel: 439,802 parameters"),
     classifier(.resnet20, "He 2015: nine residual blocks for small colour pictures"),
+    classifier(.resnet56, "He 2015: 27 residual blocks for small colour pictures"),
+    classifier(.alexnet, "Krizhevsky 2014: five convolutions, three dense layers; photographs"),
+    classifier(.vgg16, "Simonyan 2014: thirteen 3x3 convolutions, three dense layers"),
+    classifier(.vgg16Normalized, "the same with batch normalization"),
+    classifier(.googlenet, "Szegedy 2014: nine blocks of four branches"),
+    classifier(.resnet18, "He 2015: eight residual blocks for photographs"),
+    classifier(.resnet50, "He 2015: sixteen residual blocks with bottlenecks"),
+    classifier(.mobilenetV2, "Sandler 2018: inverted residuals, 3.5 million parameters"),
+    classifier(.efficientnetLite0, "Tan 2019, the form for phones: 4.7 million parameters"),
+    classifier(.efficientnetLite0Symmetric, "the same with PyTorch's borders, as timm trains it"),
   ]
 
   private static func classifier(
     _ network: ClassifierNetwork, _ summary: String
   ) -> CataloguedNetwork {
-    CataloguedNetwork(
+    let side = network.standardSide
+    // Digits are gray and have ten classes; photographs are those of ImageNet.
+    var entry = CataloguedNetwork(
       network.rawValue, .classify, summary, takes: [.batch, .channels, .classes],
-      defaults: NetworkSettings(height: 28, width: 28, classes: 10), granularity: { _ in 1 },
+      defaults: NetworkSettings(
+        height: side, width: side, channels: side > 28 ? 3 : 1, classes: side > 32 ? 1000 : 10),
+      granularity: { _ in 1 },
       graph: {
         try ClassifierArchitecture(
           network, classes: $0.classes, height: $0.height, width: $0.width, channels: $0.channels
         ).graph(batch: $0.batch)
       })
+    entry.foreignForm = network.foreignForm
+    return entry
   }
 
   // MARK: - Masks

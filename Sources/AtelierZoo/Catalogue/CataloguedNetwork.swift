@@ -71,6 +71,8 @@ public struct CataloguedNetwork: Sendable {
   ///
   /// It throws a `ShapeError` when the hyper-parameters do not fit together.
   public let graph: @Sendable (NetworkSettings) throws -> Graph
+  /// How it takes weights of other libraries; nil where it takes none.
+  public internal(set) var foreignForm: ForeignForm?
 
   /// Describes a network; its full name is the name unless told otherwise.
   init(

@@ -16,6 +16,59 @@ public enum ClassifierNetwork: String, Sendable, Hashable, Codable, CaseIterable
   case thresholds
   /// He and others 2015, 20 layers.
   case resnet20 = "resnet-20"
+  /// The same, 56 layers.
+  case resnet56 = "resnet-56"
+  /// Krizhevsky 2014.
+  case alexnet
+  /// Simonyan and Zisserman 2014, 16 layers.
+  case vgg16
+  /// The same with batch normalization.
+  case vgg16Normalized = "vgg16-bn"
+  /// Szegedy and others 2014.
+  case googlenet
+  /// He and others 2015, 18 layers for photographs.
+  case resnet18 = "resnet-18"
+  /// He and others 2015, 50 layers.
+  case resnet50 = "resnet-50"
+  /// Sandler and others 2018.
+  case mobilenetV2 = "mobilenet-v2"
+  /// Tan and Le 2019, for phones, with TensorFlow's borders.
+  case efficientnetLite0 = "efficientnet-lite0"
+  /// The same with PyTorch's borders, as timm trains it.
+  case efficientnetLite0Symmetric = "efficientnet-lite0-timm"
+
+  /// The rows and columns of the pictures that its published weights were trained on.
+  public var standardSide: Int {
+    switch self {
+    case .lenet, .lenet5, .course, .strided, .thresholds: 28
+    case .resnet20, .resnet56: 32
+    default: 224
+    }
+  }
+
+  /// The layers as one.
+  func layer(classes: Int) -> any Layer {
+    switch self {
+    case .lenet: LeNet(classes: classes)
+    case .lenet5: LeNet5(classes: classes)
+    case .course: CourseClassifier(classes: classes)
+    case .strided: StridedClassifier(classes: classes)
+    case .thresholds:
+      StridedClassifier(classes: classes, width: 32, units: 128, thresholds: 8)
+    case .resnet20: ResidualClassifier(classes: classes)
+    case .resnet56: ResidualClassifier(classes: classes, blocks: 9)
+    case .alexnet: AlexNet(classes: classes)
+    case .vgg16: VGG16(classes: classes, isNormalized: false)
+    case .vgg16Normalized: VGG16(classes: classes, isNormalized: true)
+    case .googlenet: GoogLeNet(classes: classes)
+    case .resnet18: ResidualPhotographClassifier.layers18(classes: classes)
+    case .resnet50: ResidualPhotographClassifier.layers50(classes: classes)
+    case .mobilenetV2: MobileNetV2(classes: classes)
+    case .efficientnetLite0: EfficientNetLite0(classes: classes)
+    case .efficientnetLite0Symmetric:
+      EfficientNetLite0(classes: classes, isFromTensorFlow: false)
+    }
+  }
 }
 
 /// A classifying network for pictures of one size, with their normalization in front of it.
@@ -58,24 +111,13 @@ public struct ClassifierArchitecture: Sendable, Hashable, Codable {
     guard classes >= 2 else {
       throw ShapeError("a classifier needs at least two classes; received \(classes)")
     }
+    let layers: any Layer = network.layer(classes: classes)
     return try Graph.trace { builder in
       var x = builder.input("input", [batch, height, width, channels])
       if !mean.isEmpty || !deviation.isEmpty {
         x = Standardization(mean: mean, deviation: deviation, name: "standardization")(x)
       }
-      builder.output("output", layer(x))
-    }
-  }
-
-  private var layer: any Layer {
-    switch network {
-    case .lenet: LeNet(classes: classes)
-    case .lenet5: LeNet5(classes: classes)
-    case .course: CourseClassifier(classes: classes)
-    case .strided: StridedClassifier(classes: classes)
-    case .thresholds:
-      StridedClassifier(classes: classes, width: 32, units: 128, thresholds: 8)
-    case .resnet20: ResidualClassifier(classes: classes)
+      builder.output("output", layers(x))
     }
   }
 }
