@@ -34,10 +34,10 @@ public final class ClassificationTask: TrainingTask {
 
   public var steps: [TrainingStep] { parts.steps }
   public var source: any BatchSource { parts.source }
-  public var remarks: [String] { parts.remarks }
-
-  /// The classes and how many pictures there are of each, and what was left out.
-  public var remarks: [String] { training.remarks(with: validation) }
+  /// The classes and how many pictures there are of each, what was left out, and what more there is.
+  public var remarks: [String] {
+    parts.training.remarks(with: parts.validation) + parts.remarks
+  }
 
   /// Prepares a training; throws one line of `StudioError`, `ShapeError` or `DatasetError` before
   /// anything is written.
