@@ -34,10 +34,12 @@ public final class ClassificationTask: TrainingTask {
 
   public var steps: [TrainingStep] { parts.steps }
   public var source: any BatchSource { parts.source }
-  public var remarks: [String] { parts.remarks }
 
-  /// The classes and how many pictures there are of each, and what was left out.
-  public var remarks: [String] { training.remarks(with: validation) }
+  /// The classes and how many pictures there are of each, what was left out, and what is said of a
+  /// transfer.
+  public var remarks: [String] {
+    parts.training.remarks(with: parts.validation) + parts.remarks
+  }
 
   /// Prepares a training; throws one line of `StudioError`, `ShapeError` or `DatasetError` before
   /// anything is written.
@@ -53,7 +55,13 @@ public final class ClassificationTask: TrainingTask {
       : ClassificationParts(transferring: request, kernels: kernels)
   }
 
-  public var monitor: Monitor? { parts.validation == nil ? nil : Monitor("accuracy", .maximum) }
+  /// Few pictures are held out of the small sets that layers are taken over for: many weights have
+  /// the same accuracy on them, so the loss decides.
+  public var monitor: Monitor? {
+    guard parts.validation != nil else { return nil }
+    return request.transfer.model == nil
+      ? Monitor("accuracy", .maximum) : Monitor("validation_loss", .minimum)
+  }
 
   public func validate(step: Int) throws -> Validation {
     guard let validation = parts.validation else {

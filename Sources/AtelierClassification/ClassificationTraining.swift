@@ -133,7 +133,7 @@ public enum ClassificationTraining: TrainingJob {
     --from takes over the layers of a model, such as one of model import, up to its last picture \
     of features, and puts a new head behind them. Layers that rest keep their statistics; what \
     they make of the pictures is computed once and kept on disk. The head learns ten times as \
-    fast as what was taken over.
+    fast as what was taken over. The best weights are those with the least validation loss.
 
     NETWORKS
     \(Catalogue.list(for: .classify))

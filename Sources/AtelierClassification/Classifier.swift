@@ -80,8 +80,9 @@ public final class Classifier {
   public let size: PixelSize
   /// 1 gray, 3 RGB.
   public let channels: Int
-  /// Pictures that a program takes at once.
-  private static let batch = 250
+  /// Pictures that a program takes at once: of large ones fewer, whose features would take
+  /// gigabytes.
+  private var batch: Int { min(250, max(8, 4_000_000 / (size.width * size.height * channels))) }
 
   /// Takes at least one model of the task `classify`; throws `StudioError` when one does something
   /// else or they differ in classes or pictures.
@@ -162,7 +163,7 @@ public final class Classifier {
     }
     let (count, length, classes) = (wanted.batch, wanted.count / wanted.batch, classNames.count)
     var result = Tensor([count, classes])
-    let batch = min(count, Self.batch)
+    let batch = min(count, self.batch)
     let programs = try programs(batch)
     for first in stride(from: 0, to: count, by: batch) {
       let used = min(batch, count - first)

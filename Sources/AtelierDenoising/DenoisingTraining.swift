@@ -66,6 +66,25 @@ public struct DenoisingTrainingRequest: TrainingRequest, Hashable {
         "unpool", \.parts.unpooling,
         "The autoencoder's unpooling: max, nearest, nails or transposed", value: "kind"),
     ]).section("TRAINING OPTIONS", trainingFields)
+      .section("WITHOUT CLEAN PICTURES", noisyFields)
+  }
+
+  /// What says that there are no clean pictures.
+  private static var noisyFields: [Field<Self>] {
+    [
+      .denoisingTarget,
+      Field(
+        list: "targets", \.targets,
+        "Pictures of the same names and sizes that should come out of the data: second exposures "
+          + "(Noise2Noise from files) or clean ones; no noise is added",
+        value: "dir", kind: .source),
+      Field(
+        "blind-spot", \.blindSpot,
+        "With --target self: how far around a pixel the network is blind while it learns, 0 for "
+          + "the pixel alone",
+        value: "pixels", .from(0, to: Double(BlindSpots.mostRadius))
+      ).byDefault("by the noise's correlation"),
+    ]
   }
 
   /// What the comparison of unpoolings is told, too.
@@ -96,18 +115,6 @@ public struct DenoisingTrainingRequest: TrainingRequest, Hashable {
       Field(
         flag: "noise2noise", \.learnsFromNoise,
         "Learn from pairs of noisy pictures instead of clean targets (Noise2Noise)"),
-      .denoisingTarget,
-      Field(
-        list: "targets", \.targets,
-        "Pictures of the same names and sizes that should come out of the data: second exposures "
-          + "(Noise2Noise from files) or clean ones; no noise is added",
-        value: "dir", kind: .source),
-      Field(
-        "blind-spot", \.blindSpot,
-        "With --target self: how far around a pixel the network is blind while it learns, 0 for "
-          + "the pixel alone",
-        value: "pixels", .from(0, to: Double(BlindSpots.mostRadius))
-      ).byDefault("by the noise's correlation"),
       Field("widths", \.parts.widths, "Filters of each level", value: "list"),
       Field("patch", \.patch, "The side of a patch", value: "pixels", .from(1, to: 4096)),
       .batch("Patches a step", most: 4096), .learningRate(), .warmUp,
@@ -252,7 +259,8 @@ public enum DenoisingTraining: TrainingJob {
         --unpool nearest --noise gaussian:25 --run course --steps 2000
       atelier denoise train --data noisy.tif --target self --network blur-unet \\
         --run own --minutes 10
-      atelier denoise train --data first/ --targets second/ --network unet --run pairs
+      atelier denoise train --data first/ --targets second/ --network unet \\
+        --run pairs
       atelier denoise train --run mine --resume
       atelier denoise train --run mine --resume --minutes 60
     """

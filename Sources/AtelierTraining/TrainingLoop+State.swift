@@ -165,7 +165,8 @@ extension TrainingLoop {
     }
     guard state.counters.seed == configuration.seed else {
       throw TrainingError(
-        "\(path): the run has the seed \(state.counters.seed); received \(configuration.seed)", .data)
+        "\(path): the run has the seed \(state.counters.seed); received \(configuration.seed)",
+        .data)
     }
     guard (state.current.average != nil) == (average != nil) else {
       let has = state.current.average == nil ? "no moving average" : "a moving average"

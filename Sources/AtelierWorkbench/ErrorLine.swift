@@ -47,7 +47,8 @@ public enum ErrorLine {
     case let error as FileError:
       error.code == nil ? .data : error.isReading ? .missing : .cannotCreate
     case is DatasetError, is DataFault: .data
-    case is ShapeError, is FieldError: .usage
+    case let error as ShapeError: error.isMemory ? .noMemory : .usage
+    case is FieldError: .usage
     case let error as CocoaError: kind(error)
     default: .fault
     }
@@ -59,6 +60,7 @@ public enum ErrorLine {
     case .data: .data
     case .missingInput: .missing
     case .cannotCreate: .cannotCreate
+    case .noMemory: .noMemory
     }
   }
 

@@ -146,7 +146,7 @@ private func unpacked(_ text: String) throws -> [UInt8] {
       text(images, four)?.hasSuffix(
         "four: expected 3 labels for the pictures of images, received 4") == true)
     #expect(
-      text(shelf.url, tags)?.hasSuffix(": expected a file that can be read") == true)
+      text(shelf.url, tags)?.hasSuffix(": expected a file, received a folder") == true)
   }
 
   @Test func foldersAreReadByPart() throws {

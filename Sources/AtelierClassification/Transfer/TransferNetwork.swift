@@ -7,16 +7,16 @@ import AtelierKernels
 import AtelierWorkbench
 
 /// The graphs of a transfer.
-struct TransferNetwork {
+package struct TransferNetwork {
   /// The whole network for one picture: what the model file gets.
-  let whole: Graph
+  package let whole: Graph
   /// What rests, up to the one value that all later layers read, for one picture; nil where nothing
   /// can be computed beforehand.
-  let resting: Graph?
+  package let resting: Graph?
   /// The layers behind it with the head, for one sample of it (or one picture).
-  let learning: Graph
+  package let learning: Graph
   /// The parameters that the source's file gives.
-  let parameters: [String: Tensor]
+  package let parameters: [String: Tensor]
   /// The names of the head's parameters begin so.
   static let headPrefix = "head/"
 
@@ -24,7 +24,9 @@ struct TransferNetwork {
   ///
   /// - Throws: `StudioError` when there is nothing to take over, `ShapeError` when the pictures do
   ///   not fit.
-  init(_ model: Model, _ form: TransferForm, classes: Int, picture: Shape, name: String) throws {
+  package init(_ model: Model, _ form: TransferForm, classes: Int, picture: Shape, name: String)
+    throws
+  {
     guard let input = model.graph.input(named: "input"), model.graph.inputs.count == 1,
       let last = model.graph.lastPictureLayer, model.graph.values[input].shape.rank == 4
     else {
@@ -76,7 +78,7 @@ struct TransferNetwork {
   }
 
   /// Numbers that move and numbers that rest, as Keras counts them.
-  var counts: String {
+  package var counts: String {
     func text(_ parameters: [Graph.Parameter]) -> String {
       Graph.grouped(parameters.reduce(0) { $0 + $1.shape.count })
     }

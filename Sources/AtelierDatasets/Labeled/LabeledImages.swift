@@ -34,12 +34,16 @@ extension DividedSet {
     )
   }
 
-  /// The place of each class among a model's: names decide; those of a set that has none of its own
-  /// are numbers, which keep their places where they are not all among the model's names.
+  /// The place of each class among a model's: names decide.
+  ///
+  /// Where they do not meet, numbers are no names: those of a set that has no names of its own, and
+  /// those of a model whose weights came without names, keep their places.
   func places(
     of classes: [String], in names: [String], hasNames: Bool
   ) throws(DatasetError) -> [Int] {
-    let isNumbered = !hasNames && !Set(classes).isSubset(of: names)
+    let isNumbered =
+      !Set(classes).isSubset(of: names)
+      && (!hasNames || names == LabeledImages.numberNames(names.count))
     var places: [Int] = []
     for (index, name) in classes.enumerated() {
       guard let place = isNumbered ? index : names.firstIndex(of: name), place < names.count else {

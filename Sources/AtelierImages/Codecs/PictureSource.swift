@@ -37,6 +37,11 @@ enum PictureSource {
     } else {
       self = .codec(try CodecReader(path: path, limits: limits, isUpright: isUpright))
     }
+    // The picture and one copy of it.
+    let information = try information()
+    let samples = information.width * information.height * information.channels
+    try MemoryDoor.expect(
+      2 * samples * max(information.bitDepth / 8, 1), for: "\(path), \(information.size) pixels")
   }
 
   /// Opens a file in memory, which must outlive the source.

@@ -27,7 +27,8 @@ extension SafetensorsFile {
     guard seal == received else {
       throw SafetensorsError(
         file: name, reason: .malformed,
-        message: "expected what has the checksum \(quoted(seal)), received \(quoted(received)): the "
+        message:
+          "expected what has the checksum \(quoted(seal)), received \(quoted(received)): the "
           + "file was damaged or changed after it was written")
     }
   }

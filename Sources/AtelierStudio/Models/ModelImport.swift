@@ -191,13 +191,15 @@ public enum ModelImport: Job {
         throw StudioError(.data, "\(request.file): \(name): \(error.description)")
       }
     }
-    for network in networks {
+    // A deeper network has all the names of a shallower one: what is left over decides.
+    let fitting = networks.compactMap { network -> ForeignMatching? in
       guard let form = network.foreignForm,
-        let matching = try? ForeignMatching(weights, names: names, network, form, settings),
-        matching.isComplete
-      else { continue }
-      return matching
+        let matching = try? ForeignMatching(weights, names: names, network, form, settings)
+      else { return nil }
+      return matching.isComplete ? matching : nil
     }
+    let least = fitting.map { $0.count(.unused) }.min()
+    if let best = fitting.first(where: { $0.count(.unused) == least }) { return best }
     throw StudioError(
       .data,
       "\(request.file): expected the names of one of \(networks.map(\.fullName).joined(separator: ", "))"
@@ -239,7 +241,7 @@ public enum ModelImport: Job {
 
   /// The names of the classes: the lines of a file, or numbers.
   static func classNames(_ request: ModelImportRequest, count: Int) throws -> [String] {
-    guard let path = request.classes else { return (0..<count).map { "class \($0)" } }
+    guard let path = request.classes else { return (0..<count).map(String.init) }
     guard let text = try? String(contentsOf: URL(fileURLWithPath: path), encoding: .utf8) else {
       throw StudioError(.data, "\(path): expected class names as text, one a line")
     }
