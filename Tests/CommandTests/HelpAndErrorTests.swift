@@ -117,7 +117,8 @@ struct MistakeCase: CustomTestStringConvertible {
       "model summary none", 66,
       "atelier: none: expected a model file or one of autoencoder, unet, residual-unet, "
         + "blind-unet, blur-unet, dncnn, ffdnet, " + classifierNames
-        + ", fcn, segment-unet, segnet, segnet-basic, mask-rcnn; there is no such file"),
+        + ", fcn, segment-unet, segnet, segnet-basic, mask-rcnn, swap-original, swap-half, "
+        + "swap-slim, noise-encoder-decoder, noise-unet, noise-resnet; there is no such file"),
     MistakeCase("model import none.pth", 66, "atelier: none.pth: no such file or folder"),
     MistakeCase(
       "model import bad.safetensors -o small.safetensors", 65,
