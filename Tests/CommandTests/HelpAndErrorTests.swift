@@ -117,8 +117,17 @@ struct MistakeCase: CustomTestStringConvertible {
       "model summary none", 66,
       "atelier: none: expected a model file or one of autoencoder, unet, residual-unet, "
         + "blind-unet, blur-unet, dncnn, ffdnet, " + classifierNames
-        + ", fcn, segment-unet, segnet, segnet-basic, mask-rcnn, swap-original, swap-half, "
-        + "swap-slim, noise-encoder-decoder, noise-unet, noise-resnet; there is no such file"),
+        + ", fcn, segment-unet, segnet, "
+        + "segnet-basic, mask-rcnn, swap-original, swap-half, swap-slim, noise-encoder-decoder, "
+        + "noise-unet, noise-resnet; there is no such file"),
+    MistakeCase(
+      "model export dncnn -o net.onnx --opset 7", 64,
+      "atelier: The value '7' is invalid for '--opset <n>': expected a number from 13 to 22; "
+        + "received '7' (see atelier model export --help)"),
+    MistakeCase(
+      "model check dncnn --against none.npz", 66,
+      "atelier: none.npz: there is no such file"),
+    MistakeCase("model import none.onnx", 66, "atelier: none.onnx: there is no such file"),
     MistakeCase("model import none.pth", 66, "atelier: none.pth: no such file or folder"),
     MistakeCase(
       "model import bad.safetensors -o small.safetensors", 65,
@@ -398,7 +407,8 @@ struct HelpAndErrorTests {
     "classify run", "classify train", "classify evaluate", "classify explain", "segment",
     "segment run", "segment train", "segment train-objects", "segment evaluate",
     "segment compare", "attack", "attack run", "attack train",
-    "attack evaluate", "model", "model summary", "model plan", "model shrink", "samples", "bench",
+    "attack evaluate", "model", "model summary", "model plan", "model export",
+    "model check", "model shrink", "samples", "bench",
   ]
 
   /// Set ATELIER_RECORD=1 to write the snapshots anew, and read what changed.

@@ -40,12 +40,18 @@ package struct NumPyArchive: Sendable {
 
   /// Reads a file's bytes.
   package init(_ data: Data, name: String) throws(FileError) {
+    guard ZipArchive.isArchive(data) else {
+      throw FileError(file: name, message: "expected an .npz of NumPy, received something else")
+    }
+    let archive = try ZipArchive(data, file: name)
+    let reader = NumPyReader(data: data, name: name)
     var result: [String: NumPyArray] = [:]
-    let reader = ZipReader(data: data, name: name)
-    for (entry, range) in try reader.entries() {
-      guard entry.hasSuffix(".npy") else { continue }
-      let array = try reader.array(range, entry: entry)
-      result[String(entry.dropLast(4))] = array
+    for (entry, range) in archive.entries where entry.hasSuffix(".npy") {
+      guard let range else {
+        throw FileError(
+          file: name, message: "its entries are compressed; write it with numpy.savez")
+      }
+      result[String(entry.dropLast(4))] = try reader.array(range, entry: entry)
     }
     guard !result.isEmpty else {
       throw FileError(file: name, message: "expected arrays of NumPy, received none")
@@ -54,78 +60,25 @@ package struct NumPyArchive: Sendable {
   }
 }
 
-/// The parts of a zip file whose entries are stored.
-private struct ZipReader {
+/// Reads the .npy entries of an archive.
+private struct NumPyReader {
   let data: Data
   let name: String
 
   private func fault(_ message: String) -> FileError { FileError(file: name, message: message) }
 
-  /// A little-endian number of so many bytes.
-  private func number(_ at: Int, _ count: Int) throws(FileError) -> Int {
-    guard at >= 0, at <= data.count - count else {
-      throw fault("expected an .npz, which ends early")
-    }
-    var value = 0
-    for index in (0..<count).reversed() {
-      value = value << 8 | Int(data[data.startIndex + at + index])
-    }
-    return value
-  }
-
-  /// The names of the entries, and where their bytes lie.
-  func entries() throws(FileError) -> [(String, Range<Int>)] {
-    guard data.count >= 22, let end = endRecord() else {
-      throw fault("expected an .npz of NumPy, received something else")
-    }
-    var position = try number(end + 16, 4)
-    let count = try number(end + 10, 2)
-    var result: [(String, Range<Int>)] = []
-    for _ in 0..<count {
-      guard try number(position, 4) == 0x0201_4B50 else {
-        throw fault("its list of entries is broken")
-      }
-      let (method, size) = (try number(position + 10, 2), try number(position + 24, 4))
-      let nameLength = try number(position + 28, 2)
-      let skipped = try number(position + 30, 2) + (try number(position + 32, 2))
-      let local = try number(position + 42, 4)
-      guard method == 0 else {
-        throw fault("its entries are compressed; write it with numpy.savez")
-      }
-      guard position + 46 + nameLength <= data.count else { throw fault("ends early") }
-      let start = data.startIndex + position + 46
-      let text = String(decoding: data[start..<start + nameLength], as: UTF8.self)
-      guard try number(local, 4) == 0x0403_4B50 else { throw fault("an entry is broken") }
-      let begin = local + 30 + (try number(local + 26, 2)) + (try number(local + 28, 2))
-      guard begin <= data.count, size <= data.count - begin else {
-        throw fault("an entry ends early")
-      }
-      result.append((text, begin..<begin + size))
-      position += 46 + nameLength + skipped
-    }
-    return result
-  }
-
-  private func endRecord() -> Int? {
-    for at in stride(from: data.count - 22, through: max(0, data.count - 65_557), by: -1) {
-      if let mark = try? number(at, 4), mark == 0x0605_4B50 { return at }
-    }
-    return nil
-  }
-
   /// The array of an .npy entry.
   func array(_ range: Range<Int>, entry: String) throws(FileError) -> NumPyArray {
     let magic: [UInt8] = [0x93, 0x4E, 0x55, 0x4D, 0x50, 0x59]
-    let start = data.startIndex + range.lowerBound
-    guard range.count >= 12, Array(data[start..<start + 6]) == magic else {
-      throw fault("\(quoted(entry)) is not an array")
-    }
-    let isLong = data[start + 6] >= 2
-    let length = try number(range.lowerBound + 8, isLong ? 4 : 2)
-    let begin = range.lowerBound + (isLong ? 12 : 10) + length
-    guard begin <= range.upperBound else { throw fault("\(quoted(entry)) ends early") }
-    let header = String(
-      decoding: data[(data.startIndex + begin - length)..<(data.startIndex + begin)], as: UTF8.self)
+    guard data[range].starts(with: magic) else { throw fault("\(quoted(entry)) is no array") }
+    var bytes = ByteReader(data, range, file: name)
+    _ = try bytes.skip(6)
+    let version = try bytes.integer(UInt16.self) & 0xFF
+    let length =
+      version >= 2 ? Int(try bytes.integer(UInt32.self)) : Int(try bytes.integer(UInt16.self))
+    let text = try bytes.skip(length)
+    let header = String(decoding: data[text], as: UTF8.self)
+    let begin = text.upperBound
     let sizes = try sizes(header, entry)
     var count = 1
     for size in sizes {
@@ -153,11 +106,11 @@ private struct ZipReader {
     guard count * type.size == range.upperBound - begin else {
       throw fault("\(quoted(entry)) has not as many numbers as \(sizes)")
     }
-    let bytes = data[(data.startIndex + begin)..<(data.startIndex + range.upperBound)]
     return NumPyArray(
       sizes: sizes,
       elements: ConstantTensor(
-        dimensions: sizes, numbers: ONNXNumbers.numbers(bytes, count, type)
+        dimensions: sizes,
+        numbers: ONNXNumbers.numbers(data[begin..<range.upperBound], count, type)
       ).floats)
   }
 

@@ -6,6 +6,14 @@ import AtelierInterchange
 import AtelierWorkbench
 import Foundation
 
+/// What a model is written as.
+public enum ModelExportFormat: String, Sendable, Hashable, Codable, ChoiceValue {
+  /// A network that other frameworks run.
+  case onnx
+  /// Weights under the names of one PyTorch module a layer, and the Python that makes and loads them.
+  case torch
+}
+
 /// Which model is written, and how.
 public struct ModelExportRequest: JobRequest, Hashable {
   public var choice = ModelChoice()
@@ -13,6 +21,7 @@ public struct ModelExportRequest: JobRequest, Hashable {
   public var operatorSet = 17
   public var dynamic = false
   public var half = false
+  public var format = ModelExportFormat.onnx
 
   public init() {}
 
@@ -24,6 +33,9 @@ public struct ModelExportRequest: JobRequest, Hashable {
           "opset", \.operatorSet, "The version of ONNX's operators", value: "n", .from(13, to: 22)),
         Field(flag: "dynamic", \.dynamic, "Leave batch, height and width of inputs free"),
         Field(flag: "float16", \.half, "Store large weights in 16 bits"),
+        Field(
+          "format", \.format, "onnx, or torch: weights as PyTorch lays them out, in safetensors",
+          value: "format"),
       ])
   }
 }
@@ -66,6 +78,7 @@ public enum ModelExport: Job {
 
   public static func run(_ request: ModelExportRequest, in place: JobPlace) throws -> Report {
     let (model, isFresh) = try request.choice.loadModel()
+    if request.format == .torch { return try writeLayers(model, request) }
     var writing = ONNXWriting()
     writing.operatorSet = request.operatorSet
     writing.isDynamic = request.dynamic
@@ -90,6 +103,22 @@ public enum ModelExport: Job {
     report.note(
       "\(request.output): \(bytes.count) bytes, opset \(request.operatorSet)"
         + (isFresh ? "; the weights are the network's first ones, untrained" : ""))
+    return report
+  }
+
+  /// Writes the weights for PyTorch, and beside them the Python that loads them.
+  private static func writeLayers(
+    _ model: Model, _ request: ModelExportRequest
+  ) throws -> Report {
+    let file = URL(fileURLWithPath: request.output)
+    let layers = try TorchLayers(model, fileName: file.lastPathComponent)
+    let script = file.deletingPathExtension().appendingPathExtension("py")
+    try layers.file.write(to: file)
+    try AtomicFile.write(Data((layers.snippet + "\n").utf8), to: script)
+    var report = Report(
+      value: JSONEntries([("file", request.output), ("script", script.relativePath)]))
+    report.files = [request.output, script.relativePath]
+    report.say(layers.snippet)
     return report
   }
 }
