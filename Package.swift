@@ -98,7 +98,10 @@ let package = Package(
     tests("EngineTests", ["AtelierEngine", "AtelierKernels"]),
     tests(
       "TrainingTests",
-      ["AtelierEngine", "AtelierInterchange", "AtelierKernels", "AtelierTraining"]),
+      [
+        "AtelierEngine", "AtelierFiles", "AtelierInterchange", "AtelierKernels",
+        "AtelierTraining",
+      ]),
     tests("FilesTests", ["AtelierFiles"]),
     tests(
       "InterchangeTests",
@@ -110,7 +113,7 @@ let package = Package(
         "AtelierDatasets", "AtelierEngine", "AtelierImages", "AtelierFiles",
         "AtelierKernels", "AtelierScenery", "AtelierVision",
       ]),
-    tests("MediaTests", ["AtelierImages", "AtelierMedia"]),
+    tests("MediaTests", ["AtelierFiles", "AtelierImages", "AtelierMedia"]),
     tests(
       "DatasetsTests", ["AtelierDatasets", "AtelierEngine", "AtelierImages", "AtelierScenery"]),
     tests(

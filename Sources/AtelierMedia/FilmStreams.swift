@@ -26,9 +26,11 @@ public final class FilmReader {
       [
         "-v", "error", "-nostdin",
       ] + FilmTools.allowed + [
-        "-i", FilmTools.argument(path), "-map", "0:v:0", "-r", information.rate, "-f",
-        "image2pipe", "-c:v", "ppm", "pipe:1",
-      ], input: .nothing, output: .pipe)
+        "-i", FilmTools.argument(path), "-map", "0:v:0",
+      ]
+        // Rounded times make ffmpeg repeat or drop frames of a film that has one rate.
+        + (information.isConstantRate ? ["-fps_mode", "passthrough"] : ["-r", information.rate])
+        + ["-f", "image2pipe", "-c:v", "ppm", "pipe:1"], input: .nothing, output: .pipe)
   }
 
   /// The next frame; nil behind the last one.

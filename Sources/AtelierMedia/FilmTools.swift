@@ -9,6 +9,8 @@ public struct FilmInformation: Sendable, Hashable {
   public let rate: String
   /// Frames a second.
   public let framesPerSecond: Double
+  /// Whether all frames are shown equally long.
+  public let isConstantRate: Bool
   /// The number of frames, about; nil where the film does not say.
   public let frameCount: Int?
   /// The shape of a pixel of the upright film as ffmpeg writes it, such as `16:15`; nil for square
@@ -21,11 +23,13 @@ public struct FilmInformation: Sendable, Hashable {
 
   /// Describes a film.
   public init(
-    rate: String, framesPerSecond: Double, frameCount: Int? = nil, pixelAspect: String? = nil,
+    rate: String, framesPerSecond: Double, isConstantRate: Bool = true, frameCount: Int? = nil,
+    pixelAspect: String? = nil,
     colors: FilmColors = FilmColors(), sound: String? = nil
   ) {
     self.rate = rate
     self.framesPerSecond = framesPerSecond
+    self.isConstantRate = isConstantRate
     self.frameCount = frameCount
     self.pixelAspect = pixelAspect
     self.colors = colors
@@ -114,6 +118,7 @@ public struct FilmTools: Sendable, Hashable {
     }
     return FilmInformation(
       rate: rate, framesPerSecond: frames,
+      isConstantRate: Self.areEqual(picture.avgFrameRate, picture.rFrameRate),
       frameCount: picture.nbFrames.flatMap { Int($0) }
         ?? seconds.flatMap { $0 > 0 && $0 < 1e7 ? Int(($0 * frames).rounded()) : nil },
       pixelAspect: aspect,
@@ -134,6 +139,14 @@ public struct FilmTools: Sendable, Hashable {
   /// A file as an argument: a name with a colon or a leading stroke is no protocol or option.
   static func argument(_ path: String) -> String {
     path.hasPrefix("/") ? "file:\(path)" : "file:./\(path)"
+  }
+
+  /// Whether two rates are the same but for rounding.
+  private static func areEqual(_ first: String?, _ second: String?) -> Bool {
+    guard let first = first.flatMap(number), let second = second.flatMap(number) else {
+      return false
+    }
+    return abs(first - second) <= 1e-6 * second
   }
 
   /// `25/1` as a number.

@@ -27,7 +27,7 @@ public struct BlurUNet: Architecture {
   public var granularity: Int { 1 << max(widths.count - 1, 0) }
 
   /// Two 3×3 kernels down and three up at each level's scale, and the pooling windows.
-  public var receptiveRadius: Int { 7 * granularity }
+  public var receptiveRadius: Int { 8 * granularity }
 
   public func graph(batch: Int, height: Int, width: Int) throws(ShapeError) -> Graph {
     guard widths.count > 1, let deepest = widths.last else {

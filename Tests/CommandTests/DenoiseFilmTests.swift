@@ -74,7 +74,7 @@ struct DenoiseFilmTests {
         "denoise", "film.mkv", "-o", name, "--neighbours", "\(neighbours)", "--sigma", "20",
         "--model", "denoise-color", "--rate-factor", "0")
       #expect(outcome.status == 0, "\(outcome.errors)")
-      #expect(outcome.errors.contains("6 frames of 128x96 colour  sigma 20.0 as given"))
+      #expect(outcome.output.contains("6 frames of 128x96 colour  sigma 20.0 as given"))
       figures.append(try psnr(bench.path(name)))
       let (from, made) = try (
         tools.information(bench.path("film.mkv").path), tools.information(bench.path(name).path)

@@ -105,7 +105,8 @@ public struct ImageFolder: Sendable {
       let isFolder = url.isFolder == true
       var failures: [String] = []
       var taken = 0
-      for (name, file) in try Self.list(url) {
+      let (files, others) = try Self.listing(url)
+      for (name, file) in files {
         do {
           let size = Self.scaled(try ImageFile.size(file.path), by: scale)
           used += size.width * size.height * mode.channels
@@ -128,6 +129,7 @@ public struct ImageFolder: Sendable {
         throw DatasetError("not usable for training: \(first)")
       }
       leftOut += failures
+      if let line = Self.leftOutLine(others, in: url.relativePath) { leftOut.append(line) }
     }
     guard !items.isEmpty else {
       throw DatasetError("no picture in \(urls.map(\.path).joined(separator: ", "))")
