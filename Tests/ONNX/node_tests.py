@@ -39,7 +39,6 @@ EXPECTED = {
     "test_resize_downsample_scales_cubic_align_corners": "scale without size; ONNX Runtime differs too",
     "test_resize_downsample_scales_linear_align_corners": "scale without size; ONNX Runtime differs too",
     "test_resize_tf_crop_and_resize": "a region of interest",
-    "test_scatternd": "scattering that adds up or compares",
     "test_castlike": "an empty input beside the one that is cast",
     "test_reshape_allowzero_reordered": "tensors without elements",
     "test_slice_start_out_of_bounds": "tensors without elements",

@@ -241,7 +241,9 @@ extension ONNXImporter {
       for (axis, step) in [offset / window.kernel[1], offset % window.kernel[1]].enumerated() {
         let reach = (window.kernel[axis] - 1) * window.dilations[axis] + 1
         let size = x.dimensions[2 + axis]
-        guard reach <= size else { throw ONNXRefusal("has a window larger than its image") }
+        guard reach <= size, size <= 1 << 20 else {
+          throw ONNXRefusal("has a window larger than its image")
+        }
         let places = (0...(size - reach) / window.strides[axis]).map {
           $0 * window.strides[axis] + step * window.dilations[axis]
         }
@@ -385,29 +387,60 @@ extension ONNXImporter {
     return .arranged(try reshaped(arranged(image: result), [mirror.count]))
   }
 
-  /// ScatterND of whole parts along the first axis, at known places.
+  /// ScatterND of whole parts along the first axis, at known places: put there, or combined with
+  /// what is there, one after the other where a place comes more than once.
   mutating func replaced(_ call: ONNXCall) throws -> ArrangedValue {
-    let data = try arranged(call, 0)
+    var data = try arranged(call, 0)
     guard let indices = try constant(call, 1), let places = indices.integers,
       indices.dimensions.last == 1, indices.dimensions.count == 2, !data.axes.isEmpty,
-      try call.text("reduction", "none") == "none"
+      !places.isEmpty, places.count <= 4096
     else {
       throw ONNXRefusal("is taken for whole parts at known places, and as an unpooling")
     }
     let size = data.dimensions[0]
-    var sources = Array(0..<size)
-    for (index, place) in places.enumerated() {
-      let place = place < 0 ? place + size : place
-      guard sources.indices.contains(place) else {
-        throw ONNXRefusal("has a place outside an axis of \(size)")
-      }
-      sources[place] = size + index
+    let known = places.map { $0 < 0 ? $0 + size : $0 }
+    guard known.allSatisfy({ (0..<size).contains($0) }) else {
+      throw ONNXRefusal("has a place outside an axis of \(size)")
     }
     let updates = try arranged(call, 2)
     guard updates.axes.count == data.axes.count,
       updates.dimensions == [places.count] + data.dimensions.dropFirst()
     else { throw ONNXRefusal("\(updates.dimensions) are no parts of \(data.dimensions)") }
-    return try picked(try joined([data, updates], 0), 0, sources)
+    let reduction = try call.text("reduction", "none")
+    let operators: [String: BinaryOperator] = [
+      "add": .add, "mul": .multiply, "max": .maximum, "min": .maximum,
+    ]
+    guard reduction == "none" || operators[reduction] != nil else {
+      throw ONNXRefusal("combines in a way that is not known")
+    }
+    // Each round has a place once.
+    var rounds: [[Int]] = []
+    var seen: [Int: Int] = [:]
+    for (index, place) in known.enumerated() {
+      let round = seen[place, default: 0]
+      seen[place] = round + 1
+      if round == rounds.count { rounds.append([]) }
+      rounds[round].append(index)
+    }
+    guard rounds.count <= 64 else { throw ONNXRefusal("has a place more than 64 times") }
+    for round in rounds {
+      var parts = try picked(updates, 0, round)
+      if let binary = operators[reduction] {
+        var present = try picked(data, 0, round.map { known[$0] })
+        if reduction == "min" {
+          present = present.with(try one(AffineOperation(scale: -1), [present.value]))
+          parts = parts.with(try one(AffineOperation(scale: -1), [parts.value]))
+        }
+        parts = try combined(binary, present, parts)
+        if reduction == "min" {
+          parts = parts.with(try one(AffineOperation(scale: -1), [parts.value]))
+        }
+      }
+      var sources = Array(0..<size)
+      for (index, update) in round.enumerated() { sources[known[update]] = size + index }
+      data = try picked(try joined([data, parts], 0), 0, sources)
+    }
+    return data
   }
 
   // MARK: - Products

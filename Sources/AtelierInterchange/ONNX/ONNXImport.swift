@@ -159,7 +159,7 @@ private struct ONNXPorts {
       throw ONNXRefusal(
         "input \(quoted(port.name)) leaves sizes free; give them with --input HxWxC")
     }
-    guard known.count <= 8, known.reduce(1.0, { $0 * Double($1) }) <= 1e10 else {
+    guard known.count <= 8, known.reduce(1.0, { $0 * Double($1) }) <= 2e9 else {
       throw ONNXRefusal("input \(quoted(port.name)) has the sizes \(known.prefix(16))")
     }
     if dimensions != sizes {

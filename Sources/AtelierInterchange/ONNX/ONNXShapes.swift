@@ -295,6 +295,7 @@ extension ONNXImporter {
       let axis = try axis(axes[index], rank: present.count)
       let size = present[axis]
       let step = steps[index]
+      guard size <= 1 << 20 else { throw ONNXRefusal("cuts an axis of \(size)") }
       guard step != 0, abs(step) <= 1 << 40 else { throw ONNXRefusal("has the step \(step)") }
       func clamped(_ value: Int, _ lower: Int, _ upper: Int) -> Int {
         let place = value < 0 ? value.addingReportingOverflow(size).partialValue : value
@@ -319,7 +320,7 @@ extension ONNXImporter {
   mutating func picked(
     _ value: ArrangedValue, _ axis: Int, _ places: [Int]
   ) throws -> ArrangedValue {
-    guard !places.isEmpty, places.count <= 1 << 24 else {
+    guard !places.isEmpty, places.count <= 1 << 20 else {
       throw ONNXRefusal("takes \(places.count) places of an axis")
     }
     if zip(places, places.dropFirst()).allSatisfy({ $1 == $0 + 1 }) {
@@ -437,6 +438,9 @@ extension ONNXImporter {
           ChannelEmbed(start: before * width, total: (before + size + after) * width), [laid])
         value = resized(lined, axis, result, before + size + after)
         continue
+      }
+      guard size + before + after <= 1 << 20 else {
+        throw ONNXRefusal("makes an axis of \(size + before + after)")
       }
       var places: [Int] = []
       for place in -before..<size + after {
