@@ -196,7 +196,6 @@ extension ONNXImporter {
     let kernel = try call.sizes("kernel_shape", isLine ? 1 : 2, 1)
     let window = try window(
       call, kernel: isLine ? [1] + kernel : kernel, size: Array(x.dimensions[2...]), isLine: isLine)
-    guard window.dilations == [1, 1] else { throw ONNXRefusal("has dilated windows") }
     let attributes = PoolAttributes(
       window: Extent(window.kernel[0], window.kernel[1]), stride: window.stride,
       padding: window.padding, roundsUp: try call.integer("ceil_mode", 0) != 0)
@@ -205,7 +204,10 @@ extension ONNXImporter {
 
   mutating func maxPool(_ call: ONNXCall) throws -> [ONNXValue] {
     let (x, isLine) = try widened(try arranged(call, 0))
-    let (_, attributes) = try poolWindow(call, x, isLine)
+    let (window, attributes) = try poolWindow(call, x, isLine)
+    if window.dilations != [1, 1] {
+      return [narrowed(try dilatedMaxima(call, x, window, attributes), isLine)]
+    }
     let isIndexed = call.node.outputs.count > 1 && !call.node.outputs[1].isEmpty
     let (image, channels) = try image(x, inOrder: isIndexed)
     let results = try append(MaxPoolOperation(attributes), [image])
@@ -218,6 +220,36 @@ extension ONNXImporter {
     let pool = ONNXPool(
       attributes: attributes, input: image, switches: results[1], pooled: pooled.dimensions)
     return [narrowed(pooled, isLine), .switches(pool)]
+  }
+
+  /// Maxima of windows with gaps: the largest of the image's places at each offset of the window.
+  private mutating func dilatedMaxima(
+    _ call: ONNXCall, _ x: ArrangedValue, _ window: ONNXWindow, _ attributes: PoolAttributes
+  ) throws -> ArrangedValue {
+    let isBordered =
+      switch window.padding {
+      case .valid: false
+      case .same: true
+      case .explicit(let top, let bottom, let left, let right): max(top, bottom, left, right) > 0
+      }
+    guard !isBordered, !attributes.roundsUp, call.node.outputs.count == 1,
+      window.kernel.reduce(1, { $0.multipliedReportingOverflow(by: $1).partialValue }) <= 64
+    else { throw ONNXRefusal("has dilated windows with a border or places") }
+    var result: ArrangedValue?
+    for offset in 0..<window.kernel[0] * window.kernel[1] {
+      var value = x
+      for (axis, step) in [offset / window.kernel[1], offset % window.kernel[1]].enumerated() {
+        let reach = (window.kernel[axis] - 1) * window.dilations[axis] + 1
+        let size = x.dimensions[2 + axis]
+        guard reach <= size else { throw ONNXRefusal("has a window larger than its image") }
+        let places = (0...(size - reach) / window.strides[axis]).map {
+          $0 * window.strides[axis] + step * window.dilations[axis]
+        }
+        value = try picked(value, 2 + axis, places)
+      }
+      result = try result.map { try combined(.maximum, $0, value) } ?? value
+    }
+    return result ?? x
   }
 
   /// An image's result whose channels still lie in the order of `source`, channel for channel.
@@ -234,7 +266,9 @@ extension ONNXImporter {
 
   mutating func averagePool(_ call: ONNXCall) throws -> ONNXValue {
     let (x, isLine) = try widened(try arranged(call, 0))
-    var (_, attributes) = try poolWindow(call, x, isLine)
+    let (window, given) = try poolWindow(call, x, isLine)
+    guard window.dilations == [1, 1] else { throw ONNXRefusal("has dilated windows") }
+    var attributes = given
     let counts = try call.integer("count_include_pad", 0) != 0
     var (image, channels) = try image(x)
     // A window that reaches beyond the border is divided by what it has of input and border: with
@@ -349,6 +383,31 @@ extension ONNXImporter {
     let (image, _) = try image(try reshaped(x, pool.pooled), inOrder: true)
     let result = try one(MaxUnpoolOperation(pool.attributes), [image, pool.switches, pool.input])
     return .arranged(try reshaped(arranged(image: result), [mirror.count]))
+  }
+
+  /// ScatterND of whole parts along the first axis, at known places.
+  mutating func replaced(_ call: ONNXCall) throws -> ArrangedValue {
+    let data = try arranged(call, 0)
+    guard let indices = try constant(call, 1), let places = indices.integers,
+      indices.dimensions.last == 1, indices.dimensions.count == 2, !data.axes.isEmpty,
+      try call.text("reduction", "none") == "none"
+    else {
+      throw ONNXRefusal("is taken for whole parts at known places, and as an unpooling")
+    }
+    let size = data.dimensions[0]
+    var sources = Array(0..<size)
+    for (index, place) in places.enumerated() {
+      let place = place < 0 ? place + size : place
+      guard sources.indices.contains(place) else {
+        throw ONNXRefusal("has a place outside an axis of \(size)")
+      }
+      sources[place] = size + index
+    }
+    let updates = try arranged(call, 2)
+    guard updates.axes.count == data.axes.count,
+      updates.dimensions == [places.count] + data.dimensions.dropFirst()
+    else { throw ONNXRefusal("\(updates.dimensions) are no parts of \(data.dimensions)") }
+    return try picked(try joined([data, updates], 0), 0, sources)
   }
 
   // MARK: - Products

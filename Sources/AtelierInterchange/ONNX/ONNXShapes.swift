@@ -145,7 +145,7 @@ extension ONNXImporter {
   }
 
   /// Values side by side along an axis.
-  private mutating func joined(_ parts: [ArrangedValue], _ axis: Int) throws -> ArrangedValue {
+  mutating func joined(_ parts: [ArrangedValue], _ axis: Int) throws -> ArrangedValue {
     let sizes = parts[0].dimensions
     let rank = sizes.count
     // The order of axes in which most numbers lie already: image or file.
@@ -316,7 +316,7 @@ extension ONNXImporter {
   }
 
   /// Some places of an axis, in any order.
-  private mutating func picked(
+  mutating func picked(
     _ value: ArrangedValue, _ axis: Int, _ places: [Int]
   ) throws -> ArrangedValue {
     guard !places.isEmpty, places.count <= 1 << 24 else {

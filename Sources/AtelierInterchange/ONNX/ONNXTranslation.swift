@@ -63,7 +63,7 @@ extension ONNXImporter {
     case "GlobalMaxPool": return [try globalPool(call, .maximum)]
     case "MaxUnpool": return [try maxUnpool(call)]
     case "ScatterND":
-      throw ONNXRefusal("is taken only as an unpooling by the places of a max pooling")
+      return [.arranged(try replaced(call))]
     case "Gemm": return [try generalProduct(call)]
     case "MatMul": return [try matrixProduct(call)]
     case "BatchNormalization": return [try batchNormalization(call)]
@@ -93,7 +93,7 @@ extension ONNXImporter {
       let rate: Float =
         try call.has(1)
         ? constant(call, 1)?.floats.first ?? 0.5 : try call.float("ratio", 0.5)
-      if call.has(2), try constant(call, 2)?.integers?.first != 0 {
+      if rate != 0, call.has(2), try constant(call, 2)?.integers?.first != 0 {
         throw ONNXRefusal("drops values while it infers")
       }
       guard rate >= 0, rate < 1 else { return [.arranged(value)] }
