@@ -49,9 +49,6 @@ let package = Package(
   targets: [
     .target(name: "CKernels", cSettings: [.define("_GNU_SOURCE")]),
     .systemLibrary(
-      name: "COpenBLAS", pkgConfig: "openblas",
-      providers: [.apt(["libopenblas-dev"]), .brew(["openblas"])]),
-    .systemLibrary(
       name: "CPNG", pkgConfig: "libpng", providers: [.apt(["libpng-dev"]), .brew(["libpng"])]),
     .systemLibrary(
       name: "CJPEG", pkgConfig: "libjpeg",
@@ -64,9 +61,9 @@ let package = Package(
     .systemLibrary(
       name: "CWebP", pkgConfig: "libwebp", providers: [.apt(["libwebp-dev"]), .brew(["webp"])]),
     .target(name: "CImageCodecs", dependencies: ["CPNG", "CJPEG", "CTIFF", "CWebP", "CZlib"]),
-    module("AtelierKernels", ["CKernels", "COpenBLAS"]),
+    module("AtelierKernels", ["CKernels"]),
     module("AtelierEngine", ["AtelierKernels"]),
-    module("AtelierImages", ["CImageCodecs"]),
+    module("AtelierImages", ["AtelierFiles", "CImageCodecs"]),
     module("AtelierFiles", []),
     module("AtelierInterchange", ["AtelierEngine", "AtelierFiles"]),
     module(
@@ -106,7 +103,7 @@ let package = Package(
     tests(
       "InterchangeTests",
       ["AtelierEngine", "AtelierFiles", "AtelierInterchange", "AtelierKernels"]),
-    tests("ImagesTests", ["AtelierImages"]),
+    tests("ImagesTests", ["AtelierFiles", "AtelierImages"]),
     tests(
       "VisionTests",
       [

@@ -1,6 +1,6 @@
 #!/bin/sh
-# Makes sure that the C libraries are there which the package links: OpenBLAS, zlib, libpng,
-# libjpeg, libtiff, libwebp.
+# Makes sure that the C libraries are there which the package links: zlib, libpng, libjpeg,
+# libtiff, libwebp.
 set -eu
 
 # Whether a program that includes the header and links the library can be built.
@@ -33,7 +33,6 @@ fi
 
 apt=""
 brew=""
-have cblas.h openblas openblas || { apt="$apt libopenblas-dev"; brew="$brew openblas"; }
 have zlib.h z zlib || { apt="$apt zlib1g-dev"; brew="$brew zlib"; }
 have png.h png libpng || { apt="$apt libpng-dev"; brew="$brew libpng"; }
 have jpeglib.h jpeg libjpeg || { apt="$apt libjpeg-dev"; brew="$brew jpeg-turbo"; }

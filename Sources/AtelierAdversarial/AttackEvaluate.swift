@@ -145,6 +145,7 @@ public enum AttackEvaluate: Job {
     var judges: Set<String> = []
     for victim in pairs.map(\.victim) where judges.insert(victim.name).inserted {
       let images = try pictures(request, victim.classifier)
+      for remark in images.remarks() { place.remark(remark) }
       for (file, attacker) in generators {
         for radius in request.epsilon.isEmpty ? [attacker.budget.radius] : radii {
           let report = try AttackEvaluation.run(

@@ -34,7 +34,12 @@ public final class ClassificationTask: TrainingTask {
 
   public var steps: [TrainingStep] { parts.steps }
   public var source: any BatchSource { parts.source }
-  public var remarks: [String] { parts.remarks }
+
+  /// The classes and how many pictures there are of each, what was left out, and what is said of a
+  /// transfer.
+  public var remarks: [String] {
+    parts.training.remarks(with: parts.validation) + parts.remarks
+  }
 
   /// Prepares a training; throws one line of `StudioError`, `ShapeError` or `DatasetError` before
   /// anything is written.

@@ -52,6 +52,7 @@ public enum ClassifyEvaluate: Job {
     let classifier = try Classifier(files: request.model, in: place)
     let images = try LabeledImages.read(
       URL(fileURLWithPath: request.data), part: request.part, form: classifier.form)
+    for remark in images.remarks() { place.remark(remark) }
     let found = try ClassificationEvaluation.run(classifier, on: images, top: request.top)
     func percent(_ share: Double) -> String { NumberText.fixed(100 * share, 2) + " %" }
     return try Report(

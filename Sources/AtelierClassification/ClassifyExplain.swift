@@ -92,9 +92,17 @@ public enum ClassifyExplain: Job {
     if request.story { return try story(request, place) }
     let explainer = try ClassifierExplainer(
       ModelFile.read(from: ShippedModels.file(of: request.model ?? "")), kernels: place.kernels)
+    let folder = request.output as NSString
+    let kernelsFile = folder.appendingPathComponent("kernels.png")
     let index = try request.className.map { try explainer.classifier.classNames.index(ofClass: $0) }
     let plan = try PicturePlan(
-      inputs: request.inputs, output: request.output, ending: "-explained.png")
+      inputs: request.inputs, output: request.output, ending: "-explained.png",
+      further: { task in
+        request.maps
+          ? explainer.mapLayers.indices.map {
+            folder.appendingPathComponent(explainer.mapFile(task.stem, $0))
+          } : []
+      }, others: [request.kernels ? kernelsFile : nil])
     for remark in plan.remarks { place.remark(remark) }
     var failures = plan.missing
     let files = try PictureJob.run(
@@ -105,7 +113,7 @@ public enum ClassifyExplain: Job {
     var report = Report()
     var kernels: String?
     if request.kernels {
-      kernels = (request.output as NSString).appendingPathComponent("kernels.png")
+      kernels = kernelsFile
       try PictureJob.write(ExplanationPictures.kernels(explainer), to: kernels ?? "", place: place)
       report.note("kernels: \(kernels ?? "")")
     }
@@ -131,11 +139,10 @@ public enum ClassifyExplain: Job {
     var drawn: [String] = []
     if request.maps {
       for (number, layer) in explainer.mapLayers.enumerated() {
-        let name = layer.replacingOccurrences(of: "/", with: "-")
         drawn.append(
           try write(
             ExplanationPictures.maps(explainer, picture, layer: layer),
-            "\(stem)-maps-\(String(format: "%02d", number + 1))-\(name).png"))
+            explainer.mapFile(stem, number)))
       }
     }
     place.note(
@@ -170,6 +177,14 @@ public enum ClassifyExplain: Job {
     report.say("sheet: \(drawing)")
     report.files = [drawing]
     return report
+  }
+}
+
+extension ClassifierExplainer {
+  /// The file of a layer's maps of a picture.
+  fileprivate func mapFile(_ stem: String, _ number: Int) -> String {
+    let name = mapLayers[number].replacingOccurrences(of: "/", with: "-")
+    return "\(stem)-maps-\(String(format: "%02d", number + 1))-\(name).png"
   }
 }
 

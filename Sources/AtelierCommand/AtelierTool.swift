@@ -21,7 +21,8 @@ package struct AtelierTool: ParsableCommand {
 
         EXIT CODES
           0 done, 64 wrong usage, 65 damaged data, 66 missing input, 70 fault inside,
-          73 a result cannot be written, 130 interrupted (a training is saved first).
+          71 not enough memory, 73 a result cannot be written, 130 interrupted (a
+          training is saved first).
         """,
       version: StudioVersion.full,
       subcommands: Workshops.all.map { command(for: $0) })
@@ -34,6 +35,10 @@ package struct AtelierTool: ParsableCommand {
     StandardStreams.secure()
     receiveSignals()
     do {
+      if let fault = InstructionSet.environmentFault ?? ThreadPool.environmentFault {
+        throw StudioError(.usage, fault)
+      }
+      AlignedMemory.refusal = MemoryDoor.refusal
       var command = try parseAsRoot()
       try command.run()
       Console.finish()

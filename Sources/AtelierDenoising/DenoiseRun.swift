@@ -19,6 +19,8 @@ public struct DenoiseRunRequest: JobRequest, Hashable {
   public var clean: String?
   public var quality = 92
   public var strip = false
+  public var rateFactor = 18
+  public var neighbours = 1
   public var noiseMap: String?
   public var explain: String?
 
@@ -57,6 +59,14 @@ public struct DenoiseRunRequest: JobRequest, Hashable {
         flag: "strip", \.strip,
         "Write the pictures alone: no Exif, XMP, colour profile, resolution, texts or tags"),
       Field(
+        "rate-factor", \.rateFactor, "The rate factor of films, 0 (largest) to 51",
+        value: "crf", .from(0, to: 51)),
+      Field(
+        "neighbours", \.neighbours,
+        "How many frames before and after each one of a film help to clean it, where they show the "
+          + "same",
+        value: "frames", .from(0, to: 3)),
+      Field(
         "noise-map", \.noiseMap,
         "Also write how noisy each part is, as a gray picture: white is a sigma of 32",
         value: "file", kind: .output),
@@ -77,6 +87,8 @@ public struct DenoisedPicture: Sendable, Encodable {
   let width: Int
   let height: Int
   let pages: Int
+  /// The frames of a film; nil for a picture.
+  var frames: Int?
   let channels: Int
   let sigma: Double
   let isEstimated: Bool
@@ -86,7 +98,8 @@ public struct DenoisedPicture: Sendable, Encodable {
   var psnrAfter: Double?
 
   enum CodingKeys: String, CodingKey {
-    case file, output, comparison, model, width, height, pages, channels, sigma, noise, seconds
+    case file, output, comparison, model, width, height, pages, frames, channels, sigma, noise
+    case seconds
     case isEstimated = "estimated"
     case psnrBefore = "psnr_before"
     case psnrAfter = "psnr_after"
@@ -98,7 +111,7 @@ public struct DenoisedPicture: Sendable, Encodable {
     let work =
       isEstimated ? "noise: \(noise.text)" : "sigma \(NumberText.fixed(sigma, 1)) as given"
     let name = ((model as NSString).lastPathComponent as NSString).deletingPathExtension
-    let size = pages == 1 ? "" : "\(pages) pages of "
+    let size = frames.map { "\($0) frames of " } ?? (pages == 1 ? "" : "\(pages) pages of ")
     return "\(file)  \(size)\(width)x\(height) \(color)  \(work); "
       + (noise.isLeftAlone ? "left as it is" : "model \(name)")
       + "  \(NumberText.fixed(seconds, 2)) s  -> \(output)"
@@ -112,7 +125,8 @@ public enum DenoiseRun: Job {
   public static let summary = "Denoise pictures (the default)."
   public static let guide = """
     Any size, gray or colour, files or folders: PNG, JPEG, TIFF, WebP, PGM and PPM, and what an \
-    installed program converts (HEIC, AVIF, raw files, OpenEXR). Transparency is kept. Exif, XMP, \
+    installed program converts (HEIC, AVIF, raw files, OpenEXR), and films where ffmpeg is \
+    installed: their sound, rate and colours stay, and neighbouring frames help. Transparency is kept. Exif, XMP, \
     colour profile, resolution and texts go through as far as the result's format holds them; \
     pictures are turned upright. All pages of a TIFF are denoised, and the result has as many, of \
     the same sample type (8, 16, 32 bits, floating point), compression and pixel size. The sigma \
@@ -131,12 +145,21 @@ public enum DenoiseRun: Job {
       atelier denoise photos/ -o cleaned --compare --ensemble
       atelier denoise photo.png -o soft.png --sigma 30 --strength 1.2
       atelier denoise stack.tif -o clean.tif
+      atelier denoise film.mp4 -o clean.mp4
       atelier denoise photo.heic -o photo.jpg --strip
       atelier denoise photo.jpg -o clean.jpg --explain noise.png --noise-map map.png
     """
 
   public static func run(_ request: DenoiseRunRequest, in place: JobPlace) throws -> Report {
-    let plan = try PicturePlan(inputs: request.inputs, output: request.output)
+    let plan = try PicturePlan(
+      inputs: request.inputs, output: request.output, extensions: MediaFile.extensions,
+      further: { request.compare ? [$0.comparison] : [] },
+      others: [request.noiseMap, request.explain])
+    if let film = plan.tasks.first(where: \.isFilm) {
+      try StudioError.unless(
+        request.clean == nil && request.noiseMap == nil, .usage,
+        "--\(request.clean == nil ? "noise-map" : "clean") is for pictures; \(film.name) is a film")
+    }
     for (option, file) in [("noise-map", request.noiseMap), ("explain", request.explain)] {
       try StudioError.unless(
         file == nil || plan.tasks.count == 1, .usage,
@@ -153,10 +176,12 @@ public enum DenoiseRun: Job {
     var failures = plan.missing
     let results = try PictureJob.run(plan.tasks, name: \.input, in: place, failures: &failures) {
       task, counter in
-      let result = try denoise(task, request, shelf, place)
-      place.note("\(counter) \(result.line)")
+      let result =
+        try task.isFilm
+        ? film(task, request, shelf, place) : denoise(task, request, shelf, place)
+      if let result { place.note("\(counter) \(result.line)") }
       return result
-    }
+    }.compactMap(\.self)
     var report = Report(value: JSONEntries([("files", results), ("failures", failures)]))
     report.failures = failures
     report.files =
@@ -212,6 +237,28 @@ public enum DenoiseRun: Job {
       picture.psnrAfter = try Metrics.psnr(original, result.bytes)
     }
     return picture
+  }
+
+  /// Denoises one film; nil when that was interrupted, and nothing is written.
+  private static func film(
+    _ task: MediaFile, _ request: DenoiseRunRequest, _ shelf: DenoiserShelf, _ place: JobPlace
+  ) throws -> DenoisedPicture? {
+    let start = Date()
+    let film = try DenoiseFilm(task, request, shelf, in: place)
+    guard try film.run() else {
+      place.remark("\(task.input): interrupted; no film is written")
+      return nil
+    }
+    let comparison = request.compare ? task.comparison : nil
+    for path in [task.output] + [comparison].compactMap(\.self) { place.send(.saved(path)) }
+    if let path = request.explain {
+      try PictureJob.write(film.work.profile.drawn(title: task.name), to: path, place: place)
+    }
+    return DenoisedPicture(
+      file: task.input, output: task.output, comparison: comparison, model: film.work.file,
+      width: film.size.width, height: film.size.height, pages: 1, frames: film.frames, channels: 3,
+      sigma: Double(film.work.sigma), isEstimated: request.sigma == nil, noise: film.work.finding,
+      seconds: Date().timeIntervalSince(start))
   }
 
   /// PSNR before and after, with the means.

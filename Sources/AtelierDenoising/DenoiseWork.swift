@@ -91,6 +91,19 @@ struct DenoiseWork {
     try finding.isLeftAlone ? picture : picture.denoised(by: denoiser, options)
   }
 
+  /// How noisy each part of another picture with the same noise is, for a model that finds that out
+  /// itself; nil for other models, and where sigma is given.
+  func noiseMap(of picture: any StoredPicture) throws -> FloatImage? {
+    options.noiseMap == nil ? nil : try picture.noiseMap(by: denoiser, profile)
+  }
+
+  /// Another picture with the same noise without it, by a map of how noisy each part is.
+  func run(_ picture: any StoredPicture, map: FloatImage?) throws -> any StoredPicture {
+    var own = options
+    if let map, denoiser.hasNoiseMap { (own.sigma, own.noiseMap) = (nil, map) }
+    return try picture.denoised(by: denoiser, own)
+  }
+
   /// How noisy each part is as a gray picture, in which a deviation of 32 of 255 is white.
   func mapPicture(_ size: PixelSize) -> ByteImage {
     let noise = PictureNoise(sigma: sigma, map: options.noiseMap)

@@ -17,15 +17,21 @@ public final class DenoisingTask: TrainingTask {
   public let request: DenoisingTrainingRequest
   public let steps: [TrainingStep]
   public let source: any BatchSource
-  public let monitor: Monitor? = Monitor("psnr", .maximum)
+  public let monitor: Monitor?
   let graph: Graph
   let pictures: ImageFolder
   public let remarks: [String]
-  /// The clean pictures of the validation.
+  /// The clean pictures of the validation, where there are such.
   let validation: [ByteImage]
+  /// The noisy pictures of the validation of a training without clean ones.
+  private let exposures: [NoisyExposure]
+  private let spots: BlindSpots
   private let store: ParameterStore
   /// The store's present weights at work.
   private let denoiser: Denoiser
+
+  /// What guesses of hidden pixels are worth, as a figure of a validation.
+  static let blindFigure = "blind_psnr"
 
   /// Prepares a training, of these pictures or those that the request names; throws one line before
   /// anything is written.
@@ -42,43 +48,119 @@ public final class DenoisingTask: TrainingTask {
       "\(request.network.name) needs patches whose side is a multiple of "
         + "\(architecture.granularity); received \(request.patch)")
     graph = try architecture.graph(batch: 1, height: request.patch, width: request.patch)
-    let training = try Self.trainingGraph(request)
-    store = try request.recipe.store(for: [training], isResuming: isResuming)
-    let program = try Program(training, parameters: store, kernels: kernels, seed: request.seed)
-    steps = [try request.recipe.step(program, kernels: kernels)]
     let mode: ColorMode = request.parts.channels == 3 ? .color : .gray
     let folder = try pictures ?? Self.pictures(request, mode)
     self.pictures = folder
+    spots = BlindSpots(
+      radius: request.target != .own
+        ? 0 : request.blindSpot ?? NoisyExposure.blindRadius(for: folder))
+    let training = try Self.trainingGraph(request, spots)
+    store = try request.recipe.store(for: [training], isResuming: isResuming)
+    let program = try Program(training, parameters: store, kernels: kernels, seed: request.seed)
+    steps = [try request.recipe.step(program, kernels: kernels)]
     let sampler = try PatchSampler(
       folder: folder, patchSize: request.patch, batchSize: request.batch, seed: request.seed)
-    remarks = PicturePlan.few(folder.leftOut + sampler.warnings, of: "pictures left out")
+    var remarks = PicturePlan.few(folder.leftOut + sampler.warnings, of: "pictures left out")
+    if request.target == .own, request.blindSpot == nil {
+      let side = 2 * spots.radius + 1
+      remarks.append(
+        "blind spots of \(side)x\(side) pixels, by the noise's correlation; --blind-spot changes it"
+      )
+    }
+    self.remarks = remarks
+    let targets =
+      request.target == .files ? try Self.targets(of: folder, request) : nil
     source = try DenoisingBatches(
       sampler: sampler, noises: request.noises, target: request.target,
-      givesNoiseMap: graph.input(named: "noise") != nil,
+      targets: targets.map {
+        try PatchSampler(
+          folder: $0, patchSize: request.patch, batchSize: request.batch, seed: request.seed)
+      }, spots: spots, givesNoiseMap: graph.input(named: "noise") != nil,
       teachesNoiseMap: graph.output(named: "level") != nil)
-    let clean =
-      request.validation.isEmpty
-      ? folder.items.prefix(6).map(\.image)
-      : try ImageFolder(request.validation.map { URL(fileURLWithPath: $0) }, mode: mode).items
-        .prefix(16).map(\.image)
-    validation = clean.map {
-      $0.centerCropped(width: min($0.width, 192), height: min($0.height, 192))
-    }
+    (validation, exposures) = try Self.validation(request, folder, targets)
+    monitor = Monitor(request.target == .own ? Self.blindFigure : "psnr", .maximum)
+    let sizes = validation.map(\.size) + exposures.map(\.noisy.size)
     denoiser = try Denoiser(
       RunningModel(
         graph: graph, information: Self.information(request), store: store,
-        capacity: max(Set(validation.map(\.size)).count, 1), kernels: kernels))
+        capacity: max(Set(sizes).count, 1), kernels: kernels))
   }
 
   /// The graph of a step: with two losses where the network estimates the noise itself.
-  private static func trainingGraph(_ request: DenoisingTrainingRequest) throws -> Graph {
+  private static func trainingGraph(
+    _ request: DenoisingTrainingRequest, _ spots: BlindSpots
+  ) throws -> Graph {
     let (batch, side) = (request.batch, request.patch)
-    if case .blindUNet(let network) = request.network {
+    if case .blindUNet(let network) = request.network, request.target.addsNoise {
       return try network.trainingGraph(
         batch: batch, height: side, width: side, loss: request.loss)
     }
+    guard request.target != .own else { return try blindTrainingGraph(request, spots) }
     return try request.network.architecture.graph(batch: batch, height: side, width: side)
       .training(loss: request.loss)
+  }
+
+  /// The graph of a step that asks for hidden pixels alone: those where the input `mask` is 1.
+  private static func blindTrainingGraph(
+    _ request: DenoisingTrainingRequest, _ spots: BlindSpots
+  ) throws -> Graph {
+    try StudioError.unless(
+      request.loss.isPointwise, .usage,
+      "--target self judges single pixels: the loss must be one of l1, l2, huber, charbonnier")
+    let share = spots.share(of: request.patch)
+    let graph = try request.network.architecture.graph(
+      batch: request.batch, height: request.patch, width: request.patch)
+    return try graph.specialized(for: .train).extended { builder, symbols in
+      guard let output = symbols["output"] else { return }
+      let mask = builder.input("mask", output.shape)
+      let target = builder.input("target", output.shape)
+      // Where the mask is 0 both are 0, which no pointwise loss counts.
+      builder.output("loss", 1 / share * request.loss(mask * output, mask * target))
+      builder.output("output", output)
+    }.differentiated()
+  }
+
+  /// What the pictures of a folder should give, at its scales.
+  private static func targets(
+    of folder: ImageFolder, _ request: DenoisingTrainingRequest
+  ) throws -> ImageFolder {
+    // All scales hold the same pictures in the same order.
+    let scales = [request.scale] + request.moreScales
+    let count = folder.items.count / scales.count
+    let parts = try scales.enumerated().map { index, scale in
+      try NoisyExposure.targets(
+        of: ImageFolder(
+          items: Array(folder.items[index * count..<(index + 1) * count]), mode: folder.mode),
+        in: request.targets, scale: scale)
+    }
+    return parts.dropFirst().reduce(parts[0]) { $0.appending($1.items) }
+  }
+
+  /// The pictures that the weights are judged by: clean ones, or noisy ones where there are none.
+  private static func validation(
+    _ request: DenoisingTrainingRequest, _ folder: ImageFolder, _ targets: ImageFolder?
+  ) throws -> (clean: [ByteImage], exposures: [NoisyExposure]) {
+    let own =
+      request.validation.isEmpty
+      ? nil
+      : try ImageFolder(request.validation.map { URL(fileURLWithPath: $0) }, mode: folder.mode)
+    let items = own.map { $0.items.prefix(16) } ?? folder.items.prefix(6)
+    guard request.target.addsNoise else {
+      let wanted =
+        own != nil && targets != nil
+        ? try NoisyExposure.targets(
+          of: ImageFolder(items: Array(items), mode: folder.mode), in: request.targets, scale: 1)
+        : targets
+      return (
+        [],
+        items.enumerated().map { NoisyExposure($1, target: wanted?.items[$0]) }
+      )
+    }
+    return (
+      items.map {
+        $0.image.centerCropped(width: min($0.image.width, 192), height: min($0.image.height, 192))
+      }, []
+    )
   }
 
   /// The training pictures: those of the data, then the project's own scenes.
@@ -111,7 +193,9 @@ public final class DenoisingTask: TrainingTask {
       task: Denoiser.task, architecture: request.network.name,
       granularity: architecture.granularity, receptiveRadius: architecture.receptiveRadius,
       training: [
-        "noise": request.noises.map(\.description).joined(separator: ", "), "steps": String(step),
+        "noise": request.target.addsNoise
+          ? request.noises.map(\.description).joined(separator: ", ") : "the files' own",
+        "steps": String(step),
         "patch": String(request.patch), "batch": String(request.batch), "loss": "\(request.loss)",
         "seed": String(request.seed), "target": request.target.rawValue,
       ], figures: metrics)
@@ -125,6 +209,10 @@ public final class DenoisingTask: TrainingTask {
 
   /// The mean PSNR over the validation pictures; noisy ∣ denoised ∣ clean of the first ones.
   public func validate(step: Int) throws -> Validation {
+    guard exposures.isEmpty else {
+      return try ExposureJudgement(exposures, by: denoiser, spots: spots, seed: request.seed)
+        .validation
+    }
     let results = try denoisedValidation()
     let figures = try results.map { try Metrics.psnr($0.target, $0.result) }
     let psnr = figures.reduce(0, +) / Double(max(figures.count, 1))
@@ -170,4 +258,15 @@ public final class DenoisingTask: TrainingTask {
   }
 
   static func caption(_ psnr: Double) -> String { String(format: "%.2f dB", psnr) }
+}
+
+extension Loss {
+  /// Whether it is a mean over single values, 0 where prediction and target are the same or nearly.
+  fileprivate var isPointwise: Bool {
+    switch self {
+    case .squaredError, .absoluteError, .huber, .charbonnier: true
+    case .sum(let terms): terms.allSatisfy(\.loss.isPointwise)
+    default: false
+    }
+  }
 }

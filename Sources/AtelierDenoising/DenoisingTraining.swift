@@ -19,6 +19,8 @@ public struct DenoisingTrainingRequest: TrainingRequest, Hashable {
   public var network = DenoiserArchitecture.autoencoder(ConvolutionalAutoencoder(channels: 1))
   public var noises: [NoiseModel] = [.gaussian(sigma: 0...50)]
   public var target: DenoisingTarget = .clean
+  public var targets: [String] = []
+  public var blindSpot: Int?
   public var scale: Double = 1
   public var moreScales: [Double] = []
   public var patch = 96
@@ -64,17 +66,37 @@ public struct DenoisingTrainingRequest: TrainingRequest, Hashable {
         "unpool", \.parts.unpooling,
         "The autoencoder's unpooling: max, nearest, nails or transposed", value: "kind"),
     ]).section("TRAINING OPTIONS", trainingFields)
+      .section("WITHOUT CLEAN PICTURES", noisyFields)
+  }
+
+  /// What says that there are no clean pictures.
+  private static var noisyFields: [Field<Self>] {
+    [
+      .denoisingTarget,
+      Field(
+        list: "targets", \.targets,
+        "Pictures of the same names and sizes that should come out of the data: second exposures "
+          + "(Noise2Noise from files) or clean ones; no noise is added",
+        value: "dir", kind: .source),
+      Field(
+        "blind-spot", \.blindSpot,
+        "With --target self: how far around a pixel the network is blind while it learns, 0 for "
+          + "the pixel alone",
+        value: "pixels", .from(0, to: Double(BlindSpots.mostRadius))
+      ).byDefault("by the noise's correlation"),
+    ]
   }
 
   /// What the comparison of unpoolings is told, too.
   static var trainingFields: [Field<Self>] {
     [
       Field(
-        list: "data", \.data, "Folders or files of clean pictures (PNG, JPEG, TIFF, WebP)",
-        value: "dir",
-        kind: .source),
+        list: "data", \.data,
+        "Folders or files of clean pictures (PNG, JPEG, TIFF, WebP); of noisy ones with --target "
+          + "self and --targets",
+        value: "dir", kind: .source),
       Field(
-        list: "validation", \.validation, "Clean pictures to validate on", value: "dir",
+        list: "validation", \.validation, "Pictures of the same kind to validate on", value: "dir",
         kind: .source
       ).byDefault("crops of the training pictures"),
       Field(
@@ -119,6 +141,21 @@ public struct DenoisingTrainingRequest: TrainingRequest, Hashable {
     if words["color"] != nil, words["channels"] == ["1"] {
       throw FieldError("--color and --channels 1 contradict")
     }
+    let isOwn = words["target"] == [DenoisingTarget.own.rawValue]
+    let given = isOwn ? "--target self" : words["targets"] != nil ? "--targets" : nil
+    if let given {
+      // What no one here made noisy is as noisy as it is.
+      for other in ["noise", "noise2noise", "scenes", "validation-sigma"] where words[other] != nil
+      {
+        throw FieldError("\(given) takes noisy pictures as they are: leave --\(other) out")
+      }
+      if isOwn, words["targets"] != nil {
+        throw FieldError("--target self and --targets contradict")
+      }
+    }
+    if words["blind-spot"] != nil, !isOwn {
+      throw FieldError("--blind-spot is for --target self")
+    }
   }
 
   public mutating func complete(with words: FieldWords) throws {
@@ -126,8 +163,12 @@ public struct DenoisingTrainingRequest: TrainingRequest, Hashable {
       throw StudioError(.usage, "--unpool is for the autoencoder alone")
     }
     if words["widths"] != nil, parts.widths == nil {
-      throw StudioError(.usage, "--widths is for autoencoder, residual-unet and blind-unet alone")
+      throw StudioError(
+        .usage, "--widths is for autoencoder, residual-unet, blind-unet and blur-unet alone")
     }
+    if !targets.isEmpty { target = .files }
+    // A guess that is right on average gives the picture's mean, which is what noise varies about.
+    if target == .own, words["loss"] == nil { loss = .squaredError }
     try expectPictures()
   }
 
@@ -149,6 +190,28 @@ public struct DenoisingTrainingRequest: TrainingRequest, Hashable {
   }
 }
 
+extension Field<DenoisingTrainingRequest> {
+  /// What the network should give; pairs of files have a field of their own.
+  fileprivate static var denoisingTarget: Self {
+    let choices: [DenoisingTarget] = [.clean, .noisy, .own]
+    return Field(
+      "target",
+      "What the network learns to give: clean pictures, other noise (noisy, the same as "
+        + "--noise2noise), or pixels that were hidden from it (self, Noise2Void), which takes "
+        + "noisy pictures alone, one being enough",
+      value: "kind", kind: .choice(choices.map(\.rawValue)),
+      words: { $0.target == .own ? [$0.target.rawValue] : [] },
+      put: { request, words in
+        let word = words.last ?? ""
+        guard let target = choices.first(where: { $0.rawValue == word }) else {
+          throw FieldError("expected clean, noisy or self; received '\(word)'")
+        }
+        request.target = target
+      }
+    ).byDefault("clean")
+  }
+}
+
 /// The hyper-parameters of a denoiser that can be chosen; nil where the network has none.
 struct NetworkParts {
   var channels: Int?
@@ -162,6 +225,7 @@ struct NetworkParts {
     case .unet(let its): channels = its.channels
     case .residualUNet(let its): (channels, widths) = (its.channels, its.widths)
     case .blindUNet(let its): (channels, widths) = (its.channels, its.widths)
+    case .blurUNet(let its): (channels, widths) = (its.channels, its.widths)
     case .dncnn(let its): channels = its.channels
     case .ffdnet(let its): channels = its.channels
     }
@@ -177,9 +241,12 @@ struct NetworkParts {
 public enum DenoisingTraining: TrainingJob {
   public static let workshop = "denoise"
   public static let name = "train"
-  public static let summary = "Train a denoiser on clean pictures."
+  public static let summary = "Train a denoiser on clean or on noisy pictures."
   public static let guide = """
-    The noise is added while training, so any clean pictures will do. The run folder holds the \
+    The noise is added while training, so any clean pictures will do. Where there are none, \
+    --target self learns from noisy pictures alone (Noise2Void): it hides pixels and learns to \
+    guess them from those around, and what cannot be guessed is noise. --targets learns from \
+    pairs of files: two exposures of the same scene (Noise2Noise), or noisy and clean. The run folder holds the \
     best and the last model, all that a resume needs, logs (CSV, JSON lines, TensorBoard) and \
     previews. Ctrl-C saves; --resume goes on as if nothing had happened.
 
@@ -190,6 +257,10 @@ public enum DenoisingTraining: TrainingJob {
       atelier denoise train --data photos --network unet --run mine --minutes 30
       atelier denoise train --data photos --color --network autoencoder \\
         --unpool nearest --noise gaussian:25 --run course --steps 2000
+      atelier denoise train --data noisy.tif --target self --network blur-unet \\
+        --run own --minutes 10
+      atelier denoise train --data first/ --targets second/ --network unet \\
+        --run pairs
       atelier denoise train --run mine --resume
       atelier denoise train --run mine --resume --minutes 60
     """

@@ -29,10 +29,15 @@ struct PicturePair {
   /// The clean original of a picture: the same name, with any picture's extension; throws
   /// `StudioError` when there is none.
   static func original(of name: String, in folder: String) throws -> String {
+    if let file = file(named: name, in: folder) { return file }
+    throw StudioError(.data, "\(name): there is no clean original of that name in \(folder)")
+  }
+
+  /// The picture of a name in a folder, with any picture's extension; nil without one.
+  static func file(named name: String, in folder: String) -> String? {
     let path = (folder as NSString).appendingPathComponent(name)
     let stem = (path as NSString).deletingPathExtension
-    for candidate in [path] + ImageFile.extensions.sorted().map({ "\(stem).\($0)" })
-    where FileManager.default.fileExists(atPath: candidate) { return candidate }
-    throw StudioError(.data, "\(name): there is no clean original of that name in \(folder)")
+    return ([path] + ImageFile.extensions.sorted().map { "\(stem).\($0)" })
+      .first { FileManager.default.fileExists(atPath: $0) }
   }
 }

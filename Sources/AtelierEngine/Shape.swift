@@ -83,7 +83,14 @@ extension Shape: Codable {
 public struct ShapeError: Error, Hashable, Sendable, CustomStringConvertible {
   /// What was expected and what was received.
   public let description: String
+  /// Whether all is right but there is not enough memory.
+  public let isMemory: Bool
 
   /// Makes an error with its text.
-  public init(_ description: String) { self.description = description }
+  public init(_ description: String) { self.init(description, isMemory: false) }
+
+  init(_ description: String, isMemory: Bool) {
+    self.description = description
+    self.isMemory = isMemory
+  }
 }

@@ -61,12 +61,18 @@ public struct FaceSwapModel: Sendable {
   /// The layout that a model's metadata names; that of the original where it names none.
   private static func layout(of model: Model, name: String) throws -> FaceLayout {
     guard let text = model.information.training[layoutKey] else { return FaceLayout() }
-    do {
-      return try JSONDecoder().decode(FaceLayout.self, from: Data(text.utf8))
-    } catch let error as DecodingError {
+    let layout: FaceLayout
+    do { layout = try JSONDecoder().decode(FaceLayout.self, from: Data(text.utf8)) } catch let error
+      as DecodingError
+    {
       throw StudioError(
         .data, "\(name): expected the layout of faces as JSON; received \(error.place)")
     }
+    try StudioError.unless(
+      FaceAlignments.cropSizes.contains(layout.cropSize), .data,
+      "\(name): expected faces in crops of \(FaceAlignments.cropSizes) pixels; received "
+        + "\(layout.cropSize)")
+    return layout
   }
 
   /// The network that a model's metadata and graph name.

@@ -6,8 +6,10 @@ import Foundation
 public struct ImageError: Error, Equatable, Sendable, CustomStringConvertible, LocalizedError {
   /// What kind of trouble it is, for code that has to choose.
   public enum Reason: Sendable, Equatable {
-    /// The file cannot be opened, read or written.
+    /// The file cannot be opened or read.
     case system
+    /// The file cannot be written.
+    case unwritable
     /// The data is damaged, truncated or not a picture.
     case damaged
     /// A valid file of a kind that is not handled.

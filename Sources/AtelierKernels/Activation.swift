@@ -18,12 +18,29 @@ public enum Activation: Hashable, Sendable, Codable {
   case sigmoid
   /// tanh(x)
   case tanh
+  /// x · clamp(x / 6 + 1/2, 0, 1) (Howard and others 2019)
+  case hardSwish
+  /// x · ½ (1 + tanh(√(2/π) (x + 0.044715 x³))), GELU's approximation
+  case tanhGELU
+  /// log(1 + eˣ)
+  case softplus
+  /// eˣ
+  case exponential
+  /// √x
+  case squareRoot
+  /// The natural logarithm of x.
+  case logarithm
+  /// |x|
+  case absolute
+  /// The error function of x.
+  case errorFunction
 
   /// Whether the derivative is a function of the activation's output alone (else its input is needed).
   public var differentiatesFromOutput: Bool {
     switch self {
-    case .identity, .relu, .leakyReLU, .elu, .sigmoid, .tanh: true
-    case .silu, .gelu: false
+    case .identity, .relu, .leakyReLU, .elu, .sigmoid, .tanh, .exponential, .squareRoot: true
+    case .silu, .gelu, .hardSwish, .tanhGELU, .softplus, .logarithm, .absolute, .errorFunction:
+      false
     }
   }
 
@@ -33,7 +50,7 @@ public enum Activation: Hashable, Sendable, Codable {
     case .identity: 1
     case .relu: 0
     case .leakyReLU(let slope): slope
-    case .elu, .silu, .gelu, .sigmoid, .tanh: nil
+    default: nil
     }
   }
 }

@@ -29,12 +29,20 @@ extension Activation {
     case .gelu: (Int32(CK_GELU), 0)
     case .sigmoid: (Int32(CK_SIGMOID), 0)
     case .tanh: (Int32(CK_TANH), 0)
+    case .hardSwish: (Int32(CK_HARD_SWISH), 0)
+    case .tanhGELU: (Int32(CK_TANH_GELU), 0)
+    case .softplus: (Int32(CK_SOFTPLUS), 0)
+    case .exponential: (Int32(CK_EXP), 0)
+    case .squareRoot: (Int32(CK_SQRT), 0)
+    case .logarithm: (Int32(CK_LOG), 0)
+    case .absolute: (Int32(CK_ABS), 0)
+    case .errorFunction: (Int32(CK_ERF), 0)
     }
   }
 }
 
 extension BinaryOperator {
-  fileprivate var code: Int32 {
+  var code: Int32 {
     switch self {
     case .add: Int32(CK_ADD)
     case .subtract: Int32(CK_SUBTRACT)

@@ -33,6 +33,15 @@ public enum InstructionSet: String, CaseIterable, Sendable, Codable, Comparable 
     return available.last ?? .baseline
   }()
 
+  /// What is wrong with `ATELIER_ISA`, in one line: no such set, or one that this machine has not.
+  public static var environmentFault: String? {
+    guard let word = getenv("ATELIER_ISA").map({ String(cString: $0) }), !word.isEmpty,
+      !available.contains(where: { $0.rawValue == word })
+    else { return nil }
+    let names = available.map(\.rawValue).joined(separator: ", ")
+    return "ATELIER_ISA: expected a set of this machine, one of \(names); received '\(word)'"
+  }
+
   /// Order of speed, not of inclusion.
   public static func < (left: InstructionSet, right: InstructionSet) -> Bool {
     left.code < right.code

@@ -23,6 +23,14 @@ public final class ThreadPool: Sendable {
     return ThreadPool(threads: Int(ck_pool_available_cores()))
   }()
 
+  /// What is wrong with `ATELIER_THREADS`, in one line.
+  public static var environmentFault: String? {
+    guard let word = getenv("ATELIER_THREADS").map({ String(cString: $0) }), !word.isEmpty,
+      Int(word).map({ (1...256).contains($0) }) != true
+    else { return nil }
+    return "ATELIER_THREADS: expected a number of 1 to 256; received '\(word)'"
+  }
+
   /// The number of threads that take part, the calling thread included.
   public let threads: Int
 

@@ -24,8 +24,10 @@ public final class FilmReader {
     child = try ChildProcess(
       tools.ffmpeg,
       [
-        "-v", "error", "-nostdin", "-i", FilmTools.argument(path), "-map", "0:v:0", "-r",
-        information.rate, "-f", "image2pipe", "-c:v", "ppm", "pipe:1",
+        "-v", "error", "-nostdin",
+      ] + FilmTools.allowed + [
+        "-i", FilmTools.argument(path), "-map", "0:v:0", "-r", information.rate, "-f",
+        "image2pipe", "-c:v", "ppm", "pipe:1",
       ], input: .nothing, output: .pipe)
   }
 
@@ -114,11 +116,15 @@ public final class FilmWriter {
   /// The sounds that the written containers hold as they are; others are encoded anew.
   private static let heldSounds: Set<String> = ["aac", "mp3", "ac3", "eac3", "alac", "opus"]
 
+  /// The containers by the ending of the file.
+  private static let containers = [
+    "mp4": "mp4", "m4v": "mp4", "mov": "mov", "mkv": "matroska",
+  ]
+
   private let path: String
-  private let temporary: String
+  private let pending: PendingFile
   private let child: ChildProcess
   private let size: PixelSize
-  private var isFinished = false
 
   /// Begins a film with the rate, pixel shape and sound of another; the extension of `path`, a file
   /// that is replaced, names the container.
@@ -129,16 +135,14 @@ public final class FilmWriter {
   ) throws {
     self.path = path
     self.size = size
-    let name = (path as NSString).lastPathComponent
-    let folder = (path as NSString).deletingLastPathComponent
-    temporary = (folder as NSString).appendingPathComponent(
-      ".atelier-\(ProcessInfo.processInfo.processIdentifier)-\(name)")
+    pending = PendingFile(URL(fileURLWithPath: path))
     var arguments = [
       "-v", "error", "-nostdin", "-y", "-f", "rawvideo", "-pix_fmt", "rgb24", "-s",
       "\(size.width)x\(size.height)", "-r", information.rate, "-i", "pipe:0",
     ]
     let container = (path as NSString).pathExtension.lowercased()
     if let sound = information.sound {
+      arguments += FilmTools.allowed
       arguments += ["-i", FilmTools.argument(film), "-map", "0:v:0", "-map", "1:a:0"]
       arguments +=
         Self.heldSounds.contains(sound) || container == "mkv"
@@ -150,18 +154,21 @@ public final class FilmWriter {
       "-c:v", "libx264", "-preset", "fast", "-crf", "\(options.rateFactor)", "-pix_fmt",
       isEven ? "yuv420p" : "yuv444p",
     ]
-    if let aspect = information.pixelAspect {
-      arguments += ["-vf", "setsar=\(aspect.replacingOccurrences(of: ":", with: "/"))"]
+    let aspect = information.pixelAspect.map {
+      "setsar=\($0.replacingOccurrences(of: ":", with: "/"))"
     }
+    let filters = [information.colors.filter, aspect].compactMap(\.self)
+    if !filters.isEmpty { arguments += ["-vf", filters.joined(separator: ",")] }
+    arguments += information.colors.arguments
     if container != "mkv" { arguments += ["-movflags", "+faststart+use_metadata_tags"] }
     for (key, value) in options.metadata.sorted(by: { $0.key < $1.key }) {
       arguments += ["-metadata", "\(key)=\(value)"]
     }
-    child = try ChildProcess(
-      tools.ffmpeg, arguments + [FilmTools.argument(temporary)], input: .pipe, output: .nothing)
+    arguments += ["-f", Self.containers[container] ?? "mp4", FilmTools.argument(pending.path)]
+    child = try ChildProcess(tools.ffmpeg, arguments, input: .pipe, output: .nothing)
   }
 
-  deinit { if !isFinished { abandon() } }
+  deinit { abandon() }
 
   /// Adds a frame of three channels of the film's size.
   /// - Throws: `StudioError` when ffmpeg does not take it.
@@ -174,19 +181,13 @@ public final class FilmWriter {
   /// - Throws: `StudioError` when it could not be written.
   public func finish() throws {
     guard child.wait() == 0 else { throw failure() }
-    guard rename(temporary, path) == 0 else {
-      throw StudioError(
-        .cannotCreate,
-        "\(path): expected a place for the film, received: \(String(cString: strerror(errno)))")
-    }
-    isFinished = true
+    do { try pending.finish() } catch { throw StudioError(.cannotCreate, error.description) }
   }
 
   /// Ends ffmpeg and removes what is there.
   public func abandon() {
     child.stop()
-    unlink(temporary)
-    isFinished = true
+    pending.abandon()
   }
 
   private func failure() -> StudioError {

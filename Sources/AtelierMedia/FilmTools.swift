@@ -11,20 +11,24 @@ public struct FilmInformation: Sendable, Hashable {
   public let framesPerSecond: Double
   /// The number of frames, about; nil where the film does not say.
   public let frameCount: Int?
-  /// The shape of a pixel as ffmpeg writes it, such as `16:15`; nil for square ones.
+  /// The shape of a pixel of the upright film as ffmpeg writes it, such as `16:15`; nil for square
+  /// ones.
   public let pixelAspect: String?
+  /// What the film says of its colours.
+  public let colors: FilmColors
   /// The sound's codec; nil for a silent film.
   public let sound: String?
 
   /// Describes a film.
   public init(
     rate: String, framesPerSecond: Double, frameCount: Int? = nil, pixelAspect: String? = nil,
-    sound: String? = nil
+    colors: FilmColors = FilmColors(), sound: String? = nil
   ) {
     self.rate = rate
     self.framesPerSecond = framesPerSecond
     self.frameCount = frameCount
     self.pixelAspect = pixelAspect
+    self.colors = colors
     self.sound = sound
   }
 }
@@ -77,9 +81,9 @@ public struct FilmTools: Sendable, Hashable {
       [
         "-v", "error", "-print_format", "json", "-show_entries",
         "stream=codec_type,codec_name,avg_frame_rate,r_frame_rate,nb_frames,duration,"
-          + "sample_aspect_ratio:stream_disposition=attached_pic:format=duration",
-        Self.argument(path),
-      ], input: .nothing, output: .pipe)
+          + "sample_aspect_ratio,color_space,color_range,color_primaries,color_transfer"
+          + ":stream_disposition=attached_pic:stream_side_data=rotation:format=duration",
+      ] + Self.allowed + [Self.argument(path)], input: .nothing, output: .pipe)
     let text = try probe.allOutput(limit: 16 << 20)
     let status = probe.wait()
     let decoder = JSONDecoder()
@@ -100,17 +104,32 @@ public struct FilmTools: Sendable, Hashable {
       throw StudioError(.data, "\(path): expected a film with a frame rate, received none")
     }
     let seconds = (picture.duration ?? found.format?.duration).flatMap(Double.init)
+    // Frames come upright: those of a film that lies on its side have their pixels turned, too.
+    let turn = picture.sideDataList?.compactMap(\.rotation).first ?? 0
+    let isTurned = Int(abs(turn).rounded()) % 180 == 90
     let aspect = picture.sampleAspectRatio.flatMap { text -> String? in
       let parts = text.split(separator: ":").compactMap { Int($0) }
-      return parts.count == 2 && parts[0] > 0 && parts[1] > 0 && parts[0] != parts[1] ? text : nil
+      guard parts.count == 2, parts[0] > 0, parts[1] > 0, parts[0] != parts[1] else { return nil }
+      return isTurned ? "\(parts[1]):\(parts[0])" : text
     }
     return FilmInformation(
       rate: rate, framesPerSecond: frames,
       frameCount: picture.nbFrames.flatMap { Int($0) }
         ?? seconds.flatMap { $0 > 0 && $0 < 1e7 ? Int(($0 * frames).rounded()) : nil },
       pixelAspect: aspect,
+      colors: FilmColors(
+        matrix: picture.colorSpace, range: picture.colorRange, primaries: picture.colorPrimaries,
+        transfer: picture.colorTransfer),
       sound: found.streams.first { $0.codecType == "audio" }.map { $0.codecName ?? "unknown" })
   }
+
+  /// What ffmpeg may open: containers of the kinds that are taken, from files.
+  ///
+  /// A playlist that is named as a film would make it read other files, or the network.
+  static let allowed = [
+    "-protocol_whitelist", "file", "-format_whitelist",
+    "avi,mov,matroska,mpeg,mpegvideo,mpegts,ogg,asf,flv",
+  ]
 
   /// A file as an argument: a name with a colon or a leading stroke is no protocol or option.
   static func argument(_ path: String) -> String {
@@ -128,6 +147,7 @@ public struct FilmTools: Sendable, Hashable {
   private struct Probe: Decodable {
     struct Stream: Decodable {
       struct Disposition: Decodable { let attachedPic: Int? }
+      struct SideData: Decodable { let rotation: Double? }
       let codecType: String
       let codecName: String?
       let avgFrameRate: String?
@@ -135,7 +155,12 @@ public struct FilmTools: Sendable, Hashable {
       let nbFrames: String?
       let duration: String?
       let sampleAspectRatio: String?
+      let colorSpace: String?
+      let colorRange: String?
+      let colorPrimaries: String?
+      let colorTransfer: String?
       let disposition: Disposition?
+      let sideDataList: [SideData]?
     }
     struct Format: Decodable { let duration: String? }
     let streams: [Stream]

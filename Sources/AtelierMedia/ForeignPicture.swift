@@ -39,7 +39,14 @@ public final class ForeignPicture {
 
   private static let film = Program(
     name: "ffmpeg",
-    arguments: ["-v", "error", "-nostdin", "-y", "-i", "IN", "-frames:v", "1", "OUT"])
+    arguments: ["-v", "error", "-nostdin", "-y"] + allowed + [
+      "-i", "IN", "-frames:v", "1", "OUT",
+    ])
+  /// What ffmpeg may open: single pictures, from files (`FilmTools.allowed`).
+  private static let allowed = [
+    "-protocol_whitelist", "file", "-format_whitelist",
+    "image2,mov,gif,bmp_pipe,exr_pipe,gif_pipe,hdr_pipe,j2k_pipe,jpegxl_pipe,pcx_pipe,psd_pipe",
+  ]
   private static let magick = [
     Program(name: "magick", arguments: ["IN[0]", "-auto-orient", "OUT"], keepsMetadata: true),
     Program(name: "convert", arguments: ["IN[0]", "-auto-orient", "OUT"], keepsMetadata: true),
@@ -85,9 +92,8 @@ public final class ForeignPicture {
         Program(
           name: "ffmpeg",
           arguments: [
-            "-v", "error", "-nostdin", "-y", "-apply_trc", "iec61966_2_1", "-i", "IN", "-frames:v",
-            "1", "OUT",
-          ])
+            "-v", "error", "-nostdin", "-y", "-apply_trc", "iec61966_2_1",
+          ] + allowed + ["-i", "IN", "-frames:v", "1", "OUT"])
       ] + magick, package: "ffmpeg"),
     Kind(
       name: "picture", extensions: ["bmp", "gif", "hdr", "jp2", "j2k", "pcx", "psd", "tga"],
@@ -167,7 +173,10 @@ public final class ForeignPicture {
   private static func run(
     _ tool: String, _ program: Program, from link: String, to made: String, name: String
   ) throws {
-    let places = ["IN": link, "IN[0]": link + "[0]", "OUT": made]
+    // ImageMagick is told the kind, or what stands in the file would choose it: scripts, links.
+    let ending = (link as NSString).pathExtension
+    let coder = ending == "hif" ? "heic" : ending
+    let places = ["IN": link, "IN[0]": "\(coder):\(link)[0]", "OUT": made]
     let child = try ChildProcess(
       tool, program.arguments.map { places[$0] ?? $0 }, input: .nothing, output: .nothing)
     let status = child.wait()

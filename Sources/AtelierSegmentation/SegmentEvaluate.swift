@@ -115,15 +115,16 @@ public enum SegmentEvaluate: Job {
       ?? InstanceData.read(
         URL(fileURLWithPath: request.data),
         part: InstancePart(rawValue: request.part.rawValue) ?? .test)
+    for remark in set.remarks() { place.remark(remark) }
     let progress = ProgressCounter("pictures", place)
     func show(_ done: Int) { progress.show(done, set.count) }
     let found: InstanceSetReport
     if let segmenter {
       var selection = ObjectSelection.measuring(limit: request.detections)
       selection.score = request.score
-      found = try segmenter.measure(on: set, selection, progress: show)
+      found = try segmenter.measure(on: set, selection, progress: show, skip: place.remark)
     } else {
-      found = try WatershedBaseline.measure(set, progress: show)
+      found = try WatershedBaseline.measure(set, progress: show, skip: place.remark)
     }
     var report = Report(value: found)
     report.say(found.lines.joined(separator: "\n"))
@@ -144,6 +145,7 @@ public enum SegmentEvaluate: Job {
           URL(fileURLWithPath: request.data), part: part, palette: segmenter.palette,
           channels: segmenter.channels)
     else { throw StudioError(.data, "\(request.data): the set has no \(part.rawValue) part") }
+    for remark in set.remarks() { place.remark(remark) }
     var options = Segmenter.Options()
     options.isFlipAveraged = request.flip
     let progress = ProgressCounter("pictures", place)

@@ -163,8 +163,16 @@ public enum SegmentRun: Job {
   }
 
   public static func run(_ request: SegmentRunRequest, in place: JobPlace) throws -> Report {
-    let plan = try PicturePlan(inputs: request.inputs, output: request.output + "/")
-    try plan.refuseEqualStems(as: "-….png")
+    let folder = request.output as NSString
+    // What stands for a picture's results is its label map, whatever is written.
+    let plan = try PicturePlan(
+      inputs: request.inputs, output: request.output, ending: SegmentationOutput.label.ending,
+      further: { task in
+        request.write.filter { $0 != .label }.compactMap(\.ending).map {
+          folder.appendingPathComponent(task.stem + $0)
+        }
+      },
+      others: request.write.flatMap(\.sharedFiles).map { folder.appendingPathComponent($0) })
     let model = try SegmentationModel(named: request.model, in: place)
     var writer = try SegmentationWriter(
       folder: URL(fileURLWithPath: request.output), palette: model.palette,

@@ -23,6 +23,11 @@ public final class SegmentationTask: TrainingTask {
   private let training: SegmentedSource
   private let validation: SegmentedImages
   private let model: RunningModel
+  /// The classes and their shares of the pixels, and what was left out.
+  public var remarks: [String] {
+    guard case .set(let set) = training else { return [] }
+    return set.remarks(with: validation)
+  }
 
   /// Prepares a training, on `sets` that are in memory already or on what the request names; throws
   /// one line of `StudioError`, `ShapeError` or `DatasetError` before anything is written.

@@ -22,13 +22,15 @@ extension WatershedBaseline {
   public static let detectionLimit = 500
 
   /// The figures of the baseline over a set with one class, such as the test part of the nuclei,
-  /// and over each kind of picture; throws `DatasetError` for a picture that cannot be read.
+  /// and over each kind of picture; what cannot be read goes as
+  /// `InstanceData.measure` says.
   public static func measure(
-    _ data: InstanceData, baseline: WatershedBaseline = .init(), progress: (Int) -> Void = { _ in }
+    _ data: InstanceData, baseline: WatershedBaseline = .init(), progress: (Int) -> Void = { _ in },
+    skip: ((String) -> Void)? = nil
   ) throws -> InstanceSetReport {
     try data.measure(
       "Otsu threshold and watershed of distances", detectionLimit: detectionLimit,
-      progress: progress
+      progress: progress, skip: skip
     ) { baseline.objects(in: $0) }
   }
 }

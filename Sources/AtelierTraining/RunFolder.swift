@@ -60,14 +60,15 @@ public final class RunFolder: Sendable {
       do {
         try FileManager.default.createDirectory(at: url, withIntermediateDirectories: true)
       } catch {
-        throw TrainingError("\(path): cannot make the \(what): \(reason(error))")
+        throw TrainingError(
+          "\(path): cannot make the \(what): \(reason(error))", .cannotCreate)
       }
     }
     try make(url, "run folder")
     let folder = RunFolder(url, lock: try hold(url))
     guard !FileManager.default.fileExists(atPath: folder.configurationURL.path) else {
       throw TrainingError(
-        "\(path): expected a new folder; it holds a run already (--resume goes on)")
+        "\(path): expected a new folder; it holds a run already (--resume goes on)", .cannotCreate)
     }
     AtomicFile.removeAbandoned(in: url)
     try make(folder.previewsURL, "folder of previews")
@@ -84,17 +85,20 @@ public final class RunFolder: Sendable {
     let path = url.relativePath
     var isFolder: ObjCBool = false
     guard FileManager.default.fileExists(atPath: url.path, isDirectory: &isFolder) else {
-      throw TrainingError("\(path): expected a run folder; there is nothing of that name")
+      throw TrainingError(
+        "\(path): expected a run folder; there is nothing of that name", .missingInput)
     }
     guard isFolder.boolValue else {
-      throw TrainingError("\(path): expected a run folder; received a file")
+      throw TrainingError("\(path): expected a run folder; received a file", .missingInput)
     }
     let configuration = url.appending(path: "configuration.json")
     guard FileManager.default.fileExists(atPath: configuration.path) else {
-      throw TrainingError("\(path): expected a run folder; it holds no configuration.json")
+      throw TrainingError(
+        "\(path): expected a run folder; it holds no configuration.json", .missingInput)
     }
     let folder = RunFolder(url, lock: try hold(url))
     AtomicFile.removeAbandoned(in: url)
+    AtomicFile.removeAbandoned(in: folder.previewsURL)
     // Pictures that are gone are no reason to stop; without the folder none could be drawn.
     try? FileManager.default.createDirectory(
       at: folder.previewsURL, withIntermediateDirectories: false)
@@ -118,7 +122,7 @@ public final class RunFolder: Sendable {
     throw TrainingError(
       "\(stateURL.relativePath): the state of this run is missing, but "
         + (hasModel ? "last.safetensors is there" : "events.jsonl says that it was saved")
-        + "; put it back, or begin another run (--start-from takes the weights)")
+        + "; put it back, or begin another run (--start-from takes the weights)", .missingInput)
   }
 
   // MARK: - Configuration
@@ -138,13 +142,20 @@ public final class RunFolder: Sendable {
   public func configuration<Configuration>(
     reading read: (Data) throws -> Configuration
   ) throws -> Configuration {
-    do {
-      return try read(try Data(contentsOf: configurationURL))
-    } catch {
+    let data = try configurationData()
+    do { return try read(data) } catch {
       throw TrainingError(
         "\(configurationURL.relativePath): cannot be read as this run's configuration: "
-          + Self.reason(error))
+          + Self.reason(error), .data)
     }
+  }
+
+  /// The largest configuration that is read, in bytes.
+  private static let largestConfiguration = 16 << 20
+
+  /// The configuration as it is stored.
+  private func configurationData() throws(FileError) -> Data {
+    try InputFile.data(configurationURL, limit: Self.largestConfiguration).withoutByteOrderMark
   }
 
   /// Checks that a resume asks for the same as the run was made with, but for the `ignored` keys of
@@ -153,7 +164,7 @@ public final class RunFolder: Sendable {
   /// - Throws: `TrainingError` that names the first key that differs, with both values.
   public func expect(_ configuration: some Encodable, except ignored: Set<String> = []) throws {
     try expect(
-      json: Self.encoded(configuration), stored: Data(contentsOf: configurationURL),
+      json: Self.encoded(configuration), stored: configurationData(),
       except: ignored)
   }
 
@@ -193,7 +204,7 @@ public final class RunFolder: Sendable {
   /// The outermost fields, each as canonical JSON text.
   private static func fields(_ data: Data, _ path: String) throws -> [String: String] {
     guard let object = try? JSONSerialization.jsonObject(with: data) as? [String: Any] else {
-      throw TrainingError("\(path): expected a JSON object")
+      throw TrainingError("\(path): expected a JSON object", .data)
     }
     return try object.filter { !($0.value is NSNull) }.mapValues { value in
       let text = try JSONSerialization.data(
@@ -209,7 +220,8 @@ public final class RunFolder: Sendable {
     let file = url.appending(path: "run.lock")
     let descriptor = systemOpen(file.path, O_RDWR | O_CREAT | O_CLOEXEC, 0o666)
     guard descriptor >= 0 else {
-      throw TrainingError("\(file.relativePath): cannot open: \(String(cString: strerror(errno)))")
+      throw TrainingError(
+        "\(file.relativePath): cannot open: \(String(cString: strerror(errno)))", .cannotCreate)
     }
     guard flock(descriptor, LOCK_EX | LOCK_NB) == 0 else {
       let code = errno
@@ -217,11 +229,13 @@ public final class RunFolder: Sendable {
       let count = max(0, pread(descriptor, &text, text.count, 0))
       close(descriptor)
       guard code == EWOULDBLOCK else {
-        throw TrainingError("\(file.relativePath): cannot lock: \(String(cString: strerror(code)))")
+        throw TrainingError(
+          "\(file.relativePath): cannot lock: \(String(cString: strerror(code)))", .cannotCreate)
       }
       let digits = text[..<count].prefix { (0x30...0x39).contains($0) }
       let process = digits.isEmpty ? "" : " (process \(String(decoding: digits, as: UTF8.self)))"
-      throw TrainingError("\(url.relativePath): another training\(process) holds this run folder")
+      throw TrainingError(
+        "\(url.relativePath): another training\(process) holds this run folder", .cannotCreate)
     }
     let text = Array("\(getpid())\n".utf8)
     // The number is for the message above alone; the lock holds without it.

@@ -121,6 +121,14 @@ public struct PlateauState: Sendable, Hashable, Codable {
   /// The state before the first validation.
   public init() {}
 
+  /// What no rule could have come to.
+  var faults: [String] {
+    let counts = 0...1 << 48
+    return (rate.map { $0 >= 0 && $0.isFinite } ?? true ? [] : ["expected a rate of at least 0"])
+      + ([badCount, cooldownLeft].allSatisfy(counts.contains)
+        ? [] : ["expected counts of validations of at least 0"])
+  }
+
   /// Takes in a metric and gives the new rate when it was reduced, else nil.
   ///
   /// A metric that is not finite is no improvement; without a rule in the schedule nothing happens.

@@ -1,6 +1,7 @@
 // What keeps a training safe: validation and the best weights, recovery, saving, resuming.
 
 import AtelierEngine
+import AtelierFiles
 import AtelierInterchange
 import AtelierKernels
 import Foundation
@@ -104,7 +105,7 @@ extension TrainingLoop {
     let state = TrainingState(
       layout: layout, counters: counters, plateaus: optimizers.map(\.plateau),
       current: snapshot(), lastGood: lastGood, best: bestWeights, listeners: checkpoints)
-    try state.file().write(to: folder.stateURL)
+    try state.file().sealed.write(to: folder.stateURL)
     try tell(
       .saved(SavedFile(kind: .state, path: folder.stateURL.relativePath, step: counters.step)))
     try withAverage { try write(.last) }
@@ -155,21 +156,22 @@ extension TrainingLoop {
       let what = missing.map { "no parameter \($0.name) of shape \($0.shape)" }
       throw TrainingError(
         "\(path): the state is of another network: it has "
-          + (what ?? "more parameters, or another order"))
+          + (what ?? "more parameters, or another order"), .data)
     }
     guard state.layout.optimizers == layout.optimizers else {
       throw TrainingError(
         "\(path): the state was made by \(state.layout.optimizers.map(\.name)); received "
-          + "\(layout.optimizers.map(\.name)) or other settings of them")
+          + "\(layout.optimizers.map(\.name)) or other settings of them", .data)
     }
     guard state.counters.seed == configuration.seed else {
       throw TrainingError(
-        "\(path): the run has the seed \(state.counters.seed); received \(configuration.seed)")
+        "\(path): the run has the seed \(state.counters.seed); received \(configuration.seed)",
+        .data)
     }
     guard (state.current.average != nil) == (average != nil) else {
       let has = state.current.average == nil ? "no moving average" : "a moving average"
       let wanted = average == nil ? "none" : "one"
-      throw TrainingError("\(path): the run has \(has); received \(wanted)")
+      throw TrainingError("\(path): the run has \(has); received \(wanted)", .data)
     }
     for snapshot in [state.current, state.lastGood] {
       var sizes = [(snapshot.parameters.count, store.count)]
@@ -179,7 +181,8 @@ extension TrainingLoop {
       }
       if let best = state.best { sizes.append((best.count, store.count)) }
       for (received, expected) in sizes where received != expected {
-        throw TrainingError("\(path): expected arrays of \(expected) floats; received \(received)")
+        throw TrainingError(
+          "\(path): expected arrays of \(expected) floats; received \(received)", .data)
       }
     }
   }

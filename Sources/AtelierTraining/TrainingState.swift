@@ -98,6 +98,44 @@ struct TrainingState: Hashable {
     var current: SnapshotNumbers
     var lastGood: SnapshotNumbers
     var listeners: [String: String]
+
+    /// What no training could have saved, in one line; nil where all is in its range.
+    var fault: String? {
+      func check<Number: Comparable>(
+        _ name: String, _ value: Number?, _ range: ClosedRange<Number>
+      ) -> String? {
+        guard let value, !range.contains(value) else { return nil }
+        return "expected \(name) of \(range.lowerBound) to \(range.upperBound), received \(value)"
+      }
+      // Products of a step and a batch stay far below what 64 bits hold.
+      let counts = 0...1 << 48
+      let whole = -Double.greatestFiniteMagnitude...Double.greatestFiniteMagnitude
+      let faults: [String?] =
+        [
+          check("a step", counters.step, counts),
+          check("seconds", counters.seconds, 0...1e12),
+          check("a scale of the learning rate", counters.learningRateScale, 0...1),
+          check("faults", counters.faults, counts),
+          check("the step of a fault", counters.lastFaultStep, counts),
+          check("a sum of losses", counters.lossSum, whole),
+          check("a weight of losses", counters.lossWeight, 0...100),
+          check("a best step", counters.bestStep, counts),
+          check("validations", counters.badValidations, counts),
+          check("the step of a validation", counters.validatedStep, counts),
+          check("the snapshot's step", current.step, counters.step...max(counters.step, 0)),
+          check("the guard's step", lastGood.step, 0...max(counters.step, 0)),
+        ]
+        + [current, lastGood].flatMap { snapshot in
+          [check("updates of the average", snapshot.averageUpdates, counts)]
+            + snapshot.counters.flatMap {
+              [
+                check("an optimizer's steps", $0.steps, counts),
+                check("a product of momenta", $0.momentumProduct, 0...1),
+              ]
+            }
+        } + plateaus.flatMap { $0.faults.map { Optional($0) } }
+      return faults.compactMap(\.self).first
+    }
   }
 
   /// The file of the state.
@@ -139,18 +177,23 @@ extension TrainingState {
     guard file.metadata["format"] == Self.format, let text = file.metadata["state"] else {
       throw TrainingError(
         "\(file.name): expected the state of a training (\(Self.format)); "
-          + "received another model file")
+          + "received another model file", .data)
     }
     guard
       let numbers = try? JSONDecoder.readingNonFinite.decode(Numbers.self, from: Data(text.utf8))
     else {
-      throw TrainingError("\(file.name): the numbers of the training's state cannot be read")
+      throw TrainingError(
+        "\(file.name): the numbers of the training's state cannot be read", .data)
     }
     guard numbers.current.counters.count == numbers.layout.optimizers.count,
       numbers.lastGood.counters.count == numbers.layout.optimizers.count,
       numbers.plateaus.count == numbers.layout.optimizers.count
     else {
-      throw TrainingError("\(file.name): expected the numbers of every optimizer; some are missing")
+      throw TrainingError(
+        "\(file.name): expected the numbers of every optimizer; some are missing", .data)
+    }
+    if let fault = numbers.fault {
+      throw TrainingError("\(file.name): the numbers of the training's state: \(fault)", .data)
     }
     layout = numbers.layout
     counters = numbers.counters

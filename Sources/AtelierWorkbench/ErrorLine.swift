@@ -34,25 +34,33 @@ public enum ErrorLine {
   /// What kind of fault an error is.
   public static func kind(_ error: any Error) -> InputFailure.Kind {
     switch error {
-    case let error as StudioError:
-      switch error.kind {
-      case .usage: .usage
-      case .data: .data
-      case .missingInput: .missing
-      case .cannotCreate: .cannotCreate
-      }
+    case let error as StudioError: kind(error.kind)
+    case let error as TrainingError: kind(error.kind)
     case let error as ImageError:
       switch error.reason {
       case .system: .missing
+      case .unwritable: .cannotCreate
       case .damaged, .unsupported, .tooLarge: .data
       case .argument: .usage
       }
     case let error as SafetensorsError: error.reason == .unreadable ? .missing : .data
-    case let error as FileError: error.code == nil ? .data : .cannotCreate
+    case let error as FileError:
+      error.code == nil ? .data : error.isReading ? .missing : .cannotCreate
     case is DatasetError, is DataFault: .data
-    case is TrainingError, is ShapeError, is FieldError: .usage
+    case let error as ShapeError: error.isMemory ? .noMemory : .usage
+    case is FieldError: .usage
     case let error as CocoaError: kind(error)
     default: .fault
+    }
+  }
+
+  private static func kind(_ kind: StudioError.Kind) -> InputFailure.Kind {
+    switch kind {
+    case .usage: .usage
+    case .data: .data
+    case .missingInput: .missing
+    case .cannotCreate: .cannotCreate
+    case .noMemory: .noMemory
     }
   }
 

@@ -56,6 +56,23 @@ public struct Form<Request: Sendable>: Sendable {
     }
   }
 
+  /// Throws `StudioError` where a request holds what a field would not take, as a stored one may that
+  /// was damaged or edited.
+  package func expectSound(_ request: Request) throws {
+    var scratch = request
+    for field in fields {
+      let words = field.words(request)
+      guard !words.isEmpty, words != field.words(defaults) else { continue }
+      do {
+        try field.put(&scratch, words)
+      } catch let error as FieldRangeError {
+        throw StudioError(.data, error.description)
+      } catch {
+        throw StudioError(.data, "'\(words.last ?? "")' for '\(field.spelling)': \(error)")
+      }
+    }
+  }
+
   /// The names of the fields, of those given, that a resumed training may not change.
   package func fixed(of words: FieldWords) -> [String] {
     fields.filter { words[$0.name] != nil && !$0.traits.isChangeable }.map { "--\($0.name)" }

@@ -117,9 +117,13 @@ public enum StoredRequest {
       whole[key] = part
     }
     let decoder = JSONDecoder()
+    // No request holds what is no number.
     decoder.nonConformingFloatDecodingStrategy = .convertFromString(
-      positiveInfinity: "inf", negativeInfinity: "-inf", nan: "nan")
-    return try decoder.decode(type, from: try JSONSerialization.data(withJSONObject: whole))
+      positiveInfinity: "inf", negativeInfinity: "-inf", nan: "\0")
+    let request = try decoder.decode(
+      type, from: try JSONSerialization.data(withJSONObject: whole))
+    try Request.form.expectSound(request)
+    return request
   }
 
   /// The keys of the properties that may be nil.

@@ -23,7 +23,7 @@ public enum PictureJob {
     for (index, task) in tasks.enumerated() {
       do {
         results.append(try work(task, "[\(index + 1)/\(tasks.count)]"))
-      } catch let error as StudioError where error.kind != .data {
+      } catch let error as StudioError where ![.data, .noMemory].contains(error.kind) {
         throw error
       } catch {
         failures.append(InputFailure(file: name(task), error))

@@ -18,11 +18,13 @@ public struct PicturePlan {
   /// Expands inputs and names results; the output is a folder, or a file for one input whose name
   /// ends as a picture's or film's.
   ///
-  /// With an ending, an input's first result is its stem and that, in the folder. Throws
-  /// `StudioError` when a result would overwrite an input or another result.
+  /// With an ending, an input's first result is its stem and that, in the folder. `further` are the
+  /// files that are written with a result, `others` those of the whole call. Throws `StudioError`
+  /// when any of them would overwrite an input or another.
   public init(
     inputs: [String], output: String, extensions: Set<String> = MediaFile.pictureExtensions,
-    ending: String? = nil
+    ending: String? = nil, further: (MediaFile) -> [String] = { _ in [] },
+    others: [String?] = []
   ) throws {
     let takesFilms = !extensions.isDisjoint(with: FilmTools.extensions)
     var found: [(name: String, path: String)] = []
@@ -41,7 +43,7 @@ public struct PicturePlan {
         continue
       }
       hasFolder = true
-      let (files, others) = try ImageFolder.listing(
+      let (files, strangers) = try ImageFolder.listing(
         URL(fileURLWithPath: input), extensions: extensions)
       // Results of an earlier call may lie below the folder that is read.
       let fresh = files.filter { !Self.canonical($0.url.path).hasPrefix(target + "/") }
@@ -52,7 +54,7 @@ public struct PicturePlan {
             file: input, error: "\(input): the folder holds no \(kinds)", kind: .missing))
         continue
       }
-      if let remark = Self.remark(others, in: input) { remarks.append(remark) }
+      if let remark = ImageFolder.leftOutLine(strangers, in: input) { remarks.append(remark) }
       found += fresh.map { ($0.name, (input as NSString).appendingPathComponent($0.name)) }
     }
     let isFilm = takesFilms && FilmTools.isFilm(found.first?.path ?? "")
@@ -70,7 +72,8 @@ public struct PicturePlan {
     }
     self.missing = missing
     self.remarks = remarks
-    try Self.refuseCollisions(tasks.map { ($0.input, [$0.output]) })
+    try Self.refuseCollisions(
+      tasks.map { ($0.input, [$0.output] + further($0)) }, others: others.compactMap(\.self))
   }
 
   /// The first five of many lines, and how many there are.
@@ -78,38 +81,28 @@ public struct PicturePlan {
     lines.count <= 6 ? lines : lines.prefix(5) + ["\(lines.count) \(what); these are the first 5"]
   }
 
-  /// Names the files of a folder that are no pictures.
-  private static func remark(_ others: [String], in folder: String) -> String? {
-    guard let first = others.first else { return nil }
-    let named = others.count == 1 ? first : others.prefix(5).joined(separator: ", ")
-    let rest = others.count > 5 ? " and \(others.count - 5) more" : ""
-    return "\(folder): \(others.count) \(others.count == 1 ? "file is" : "files are") left out, "
-      + "no picture by name or content: \(named)\(rest)"
-  }
-
-  /// Throws when two inputs' results would have one name, stem and ending, but for their endings.
-  package func refuseEqualStems(as ending: String, verb: String = "written") throws {
-    var seen: [String: String] = [:]
-    for task in tasks {
-      if let other = seen.updateValue(task.input, forKey: task.stem) {
-        throw StudioError(
-          .usage, "\(other) and \(task.input) would both be \(verb) to \(task.stem)\(ending)")
-      }
-    }
-  }
-
-  /// Throws `StudioError` where a result would overwrite an input or another result.
-  package static func refuseCollisions(_ tasks: [(input: String, outputs: [String])]) throws {
-    let read = Set(tasks.map { canonical($0.input) })
-    var written: [String: String] = [:]
-    for task in tasks {
-      for file in task.outputs {
-        let output = canonical(file)
+  /// Throws `StudioError` where a result, or one of the other files of a call, would overwrite an
+  /// input or another file that is written.
+  ///
+  /// Paths are compared by their bytes, as file systems do: texts that look alike may be two files.
+  package static func refuseCollisions(
+    _ tasks: [(input: String, outputs: [String])], others: [String] = []
+  ) throws {
+    func key(_ path: String) -> [UInt8] { Array(canonical(path).utf8) }
+    let read = Set(tasks.map { key($0.input) })
+    var written: [[UInt8]: String] = [:]
+    for (input, outputs) in tasks + others.map({ ($0, [$0]) }) {
+      for file in outputs {
+        let output = key(file)
         try StudioError.unless(
           !read.contains(output), .usage,
           "\(file): the result would overwrite an input; name another place")
-        if let other = written.updateValue(task.input, forKey: output) {
-          throw StudioError(.usage, "\(other) and \(task.input) would both be written to \(file)")
+        if let other = written.updateValue(input, forKey: output) {
+          throw StudioError(
+            .usage,
+            other == input || input == file
+              ? "\(other): two of its results would be written to \(file)"
+              : "\(other) and \(input) would both be written to \(file)")
         }
       }
     }

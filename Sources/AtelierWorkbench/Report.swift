@@ -96,6 +96,8 @@ public struct InputFailure: Sendable, Hashable, Encodable {
     case cannotCreate
     /// It makes no sense.
     case usage
+    /// There is not enough memory for it.
+    case noMemory
     /// A fault of the tool itself.
     case fault
   }

@@ -21,6 +21,8 @@ public final class RunningModel {
   /// How many programs are kept.
   public var capacity: Int
   private var programs: [(key: AnyHashable, program: Program)] = []
+  /// Whether the graph came from a file, so that what does not fit is that file's fault.
+  private var isRead = false
 
   /// Takes a model that was read; throws `StudioError`, "expected a model that …", when it is of
   /// another task.
@@ -33,6 +35,7 @@ public final class RunningModel {
     try self.init(
       graph: model.graph, information: model.information, store: model.store(),
       capacity: capacity, kernels: kernels)
+    isRead = true
   }
 
   /// Takes a graph over parameters that are there already, such as a training's own.
@@ -78,7 +81,12 @@ public final class RunningModel {
     }
     // The one that was not used for the longest time goes first.
     programs.removeFirst(max(programs.count - capacity + 1, 0))
-    let made = try Program(make(), parameters: store, kernels: kernels)
+    let made: Program
+    do { made = try Program(make(), parameters: store, kernels: kernels) } catch let error
+      as ShapeError where isRead && !error.isMemory
+    {
+      throw StudioError(.data, "the model does not take what it is given: \(error)")
+    }
     programs.append((key, made))
     return made
   }

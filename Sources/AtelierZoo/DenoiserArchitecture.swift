@@ -12,6 +12,8 @@ public enum DenoiserArchitecture: Sendable, Hashable, Codable {
   case residualUNet(ResidualUNet)
   /// DRUNet's form beside an estimate of the noise.
   case blindUNet(BlindUNet)
+  /// N2V2's form.
+  case blurUNet(BlurUNet)
   /// DnCNN.
   case dncnn(DnCNN)
   /// FFDNet.
@@ -29,6 +31,8 @@ public enum DenoiserArchitecture: Sendable, Hashable, Codable {
       self = .residualUNet(ResidualUNet(channels: channels, widths: widths ?? [32, 64, 128]))
     case BlindUNet.name:
       self = .blindUNet(BlindUNet(channels: channels, widths: widths ?? [32, 64, 128]))
+    case BlurUNet.name:
+      self = .blurUNet(BlurUNet(channels: channels, widths: widths ?? [32, 64, 128]))
     case DnCNN.name: self = .dncnn(DnCNN(channels: channels))
     case FFDNet.name: self = .ffdnet(FFDNet(channels: channels))
     default: return nil
@@ -42,6 +46,7 @@ public enum DenoiserArchitecture: Sendable, Hashable, Codable {
     case .unet(let value): value
     case .residualUNet(let value): value
     case .blindUNet(let value): value
+    case .blurUNet(let value): value
     case .dncnn(let value): value
     case .ffdnet(let value): value
     }

@@ -43,11 +43,11 @@ struct MistakeCase: CustomTestStringConvertible {
     MistakeCase(
       "denoise train --data empty --steps 1 --run r", 64,
       "atelier: a training needs a network: give --network, one of "
-        + "autoencoder, unet, residual-unet, blind-unet, dncnn, ffdnet"),
+        + "autoencoder, unet, residual-unet, blind-unet, blur-unet, dncnn, ffdnet"),
     MistakeCase(
       "denoise train --network vgg --scenes 1 --steps 1 --run r", 64,
       "atelier: The value 'vgg' is invalid for '--network <name>': expected a network, one of "
-        + "autoencoder, unet, residual-unet, blind-unet, dncnn, ffdnet; received 'vgg' "
+        + "autoencoder, unet, residual-unet, blind-unet, blur-unet, dncnn, ffdnet; received 'vgg' "
         + "(see atelier denoise train --help)"),
     MistakeCase(
       "denoise train --network unet --steps 1 --run r", 64,
@@ -63,7 +63,7 @@ struct MistakeCase: CustomTestStringConvertible {
       "atelier: --unpool is for the autoencoder alone"),
     MistakeCase(
       "denoise train --network dncnn --widths 4 --scenes 1 --steps 1 --run r", 64,
-      "atelier: --widths is for autoencoder, residual-unet and blind-unet alone"),
+      "atelier: --widths is for autoencoder, residual-unet, blind-unet and blur-unet alone"),
     MistakeCase(
       "denoise train --network unet --channels 2 --scenes 1 --steps 1 --run r", 64,
       "atelier: --channels takes 1 or 3; received 2 (see atelier denoise train --help)"),
@@ -116,8 +116,9 @@ struct MistakeCase: CustomTestStringConvertible {
     MistakeCase(
       "model summary none", 66,
       "atelier: none: expected a model file or one of autoencoder, unet, residual-unet, "
-        + "blind-unet, dncnn, ffdnet, " + classifierNames + ", fcn, segment-unet, segnet, "
-        + "segnet-basic, mask-rcnn; there is no such file"),
+        + "blind-unet, blur-unet, dncnn, ffdnet, " + classifierNames
+        + ", fcn, segment-unet, segnet, segnet-basic, mask-rcnn, swap-original, swap-half, "
+        + "swap-slim, noise-encoder-decoder, noise-unet, noise-resnet; there is no such file"),
     MistakeCase("model import none.pth", 66, "atelier: none.pth: no such file or folder"),
     MistakeCase(
       "model import bad.safetensors -o small.safetensors", 65,

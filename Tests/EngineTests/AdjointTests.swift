@@ -100,6 +100,21 @@ struct AdjointPair: Sendable, CustomTestStringConvertible {
     AdjointPair(
       "join and split batches", [3, 4],
       { joinBatches([$0.splitBatch(sizes: [2, 1])[1], $0, 3 * $0]) }),
+    AdjointPair(
+      "transpose", [2, 3, 4, 5], { $0.applying(TransposeOperation(order: [3, 0, 2, 1])) },
+      adjoint: { $0.applying(TransposeOperation(order: [1, 3, 2, 0])) }),
+    AdjointPair(
+      "expand", [2, 1, 3], { $0.applying(ExpandOperation([2, 4, 3])) },
+      adjoint: { $0.applying(ReduceOperation(.sum, axes: [1])) }),
+    AdjointPair(
+      "gather", [2, 5, 3], { $0.applying(GatherOperation(axis: 1, places: [4, 1, 1, 0])) },
+      adjoint: { $0.applying(ScatterSum(axis: 1, places: [4, 1, 1, 0], size: 5)) }),
+    AdjointPair(
+      "resize cubic", [2, 4, 5, 3],
+      { $0.applying(ResizeOperation(.size(Extent(7, 3)), method: .cubic(coefficient: -0.5))) }),
+    AdjointPair(
+      "resize with corners on corners", [1, 4, 5, 3],
+      { $0.applying(ResizeOperation(.scale(height: 2.5, width: 2), coordinates: .alignCorners)) }),
     AdjointPair("concatenate twice", [3, 4], { concatenate($0, 2 * $0) }),
   ]
 }

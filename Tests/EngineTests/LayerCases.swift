@@ -10,7 +10,7 @@ enum LayerCases {
   /// All cases.
   static let all: [LayerCase] =
     convolutions + transposedConvolutions + dense + pooling + unpooling + resampling + blocks
-    + activations + arithmetic + normalizations + networks + LossCases.all
+    + activations + arithmetic + normalizations + networks + foreign + LossCases.all
 
   private static func normal(_ shape: Shape, _ seed: UInt64 = 11) -> Tensor {
     .random(shape, seed: seed)

@@ -84,6 +84,21 @@ struct OperationLine: Sendable, CustomTestStringConvertible {
     OperationLine(SparseDiceLoss.self, "Dice of labels", inputs: 2),
     OperationLine(
       SparseDiceLossGradient.self, "Dice of labels with one that does not count", inputs: 4),
+    OperationLine(TransposeOperation.self, "transpose", inputs: 1),
+    OperationLine(RegroupOperation.self, "regroup", inputs: 1),
+    OperationLine(ExpandOperation.self, "expand", inputs: 1),
+    OperationLine(ReduceOperation.self, "reduce mean", inputs: 1),
+    OperationLine(MaximumMask.self, "reduce maximum", inputs: 3),
+    OperationLine(GatherOperation.self, "gather", inputs: 1),
+    OperationLine(ScatterSum.self, "scatter sum", inputs: 1),
+    OperationLine(BroadcastBinaryOperation.self, "repeated divide", inputs: 2),
+    OperationLine(MatrixProductOperation.self, "matrix product", inputs: 2),
+    OperationLine(ParametricReLUOperation.self, "parametric relu", inputs: 2),
+    OperationLine(ParametricReLUGradient.self, "parametric relu", inputs: 3),
+    OperationLine(LocalResponseOperation.self, "local response", inputs: 1),
+    OperationLine(LocalResponseGradient.self, "local response", inputs: 2),
+    OperationLine(ResizeOperation.self, "resize cubic", inputs: 1),
+    OperationLine(ResizeGradient.self, "resize nearest", inputs: 2),
   ]
 }
 
@@ -165,7 +180,8 @@ struct OperationContractTests {
     }
     if node.operation.isView { #expect(shapes.inputs[0].count == shapes.outputs[0].count) }
     #expect(node.operation.multiplyAdds(shapes) >= 0)
-    let isProduct = line.kind.contains("convolution")
+    let isProduct =
+      line.kind.contains("convolution") || line.kind == MatrixProductOperation.kind
     #expect((node.operation.multiplyAdds(shapes) > 0) == isProduct)
   }
 

@@ -8,6 +8,7 @@ private typealias Support = ElementSupport
 @Suite struct ElementwiseKernelTests {
   static let activations: [Activation] = [
     .identity, .relu, .leakyReLU(slope: 0.1), .elu(alpha: 1.5), .silu, .gelu, .sigmoid, .tanh,
+    .hardSwish, .tanhGELU, .softplus, .exponential, .absolute, .errorFunction,
   ]
   static let operators: [BinaryOperator] = [.add, .subtract, .multiply, .divide, .maximum]
 
@@ -18,7 +19,8 @@ private typealias Support = ElementSupport
     let y = Support.made(count) { Reference.activationForward(activation, x, $0, count: count) }
     // Far on the negative side the normal distribution function is good to 2e-8, not to its last
     // digit.
-    let absolute: Float = activation == .gelu ? 1e-7 : 1e-9
+    // The hard form's factor is 0 at -3, and near it good to the rounding of a half.
+    let absolute: Float = activation == .gelu ? 1e-7 : activation == .hardSwish ? 4e-7 : 1e-9
     Support.verify(relative: 1e-6, absolute: absolute, reference: y) { kernels in
       Support.made(count) { kernels.activationForward(activation, x, $0, count: count) }
     }

@@ -37,7 +37,6 @@ let package = Package(
     .target(
       name: "CKernels",
       cSettings: [.define("_GNU_SOURCE"), .unsafeFlags(undefinedBehavior + kernelFlags)]),
-    .systemLibrary(name: "COpenBLAS", pkgConfig: "openblas"),
     .systemLibrary(name: "CPNG", pkgConfig: "libpng"),
     .systemLibrary(name: "CJPEG", pkgConfig: "libjpeg"),
     .systemLibrary(name: "CTIFF", pkgConfig: "libtiff-4"),
@@ -47,14 +46,17 @@ let package = Package(
       name: "CImageCodecs", dependencies: ["CPNG", "CJPEG", "CTIFF", "CWebP", "CZlib"],
       cSettings: [.unsafeFlags(undefinedBehavior)]),
     .target(
-      name: "AtelierKernels", dependencies: ["CKernels", "COpenBLAS"], swiftSettings: settings),
-    .target(name: "AtelierImages", dependencies: ["CImageCodecs"], swiftSettings: settings),
+      name: "AtelierKernels", dependencies: ["CKernels"], swiftSettings: settings),
+    .target(name: "AtelierFiles", swiftSettings: settings),
+    .target(
+      name: "AtelierImages", dependencies: ["AtelierFiles", "CImageCodecs"],
+      swiftSettings: settings),
     .testTarget(
       name: "KernelsTests", dependencies: ["AtelierKernels"], swiftSettings: settings,
       linkerSettings: linking),
     // Filters and maps are Swift alone, and their tests need the house's test support.
     .testTarget(
-      name: "ImagesTests", dependencies: ["AtelierImages"],
+      name: "ImagesTests", dependencies: ["AtelierFiles", "AtelierImages"],
       exclude: ["AffineMapTests.swift", "FilterTests.swift"], swiftSettings: settings,
       linkerSettings: linking),
   ],

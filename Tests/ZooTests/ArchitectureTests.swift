@@ -39,6 +39,7 @@ struct ArchitectureCase: Sendable, CustomTestStringConvertible {
       ArchitectureCase(
         "residual-unet of two levels", ResidualUNet(channels: 3, widths: [4, 6], blocks: 1),
         channels: 3),
+      ArchitectureCase("blur-unet", BlurUNet(channels: 1, widths: [4, 6, 8]), channels: 1),
       ArchitectureCase("dncnn", DnCNN(channels: 1, depth: 6, width: 8), channels: 1),
       ArchitectureCase("dncnn of two", DnCNN(channels: 3, depth: 2, width: 8), channels: 3),
       ArchitectureCase("ffdnet", FFDNet(channels: 1, depth: 5, width: 8), channels: 1),

@@ -132,7 +132,10 @@ struct ParameterCountTests {
     throws
   {
     let names = Catalogue.networks(for: .denoise).map(\.name)
-    #expect(names == ["autoencoder", "unet", "residual-unet", "blind-unet", "dncnn", "ffdnet"])
+    #expect(
+      names == [
+        "autoencoder", "unet", "residual-unet", "blind-unet", "blur-unet", "dncnn", "ffdnet",
+      ])
     for name in names {
       let value = try #require(DenoiserArchitecture(name: name, channels: 3))
       #expect(value.name == name)

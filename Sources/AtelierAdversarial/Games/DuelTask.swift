@@ -18,6 +18,7 @@ public final class DuelTask: TrainingTask {
   public let steps: [TrainingStep]
   public let source: any BatchSource
   public let metricNames = DuelTraining.curves.map(\.0)
+  public var remarks: [String] { images.remarks(with: watched) }
   private let store: ParameterStore
   private let images: LabeledImages
   private let watched: LabeledImages?

@@ -17,6 +17,7 @@ public final class NoiseTask: TrainingTask {
   public let steps: [TrainingStep]
   public let source: any BatchSource
   public let metricNames = ["success"]
+  public var remarks: [String] { images.remarks(with: validation) }
   private let victim: Classifier
   private let images: LabeledImages
   private let validation: LabeledImages?

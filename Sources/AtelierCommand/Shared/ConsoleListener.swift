@@ -7,7 +7,8 @@ import Foundation
 /// Shows events as they come.
 final class ConsoleListener {
   private let settings: CommandSettings
-  private let training = ProgressListener()
+  private let training = ProgressListener(
+    style: .current, write: Console.write, clock: { Date().timeIntervalSinceReferenceDate })
   private let style = ProgressListener.Style.current
   private var hasNoted = false
   private var lastLine = Date()

@@ -12,6 +12,7 @@ extension InputFailure.Kind {
     case .data: 65
     case .missing: 66
     case .fault: 70
+    case .noMemory: 71
     case .cannotCreate: 73
     }
   }

@@ -8,6 +8,7 @@ import Foundation
 struct CommandSettings: JobRequest {
   var precision = Precision.float32
   var threads: Int?
+  var memory: Double?
   var quiet = false
   var json = false
   var check = false
@@ -28,6 +29,9 @@ struct CommandSettings: JobRequest {
       [
         Field("threads", \.threads, "Threads to use", value: "n", .from(1, to: 256))
           .byDefault("one a core"),
+        Field(
+          "memory", \.memory, "The most memory to use", value: "gigabytes", .positive
+        ).byDefault("what the machine has left"),
         Field(flag: "quiet", \.quiet, "Say nothing but results and errors").letter("q"),
         Field(
           flag: "json", \.json, "Print results as JSON on standard output, and nothing else there"),
@@ -124,6 +128,7 @@ package struct JobCommand<Work: Job>: ParsableCommand, CustomReflectable {
   ) throws {
     let request = try Self.sayingTheHelp { try job.request(own, in: run) }
     guard !settings.check else { return Console.print(try request.json()) }
+    if let gigabytes = settings.memory { MemoryDoor.limit(to: Int(min(gigabytes, 1e6) * 1e9)) }
     let interrupt = job.heedsInterrupt ? InterruptFlag.catchingSignals() : InterruptFlag()
     let events = try settings.events.map { try EventFile($0) }
     let listener = ConsoleListener(settings)

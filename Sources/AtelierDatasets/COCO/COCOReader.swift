@@ -43,7 +43,7 @@ private struct COCOParser {
   private let name: String
 
   init(_ json: [UInt8], _ name: String) {
-    reader = StrictJSONReader(json)
+    reader = StrictJSONReader(json.withoutByteOrderMark)
     self.name = name
   }
 

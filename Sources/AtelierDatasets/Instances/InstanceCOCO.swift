@@ -26,20 +26,27 @@ extension InstanceData {
     _ document: COCODocument, file: String, folders: [URL], name: String
   ) throws(DatasetError) {
     let resolved = try document.objects(file: file)
+    var harvest = FileHarvest()
     var items: [Item] = []
     for (picture, objects) in zip(document.pictures, resolved) {
-      let url = try Self.find(picture, in: folders, file: file)
+      guard
+        let (name, url) = try harvest.take({ () throws(DatasetError) in
+          try Self.find(picture, in: folders, file: file)
+        })
+      else { continue }
       items.append(
         Item(
-          name: (picture.fileName as NSString).deletingPathExtension, size: picture.size,
-          objects: objects.filter { $0.mask.area > 0 }, source: .file(url)))
+          name: (name as NSString).deletingPathExtension, size: picture.size, objects: objects,
+          source: .file(url)))
     }
+    try harvest.expectSome()
     guard !document.categories.isEmpty, !items.isEmpty else {
       throw DatasetError(
         "\(file): expected images and categories, received \(items.count) images and "
           + "\(document.categories.count) categories")
     }
-    try self.init(name: name, classNames: document.categories.map(\.name), items: items)
+    try self.init(name: name, classNames: document.classNames, items: items)
+    leftOut = harvest.leftOut
   }
 
   private static func pictureFolders(_ file: URL, _ pictures: URL?) -> [URL] {
@@ -54,17 +61,22 @@ extension InstanceData {
 
   private static func find(
     _ picture: COCODocument.Picture, in folders: [URL], file: String
-  ) throws(DatasetError) -> URL {
+  ) throws(DatasetError) -> (name: String, url: URL) {
     let title = "\(file): image \(picture.id)"
-    let parts = picture.fileName.split(separator: "/", omittingEmptySubsequences: false)
+    // Windows programs write their own separators.
+    let portable = picture.fileName.replacingOccurrences(of: "\\", with: "/")
+    let parts = portable.split(separator: "/", omittingEmptySubsequences: false)
     // A file from elsewhere does not get to name other places of this machine.
-    guard !picture.fileName.hasPrefix("/"), !parts.contains(".."), !picture.fileName.contains("\0")
-    else {
+    guard !portable.hasPrefix("/"), !parts.contains(".."), !portable.contains("\0") else {
       throw DatasetError(
         "\(title): expected a file_name below the folder of the pictures, received another path")
     }
-    let places = folders.map { $0.appendingPathComponent(picture.fileName) }
-    guard let url = places.first(where: { FileManager.default.fileExists(atPath: $0.path) }) else {
+    let places = [picture.fileName, portable].flatMap { name in
+      folders.map { (name: name, url: $0.appendingPathComponent(name)) }
+    }
+    guard
+      let (name, url) = places.first(where: { FileManager.default.fileExists(atPath: $0.url.path) })
+    else {
       throw DatasetError(
         "\(title): expected its picture \(picture.fileName) in "
           + folders.map(\.relativePath).joined(separator: " or ") + "; there is no such file")
@@ -74,12 +86,20 @@ extension InstanceData {
       throw DatasetError(
         "\(title): expected \(picture.fileName) of \(picture.size), received a picture of \(size)")
     }
-    return url
+    return (name, url)
   }
 }
 
 extension COCODocument {
-  /// A list of objects a picture, in the order of `pictures`; classes are places in `categories`.
+  /// The names of the classes: the categories' in their order, each once.
+  ///
+  /// Files that were joined have several categories of one name, which are one class.
+  public var classNames: [String] {
+    var seen: Set<String> = []
+    return categories.map(\.name).filter { seen.insert($0).inserted }
+  }
+
+  /// A list of objects a picture, in the order of `pictures`; classes are places in `classNames`.
   ///
   /// Objects that polygons give no pixel are kept, with empty masks.
   ///
@@ -96,7 +116,9 @@ extension COCODocument {
     of annotations: [Annotation], file: String
   ) throws(DatasetError) -> [[EncodedObject]] {
     let places = Dictionary(zip(pictures.map(\.id), 0...), uniquingKeysWith: { $1 })
-    let classes = Dictionary(zip(categories.map(\.id), 0...), uniquingKeysWith: { $1 })
+    let names = Dictionary(zip(classNames, 0...), uniquingKeysWith: { $1 })
+    let classes = Dictionary(
+      categories.map { ($0.id, names[$0.name] ?? 0) }, uniquingKeysWith: { $1 })
     var result = [[EncodedObject]](repeating: [], count: pictures.count)
     for (index, annotation) in annotations.enumerated() {
       let title = "\(file): annotation \(annotation.id.map(String.init) ?? "number \(index + 1)")"

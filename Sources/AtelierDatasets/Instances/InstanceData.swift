@@ -24,7 +24,7 @@ public struct InstanceData: DividedSet, Sendable {
     public let name: String
     /// Columns and rows.
     public let size: PixelSize
-    /// Its objects, without those that have no pixel.
+    /// Its objects; those that are smaller than a pixel have none, and count all the same.
     public let objects: [EncodedObject]
     /// What kind of picture it is, where the set tells kinds apart, such as "fluorescence".
     public let kind: String?
@@ -68,6 +68,8 @@ public struct InstanceData: DividedSet, Sendable {
   public let classNames: [String]
   /// The pictures in their order.
   public let items: [Item]
+  /// What was left out of folders, a line each with the reason.
+  public internal(set) var leftOut: [String] = []
 
   /// Puts a set together of at least one class and one picture.
   /// - Throws: `DatasetError` when there is no class or no picture, or an object has no class or a mask
@@ -101,6 +103,16 @@ public struct InstanceData: DividedSet, Sendable {
   /// Names and colours of the labels: the background, then the objects' classes.
   public var palette: ClassPalette { .objects(classNames) }
 
+  /// One line that tells the classes and how many objects there are of each.
+  public var summary: String {
+    var counts = [Int](repeating: 0, count: classNames.count)
+    for object in items.flatMap(\.objects) where !object.isCrowd { counts[object.classIndex] += 1 }
+    let parts = zip(classNames, counts).map { "\($0) \($1)" }
+    return "\(name): \(count) pictures, \(objectCount) objects of \(classNames.count) classes: "
+      + parts.prefix(20).joined(separator: ", ")
+      + (parts.count > 20 ? " and \(parts.count - 20) more" : "")
+  }
+
   /// Some of the pictures as a set of the same classes, its name with a suffix.
   /// - Throws: `DatasetError` when there are none.
   public func filtered(
@@ -112,7 +124,10 @@ public struct InstanceData: DividedSet, Sendable {
 
   /// Some of the pictures, at least one, in the order wanted; the name gets the suffix.
   public func selecting(_ indices: [Int], suffix: String) throws(DatasetError) -> InstanceData {
-    try InstanceData(name: name + suffix, classNames: classNames, items: indices.map { items[$0] })
+    var chosen = try InstanceData(
+      name: name + suffix, classNames: classNames, items: indices.map { items[$0] })
+    chosen.leftOut = leftOut
+    return chosen
   }
 
   /// The set as a COCO file's content: pictures are numbered from 1 in their order.

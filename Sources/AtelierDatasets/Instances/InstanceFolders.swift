@@ -59,13 +59,22 @@ extension InstanceData {
   /// Reads `images/NAME.png` with `labels/NAME.png`, whose pixels are the numbers of objects.
   /// - Throws: `DatasetError` that names the file: labels missing or of another size.
   public init(labelFolder folder: URL, className: String = "object") throws(DatasetError) {
+    var harvest = FileHarvest()
+    let images = folder.appendingPathComponent("images")
+    let (files, others) = try ImageFolder.listing(images)
     var items: [Item] = []
-    for (name, url) in try ImageFolder.list(folder.appendingPathComponent("images")) {
+    for (name, url) in files {
       let stem = (name as NSString).deletingPathExtension
       let labels = folder.appendingPathComponent("labels/\(stem).png")
-      items.append(try Self.item(stem, url, labels: labels, kind: nil, objects: nil))
+      let item = try harvest.take { () throws(DatasetError) in
+        try Self.item(stem, url, labels: labels, kind: nil, objects: nil)
+      }
+      if let item { items.append(item) }
     }
+    try harvest.expectSome()
     try self.init(name: folder.lastPathComponent, classNames: [className], items: items)
+    leftOut = harvest.leftOut
+    if let line = ImageFolder.leftOutLine(others, in: images.relativePath) { leftOut.append(line) }
   }
 
   /// Reads `images/NAME.png`, `labels/NAME.png` and `index.csv`, which tells parts, kinds and how many objects there are.
@@ -75,7 +84,7 @@ extension InstanceData {
     indexed folder: URL, part: InstancePart, className: String = "object"
   ) throws(DatasetError) {
     let table = folder.appendingPathComponent("index.csv")
-    let text = String(decoding: try CompressedFile.read(table, limit: 64 << 20), as: UTF8.self)
+    let text = try CompressedFile.text(table, limit: 64 << 20, of: "a table")
     let lines = text.split(whereSeparator: \.isNewline).map {
       $0.split(separator: ",", omittingEmptySubsequences: false).map(String.init)
     }
@@ -87,6 +96,7 @@ extension InstanceData {
           + "\(lines.first?.prefix(12).joined(separator: ", ") ?? "an empty file")")
     }
     let kind = header.firstIndex(of: "kind")
+    var harvest = FileHarvest()
     var items: [Item] = []
     for (index, fields) in lines.enumerated().dropFirst() {
       let title = "\(table.relativePath): line \(index + 1)"
@@ -102,14 +112,18 @@ extension InstanceData {
         throw DatasetError("\(title): expected the name of a picture, received another path")
       }
       guard part == .all || part == place else { continue }
-      items.append(
+      let item = try harvest.take { () throws(DatasetError) in
         try Self.item(
           fields[name], folder.appendingPathComponent("images/\(fields[name]).png"),
           labels: folder.appendingPathComponent("labels/\(fields[name]).png"),
-          kind: kind.map { fields[$0] }, objects: number))
+          kind: kind.map { fields[$0] }, objects: number)
+      }
+      if let item { items.append(item) }
     }
+    try harvest.expectSome()
     let suffix = part == .all ? "" : " \(part.rawValue)"
     try self.init(name: folder.lastPathComponent + suffix, classNames: [className], items: items)
+    leftOut = harvest.leftOut
   }
 
   /// One picture with its label picture, whose numbers are at most `objects` where that is known.
@@ -143,6 +157,7 @@ extension InstanceData {
   /// - Throws: `DatasetError` that names the folder or mask: no picture or several, a mask of another
   ///   size or without a pixel.
   public init(maskFolders folder: URL, className: String = "object") throws(DatasetError) {
+    var harvest = FileHarvest()
     var items: [Item] = []
     for name in try folder.entries() {
       let place = folder.appendingPathComponent(name)
@@ -153,26 +168,31 @@ extension InstanceData {
         throw DatasetError(
           "\(images.relativePath): expected one picture, received \(pictures.count)")
       }
-      let size = try DatasetError.wrapping { try ImageFile.size(pictures[0].url.path) }
-      var objects: [EncodedObject] = []
-      for (_, file) in try ImageFolder.list(place.appendingPathComponent("masks")) {
-        objects.append(EncodedObject(classIndex: 0, mask: try Self.objectMask(file, size: size)))
+      let item = try harvest.take { () throws(DatasetError) in
+        let size = try DatasetError.wrapping { try ImageFile.size(pictures[0].url.path) }
+        var objects: [EncodedObject] = []
+        for (_, file) in try ImageFolder.list(place.appendingPathComponent("masks")) {
+          objects.append(EncodedObject(classIndex: 0, mask: try Self.objectMask(file, size: size)))
+        }
+        return Item(name: name, size: size, objects: objects, source: .file(pictures[0].url))
       }
-      items.append(Item(name: name, size: size, objects: objects, source: .file(pictures[0].url)))
+      if let item { items.append(item) }
     }
+    try harvest.expectSome()
     guard !items.isEmpty else {
       throw DatasetError(
         "\(folder.relativePath): expected a COCO file, images with labels, or folders of images and "
           + "masks; there are none")
     }
     try self.init(name: folder.lastPathComponent, classNames: [className], items: items)
+    leftOut = harvest.leftOut
   }
 
   /// The mask of one object: what is not black.
   private static func objectMask(
     _ file: URL, size: PixelSize
   ) throws(DatasetError) -> RunLengthMask {
-    let image = try DatasetError.wrapping {
+    let image = try DatasetError.wrapping(isMask: true) {
       let received = try ImageFile.size(file.path)
       guard received == size else {
         throw DatasetError(

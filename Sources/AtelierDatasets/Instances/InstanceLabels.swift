@@ -54,7 +54,7 @@ public struct InstanceLabels: Sendable, Hashable {
   /// Reads a PNG of numbers as they are stored: gray of 8 or 16 bits, or a palette's indices.
   /// - Throws: `DatasetError` that names the file when it cannot be read or has colours.
   public static func read(_ url: URL) throws(DatasetError) -> InstanceLabels {
-    try DatasetError.wrapping {
+    try DatasetError.wrapping(isMask: true) {
       let information = try ImageFile.information(url.path)
       if information.bitDepth == 16 {
         guard information.channels == 1 else {

@@ -59,15 +59,16 @@ extension LabeledImages {
     }
     let used = known ?? .ten
     let list = first.deletingLastPathComponent().appendingPathComponent(used.namesFile)
-    let names = try ClassNames.read(list) ?? Self.numberNames(used.classes)
-    guard names.count == used.classes else {
-      throw DatasetError(
-        "\(list.relativePath): expected \(used.classes) class names, received \(names.count)")
-    }
-    try self.init(
+    let set = try LabeledImages(
       name: files.map(\.lastPathComponent).joined(separator: "+"),
       size: PixelSize(width: 32, height: 32), channels: 3, pixels: pixels, labels: labels,
-      classNames: names)
+      numberedClasses: used.classes)
+    self =
+      try ClassNames.read(list).map { names throws(DatasetError) in
+        do { return try set.naming(names) } catch {
+          throw DatasetError("\(list.relativePath): \(error)")
+        }
+      } ?? set
   }
 }
 
@@ -78,11 +79,9 @@ public enum ClassNames {
   /// - Throws: `DatasetError` when it is too large or not text.
   static func read(_ url: URL) throws(DatasetError) -> [String]? {
     guard FileManager.default.fileExists(atPath: url.path) else { return nil }
-    let bytes = try CompressedFile.read(url, limit: 1 << 20)
-    guard let text = String(bytes: bytes, encoding: .utf8) else {
-      throw DatasetError("\(url.relativePath): expected class names as text, one a line")
-    }
-    return text.split(whereSeparator: \.isNewline)
-      .map { $0.trimmingCharacters(in: .whitespaces) }.filter { !$0.isEmpty }
+    return try CompressedFile.text(url, limit: 1 << 20, of: "class names, one a line,").split(
+      whereSeparator: \.isNewline
+    )
+    .map { $0.trimmingCharacters(in: .whitespaces) }.filter { !$0.isEmpty }
   }
 }

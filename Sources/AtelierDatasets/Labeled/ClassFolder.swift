@@ -7,9 +7,11 @@ extension LabeledImages {
   /// Reads a folder that holds one folder of pictures for each class, whose names are the classes;
   /// hidden ones are left out.
   ///
-  /// Each picture is cut to the target's proportions at its middle and resized.
+  /// Each picture is cut to the target's proportions at its middle and resized. Files that cannot be
+  /// read, and those that are no pictures, stand in `leftOut`.
   ///
-  /// - Throws: `DatasetError` that names the folder or file and what is wrong with it.
+  /// - Throws: `DatasetError` that names the folder and what is wrong with it, or the first file of a
+  ///   class of which none can be read.
   public init(
     classFolders folder: URL, size: PixelSize, mode: ColorMode,
     memoryLimit: Int = LabeledImages.memoryLimit
@@ -20,7 +22,8 @@ extension LabeledImages {
         "\(folder.relativePath): expected one folder for each of two or more classes, received "
           + (names.isEmpty ? "none" : names.joined(separator: ", ")))
     }
-    let files = try names.map { try ImageFolder.list(folder.appendingPathComponent($0)) }
+    let listings = try names.map { try ImageFolder.listing(folder.appendingPathComponent($0)) }
+    let files = listings.map(\.files)
     for (name, list) in zip(names, files) where list.isEmpty {
       throw DatasetError("\(folder.relativePath)/\(name): the folder holds no picture")
     }
@@ -35,19 +38,32 @@ extension LabeledImages {
     var pixels: [UInt8] = []
     pixels.reserveCapacity(bytes)
     var labels: [Int] = []
+    var leftOut: [String] = []
     for (label, list) in files.enumerated() {
+      let before = labels.count
+      var failures: [String] = []
       for file in list {
         do {
           pixels += try ImageFile.read(file.url).fitted(to: size, channels: mode.channels).samples
+          labels.append(label)
         } catch let error as ImageError {
-          throw DatasetError("not usable as a picture of a class: \(error)")
+          failures.append("\(error)")
         }
-        labels.append(label)
       }
+      // Of a class of which nothing can be read, the first reason is the one to hear.
+      if labels.count == before, let first = failures.first {
+        throw DatasetError("not usable as a picture of a class: \(first)")
+      }
+      leftOut += failures
     }
+    let others = zip(names, listings).flatMap { name, listing in
+      listing.others.map { "\(name)/\($0)" }
+    }
+    if let line = ImageFolder.leftOutLine(others, in: folder.relativePath) { leftOut.append(line) }
     try self.init(
       name: folder.lastPathComponent, size: size, channels: mode.channels, pixels: pixels,
       labels: labels, classNames: names)
+    self.leftOut = leftOut
   }
 
   /// The names of the folders in a folder, sorted by their bytes.

@@ -1,37 +1,52 @@
 // Bytes of a file, inflated when it is gzip, with a limit that is kept before memory is taken.
 
+import AtelierFiles
 import CZlib
 import Foundation
 
 /// Reads files that may be compressed.
 enum CompressedFile {
+  /// What the first bytes of a file say of its length; nil where they do not.
+  typealias LengthRule = (_ head: [UInt8]) throws(DatasetError) -> Int?
+
   /// The bytes of a file, at most `limit`, inflated where they begin with gzip's mark.
+  ///
+  /// What inflates to more than its own first bytes say is refused at once.
+  ///
   /// - Throws: `DatasetError` that names the file: not readable, damaged, truncated, too large.
-  static func read(_ url: URL, limit: Int) throws(DatasetError) -> [UInt8] {
+  static func read(
+    _ url: URL, limit: Int, length: LengthRule = { _ in nil }
+  ) throws(DatasetError) -> [UInt8] {
     let name = url.relativePath
     let stored = try storedBytes(url, limit: limit)
     guard stored.count >= 2, stored[0] == 0x1F, stored[1] == 0x8B else { return stored }
-    return try inflated(stored, limit: limit, name: name)
+    return try inflated(stored, limit: limit, name: name, length)
+  }
+
+  /// The text of a file in UTF-8, plain or gzip, without a byte order mark.
+  /// - Throws: `DatasetError` as `read`, and for what is no text.
+  static func text(_ url: URL, limit: Int, of what: String) throws(DatasetError) -> String {
+    let bytes = try read(url, limit: limit).withoutByteOrderMark
+    guard let text = String(bytes: bytes, encoding: .utf8) else {
+      let isWide = bytes.starts(with: [0xFF, 0xFE]) || bytes.starts(with: [0xFE, 0xFF])
+      throw DatasetError(
+        "\(url.relativePath): expected \(what) as text in UTF-8, received "
+          + (isWide ? "text in UTF-16" : "other bytes"))
+    }
+    return text
   }
 
   private static func storedBytes(_ url: URL, limit: Int) throws(DatasetError) -> [UInt8] {
-    let name = url.relativePath
-    let values = try? url.resourceValues(forKeys: [.isRegularFileKey, .fileSizeKey])
-    guard let values, values.isRegularFile == true, let size = values.fileSize else {
-      throw DatasetError("\(name): expected a file that can be read")
+    do { return try [UInt8](InputFile.data(url, limit: limit)) } catch {
+      throw DatasetError(
+        error.code == nil
+          ? error.description : "\(url.relativePath): expected a file that can be read")
     }
-    guard size <= limit else {
-      throw DatasetError("\(name): expected at most \(limit) bytes, received \(size)")
-    }
-    guard let data = try? Data(contentsOf: url) else {
-      throw DatasetError("\(name): expected a file that can be read")
-    }
-    return [UInt8](data)
   }
 
   /// Inflates one or more gzip members.
   private static func inflated(
-    _ stored: [UInt8], limit: Int, name: String
+    _ stored: [UInt8], limit: Int, name: String, _ length: LengthRule
   ) throws(DatasetError) -> [UInt8] {
     var stream = z_stream()
     // 15 bits of window, and 16 for a gzip wrapper, whose checksum zlib verifies.
@@ -42,6 +57,7 @@ enum CompressedFile {
     var chunk = [UInt8](repeating: 0, count: 1 << 18)
     var position = 0
     var status = Z_OK
+    var most = limit
     while true {
       let (consumed, produced) = step(&stream, stored, from: position, &chunk, &status)
       position += consumed
@@ -51,7 +67,15 @@ enum CompressedFile {
       guard result.count + produced <= limit else {
         throw DatasetError("\(name): inflates to more than the \(limit) bytes that are allowed")
       }
+      let isFirst = result.isEmpty
       result += chunk[0..<produced]
+      // Told by the first portion, before any further memory is taken.
+      if isFirst, let declared = try length(result), declared < limit {
+        most = min(most, declared)
+      }
+      guard result.count <= most else {
+        throw DatasetError("\(name): inflates to more than the \(most) bytes that its header names")
+      }
       if status == Z_STREAM_END {
         if position == stored.count { return result }
         inflateReset(&stream)

@@ -21,9 +21,26 @@ struct IDXFile {
   /// - Throws: `DatasetError` that names the file and what differs.
   init(_ url: URL, rank: Int, limit: Int) throws(DatasetError) {
     let name = url.relativePath
-    let content = try CompressedFile.read(url, limit: limit)
+    let content = try CompressedFile.read(url, limit: limit) { head throws(DatasetError) in
+      head.count < 4 + 4 * rank
+        ? nil : try Self.header(head, rank: rank, name: name).expected + 4 + 4 * rank
+    }
+    let (sizes, expected) = try Self.header(content, rank: rank, name: name)
     let head = 4 + 4 * rank
-    guard content.count >= head, content[0] == 0, content[1] == 0 else {
+    guard content.count - head == expected else {
+      throw DatasetError(
+        "\(name): its header names \(sizes), which are \(expected) bytes; received "
+          + "\(content.count - head)")
+    }
+    self.sizes = sizes
+    bytes = Array(content[head...])
+  }
+
+  /// The sizes that a header names, and the bytes behind it that they are.
+  private static func header(
+    _ content: [UInt8], rank: Int, name: String
+  ) throws(DatasetError) -> (sizes: [Int], expected: Int) {
+    guard content.count >= 4 + 4 * rank, content[0] == 0, content[1] == 0 else {
       throw DatasetError("\(name): expected an IDX file, whose first bytes are 0 0 8 \(rank)")
     }
     guard content[2] == 8, content[3] == rank else {
@@ -42,13 +59,7 @@ struct IDXFile {
       }
       expected = product
     }
-    guard content.count - head == expected else {
-      throw DatasetError(
-        "\(name): its header names \(sizes), which are \(expected) bytes; received "
-          + "\(content.count - head)")
-    }
-    self.sizes = sizes
-    bytes = Array(content[head...])
+    return (sizes, expected)
   }
 }
 
@@ -74,6 +85,6 @@ extension LabeledImages {
       size: PixelSize(width: pictures.sizes[2], height: pictures.sizes[1]), channels: 1,
       pixels: pictures.bytes, labels: numbers,
       // Ten at least, so that a part of a set without its last classes fits the same model.
-      classNames: Self.numberNames(max((numbers.max() ?? 0) + 1, 10)))
+      numberedClasses: max((numbers.max() ?? 0) + 1, 10))
   }
 }

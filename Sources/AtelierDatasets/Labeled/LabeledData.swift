@@ -84,10 +84,20 @@ extension LabeledImages {
           + "there are none")
     }
     let parts = DataPart.allCases.flatMap(\.prefixes)
-    let isParted = folders.allSatisfy { name in parts.contains { name.lowercased().hasPrefix($0) } }
+    let parted = try folders.filter { name in
+      try parts.contains { name.lowercased().hasPrefix($0) }
+        && holdsClasses(url.appendingPathComponent(name))
+    }
     return try LabeledImages(
-      classFolders: isParted ? ofPart(folders, "a folder")[0] : url, size: form.size,
+      classFolders: parted.isEmpty ? url : ofPart(parted, "a folder")[0], size: form.size,
       mode: form.mode)
+  }
+
+  /// Whether a folder holds folders of classes, not pictures: a class may be called train, too.
+  private static func holdsClasses(_ folder: URL) throws(DatasetError) -> Bool {
+    let entries = try folder.entries().map { folder.appendingPathComponent($0) }
+    return entries.count { $0.isFolder == true } >= 2
+      && !entries.contains { ImageFolder.extensions.contains($0.pathExtension.lowercased()) }
   }
 
   /// Whether a place holds a published set, IDX or CIFAR files, rather than pictures or nothing.
@@ -118,6 +128,8 @@ extension LabeledImages {
     let set = try LabeledImages(images: images, labels: found)
     let list = folder.appendingPathComponent("classes.txt")
     guard let names = try ClassNames.read(list) else { return set }
-    return try set.naming(names)
+    do { return try set.naming(names) } catch {
+      throw DatasetError("\(list.relativePath): \(error)")
+    }
   }
 }

@@ -34,12 +34,16 @@ extension DividedSet {
     )
   }
 
-  /// The place of each class among a model's; numbers alone are no names, and keep their places,
-  /// as those of a model whose weights came without names.
-  func places(of classes: [String], in names: [String]) throws(DatasetError) -> [Int] {
+  /// The place of each class among a model's: names decide.
+  ///
+  /// Where they do not meet, numbers are no names: those of a set that has no names of its own, and
+  /// those of a model whose weights came without names, keep their places.
+  func places(
+    of classes: [String], in names: [String], hasNames: Bool
+  ) throws(DatasetError) -> [Int] {
     let isNumbered =
-      classes == LabeledImages.numberNames(classes.count)
-      || names == LabeledImages.numberNames(names.count)
+      !Set(classes).isSubset(of: names)
+      && (!hasNames || names == LabeledImages.numberNames(names.count))
     var places: [Int] = []
     for (index, name) in classes.enumerated() {
       guard let place = isNumbered ? index : names.firstIndex(of: name), place < names.count else {
@@ -67,6 +71,10 @@ public struct LabeledImages: DividedSet, Sendable {
   public let labels: [Int]
   /// The names of the classes in the order of their indices.
   public private(set) var classNames: [String]
+  /// Whether the names of the classes are the set's own, not made of the numbers of its labels.
+  public private(set) var hasNames = true
+  /// What was left out of folders, a line each with the reason.
+  public internal(set) var leftOut: [String] = []
 
   /// How many bytes the pixels of a set may take.
   public static let memoryLimit = 2 << 30
@@ -100,6 +108,35 @@ public struct LabeledImages: DividedSet, Sendable {
     self.pixels = pixels
     self.labels = labels
     self.classNames = classNames
+  }
+
+  /// Puts a set together whose labels are numbers below `numberedClasses` without names.
+  /// - Throws: `DatasetError` as the other initializer.
+  init(
+    name: String, size: PixelSize, channels: Int, pixels: [UInt8], labels: [Int],
+    numberedClasses count: Int
+  ) throws(DatasetError) {
+    try self.init(
+      name: name, size: size, channels: channels, pixels: pixels, labels: labels,
+      classNames: Self.numberNames(count))
+    hasNames = false
+  }
+
+  /// The same set, which knows its names and what was left out as another does.
+  private func like(_ other: LabeledImages) -> LabeledImages {
+    var copy = self
+    (copy.hasNames, copy.leftOut) = (other.hasNames, other.leftOut)
+    return copy
+  }
+
+  /// One line that tells the classes and how many pictures there are of each.
+  public var summary: String {
+    var counts = [Int](repeating: 0, count: classNames.count)
+    for label in labels { counts[label] += 1 }
+    let parts = zip(classNames, counts).map { "\($0) \($1)" }
+    return "\(name): \(count) pictures of \(classNames.count) classes: "
+      + parts.prefix(20).joined(separator: ", ")
+      + (parts.count > 20 ? " and \(parts.count - 20) more" : "")
   }
 
   /// The number of pictures.
@@ -169,32 +206,44 @@ public struct LabeledImages: DividedSet, Sendable {
     for index in indices { chosen += pixels[index * pictureLength..<(index + 1) * pictureLength] }
     return try LabeledImages(
       name: name + suffix, size: size, channels: channels, pixels: chosen,
-      labels: indices.map { labels[$0] }, classNames: classNames)
+      labels: indices.map { labels[$0] }, classNames: classNames
+    ).like(self)
   }
 
-  /// The same pictures under other class names, as many as there are classes.
-  /// - Throws: `DatasetError` when their number differs or two are equal.
+  /// The same pictures under other class names, as many as there are classes; of a set without names
+  /// of its own as many as its labels need, or more.
+  /// - Throws: `DatasetError` when their number does not fit or two are equal.
   public func naming(_ names: [String]) throws(DatasetError) -> LabeledImages {
-    guard names.count == classNames.count else {
+    let needed = hasNames ? classNames.count : (labels.max() ?? 0) + 1
+    guard hasNames ? names.count == needed : names.count >= needed else {
       throw DatasetError(
-        "\(name): expected \(classNames.count) class names, received \(names.count)")
+        "\(name): expected \(needed)\(hasNames ? "" : " or more") class names, received "
+          + "\(names.count)")
     }
-    return try LabeledImages(
+    var named = try LabeledImages(
       name: name, size: size, channels: channels, pixels: pixels, labels: labels, classNames: names)
+    named.leftOut = leftOut
+    return named
   }
 
   /// The same pictures with classes in the order of other names, those of a model's outputs.
   ///
-  /// Sets that were numbered alike count as one order: names 0, 1, 2… are no names, so these sets
-  /// keep their numbers.
+  /// Names decide. A set without names of its own is numbered, and keeps its numbers unless the
+  /// other names hold all of them.
   ///
   /// - Throws: `DatasetError` when a class of the set has no such name.
   public func ordered(as names: [String]) throws(DatasetError) -> LabeledImages {
     if names == classNames { return self }
-    let places = try places(of: classNames, in: names)
+    let places = try places(of: used, in: names, hasNames: hasNames)
     return try LabeledImages(
       name: name, size: size, channels: channels, pixels: pixels,
-      labels: labels.map { places[$0] }, classNames: names)
+      labels: labels.map { places[$0] }, classNames: names
+    ).like(self)
+  }
+
+  /// The classes that can stand in the pictures: numbers that no label has were made up.
+  private var used: [String] {
+    hasNames ? classNames : Array(classNames.prefix((labels.max() ?? 0) + 1))
   }
 
   /// The names 0, 1, 2… of sets that give numbers alone.

@@ -10,6 +10,15 @@ public enum DenoisingTarget: String, Codable, Sendable, CaseIterable {
   /// A second noisy version of the same patch, with independent noise (Noise2Noise, Lehtinen et al.
   /// 2018).
   case noisy
+  /// The noisy patch itself, at pixels that were hidden from the network (Noise2Void): the pictures
+  /// are noisy as they are, and no noise is added.
+  case own = "self"
+  /// The same patch of another file: another exposure (Noise2Noise) or a clean picture; no noise is
+  /// added.
+  case files
+
+  /// Whether noise is added to the pictures.
+  public var addsNoise: Bool { self == .clean || self == .noisy }
 }
 
 /// One step's data of a denoiser.
@@ -123,6 +132,10 @@ public struct DenoisingBatches: BatchSource {
   /// Whether the network learns to make that map: then `level` holds what it should give, `trust`
   /// 1 for each patch that takes the network's own map, and `noise` the true one for the others.
   public let teachesNoiseMap: Bool
+  /// Where the patches come from that the network should give, for `.files`.
+  public let targets: PatchSampler?
+  /// The pixels that are hidden, for `.own`.
+  public let spots: BlindSpots
   /// The share of patches that take the network's own map.
   static let trustedShare: Float = 0.65
 
@@ -130,24 +143,49 @@ public struct DenoisingBatches: BatchSource {
   /// - Throws: `DatasetError` when there is no noise or one has a range that makes no sense.
   public init(
     sampler: PatchSampler, noises: [NoiseModel], target: DenoisingTarget = .clean,
+    targets: PatchSampler? = nil, spots: BlindSpots = BlindSpots(),
     isStoredAsBytes: Bool = false, givesNoiseMap: Bool = false, teachesNoiseMap: Bool = false
   ) throws {
     guard !noises.isEmpty else { throw DatasetError("a denoiser needs at least one noise") }
     for noise in noises { try noise.validate() }
-    guard target == .clean || !noises.contains(where: \.changesTarget) else {
+    guard target.addsNoise || !(givesNoiseMap || teachesNoiseMap) else {
+      throw DatasetError(
+        "a network that reads a noise map cannot be trained on noisy pictures: no one knows theirs; "
+          + "take autoencoder, unet, blur-unet or dncnn")
+    }
+    guard (target == .files) == (targets != nil) else {
+      throw DatasetError("files as targets need pictures of the targets")
+    }
+    guard target != .own || sampler.patchSize >= spots.leastPatch else {
+      throw DatasetError(
+        "blind spots of radius \(spots.radius) need patches of at least \(spots.leastPatch) pixels; "
+          + "received \(sampler.patchSize)")
+    }
+    guard target != .noisy || !noises.contains(where: \.changesTarget) else {
       throw DatasetError(
         "a camera's noise cannot be learnt from pairs of noisy patches: each is another camera's")
     }
     self.sampler = sampler
     self.noises = noises
     targetKind = target
+    self.targets = targets
+    self.spots = spots
     self.isStoredAsBytes = isStoredAsBytes
     self.givesNoiseMap = givesNoiseMap
     self.teachesNoiseMap = teachesNoiseMap
   }
 
-  /// The tensors of a step: `input`, `target` and, for networks that read it, `noise`.
+  /// The tensors of a step: `input`, `target` and, for networks that read it, `noise`; for `.own`
+  /// also `mask`, which is 1 where the target counts.
   public func batch(step: Int) -> [String: Tensor] {
+    if targetKind == .own {
+      let noisy = sampler.batch(step: step)
+      let (hidden, mask) = spots.hide(noisy, seed: sampler.seed, step: step)
+      return ["input": hidden, "target": noisy, "mask": mask]
+    }
+    if let targets {
+      return ["input": sampler.batch(step: step), "target": targets.batch(step: step)]
+    }
     let patches = patches(step: step)
     var tensors = ["input": patches.noisy, "target": patches.target]
     if teachesNoiseMap {
@@ -191,7 +229,7 @@ public struct DenoisingBatches: BatchSource {
     let (noisy, sigmas) = noised(&clean, step: step, stream: Stream.noise)
     let target: Tensor
     switch targetKind {
-    case .clean: target = clean
+    case .clean, .own, .files: target = clean
     case .noisy: target = noised(&clean, step: step, stream: Stream.secondNoise).noisy
     }
     return DenoisingBatch(clean: clean, noisy: noisy, target: target, sigmas: sigmas)

@@ -1,5 +1,6 @@
 // Pictures of a folder, read once and kept as bytes: what patches are cut from.
 
+import AtelierFiles
 import AtelierImages
 import Foundation
 
@@ -168,8 +169,20 @@ public struct ImageFolder: Sendable {
     return (names.map { ($0, url.appendingPathComponent($0)) }, others)
   }
 
-  /// Folders that other programs leave between pictures: thumbnails, halves of Mac files.
-  private static let foreignFolders: Set<String> = ["@eaDir", "__MACOSX"]
+  /// One line that names the first of a folder's files that are no pictures; nil for none.
+  public static func leftOutLine(_ others: [String], in folder: String) -> String? {
+    guard let first = others.first else { return nil }
+    let named = others.count == 1 ? first : others.prefix(5).joined(separator: ", ")
+    let rest = others.count > 5 ? " and \(others.count - 5) more" : ""
+    return "\(folder): \(others.count) \(others.count == 1 ? "file is" : "files are") left out, "
+      + "no picture by name or content: \(named)\(rest)"
+  }
+
+  /// Folders that other programs leave between pictures: thumbnails, halves of Mac files, bins.
+  static let foreignFolders: Set<String> = [
+    "@eaDir", "__MACOSX", "#recycle", "@Recycle", "@Recently-Snapshot", "$RECYCLE.BIN", "RECYCLER",
+    "System Volume Information", "lost+found",
+  ]
 
   private static func collect(
     _ folder: URL, _ extensions: Set<String>, prefix: String, depth: Int,
@@ -183,7 +196,10 @@ public struct ImageFolder: Sendable {
     for entry in entries where !entry.hasPrefix(".") && !foreignFolders.contains(entry) {
       let url = folder.appendingPathComponent(entry)
       guard let isFolder = url.isFolder else { continue }
-      if isFolder {
+      if InputFile.otherKind(url.path) != nil {
+        // To look into a pipe would wait for ever.
+        others.append(prefix + entry)
+      } else if isFolder {
         try collect(
           url, extensions, prefix: prefix + entry + "/", depth: depth + 1, into: &names,
           others: &others)
@@ -217,7 +233,7 @@ extension URL {
     guard let entries = try? FileManager.default.contentsOfDirectory(atPath: path) else {
       throw DatasetError("\(relativePath): expected a folder that can be listed")
     }
-    return entries.filter { !$0.hasPrefix(".") }
+    return entries.filter { !$0.hasPrefix(".") && !ImageFolder.foreignFolders.contains($0) }
       .sorted { $0.utf8.lexicographicallyPrecedes($1.utf8) }
   }
 }

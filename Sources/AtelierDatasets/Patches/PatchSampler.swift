@@ -199,4 +199,5 @@ enum Stream {
   static let augmentation: UInt64 = 7
   static let biasedPictures: UInt64 = 8
   static let guidance: UInt64 = 9
+  static let spots: UInt64 = 10
 }

@@ -10,6 +10,8 @@ public struct ClassList: Sendable, Hashable {
   let values: [UInt8?]
   /// What each colour of a colour mask stands for.
   let colors: [UInt32: UInt8]
+  /// Whether the value 255 is named; else it stands for pixels that do not count.
+  let namesIgnored: Bool
 
   /// Names that stand for pixels that do not count.
   static let ignoredNames: Set<String> = ["void", "ignore", "ignored", "unlabelled", "unlabeled"]
@@ -26,6 +28,7 @@ public struct ClassList: Sendable, Hashable {
     values[Int(LabelMap.ignored)] = LabelMap.ignored
     self.values = values
     self.colors = colors
+    namesIgnored = false
   }
 
   /// Reads a list: a line a class, `INDEX NAME RED GREEN BLUE`, `NAME RED GREEN BLUE` or `NAME`.
@@ -67,7 +70,8 @@ public struct ClassList: Sendable, Hashable {
         "\(url.relativePath): expected 2 to 255 classes of different names; received "
           + entries.map(\.name).joined(separator: ", "))
     }
-    if values[Int(LabelMap.ignored)] == nil { values[Int(LabelMap.ignored)] = LabelMap.ignored }
+    namesIgnored = values[Int(LabelMap.ignored)] != nil
+    if !namesIgnored { values[Int(LabelMap.ignored)] = LabelMap.ignored }
     palette = ClassPalette(entries)
     self.values = values
     self.colors = colors

@@ -14,7 +14,9 @@ public enum MaskFile {
   public static func read(
     _ path: String, classes: ClassList?, size: PixelSize
   ) throws(DatasetError) -> LabelMap {
-    try DatasetError.wrapping("not usable as a mask: ") { try checked(path, classes, size) }
+    try DatasetError.wrapping("not usable as a mask: ", isMask: true) {
+      try checked(path, classes, size)
+    }
   }
 
   private static func checked(

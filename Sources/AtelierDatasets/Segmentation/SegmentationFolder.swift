@@ -101,7 +101,10 @@ extension SegmentedImages {
   /// `palette` stands for the classes of a set without a list of its own, such as those of its
   /// training part; nil counts them. The limit is in bytes of pictures and labels.
   ///
-  /// - Throws: `DatasetError` that names the folder or file and what is wrong with it.
+  /// A picture or mask that cannot be read stands in `leftOut`.
+  ///
+  /// - Throws: `DatasetError` that names the folder or file and what is wrong with it, also where the
+  ///   masks make no sense as a whole.
   public static func read(
     _ url: URL, part: SegmentationPart, palette: ClassPalette? = nil, channels: Int = 3,
     memoryLimit: Int = memoryLimit
@@ -109,37 +112,45 @@ extension SegmentedImages {
     guard let folder = try SegmentationFolder.find(in: url, part: part) else { return nil }
     let classes =
       try folder.classes.map { try ClassList(reading: $0) } ?? palette.map(ClassList.init)
-    let files = try ImageFolder.list(folder.images)
+    let (files, others) = try ImageFolder.listing(folder.images)
     guard !files.isEmpty else {
       throw DatasetError("\(folder.images.relativePath): the folder holds no picture")
     }
     var used = 0
-    let items = try files.map { name, file in
+    var harvest = FileHarvest()
+    let items = try files.compactMap { name, file in
       let mask = folder.masks.appendingPathComponent(name).deletingPathExtension()
         .appendingPathExtension("png")
       guard FileManager.default.fileExists(atPath: mask.path) else {
         throw DatasetError("\(file.relativePath): there is no mask \(mask.relativePath)")
       }
-      let image: ByteImage
-      do {
-        let size = try ImageFile.size(file.path)
-        used += size.width * size.height * (channels + 1)
-        guard used <= memoryLimit else {
-          throw DatasetError(
-            "\(file.relativePath): with this picture the set takes \(used) bytes and the limit is "
-              + "\(memoryLimit); use fewer or smaller pictures")
+      return try harvest.take { () throws(DatasetError) in
+        let image = try DatasetError.wrapping("not usable for segmentation: ") {
+          let size = try ImageFile.size(file.path)
+          used += size.width * size.height * (channels + 1)
+          guard used <= memoryLimit else {
+            throw DatasetError(
+              "\(file.relativePath): with this picture the set takes \(used) bytes and the limit is "
+                + "\(memoryLimit); use fewer or smaller pictures")
+          }
+          return try ImageFile.read(file).flattened().withChannels(channels)
         }
-        image = try ImageFile.read(file).flattened().withChannels(channels)
-      } catch let error as ImageError {
-        throw DatasetError("not usable for segmentation: \(error)")
+        return SegmentedImage(
+          name: name, image: image,
+          labels: try MaskFile.read(mask.path, classes: classes, size: image.size))
       }
-      return SegmentedImage(
-        name: name, image: image,
-        labels: try MaskFile.read(mask.path, classes: classes, size: image.size))
     }
-    return try SegmentedImages(
+    try harvest.expectSome()
+    try MaskSense(items.map(\.labels), folder.masks).expect(classes)
+    var set = try SegmentedImages(
       name: url.lastPathComponent + (isParted(folder, url) ? " \(part.rawValue)" : ""),
       items: items, channels: channels, palette: classes?.palette ?? counted(items))
+    set.hasNames = classes != nil
+    set.leftOut = harvest.leftOut
+    if let line = ImageFolder.leftOutLine(others, in: folder.images.relativePath) {
+      set.leftOut.append(line)
+    }
+    return set
   }
 
   private static func isParted(_ folder: SegmentationFolder, _ url: URL) -> Bool {

@@ -33,6 +33,10 @@ public struct SegmentedImages: DividedSet, Sendable {
   public let channels: Int
   /// The classes.
   public let palette: ClassPalette
+  /// Whether the names of the classes are the set's own, not made of the numbers in its masks.
+  public internal(set) var hasNames = true
+  /// What was left out of folders, a line each with the reason.
+  public internal(set) var leftOut: [String] = []
 
   /// How many bytes pictures and labels of a set may take.
   public static let memoryLimit = 2 << 30
@@ -69,7 +73,27 @@ public struct SegmentedImages: DividedSet, Sendable {
   /// Some of the pictures, at least one, in the order wanted; the name gets the suffix.
   public func selecting(_ indices: [Int], suffix: String) throws(DatasetError) -> SegmentedImages {
     try SegmentedImages(
-      name: name + suffix, items: indices.map { items[$0] }, channels: channels, palette: palette)
+      name: name + suffix, items: indices.map { items[$0] }, channels: channels, palette: palette
+    ).like(self)
+  }
+
+  /// The same set, which knows its names and what was left out as another does.
+  private func like(_ other: SegmentedImages) -> SegmentedImages {
+    var copy = self
+    (copy.hasNames, copy.leftOut) = (other.hasNames, other.leftOut)
+    return copy
+  }
+
+  /// One line that tells the classes and which share of the pixels that count is theirs.
+  public var summary: String {
+    let pixels = statistics.pixels
+    let sum = Double(max(pixels.reduce(0, +), 1))
+    let parts = zip(palette.names, pixels).map { name, count in
+      "\(name) \((1000 * Double(count) / sum).rounded() / 10) %"
+    }
+    return "\(name): \(count) pictures of \(palette.count) classes: "
+      + parts.prefix(20).joined(separator: ", ")
+      + (parts.count > 20 ? " and \(parts.count - 20) more" : "")
   }
 
   /// The same pictures with the classes of a model, whose outputs have these names.
@@ -77,7 +101,9 @@ public struct SegmentedImages: DividedSet, Sendable {
   public func ordered(as names: [String]) throws(DatasetError) -> SegmentedImages {
     if names == palette.names { return self }
     var places = [UInt8](repeating: LabelMap.ignored, count: 256)
-    for (index, place) in try self.places(of: palette.names, in: names).enumerated() {
+    for (index, place) in try self.places(
+      of: palette.names, in: names, hasNames: hasNames
+    ).enumerated() {
       places[index] = UInt8(place)
     }
     let colors = Dictionary(
@@ -94,7 +120,8 @@ public struct SegmentedImages: DividedSet, Sendable {
       palette: ClassPalette(
         names.enumerated().map {
           .init(name: $1, color: colors[$1] ?? ClassPalette.standardColor($0))
-        }))
+        })
+    ).like(self)
   }
 
   /// How often each class stands in the pictures.

@@ -7,7 +7,13 @@ import Darwin
 #endif
 
 /// Allocation of float blocks for arenas and parameter stores.
-enum AlignedMemory {
+public enum AlignedMemory {
+  /// Says why there is no memory of so many bytes; nil where there is.
+  ///
+  /// Set once at a program's start, before any thread is there. The engine itself knows no system's
+  /// files in which that stands.
+  nonisolated(unsafe) public static var refusal: @Sendable (_ bytes: Int) -> String? = { _ in nil }
+
   private static let header = 64
   /// A large page of the system; blocks of at least two ask for them.
   private static let largePage = 2 << 20
@@ -20,13 +26,16 @@ enum AlignedMemory {
   /// - Throws: `ShapeError` when the system has no such block.
   static func allocate(_ count: Int) throws(ShapeError) -> UnsafeMutablePointer<Float> {
     guard count <= 1 << 48 else {
-      throw ShapeError("the system does not give \(count) floats of memory")
+      throw ShapeError("the system does not give \(count) floats of memory", isMemory: true)
+    }
+    if let line = refusal(count * 4) {
+      throw ShapeError("a program \(line)", isMemory: true)
     }
     #if canImport(Glibc)
     if count * 4 >= 2 * largePage { return try allocateLarge(count) }
     #endif
     guard let base = calloc(count * 4 + 2 * header, 1) else {
-      throw ShapeError("the system does not give \(count) floats of memory")
+      throw ShapeError("the system does not give \(count) floats of memory", isMemory: true)
     }
     return place(base, length: 0, alignment: header, count: count)
   }
@@ -71,7 +80,7 @@ extension AlignedMemory {
     let length = whole + largePage + header
     guard let base = mmap(nil, length, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0),
       base != MAP_FAILED
-    else { throw ShapeError("the system does not give \(count) floats of memory") }
+    else { throw ShapeError("the system does not give \(count) floats of memory", isMemory: true) }
     let start = place(base, length: length, alignment: largePage, count: count)
     // A wish: a system without large pages says no, and nothing else changes.
     madvise(start, whole, MADV_HUGEPAGE)

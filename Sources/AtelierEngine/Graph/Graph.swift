@@ -123,7 +123,7 @@ public struct Graph: Sendable, Hashable, Codable {
   /// Appends a node and returns its outputs.
   ///
   /// Throws the operation's shape error with the layer's name before it.
-  mutating func append(
+  package mutating func append(
     _ operation: any Operation, _ inputs: [ValueID], name: String, layerType: String? = nil
   ) throws(ShapeError) -> [ValueID] {
     let shapes = try operation.countableShapes(inputs.map { values[$0].shape }, layer: name)
@@ -139,9 +139,23 @@ public struct Graph: Sendable, Hashable, Codable {
   }
 
   /// Appends an input value.
-  mutating func appendInput(_ name: String, _ shape: Shape) -> ValueID {
+  package mutating func appendInput(_ name: String, _ shape: Shape) -> ValueID {
     values.append(Value(shape: shape, source: .input(name)))
     return values.count - 1
+  }
+
+  /// Names a value that the caller reads after a run.
+  package mutating func appendOutput(_ name: String, _ value: ValueID) {
+    outputs.append(Output(name: name, value: value))
+  }
+
+  /// Appends a parameter whose numbers a file has, and the value that reads it.
+  package mutating func appendParameter(
+    read name: String, _ shape: Shape, role: Role, isTrainable: Bool
+  ) -> ValueID {
+    appendParameter(
+      Parameter(
+        name: name, shape: shape, initializer: .zeros, role: role, isTrainable: isTrainable))
   }
 
   /// Appends a parameter and the value that reads it.

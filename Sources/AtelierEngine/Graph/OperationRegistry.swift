@@ -27,6 +27,12 @@ public enum OperationRegistry {
     CategoricalCrossEntropy.self, CategoricalCrossEntropyGradient.self,
     MarginLoss.self, MarginLossGradient.self, DiceLoss.self, DiceLossGradient.self,
     SparseDiceLoss.self, SparseDiceLossGradient.self,
+    TransposeOperation.self, RegroupOperation.self, ExpandOperation.self, ReduceOperation.self,
+    MaximumMask.self, GatherOperation.self, ScatterSum.self,
+    BroadcastBinaryOperation.self, MatrixProductOperation.self,
+    ParametricReLUOperation.self, ParametricReLUGradient.self,
+    LocalResponseOperation.self, LocalResponseGradient.self,
+    ResizeOperation.self, ResizeGradient.self,
   ]
 
   private static let byKind: [String: any Operation.Type] = Dictionary(

@@ -137,8 +137,8 @@ extension Initializer {
   /// He's for (leaky) ReLUs, Glorot's for all else.
   static func standard(for activation: Activation) -> Initializer {
     switch activation {
-    case .relu, .leakyReLU, .elu, .silu, .gelu: .heNormal
-    case .identity, .sigmoid, .tanh: .glorotUniform
+    case .relu, .leakyReLU, .elu, .silu, .gelu, .hardSwish, .tanhGELU, .softplus: .heNormal
+    default: .glorotUniform
     }
   }
 }

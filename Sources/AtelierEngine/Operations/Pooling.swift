@@ -10,12 +10,18 @@ public struct PoolAttributes: Sendable, Hashable, Codable {
   public var stride: Extent
   /// The border, which never wins a maximum.
   public var padding: Padding
+  /// Whether a last window that lies within input and border only in part counts too (PyTorch's
+  /// `ceil_mode`), if it begins before the border below or to the right.
+  public var roundsUp = false
 
   /// Makes attributes; the stride is the window unless given.
-  public init(window: Extent, stride: Extent? = nil, padding: Padding = .valid) {
+  public init(
+    window: Extent, stride: Extent? = nil, padding: Padding = .valid, roundsUp: Bool = false
+  ) {
     self.window = window
     self.stride = stride ?? window
     self.padding = padding
+    self.roundsUp = roundsUp
   }
 
   /// The sizes for an input [N, H, W, C].
@@ -40,9 +46,17 @@ public struct PoolAttributes: Sendable, Hashable, Codable {
     }
     return PoolGeometry(
       batch: input.batch, inputHeight: input.height, inputWidth: input.width,
-      channels: input.channels, outputHeight: height / stride.height + 1,
-      outputWidth: width / stride.width + 1, windowHeight: window.height, windowWidth: window.width,
+      channels: input.channels,
+      outputHeight: places(height, stride.height, last: input.height + top),
+      outputWidth: places(width, stride.width, last: input.width + left),
+      windowHeight: window.height, windowWidth: window.width,
       strideHeight: stride.height, strideWidth: stride.width, paddingTop: top, paddingLeft: left)
+  }
+
+  /// The windows along an axis with `room` places for their begin, the last one before `last`.
+  private func places(_ room: Int, _ stride: Int, last: Int) -> Int {
+    let whole = room / stride + 1
+    return roundsUp && room % stride != 0 && whole * stride < last ? whole + 1 : whole
   }
 
   /// The sizes for an input that tracing has accepted.
@@ -63,6 +77,29 @@ public struct PoolAttributes: Sendable, Hashable, Codable {
         "the mirror pool of an input \(mirror) gives \(expected); received values \(pooled) and switches \(switches)"
       )
     }
+  }
+}
+
+extension PoolAttributes {
+  private enum Key: String, CodingKey { case window, stride, padding, roundsUp }
+
+  /// Reads attributes; files of before there was `roundsUp` have none.
+  public init(from decoder: any Decoder) throws {
+    let container = try decoder.container(keyedBy: Key.self)
+    self.init(
+      window: try container.decode(Extent.self, forKey: .window),
+      stride: try container.decode(Extent.self, forKey: .stride),
+      padding: try container.decode(Padding.self, forKey: .padding),
+      roundsUp: try container.decodeIfPresent(Bool.self, forKey: .roundsUp) ?? false)
+  }
+
+  /// Writes attributes; `roundsUp` only where it holds, so that older programs read all others.
+  public func encode(to encoder: any Encoder) throws {
+    var container = encoder.container(keyedBy: Key.self)
+    try container.encode(window, forKey: .window)
+    try container.encode(stride, forKey: .stride)
+    try container.encode(padding, forKey: .padding)
+    if roundsUp { try container.encode(true, forKey: .roundsUp) }
   }
 }
 

@@ -132,7 +132,8 @@ public enum SwapRun: Job {
 
   public static func run(_ request: SwapRunRequest, in place: JobPlace) throws -> Report {
     let plan = try PicturePlan(
-      inputs: request.inputs, output: request.output, extensions: MediaFile.extensions)
+      inputs: request.inputs, output: request.output, extensions: MediaFile.extensions,
+      further: { request.compares ? [$0.comparison] : [] }, others: [request.grid])
     for remark in plan.remarks { place.remark(remark) }
     let file = URL(fileURLWithPath: request.model)
     let model = try FaceSwapModel(contentsOf: file)

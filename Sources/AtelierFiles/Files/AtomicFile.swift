@@ -21,22 +21,20 @@ public enum AtomicFile {
   /// there but may not survive a power failure.)
   public static func write(_ data: Data, to url: URL) throws(FileError) {
     if isStream(url) { return try writeThrough(data, to: url) }
-    let folder = url.deletingLastPathComponent()
-    let number = counter.wrappingAdd(1, ordering: .relaxed).newValue
-    let beside = folder.appendingPathComponent(
-      "\(prefix)\(getpid())-\(token)-\(number)\(suffix)")
-    let descriptor = open(beside.path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o666)
+    let pending = PendingFile(url)
+    let descriptor = open(pending.path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0o666)
     guard descriptor >= 0 else { throw FileError(url, "write", code: errno) }
-    var code = keepPermissions(of: url, on: descriptor)
-    if code == 0 { code = writeAll(data, to: descriptor) }
-    if code == 0 { code = synced(descriptor) }
+    var code = writeAll(data, to: descriptor)
     if close(descriptor) != 0, code == 0 { code = errno }
-    if code == 0, rename(beside.path, url.path) != 0 { code = errno }
-    guard code == 0 else {
-      unlink(beside.path)
-      throw FileError(url, "write", code: code)
-    }
-    try syncFolder(folder)
+    guard code == 0 else { throw FileError(url, "write", code: code) }
+    try pending.finish()
+  }
+
+  /// A name in a file's folder that no other process uses, and that fits wherever the file's does.
+  static func nameBeside(_ url: URL) -> URL {
+    let number = counter.wrappingAdd(1, ordering: .relaxed).newValue
+    return url.deletingLastPathComponent()
+      .appendingPathComponent("\(prefix)\(getpid())-\(token)-\(number)\(suffix)")
   }
 
   /// Whether a path leads to a device, a pipe or a socket, which nothing may be renamed over.
@@ -82,7 +80,8 @@ public enum AtomicFile {
     return removed
   }
 
-  private static func keepPermissions(of url: URL, on descriptor: Int32) -> Int32 {
+  /// Gives a new file the permissions of the one that it replaces; returns 0 or the error number.
+  static func keepPermissions(of url: URL, on descriptor: Int32) -> Int32 {
     var status = stat()
     guard lstat(url.path, &status) == 0, status.st_mode & S_IFMT == S_IFREG else { return 0 }
     return fchmod(descriptor, status.st_mode & 0o777) == 0 ? 0 : errno

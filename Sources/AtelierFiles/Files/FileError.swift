@@ -10,6 +10,8 @@ public struct FileError: Error, Hashable, Sendable, CustomStringConvertible {
   public let message: String
   /// The error number of the system (`errno`), or nil when the file's content is at fault.
   public let code: Int32?
+  /// Whether the file was to be read, not written.
+  public let isReading: Bool
 
   /// The file and the message on one line.
   public var description: String { "\(file): \(message)" }
@@ -19,6 +21,7 @@ public struct FileError: Error, Hashable, Sendable, CustomStringConvertible {
     self.file = file
     self.message = message
     code = nil
+    isReading = true
   }
 
   /// Makes an error from a failed system call.
@@ -26,6 +29,7 @@ public struct FileError: Error, Hashable, Sendable, CustomStringConvertible {
     file = url.relativePath
     message = "cannot \(action): \(String(cString: strerror(code)))"
     self.code = code
+    isReading = action == "read"
   }
 }
 

@@ -12,6 +12,8 @@ public struct StudioError: Error, Hashable, Sendable, CustomStringConvertible {
     case missingInput
     /// A result cannot be written (73).
     case cannotCreate
+    /// There is not enough memory (71).
+    case noMemory
   }
 
   /// What kind of error it is.

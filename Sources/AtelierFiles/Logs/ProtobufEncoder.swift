@@ -1,4 +1,4 @@
-// As much of the Protocol Buffers wire format as TensorBoard's events take; nothing is read.
+// As much of the Protocol Buffers wire format as TensorBoard's events and ONNX take; nothing is read.
 
 /// Encodes fields in the order of the calls.
 ///
@@ -30,23 +30,23 @@ package struct ProtobufEncoder {
   }
 
   /// A field of type float.
-  mutating func float(_ field: UInt64, _ value: Float) {
+  package mutating func float(_ field: UInt64, _ value: Float) {
     tag(field, .fourBytes)
     bytes.append(contentsOf: littleEndianBytes([value.bitPattern]))
   }
 
   /// A field of type string.
-  mutating func string(_ field: UInt64, _ value: String) { data(field, Array(value.utf8)) }
+  package mutating func string(_ field: UInt64, _ value: String) { data(field, Array(value.utf8)) }
 
   /// A field of type bytes.
-  mutating func data(_ field: UInt64, _ value: [UInt8]) {
+  package mutating func data(_ field: UInt64, _ value: [UInt8]) {
     tag(field, .lengthDelimited)
     variable(UInt64(value.count))
     bytes.append(contentsOf: value)
   }
 
   /// A field that is a message.
-  mutating func message(_ field: UInt64, _ encode: (inout ProtobufEncoder) -> Void) {
+  package mutating func message(_ field: UInt64, _ encode: (inout ProtobufEncoder) -> Void) {
     var message = ProtobufEncoder()
     encode(&message)
     data(field, message.bytes)

@@ -43,7 +43,7 @@ final class CodecReader {
       try Self.check(open(reader), reader, name, reading: "a readable file")
       guard let header = ci_reader_header(reader), header.pointee.format != CI_FORMAT_OTHER else {
         throw ImageError(
-          .unsupported, name: name, expected: "a PNG, JPEG, TIFF, WebP, PGM or PPM picture",
+          .damaged, name: name, expected: "a PNG, JPEG, TIFF, WebP, PGM or PPM picture",
           received: "data of another kind")
       }
       let format: ImageFormat = header.pointee.format == CI_FORMAT_PNG ? .png : .jpeg

@@ -71,7 +71,7 @@ final class CodecWriter {
   private func check(_ status: Int32) throws {
     if status == CI_OK { return }
     let message = ci_writer_message(writer).map { String(cString: $0) } ?? "no message"
-    throw ImageError(.system, name: name, expected: "a writable file", received: message)
+    throw ImageError(.unwritable, name: name, expected: "a writable file", received: message)
   }
 
   /// Writes a header; rows follow.

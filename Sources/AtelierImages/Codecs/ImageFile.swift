@@ -1,5 +1,6 @@
 // Picture files as a whole: read by content, written by extension, beside and renamed.
 
+import AtelierFiles
 import Foundation
 
 /// Reading and writing of picture files.
@@ -84,7 +85,9 @@ public enum ImageFile {
 
   /// The format that a file's first bytes tell, whatever its name; nil for none that is read.
   public static func format(ofContent path: String) -> ImageFormat? {
-    guard let handle = FileHandle(forReadingAtPath: path) else { return nil }
+    guard InputFile.otherKind(path) == nil, let handle = FileHandle(forReadingAtPath: path) else {
+      return nil
+    }
     defer { try? handle.close() }
     return (try? handle.read(upToCount: 12)).flatMap { $0 }.flatMap(ImageFormat.recognised)
   }

@@ -1,5 +1,6 @@
 // Writing of whole pictures to files and to memory.
 
+import AtelierFiles
 import Foundation
 
 extension ImageFile {
@@ -65,7 +66,8 @@ extension ImageFile {
         try data.write(to: URL(fileURLWithPath: place))
       } catch {
         throw ImageError(
-          .system, name: name, expected: "a writable file", received: error.localizedDescription)
+          .unwritable, name: name, expected: "a writable file",
+          received: error.localizedDescription)
       }
     case (.png, .words), (.png, .floats):
       let writer = try CodecWriter(path: place, name: name)
@@ -183,27 +185,17 @@ extension ImageFile {
 
   /// Lets `write` fill a file beside `path` and renames it to `path` when that succeeded.
   static func writeBeside(_ path: String, _ write: (String) throws -> Void) throws {
-    let temporary = temporaryName(for: path)
-    do {
-      try write(temporary)
-      try rename(temporary, to: path)
-    } catch {
-      unlink(temporary)
-      throw error
-    }
+    let pending = PendingFile(URL(fileURLWithPath: path))
+    try write(pending.path)
+    try finish(pending, name: path)
   }
 
-  /// A name beside `path` that no other process uses.
-  static func temporaryName(for path: String) -> String {
-    "\(path).\(ProcessInfo.processInfo.processIdentifier)-\(UInt32.random(in: 0 ... .max)).part"
-  }
-
-  /// Renames a finished file, replacing the old one.
-  static func rename(_ temporary: String, to path: String) throws {
-    guard Foundation.rename(temporary, path) == 0 else {
+  /// Gives a file that is filled its name.
+  static func finish(_ pending: PendingFile, name: String) throws {
+    do { try pending.finish() } catch {
       throw ImageError(
-        .system, name: path, expected: "a writable file", received: String(cString: strerror(errno))
-      )
+        .unwritable, name: name, expected: "a writable file",
+        received: String(cString: strerror(error.code ?? EIO)))
     }
   }
 }

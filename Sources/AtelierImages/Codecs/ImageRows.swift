@@ -1,5 +1,6 @@
 // Pictures in strips of rows, for those too large to be held.
 
+import AtelierFiles
 import Foundation
 
 /// Reads a picture file from top to bottom in strips.
@@ -71,9 +72,8 @@ public final class ImageRowWriter {
   /// The number of rows written so far.
   public private(set) var rowsWritten = 0
   private let path: String
-  private let temporary: String
+  private let pending: PendingFile
   private let codec: CodecWriter
-  private var isFinished = false
 
   /// Begins a file, replaced if it exists, of its extension's format; JPEG has 1 or 3 channels.
   /// - Throws: `ImageError` when the file cannot be written or the format refuses the picture.
@@ -89,17 +89,10 @@ public final class ImageRowWriter {
     self.path = path
     self.size = size
     self.channels = channels
-    temporary = ImageFile.temporaryName(for: path)
-    codec = try CodecWriter(path: temporary, name: path)
-    do {
-      try codec.begin(format, size: size, channels: channels, bitDepth: 8, options: options)
-    } catch {
-      unlink(temporary)
-      throw error
-    }
+    pending = PendingFile(URL(fileURLWithPath: path))
+    codec = try CodecWriter(path: pending.path, name: path)
+    try codec.begin(format, size: size, channels: channels, bitDepth: 8, options: options)
   }
-
-  deinit { if !isFinished { unlink(temporary) } }
 
   /// Writes the next rows.
   /// - Throws: `ImageError` when the strip does not fit the picture or the file cannot be written.
@@ -125,7 +118,6 @@ public final class ImageRowWriter {
         .argument, name: path, expected: "\(size.height) rows", received: "\(rowsWritten)")
     }
     try codec.finish()
-    try ImageFile.rename(temporary, to: path)
-    isFinished = true
+    try ImageFile.finish(pending, name: path)
   }
 }

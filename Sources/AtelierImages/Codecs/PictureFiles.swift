@@ -1,5 +1,6 @@
 // Picture files with all that is in them: pages at their precision and what goes along, in and out.
 
+import AtelierFiles
 import Foundation
 
 /// One page of a picture file.
@@ -82,12 +83,11 @@ public final class PictureWriter {
   /// What the file cannot hold of what was to be carried, in words; complete after `finish`.
   public private(set) var lost: [String] = []
   private let path: String
-  private let temporary: String
+  private let pending: PendingFile
   private let format: ImageFormat
   private let options: ImageWriteOptions
   private var tiff: (any TIFFPageWriter)?
   private var pages = 0
-  private var isFinished = false
 
   /// Begins a file of its extension's format, replaced if it exists.
   /// - Throws: `ImageError` for an extension that is not written.
@@ -95,12 +95,13 @@ public final class PictureWriter {
     self.path = path
     self.options = options
     format = try ImageFile.format(forWriting: path)
-    temporary = ImageFile.temporaryName(for: path)
+    pending = PendingFile(URL(fileURLWithPath: path))
   }
 
   deinit {
+    // It writes into what is then removed.
     tiff = nil
-    if !isFinished { unlink(temporary) }
+    pending.abandon()
   }
 
   /// Writes the next page; its metadata is carried unless the options say otherwise.
@@ -117,11 +118,11 @@ public final class PictureWriter {
           .argument, name: path, expected: "one page; a .tif holds several", received: "more")
       }
       if !page.planes.isEmpty { lost.append("further planes") }
-      try ImageFile.write(page.image, to: temporary, name: path, format, options)
+      try ImageFile.write(page.image, to: pending.path, name: path, format, options)
       return
     }
     let storage = page.storage ?? options.storage ?? TIFFStorage(for: page.image)
-    let writer = try tiff ?? storage.writer(path: temporary, name: path)
+    let writer = try tiff ?? storage.writer(path: pending.path, name: path)
     tiff = writer
     let metadata = options.metadata(for: page.image.size)
     try writer.append(
@@ -137,7 +138,6 @@ public final class PictureWriter {
     }
     try tiff?.finish()
     tiff = nil
-    try ImageFile.rename(temporary, to: path)
-    isFinished = true
+    try ImageFile.finish(pending, name: path)
   }
 }

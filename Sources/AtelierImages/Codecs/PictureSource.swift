@@ -1,5 +1,6 @@
 // A picture file of any format, opened: told by its first bytes, its header read and checked.
 
+import AtelierFiles
 import Foundation
 
 /// An open picture file.
@@ -11,6 +12,9 @@ enum PictureSource {
 
   /// Opens a file; what a PNG or JPEG says of its orientation may not count.
   init(path: String, limits: ImageLimits, isUpright: Bool = false) throws {
+    if let kind = InputFile.otherKind(path) {
+      throw ImageError(.unsupported, name: path, expected: "a picture file", received: kind)
+    }
     var head = Data()
     if let handle = FileHandle(forReadingAtPath: path) {
       defer { try? handle.close() }
@@ -33,6 +37,11 @@ enum PictureSource {
     } else {
       self = .codec(try CodecReader(path: path, limits: limits, isUpright: isUpright))
     }
+    // The picture and one copy of it.
+    let information = try information()
+    let samples = information.width * information.height * information.channels
+    try MemoryDoor.expect(
+      2 * samples * max(information.bitDepth / 8, 1), for: "\(path), \(information.size) pixels")
   }
 
   /// Opens a file in memory, which must outlive the source.

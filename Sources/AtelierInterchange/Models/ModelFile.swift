@@ -15,8 +15,12 @@ public enum ModelFile {
   static let version = 1
   /// No size or attribute in a graph may be larger, so that the shape rules cannot overflow.
   static let largestNumber = 1 << 30
+  /// No input's sides may have to be multiples of more: a small picture is filled up to that.
+  static let largestGranularity = 512
   /// No tensor of a graph may have as many elements, so that no count of work overflows.
   static let largestTensor = 1 << 31
+  /// No graph's JSON may be longer, in bytes: reading takes fifty times as much.
+  static let longestGraph = 8 << 20
   /// No graph may have more nodes, values or parameters: a plan's time grows with their square.
   static let largestGraph = 1 << 14
 
@@ -34,12 +38,12 @@ public enum ModelFile {
   /// The largest magnitude in 16 bits.
   private static let largestHalf: Float = 65504
 
-  /// Writes a model beside the path and renames it.
+  /// Writes a model, with a checksum, beside the path and renames it.
   ///
   /// - Throws: `FileError` when the file cannot be written; `ShapeError` when `read` would refuse
   ///   the graph.
   public static func write(_ model: Model, to url: URL, form: WeightForm = .float32) throws {
-    try file(of: model, form: form).write(to: url)
+    try file(of: model, form: form).sealed.write(to: url)
   }
 
   /// The bytes of a model's file.
@@ -94,6 +98,10 @@ public enum ModelFile {
     }
     guard let graphText = file.metadata["graph"], let informationText = file.metadata["information"]
     else { throw fail("expected the metadata graph and information, received one of them at most") }
+    guard graphText.utf8.count <= longestGraph else {
+      throw fail(
+        "expected a graph of at most \(longestGraph) bytes, received \(graphText.utf8.count)")
+    }
     let graph: Graph
     let information: ModelInformation
     let decoder = JSONDecoder.readingNonFinite
@@ -106,7 +114,7 @@ public enum ModelFile {
     } catch {
       throw fail("expected a graph and information as JSON, received \(short(error))")
     }
-    guard information.granularity > 0, information.granularity <= 4096,
+    guard information.granularity > 0, information.granularity <= largestGranularity,
       information.receptiveRadius >= 0, information.receptiveRadius <= 65_536
     else { throw fail("granularity or receptive radius is out of range") }
     var parameters: [String: Tensor] = [:]

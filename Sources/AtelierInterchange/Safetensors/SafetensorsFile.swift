@@ -88,6 +88,7 @@ public struct SafetensorsFile: Sendable {
       try append(
         SafetensorsEntry(name: item.name, type: item.type, shape: item.shape, bytes: bytes))
     }
+    try expectWholeSeal()
   }
 
   // MARK: - Tensors by name

@@ -18,7 +18,20 @@ extension Reference {
     case .gelu: 0.5 * x * erfc(-x / 2.0.squareRoot())
     case .sigmoid: 1 / (1 + exp(-x))
     case .tanh: tanh(x)
+    case .hardSwish: x * min(max(x / 6 + 0.5, 0), 1)
+    case .tanhGELU: x / (1 + exp(-gelu(angle: x)))
+    case .softplus: max(x, 0) + log1p(exp(-abs(x)))
+    case .exponential: exp(x)
+    case .squareRoot: x.squareRoot()
+    case .logarithm: log(x)
+    case .absolute: abs(x)
+    case .errorFunction: erf(x)
     }
+  }
+
+  /// Twice what the tanh of GELU's approximation is taken of.
+  private static func gelu(angle x: Double) -> Double {
+    2 * (2 / Double.pi).squareRoot() * (x + 0.044715 * x * x * x)
   }
 
   /// The derivative of `activation`, from its output where that suffices, else from its input.
@@ -36,6 +49,17 @@ extension Reference {
       return 0.5 * erfc(-saved / 2.0.squareRoot()) + saved * density
     case .sigmoid: return saved * (1 - saved)
     case .tanh: return 1 - saved * saved
+    case .hardSwish: return saved <= -3 ? 0 : saved >= 3 ? 1 : saved / 3 + 0.5
+    case .tanhGELU:
+      let gate = 1 / (1 + exp(-gelu(angle: saved)))
+      let slope = 2 * (2 / Double.pi).squareRoot() * (1 + 3 * 0.044715 * saved * saved)
+      return gate + saved * gate * (1 - gate) * slope
+    case .softplus: return 1 / (1 + exp(-saved))
+    case .exponential: return saved
+    case .squareRoot: return 0.5 / saved
+    case .logarithm: return 1 / saved
+    case .absolute: return saved > 0 ? 1 : saved < 0 ? -1 : 0
+    case .errorFunction: return 2 / Double.pi.squareRoot() * exp(-saved * saved)
     }
   }
 

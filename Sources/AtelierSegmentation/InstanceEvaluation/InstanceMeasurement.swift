@@ -34,15 +34,28 @@ extension InstanceReport.Contest {
 
 extension InstanceData {
   /// Measures something that finds objects of the set's classes, with the number of pictures so far
-  /// as progress; throws what it throws, and `DatasetError` for a picture that cannot be read.
+  /// as progress; throws what it throws.
+  ///
+  /// A picture that cannot be read is told to `skip` and does not count; without that, or when none
+  /// can be read, `DatasetError` is thrown.
   public func measure(
     _ method: String, detectionLimit: Int = 100, progress: (Int) -> Void = { _ in },
-    detect: (ByteImage) throws -> [EncodedObject]
+    skip: ((String) -> Void)? = nil, detect: (ByteImage) throws -> [EncodedObject]
   ) throws -> InstanceSetReport {
     var all = InstanceEvaluation(classNames: classNames, detectionLimit: detectionLimit)
     var kinds: [String: InstanceEvaluation] = [:]
+    var taken = 0
     for (index, item) in items.enumerated() {
-      let found = try detect(item.picture())
+      let picture: ByteImage
+      do { picture = try item.picture() } catch {
+        guard let skip, error.isBrokenFile, taken > 0 || index + 1 < items.count else {
+          throw error
+        }
+        skip(error.description)
+        continue
+      }
+      taken += 1
+      let found = try detect(picture)
       all.add(truth: item.objects, detections: found)
       if let kind = item.kind {
         kinds[

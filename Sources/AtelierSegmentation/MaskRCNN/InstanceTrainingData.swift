@@ -18,11 +18,15 @@ struct InstanceTrainingData {
   let validation: [Item]
   /// One line for the model's card.
   let description: String
+  /// What is said of the data before the first step.
+  let remarks: [String]
 
   /// Reads or draws what a request asks for; throws `DatasetError` that names what cannot be read.
   init(_ request: MaskRCNNTrainingRequest) throws {
     let size = PixelSize(width: request.side, height: request.side)
     let held: InstanceData
+    var told: [String] = []
+    var broken: [String] = []
     switch request.data {
     case .shapes:
       source = InstanceSource(
@@ -33,14 +37,31 @@ struct InstanceTrainingData {
     case .set(let path, let objects):
       let (learnt, validation) = try Self.parts(path, objects: objects, seed: request.seed)
       held = validation
+      told = learnt.remarks(with: validation)
       source = InstanceSource(
-        try Self.loaded(learnt, request.reading), size: size, augmentation: request.augmentation,
-        enlargement: request.enlargement, seed: request.seed)
+        try Self.loaded(learnt, request.reading, &broken), size: size,
+        augmentation: request.augmentation, enlargement: request.enlargement, seed: request.seed)
       description = "\(learnt.name), \(learnt.count) pictures with \(learnt.objectCount) objects"
     }
-    validation = try held.items.prefix(max(request.validationCount, 1)).map { item in
-      Item(picture: try item.picture(), objects: item.objects)
+    validation = try Self.readable(held.items.prefix(max(request.validationCount, 1)), &broken)
+      .map { Item(picture: $1, objects: $0.objects) }
+    remarks = told + PicturePlan.few(broken, of: "files left out")
+  }
+
+  /// The pictures that can be read; a line is appended for each of the others.
+  private static func readable(
+    _ items: some Collection<InstanceData.Item>, _ broken: inout [String]
+  ) throws(DatasetError) -> [(InstanceData.Item, ByteImage)] {
+    let before = broken.count
+    var found: [(InstanceData.Item, ByteImage)] = []
+    for item in items {
+      do { found.append((item, try item.picture())) } catch {
+        guard error.isBrokenFile else { throw error }
+        broken.append(error.description)
+      }
     }
+    if found.isEmpty, broken.count > before { throw DatasetError(broken[before]) }
+    return found
   }
 
   /// What is learnt and what is held out of a set of files.
@@ -59,12 +80,14 @@ struct InstanceTrainingData {
   }
 
   /// The pictures in memory, with masks cut to their bounds.
-  private static func loaded(_ set: InstanceData, _ reading: PictureReading) throws -> InstanceSet {
+  private static func loaded(
+    _ set: InstanceData, _ reading: PictureReading, _ broken: inout [String]
+  ) throws -> InstanceSet {
     InstanceSet(
       classNames: set.classNames,
-      items: try set.items.map { item in
+      items: try readable(set.items, &broken).map { item, picture in
         InstanceSet.Item(
-          name: item.name, picture: reading.prepared(try item.picture()),
+          name: item.name, picture: reading.prepared(picture),
           objects: item.objects.compactMap { InstanceTruth($0.decoded) })
       })
   }

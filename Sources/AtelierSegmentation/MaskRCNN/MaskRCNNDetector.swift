@@ -38,7 +38,10 @@ public struct ObjectSelection: Sendable, Hashable, Codable {
   /// The most objects of a picture.
   public var limit = 100
   /// The most proposals that are looked at.
-  public var proposals = 150
+  public var proposals = leastProposals
+
+  /// Running and measuring look at the same number, so that figures are of what users get.
+  private static let leastProposals = 200
 
   /// The default: what is more likely there than not.
   public init() {}
@@ -49,7 +52,7 @@ public struct ObjectSelection: Sendable, Hashable, Codable {
     var options = ObjectSelection()
     options.score = 0.01
     options.limit = limit
-    options.proposals = max(150, 2 * limit)
+    options.proposals = max(leastProposals, 2 * limit)
     return options
   }
 }

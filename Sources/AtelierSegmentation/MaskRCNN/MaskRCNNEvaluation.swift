@@ -14,7 +14,8 @@ extension MaskRCNNSegmenter {
   /// longest is shrunk for the network.
   public func measure(
     on data: InstanceData, _ selection: ObjectSelection = .measuring(),
-    longestSide: Int = MaskRCNNSegmenter.usualLimit, progress: (_ done: Int) -> Void = { _ in }
+    longestSide: Int = MaskRCNNSegmenter.usualLimit, progress: (_ done: Int) -> Void = { _ in },
+    skip: ((String) -> Void)? = nil
   ) throws -> InstanceSetReport {
     let names = model.classNames
     for name in data.classNames where !names.contains(name) {
@@ -30,7 +31,7 @@ extension MaskRCNNSegmenter {
       names.count == 1 && data.classNames.count == 1 ? 0 : data.classNames.firstIndex(of: name)
     }
     return try data.measure(
-      "Mask R-CNN", detectionLimit: selection.limit, progress: progress
+      "Mask R-CNN", detectionLimit: selection.limit, progress: progress, skip: skip
     ) { picture in
       try objects(in: picture, selection, longestSide: longestSide)
         .compactMap { object in

@@ -30,6 +30,8 @@ public final class MaskRCNNTask: TrainingTask {
   private let proposing: Program
   private let reader: ProposalReader
   private let data: InstanceTrainingData
+  /// The classes and their objects, and what was left out.
+  public var remarks: [String] { data.remarks }
 
   /// Streams of random numbers apart from those of the batches.
   private static let regionStream: UInt64 = 0x7265_6769

@@ -19,6 +19,25 @@ public enum SegmentationOutput: String, Codable, Sendable, CaseIterable {
 
   /// What is written unless told otherwise.
   public static let standard: [SegmentationOutput] = [.label, .overlay, .coco]
+
+  /// What follows a picture's name in that of its file or folder; nil for the files of all pictures.
+  var ending: String? {
+    switch self {
+    case .label, .color, .overlay, .boxes, .confidence, .instances: "-\(rawValue).png"
+    case .objects: "-objects"
+    case .svg: "-outlines.svg"
+    case .coco, .csv: nil
+    }
+  }
+
+  /// The files of all pictures of a call.
+  var sharedFiles: [String] {
+    switch self {
+    case .coco: ["coco.json", "coco-results.json"]
+    case .csv: ["objects.csv"]
+    default: []
+    }
+  }
 }
 
 /// What was found in one picture.

@@ -54,36 +54,37 @@ public struct SegmentationWriter: Sendable {
     let stem = folder.appendingPathComponent(name)
     if name.contains("/") { try Self.makeFolder(stem.deletingLastPathComponent()) }
     var files: [URL] = []
-    func place(_ ending: String) -> URL {
-      stem.deletingLastPathComponent().appendingPathComponent(stem.lastPathComponent + ending)
-    }
-    func write(_ ending: String, _ write: (URL) throws -> Void) throws {
-      files.append(place(ending))
-      try write(files[files.count - 1])
+    func place(_ output: SegmentationOutput) -> URL {
+      stem.deletingLastPathComponent()
+        .appendingPathComponent(stem.lastPathComponent + (output.ending ?? ""))
     }
     for output in SegmentationOutput.allCases where outputs.contains(output) {
+      func write(_ write: (URL) throws -> Void) throws {
+        files.append(place(output))
+        try write(files[files.count - 1])
+      }
       switch output {
       case .label:
-        try write("-label.png") {
+        try write {
           try ImageFile.write(outcome.labels.indexed(palette), to: $0.path)
         }
       case .color:
-        try write("-color.png") { try ImageFile.write(outcome.labels.colored(palette), to: $0) }
+        try write { try ImageFile.write(outcome.labels.colored(palette), to: $0) }
       case .overlay:
         let overlay = outcome.overlay(on: picture, palette: palette, opacity: opacity)
-        try write("-overlay.png") { try ImageFile.write(overlay, to: $0) }
+        try write { try ImageFile.write(overlay, to: $0) }
       case .boxes:
         let boxes = outcome.boxed(on: picture, palette: palette)
-        try write("-boxes.png") { try ImageFile.write(boxes, to: $0) }
+        try write { try ImageFile.write(boxes, to: $0) }
       case .confidence:
-        try write("-confidence.png") { try ImageFile.write(outcome.confidence.bytes, to: $0) }
+        try write { try ImageFile.write(outcome.confidence.bytes, to: $0) }
       case .instances:
         let numbers = try InstanceLabels(outcome.objects, size: outcome.size)
-        try write("-instances.png") { try ImageFile.write(numbers.image, to: $0.path) }
-      case .objects: files += try writeObjects(outcome, into: place("-objects"))
+        try write { try ImageFile.write(numbers.image, to: $0.path) }
+      case .objects: files += try writeObjects(outcome, into: place(output))
       case .svg:
         let text = outcome.svg(palette: palette)
-        try write("-outlines.svg") { try AtomicFile.write(Data(text.utf8), to: $0) }
+        try write { try AtomicFile.write(Data(text.utf8), to: $0) }
       case .coco: note(outcome, fileName: fileName ?? name + ".png")
       case .csv: table += outcome.csvLines(name, palette: palette).map { $0 + "\n" }.joined()
       }
@@ -100,12 +101,12 @@ public struct SegmentationWriter: Sendable {
   public func finish() throws(FileError) -> [URL] {
     var files: [URL] = []
     if outputs.contains(.coco) {
-      files += ["coco.json", "coco-results.json"].map { folder.appendingPathComponent($0) }
+      files += SegmentationOutput.coco.sharedFiles.map { folder.appendingPathComponent($0) }
       try AtomicFile.write(document.json(description: "Objects found by Atelier"), to: files[0])
       try AtomicFile.write(COCODocument.resultsJSON(detections), to: files[1])
     }
     if outputs.contains(.csv) {
-      files.append(folder.appendingPathComponent("objects.csv"))
+      files += SegmentationOutput.csv.sharedFiles.map { folder.appendingPathComponent($0) }
       try AtomicFile.write(Data(table.utf8), to: files[files.count - 1])
     }
     return files

@@ -41,7 +41,8 @@ public struct ModelChoice: JobRequest, Hashable {
   private static let networks =
     Catalogue.networks(for: .denoise) + Catalogue.networks(for: .classify)
     + Catalogue.networks(for: .segment).sorted { $0.fullName < $1.fullName }
-    + Catalogue.networks(for: .objects)
+    + Catalogue.networks(for: .objects) + Catalogue.networks(for: .swap)
+    + Catalogue.networks(for: .attack)
   private static let names = networks.map(\.fullName)
 
   /// The graph for the asked size, and the information of a file; throws `StudioError` when there

@@ -62,7 +62,8 @@ public struct ModelImportRequest: JobRequest, Hashable {
   public static var form: Form<Self> {
     Form([
       Field(
-        "file", \.file, "Weights of another framework: .pth, .th, .pt, .h5 or .safetensors",
+        "file", \.file,
+        "Weights of another framework: .pth, .th, .pt, .h5 or .safetensors; or a network: .onnx",
         value: "file", kind: .file(ModelImport.endings)
       ).positional.demanded,
       Field("output", \.output, "The model file", value: "file", kind: .output).letter("o")
@@ -116,8 +117,12 @@ public enum ModelImport: Job {
     into the model: one file is enough to use it. The table shows what became of every name, \
     sizes in the file's layout.
 
+    Of an .onnx file the network is taken too, its sizes fixed to --input where they are free; \
+    operators that are not supported are listed all at once.
+
     EXAMPLES
       atelier model import dncnn-25.pth
+      atelier model import detector.onnx --input 320x320x3
       atelier model import resnet50.pth -o resnet-50.safetensors --classes imagenet.txt
       atelier model import checkpoint.pt --network vgg16 --map '^backbone\\.=' \\
         --preprocess caffe
@@ -125,12 +130,13 @@ public enum ModelImport: Job {
   public static let takesPrecision = false
 
   /// The endings of the files that are read.
-  static let endings = ["pth", "th", "pt", "bin", "h5", "safetensors"]
+  static let endings = ["onnx", "pth", "th", "pt", "bin", "h5", "safetensors"]
 
   /// The networks that take foreign weights.
   static let networks = Catalogue.networks.filter { $0.foreignForm != nil }
 
   public static func run(_ request: ModelImportRequest, in place: JobPlace) throws -> Report {
+    if isNetwork(request.file) { return try importNetwork(request) }
     let weights = try ForeignWeights.read(from: URL(fileURLWithPath: request.file))
     let rules = try request.map.map(NameRule.init)
     let names = weights.tensors.map { tensor in
@@ -234,7 +240,7 @@ public enum ModelImport: Job {
   }
 
   /// The names of the classes: the lines of a file, or numbers.
-  private static func classNames(_ request: ModelImportRequest, count: Int) throws -> [String] {
+  static func classNames(_ request: ModelImportRequest, count: Int) throws -> [String] {
     guard let path = request.classes else { return (0..<count).map(String.init) }
     guard let text = try? String(contentsOf: URL(fileURLWithPath: path), encoding: .utf8) else {
       throw StudioError(.data, "\(path): expected class names as text, one a line")

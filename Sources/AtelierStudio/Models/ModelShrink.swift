@@ -66,7 +66,8 @@ public enum ModelWorkshop: Workshop {
       atelier model import resnet50.pth --classes imagenet.txt
     """
   public static let jobs: [any Job.Type] = [
-    ModelSummary.self, ModelPlan.self, ModelList.self, ModelImport.self, ModelShrink.self,
+    ModelSummary.self, ModelPlan.self, ModelList.self, ModelImport.self, ModelExport.self,
+    ModelCheck.self, ModelShrink.self,
   ]
   public static let mainJob: String? = nil
 }

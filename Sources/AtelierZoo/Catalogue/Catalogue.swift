@@ -47,6 +47,12 @@ public enum Catalogue {
       BlindUNet(channels: $0.channels, widths: $0.widths)
     },
     denoiser(
+      "N2V2's form for blind spots: blurs where it shrinks, no outermost skip",
+      takes: [.widths], widths: BlurUNet(channels: 1).widths
+    ) {
+      BlurUNet(channels: $0.channels, widths: $0.widths)
+    },
+    denoiser(
       "17 convolutions of 64 features with batch normalization, predicts the noise",
       foreign: DnCNN.foreignForm
     ) {

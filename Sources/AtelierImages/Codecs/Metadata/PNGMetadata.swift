@@ -12,11 +12,14 @@ enum PNGMetadata {
   ]
   /// No profile is larger.
   private static let mostProfile = 64 << 20
+  /// All deflated texts of a file together are no longer; what is beyond is kept as it stands.
+  private static let mostText = 16 << 20
 
   /// What the chunks say.
   static func read(_ reader: OpaquePointer, keepsBackground: Bool) -> ImageMetadata {
     var metadata = ImageMetadata()
     var index: Int32 = 0
+    var room = mostText
     while true {
       var name = [CChar](repeating: 0, count: 5)
       var bytes: UnsafePointer<UInt8>?
@@ -27,14 +30,15 @@ enum PNGMetadata {
       guard status == CI_OK, let bytes else { continue }
       let text = String(decoding: name.prefix(4).map { UInt8(bitPattern: $0) }, as: UTF8.self)
       let chunk = ImageMetadata.Chunk(name: text, data: Data(bytes: bytes, count: count))
-      take(chunk, &metadata, keepsBackground)
+      take(chunk, &metadata, keepsBackground, &room)
     }
     metadata.orientation = metadata.exif.map { ExifBlock($0).orientation } ?? .upright
     return metadata
   }
 
   private static func take(
-    _ chunk: ImageMetadata.Chunk, _ metadata: inout ImageMetadata, _ keepsBackground: Bool
+    _ chunk: ImageMetadata.Chunk, _ metadata: inout ImageMetadata, _ keepsBackground: Bool,
+    _ room: inout Int
   ) {
     let bytes = [UInt8](chunk.data)
     switch chunk.name {
@@ -51,7 +55,7 @@ enum PNGMetadata {
     case "bKGD" where !keepsBackground: return
     case "acTL": metadata.dropped.append("all but the first picture of the animation")
     case "caBX": metadata.dropped.append("content credentials, which vouch for the file as it was")
-    case _ where chunk.isText && takeText(chunk, &metadata): return
+    case _ where chunk.isText && takeText(chunk, &metadata, &room): return
     case _ where kept.contains(chunk.name): metadata.chunks.append(chunk)
     default: return
     }
@@ -59,9 +63,9 @@ enum PNGMetadata {
 
   /// Takes what stands in a text and has a place of its own: XMP, and Exif as hexadecimal digits.
   private static func takeText(
-    _ chunk: ImageMetadata.Chunk, _ metadata: inout ImageMetadata
+    _ chunk: ImageMetadata.Chunk, _ metadata: inout ImageMetadata, _ room: inout Int
   ) -> Bool {
-    guard let (key, value) = text(chunk) else { return false }
+    guard let (key, value) = text(chunk, &room) else { return false }
     switch key {
     case ImageWriteOptions.xmpKey:
       metadata.xmp = Data(value.utf8)
@@ -89,39 +93,54 @@ enum PNGMetadata {
     return Data((0..<count).map { UInt8(digits[2 * $0] << 4 | digits[2 * $0 + 1]) })
   }
 
-  /// The key and the value of a text chunk.
-  static func text(_ chunk: ImageMetadata.Chunk) -> (key: String, value: String)? {
+  private static func latin(_ bytes: some Sequence<UInt8>) -> String {
+    var scalars = String.UnicodeScalarView()
+    scalars.append(contentsOf: bytes.map { Unicode.Scalar($0) })
+    return String(scalars)
+  }
+
+  /// The key of a text chunk.
+  private static func key(_ chunk: ImageMetadata.Chunk) -> String? {
+    chunk.data.firstIndex(of: 0).map { latin(chunk.data[..<$0]) }
+  }
+
+  /// The key and the value of a text chunk, which takes its room.
+  private static func text(
+    _ chunk: ImageMetadata.Chunk, _ room: inout Int
+  ) -> (key: String, value: String)? {
     let bytes = [UInt8](chunk.data)
     guard let end = bytes.firstIndex(of: 0) else { return nil }
-    func latin(_ bytes: some Sequence<UInt8>) -> String {
-      var scalars = String.UnicodeScalarView()
-      scalars.append(contentsOf: bytes.map { Unicode.Scalar($0) })
-      return String(scalars)
+    func opened(_ data: Data) -> Data? {
+      guard room > 0 else { return nil }
+      let text = inflated(data, most: room)
+      // A text that does not end in the room has cost as much.
+      room -= text?.count ?? room
+      return text
     }
     let key = latin(bytes[..<end])
     let rest = bytes[(end + 1)...]
     switch chunk.name {
     case "tEXt": return (key, latin(rest))
     case "zTXt":
-      return inflated(Data(rest.dropFirst())).map { (key, latin($0)) }
+      return opened(Data(rest.dropFirst())).map { (key, latin($0)) }
     default:
       guard rest.count >= 4 else { return nil }
       let isDeflated = rest[rest.startIndex] == 1
       let parts = rest.dropFirst(2).split(
         separator: 0, maxSplits: 2, omittingEmptySubsequences: false)
       guard parts.count == 3 else { return nil }
-      let value = isDeflated ? inflated(Data(parts[2])) : Data(parts[2])
+      let value = isDeflated ? opened(Data(parts[2])) : Data(parts[2])
       return value.map { (key, String(decoding: $0, as: UTF8.self)) }
     }
   }
 
-  private static func inflated(_ data: Data) -> Data? {
+  private static func inflated(_ data: Data, most: Int = mostProfile) -> Data? {
     let data = Data(data)
     var out: UnsafeMutablePointer<UInt8>?
     var count = 0
     let status = data.withUnsafeBytes {
       ci_inflate(
-        $0.baseAddress?.assumingMemoryBound(to: UInt8.self), $0.count, mostProfile, &out, &count)
+        $0.baseAddress?.assumingMemoryBound(to: UInt8.self), $0.count, most, &out, &count)
     }
     guard status == CI_OK, let out else { return nil }
     defer { ci_free(out) }
@@ -166,8 +185,8 @@ enum PNGMetadata {
       append("iTXt", Array(ImageWriteOptions.xmpKey.utf8) + [0, 0, 0, 0, 0] + xmp)
     }
     let stored = metadata.chunks.filter(\.isText)
-    result += stored.filter { chunk in text(chunk).map { !keys.contains($0.key) } ?? true }
-    let known = Set(stored.compactMap { text($0)?.key }).union(keys)
+    result += stored.filter { chunk in key(chunk).map { !keys.contains($0) } ?? true }
+    let known = Set(stored.compactMap { key($0) }).union(keys)
     for (key, value) in metadata.texts.sorted(by: { $0.key < $1.key }) where !known.contains(key) {
       guard 1...79 ~= key.utf8.count, key.utf8.allSatisfy({ 32...126 ~= $0 }) else { continue }
       append("iTXt", Array(key.utf8) + [0, 0, 0, 0, 0] + Array(value.utf8).filter { $0 != 0 })

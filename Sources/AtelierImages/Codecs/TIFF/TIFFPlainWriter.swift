@@ -43,7 +43,8 @@ final class TIFFPlainWriter: TIFFPageWriter {
       let file = FileHandle(forWritingAtPath: path)
     else {
       throw ImageError(
-        .system, name: name, expected: "a writable file", received: String(cString: strerror(errno))
+        .unwritable, name: name, expected: "a writable file",
+        received: String(cString: strerror(errno))
       )
     }
     self.file = file
@@ -63,7 +64,7 @@ final class TIFFPlainWriter: TIFFPageWriter {
       try file.write(contentsOf: data)
     } catch {
       throw ImageError(
-        .system, name: name, expected: "a writable file", received: error.localizedDescription)
+        .unwritable, name: name, expected: "a writable file", received: error.localizedDescription)
     }
   }
 
@@ -168,7 +169,7 @@ final class TIFFPlainWriter: TIFFPageWriter {
       throw error
     } catch {
       throw ImageError(
-        .system, name: name, expected: "a writable file", received: error.localizedDescription)
+        .unwritable, name: name, expected: "a writable file", received: error.localizedDescription)
     }
   }
 }

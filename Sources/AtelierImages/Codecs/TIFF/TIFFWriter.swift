@@ -27,7 +27,7 @@ final class TIFFWriter: TIFFPageWriter {
   private func check(_ status: Int32) throws {
     if status == CI_OK { return }
     let message = ci_tiff_writer_message(writer).map { String(cString: $0) } ?? "no message"
-    throw ImageError(.system, name: name, expected: "a writable file", received: message)
+    throw ImageError(.unwritable, name: name, expected: "a writable file", received: message)
   }
 
   /// Writes a page: a picture, further gray planes of its size, tags.
@@ -120,7 +120,7 @@ final class TIFFWriter: TIFFPageWriter {
       throw error
     } catch {
       throw ImageError(
-        .system, name: name, expected: "a writable file", received: error.localizedDescription)
+        .unwritable, name: name, expected: "a writable file", received: error.localizedDescription)
     }
   }
 
@@ -128,11 +128,11 @@ final class TIFFWriter: TIFFPageWriter {
   /// writes only tags that it knows, and those not as they were.
   private func writeTags() throws {
     guard let file = FileHandle(forUpdatingAtPath: path) else {
-      throw ImageError(.system, name: name, expected: "a writable file", received: "none")
+      throw ImageError(.unwritable, name: name, expected: "a writable file", received: "none")
     }
     defer { try? file.close() }
     guard let reader = TagReader(try TagSource(file)) else {
-      throw ImageError(.system, name: name, expected: "the TIFF just written", received: "none")
+      throw ImageError(.unwritable, name: name, expected: "the TIFF just written", received: "none")
     }
     let writer = TagWriter(isBigEndian: reader.isBigEndian, isWide: reader.isWide)
     let (head, step, field) = reader.isWide ? (8, 20, 8) : (2, 12, 4)

@@ -126,7 +126,7 @@ struct WebPFile {
     }
     guard status == CI_OK, let bytes else {
       throw ImageError(
-        .system, name: name, expected: "a writable picture",
+        .unwritable, name: name, expected: "a writable picture",
         received: message.map { String(cString: $0) } ?? "no message")
     }
     defer { ci_webp_free(bytes) }
