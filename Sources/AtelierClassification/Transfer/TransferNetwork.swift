@@ -5,6 +5,7 @@ import AtelierFiles
 import AtelierInterchange
 import AtelierKernels
 import AtelierWorkbench
+import AtelierZoo
 
 /// The graphs of a transfer.
 package struct TransferNetwork {

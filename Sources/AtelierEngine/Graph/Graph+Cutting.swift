@@ -1,12 +1,6 @@
 // The beginning of a network by itself: what another one is built on.
 
 extension Graph {
-  /// The name of the last layer that gives a picture of features: what comes before means or a
-  /// flattening; nil where there is none.
-  public var lastPictureLayer: String? {
-    nodes.last { values[$0.outputs[0]].shape.rank == 4 }?.name
-  }
-
   /// The network up to a layer, with that layer's first result as its only output.
   ///
   /// What later layers alone need is left out, parameters too; names stay.
