@@ -33,6 +33,9 @@ public struct FilmColors: Sendable, Hashable {
     "smpte240m": "smpte240m", "bt2020nc": "bt2020",
   ]
 
+  /// The curves that ffmpeg reads under other names than it prints.
+  private static let curves = ["bt470m": "gamma22", "bt470bg": "gamma28"]
+
   /// Films of red, green and blue get the matrix of today's films.
   private var writtenMatrix: String? { matrix == "gbr" || matrix == "rgb" ? "bt709" : matrix }
 
@@ -50,7 +53,7 @@ public struct FilmColors: Sendable, Hashable {
   var arguments: [String] {
     [
       ("-colorspace", writtenMatrix), ("-color_range", range), ("-color_primaries", primaries),
-      ("-color_trc", transfer),
+      ("-color_trc", transfer.map { Self.curves[$0] ?? $0 }),
     ].flatMap { option, word in word.map { [option, $0] } ?? [] }
   }
 }

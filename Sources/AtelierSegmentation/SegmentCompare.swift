@@ -33,11 +33,13 @@ public struct SegmentCompareRequest: JobRequest, Hashable {
       ]
     ).section(
       "TRAINING OPTIONS",
-      SegmentationTrainingRequest.form.fields.filter { $0.name != "unpool" }.map { field in
-        let network = Field(
-          "network", \SegmentationTrainingRequest.network, "The network; see above", value: "name")
-        return (field.name == "network" ? network : field).within(\.training)
-      })
+      SegmentationTrainingRequest.form.fields.filter { !["unpool", "encoder"].contains($0.name) }
+        .map { field in
+          let network = Field(
+            "network", \SegmentationTrainingRequest.network, "The network; see above", value: "name"
+          )
+          return (field.name == "network" ? network : field).within(\.training)
+        })
   }
 
   public mutating func prepare(for words: FieldWords) {

@@ -37,7 +37,9 @@ public final class SegmentationTask: TrainingTask {
   ) throws {
     self.request = request
     let crop = request.crop
-    let granularity = request.architecture(classes: 2).granularity
+    let encoder = try request.encoder.map(SegmentationEncoder.init)
+    let granularity =
+      encoder?.granularity ?? request.architecture(classes: 2).granularity
     guard crop.height > 0, crop.width > 0, crop.height % granularity == 0,
       crop.width % granularity == 0
     else {
@@ -53,22 +55,33 @@ public final class SegmentationTask: TrainingTask {
       balance: request.balance, seed: request.seed)
     let palette = training.palette
     let architecture = request.architecture(classes: palette.count)
-    let differentiated = try architecture.graph(
-      batch: request.batch, height: crop.height, width: crop.width
-    ).training(
+    func graph(batch: Int) throws(ShapeError) -> Graph {
+      if let encoder {
+        return try encoder.network(classes: palette.count, width: request.width).graph(
+          batch: batch, height: crop.height, width: crop.width)
+      }
+      return try architecture.graph(batch: batch, height: crop.height, width: crop.width)
+    }
+    let differentiated = try graph(batch: request.batch).training(
       loss: request.loss.loss(weights: training.statistics.weights(request.weighting)),
       target: [request.batch, crop.height, crop.width])
-    let store = try request.recipe.store(for: [differentiated])
+    let store =
+      try encoder.map {
+        try ParameterStore(
+          for: [differentiated], seed: request.seed, startingFrom: $0.parameters)
+      } ?? request.recipe.store(for: [differentiated])
+    let program = try Program(
+      differentiated, parameters: store, kernels: kernels, seed: request.seed)
     steps = [
-      try request.recipe.step(
-        Program(differentiated, parameters: store, kernels: kernels, seed: request.seed),
-        decaysOnlyMatrices: true, kernels: kernels)
+      try encoder?.step(request.recipe, program, kernels)
+        ?? request.recipe.step(program, decaysOnlyMatrices: true, kernels: kernels)
     ]
     model = RunningModel(
-      graph: try architecture.graph(height: crop.height, width: crop.width),
+      graph: try graph(batch: 1),
       information: ModelInformation(
         task: Segmenter.task, architecture: request.network.rawValue,
-        granularity: architecture.granularity, receptiveRadius: architecture.receptiveRadius,
+        granularity: granularity,
+        receptiveRadius: encoder?.receptiveRadius ?? architecture.receptiveRadius,
         classNames: palette.names, classColors: palette.entries.map(\.color)),
       store: store, capacity: Segmenter.keptSizes, kernels: kernels)
     segmenter = try Segmenter(model)

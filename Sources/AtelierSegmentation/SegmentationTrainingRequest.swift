@@ -18,6 +18,8 @@ public struct SegmentationTrainingRequest: TrainingRequest, Hashable {
   public var width: Int?
   public var levels = 4
   public var unpooling: Unpooling = .max
+  /// The model whose layers are the U-Net's way down; nil for the U-Net's own.
+  public var encoder: String?
   public var channels = 3
   public var loss: [SegmentationLossTerm] = [.init(.crossEntropy)]
   public var weighting: ClassWeighting = .inverseLogarithm
@@ -70,8 +72,11 @@ public struct SegmentationTrainingRequest: TrainingRequest, Hashable {
     if words["unpool"] != nil, !network.hasUnpooling {
       throw StudioError(.usage, "--unpool is for segnet-basic and segnet alone")
     }
-    if words["levels"] != nil, network != .unet {
-      throw StudioError(.usage, "--levels is for unet alone")
+    if words["levels"] != nil, network != .unet || encoder != nil {
+      throw StudioError(.usage, "--levels is for unet alone, with its own way down")
+    }
+    if encoder != nil, network != .unet {
+      throw StudioError(.usage, "--encoder is for unet alone")
     }
   }
 }
@@ -130,6 +135,11 @@ extension SegmentationTrainingRequest {
       Field(
         "width", \.width, "Filters of the network's first level", value: "n", .from(1, to: 1024)),
       Field("levels", \.levels, "Levels of the U-Net", value: "n", .from(1, to: 8)),
+      Field(
+        "encoder", \.encoder,
+        "Take this model's layers for the U-Net's way down; they learn at a tenth of the rate",
+        value: "model", kind: .file(["safetensors"])
+      ).lenient,
       Field(
         "unpool", \.unpooling, "SegNet's unpooling: max, nearest, nails or transposed",
         value: "kind"),

@@ -48,14 +48,14 @@ private let table = [
   Row("$A denoise in/a.png --model wide.safetensors -o out.png", 65, "wide.safetensors: "),
   Row("$A denoise in/a.png --model m.safetensors --memory 0.001 --tile 8192 -o out.png", 0, ""),
   Row("$A denoise large.ppm --model m.safetensors --memory 0.05 -o out.png", 71, "of memory; "),
-  Row("$A classify run in/a.png --model m.safetensors", 65, "m.safetensors"),
+  Row("$A classify run in/a.png --model m.safetensors", 65, "expected a model that classifies"),
   Row("$A model summary none.safetensors", 66, "none.safetensors"),
   // Results: a file where a folder has to be (ENOTDIR), a name too long (ENAMETOOLONG), a folder where the
   // file has to be (EISDIR), a size over the limit (EFBIG).
   Row("$A denoise in/a.png --model m.safetensors -o file/out.png", 73, "file"),
   Row("$A denoise in/a.png --model m.safetensors -o \(long).png", 73, "nnn"),
   Row(
-    "$A denoise in/a.png --model m.safetensors -o out.png --explain file/e.png", 73, "file/e.png"),
+    "$A denoise in/a.png --model m.safetensors -o out.png --explain file/e.png", 73, "file: "),
   Row(
     "ulimit -f 8; $A denoise in/a.png --model m.safetensors -o out.png", 73,
     "out.png: expected a writable file, received"),
@@ -205,7 +205,9 @@ struct ExitCodeTests {
       }
       let outcome = try Self.shell(row.line, in: bench.folder)
       #expect(outcome.status == row.status, "\(row.testDescription)\n\(outcome.text)")
-      #expect(outcome.text.contains(row.words), "\(row.testDescription)\n\(outcome.text)")
+      #expect(
+        row.words.isEmpty || outcome.text.contains(row.words),
+        "\(row.testDescription)\n\(outcome.text)")
       let complaints = outcome.text.split(separator: "\n").filter { $0.hasPrefix("atelier: ") }
       #expect(complaints.count == (row.status == 0 ? 0 : 1), "\(outcome.text)")
       let left = try FileManager.default.contentsOfDirectory(atPath: bench.folder.path)

@@ -107,7 +107,7 @@ struct MetFaultTests {
       #expect(
         try refused(
           bench, "denoise", "one.png", "-o", "out/a.png", option, "out/a.png", model[0], model[1]
-        ).contains("would both be written to out/a.png"))
+        ).contains("two of its results would be written to out/a.png"))
     }
     let same = try bench.run(
       "denoise", "one.png", "-o", "a.png", "--explain", "e.png", "--noise-map", "e.png",
@@ -132,8 +132,10 @@ struct MetFaultTests {
       try refused(bench, "segment", "in", "-o", "out", "--write", "overlay", "--model", model)
         .contains("p-label.png"))
     #expect(
-      try refused(bench, "segment", "both", "-o", "both", "--model", model)
-        .contains("would overwrite an input"))
+      try refused(
+        bench, "segment", "both/q.png", "both/q-label.png", "-o", "both", "--model", model
+      )
+      .contains("would overwrite an input"))
   }
 
   @Test func `names that look alike are two files where the system has two`() throws {

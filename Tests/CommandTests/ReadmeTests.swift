@@ -100,8 +100,7 @@ func trainAndClean(photo: URL, into folder: URL, steps: Int) throws {
         [
           "denoise", "swap", "segment", "classify", "attack", "run", "train", "train-objects",
           "evaluate", "compare", "extract", "match", "explain", "model", "summary", "plan",
-          "shrink",
-          "samples", "bench",
+          "shrink", "import", "export", "check", "list", "samples", "bench",
         ].contains(word)
       }
       let isDefault = path.count == 1 && !["samples", "bench"].contains(path.first)

@@ -79,7 +79,8 @@ struct MetFilmTests {
         "-vf",
         "scale=out_color_matrix=\(names[matrix] ?? matrix):out_range=\(range),format=yuv420p",
         "-colorspace", matrix, "-color_range", range, "-color_primaries", primaries, "-color_trc",
-        transfer,
+        // Printed as bt470bg, read as this.
+        transfer == "bt470bg" ? "gamma28" : transfer,
       ]
     ) { film, result, tools in
       try copy(film, to: result, tools)
@@ -136,7 +137,7 @@ struct MetFilmTests {
       return
     }
     try withScratchFolder { folder in
-      let secret = folder.appending(path: "secret.ts")
+      let secret = folder.appending(path: "secret.mp4")
       try run(
         tools.ffmpeg,
         [

@@ -14,10 +14,19 @@ import Testing
   private func training(in url: URL, steps: Int = 6) throws -> SmallTraining {
     let isThere = FileManager.default.fileExists(
       atPath: url.appending(path: "configuration.json").path)
+    // A process that another test starts holds what is open here until it runs its program.
+    var tries = 0
+    func open() throws -> RunFolder {
+      do { return try RunFolder.open(at: url) } catch let error as TrainingError
+        where tries < 200 && error.description.contains("holds this run folder")
+      {
+        tries += 1
+        Thread.sleep(forTimeInterval: 0.01)
+        return try open()
+      }
+    }
     let folder =
-      isThere
-      ? try RunFolder.open(at: url)
-      : try RunFolder.create(at: url, configuration: Self.configuration)
+      isThere ? try open() : try RunFolder.create(at: url, configuration: Self.configuration)
     var configuration = Self.configuration
     configuration.steps = steps
     return try SmallTraining(.adam(learningRate: 0.01), configuration, folder: folder)

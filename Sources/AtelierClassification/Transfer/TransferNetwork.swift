@@ -5,6 +5,7 @@ import AtelierFiles
 import AtelierInterchange
 import AtelierKernels
 import AtelierWorkbench
+import AtelierZoo
 
 /// The graphs of a transfer.
 package struct TransferNetwork {
@@ -110,11 +111,6 @@ extension TransferHead {
 }
 
 extension Graph {
-  /// The last layer that gives a picture of features: what comes before means or a flattening.
-  var lastPictureLayer: String? {
-    nodes.last { values[$0.outputs[0]].shape.rank == 4 }?.name
-  }
-
   /// The first node that reads a parameter, or nil.
   fileprivate func reader(of parameter: String) -> Int? {
     guard let index = parameters.firstIndex(where: { $0.name == parameter }) else { return nil }

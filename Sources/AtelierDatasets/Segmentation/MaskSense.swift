@@ -12,7 +12,7 @@ struct MaskSense {
   private let folder: URL
 
   /// From so many values on that stand only where others meet, the masks are taken for smoothed.
-  private static let mostTransitions = 8
+  private static let mostTransitions = 5
 
   /// Looks at the masks of a folder.
   init(_ masks: [LabelMap], _ folder: URL) {

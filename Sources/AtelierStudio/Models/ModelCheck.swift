@@ -42,7 +42,7 @@ public enum ModelCheck: Job {
 
     EXAMPLES
       atelier model check imported.safetensors --against torch.npz
-      atelier model check segnet --size 64x96 --channels 3 --against onnxruntime.npz
+      atelier model check segnet --size 64x96 --channels 3 --against ort.npz
       atelier model check network.onnx --against onnxruntime.npz --tolerance 1e-5
     """
   public static let takesPrecision = false

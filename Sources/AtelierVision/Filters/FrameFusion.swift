@@ -103,8 +103,8 @@ public struct FrameFusion: Sendable {
     let step = Self.step
     let columns = max((present.full.width + step - 1) / step, 1)
     let rows = max((present.full.height + step - 1) / step, 1)
-    let vectors = (0..<rows).map { _ in [Vector](repeating: Vector(), count: columns) }
-    var result = vectors
+    let common = commonVector(present, other, columns: columns, rows: rows)
+    var result = (0..<rows).map { _ in [Vector](repeating: Vector(), count: columns) }
     result.withUnsafeMutableBufferPointer { result in
       // Each part writes a row of its own.
       nonisolated(unsafe) let result = result
@@ -112,7 +112,7 @@ public struct FrameFusion: Sendable {
         var before = Vector()
         var line = [Vector](repeating: Vector(), count: columns)
         for column in 0..<columns {
-          let coarse = coarseVector(row, column, present, other, hint: before)
+          let coarse = coarseVector(row, column, present, other, hints: [before, common])
           before = coarse
           line[column] = fineVector(row, column, present, other, from: coarse)
         }
@@ -122,13 +122,30 @@ public struct FrameFusion: Sendable {
     return Motion(columns: columns, rows: rows, vectors: result.flatMap { $0 })
   }
 
+  /// The vector that most of some blocks have, in the halved frames: what a camera's motion gives to
+  /// blocks in which noise hides it.
+  private func commonVector(
+    _ present: BrightnessPlanes, _ other: BrightnessPlanes, columns: Int, rows: Int
+  ) -> Vector {
+    var votes: [Vector: Int] = [:]
+    for row in stride(from: 1, to: rows, by: 3) {
+      for column in stride(from: 1, to: columns, by: 3) {
+        votes[coarseVector(row, column, present, other, hints: []), default: 0] += 1
+      }
+    }
+    votes[Vector()] = nil
+    return votes.max {
+      ($0.value, $1.key.y, $1.key.x) < ($1.value, $0.key.y, $0.key.x)
+    }?.key ?? Vector()
+  }
+
   /// The vector in the halved frames.
   ///
   /// Noise alone makes one of many places the most alike by chance: a place that nothing speaks for
   /// must be better by more than that.
   private func coarseVector(
     _ row: Int, _ column: Int, _ present: BrightnessPlanes, _ other: BrightnessPlanes,
-    hint: Vector
+    hints: [Vector]
   ) -> Vector {
     let half = Self.step / 2
     // The middles of the blocks, less half their side.
@@ -139,12 +156,12 @@ public struct FrameFusion: Sendable {
     }
     var best = Vector()
     var least = difference(best)
-    if hint != best {
+    for hint in hints where hint != best {
       let found = difference(hint)
       if found < least { (best, least) = (hint, found) }
     }
-    // 64 values, each the mean of four: a quarter of the variance.
-    guard least > 44 * variance else { return best }
+    // 64 values, each the mean of four: a quarter of the variance, twice.
+    guard least > 36 * variance else { return best }
     least -= 16 * variance
     for dy in -Self.reach...Self.reach {
       for dx in -Self.reach...Self.reach {
@@ -202,16 +219,22 @@ public struct FrameFusion: Sendable {
         }
       }
     }
-    let (x, y) = (column * block - block / 2, row * block - block / 2)
     for (vector, weight) in seen {
-      let difference =
-        present.full.difference(
-          at: x, y, from: other.planes.full, at: x + vector.x, y + vector.y, side: 2 * block)
-        / Float(4 * block * block)
-      // Twice the variance is noise; more than chance adds to it is another thing.
-      let excess = difference / variance - 2.7
-      guard excess < 4 else { continue }
-      let trust = excess <= 0 ? 1 : 1 / (1 + excess * excess * excess * excess * 4)
+      // What is the same differs by twice the variance. In a small window chance adds up to a third
+      // of that and would hide fine texture that moved; in a large one a tenth, which hides edges.
+      var trust: Float = 1
+      for (side, chance) in [(2 * block, Float(0.7)), (4 * block, 0.25)] {
+        let (x, y) = (
+          column * block + block / 2 - side / 2, row * block + block / 2 - side / 2
+        )
+        let difference =
+          present.full.difference(
+            at: x, y, from: other.planes.full, at: x + vector.x, y + vector.y, side: side)
+          / (Float(side * side) * variance)
+        let excess = max(difference - 2 - chance, 0)
+        trust = min(trust, 1 / (1 + 16 * excess * excess))
+      }
+      guard trust > 0.02 else { continue }
       sums.add(other.image, vector, weight: weight * trust)
     }
   }
