@@ -72,8 +72,11 @@ public struct SegmentationTrainingRequest: TrainingRequest, Hashable {
     if words["unpool"] != nil, !network.hasUnpooling {
       throw StudioError(.usage, "--unpool is for segnet-basic and segnet alone")
     }
-    if words["levels"] != nil, network != .unet || encoder != nil {
-      throw StudioError(.usage, "--levels is for unet alone, with its own way down")
+    if words["levels"] != nil, network != .unet {
+      throw StudioError(.usage, "--levels is for unet alone")
+    }
+    if words["levels"] != nil, encoder != nil {
+      throw StudioError(.usage, "--levels is not for --encoder, which has its own")
     }
     if encoder != nil, network != .unet {
       throw StudioError(.usage, "--encoder is for unet alone")

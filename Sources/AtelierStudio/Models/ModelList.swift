@@ -40,7 +40,7 @@ public enum ModelList: Job {
   public static func run(_ request: ModelListRequest, in place: JobPlace) throws -> Report {
     var report = Report()
     var entries: [Entry] = []
-    var table = Table(["name", "task", "network", "parameters", "file"], leftColumns: 3)
+    var table = Table(["name", "task", "network", "parameters", "file"], leftColumns: 5)
     for (name, file) in ShippedModels.all {
       // A file that is no model is somebody else's.
       guard let model = try? ModelFile.read(from: file) else { continue }
