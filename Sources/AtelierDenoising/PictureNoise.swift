@@ -69,12 +69,12 @@ extension NoiseProfile {
   private static let quantization: Float = 0.9
   /// How many times the network's own estimate may be exceeded: it takes for texture what a camera
   /// has smoothed.
-  private static let mostBeyondEstimate: Float = 3
+  private static let mostBeyondEstimate: Float = 2.1
 
   /// How many times stronger the noise is at edges and in texture than in flat parts: 1 where it is
-  /// white, 4 where neighbours are alike, because a camera that smoothed it spared those.
+  /// white, 2.8 where neighbours are alike, because a camera that smoothed it spared those.
   private var hiddenFactor: Float {
-    1 + 3 * min(max((autocorrelation[1] - 0.15) / 0.5, 0), 1)
+    1 + 1.8 * min(max((autocorrelation[1] - 0.15) / 0.5, 0), 1)
   }
 
   /// How noisy each part of a picture is, in units of [0, 1]: what flat parts of the same brightness

@@ -24,8 +24,6 @@ final class ChildProcess {
   /// Starts a program.
   /// - Throws: `StudioError` when it cannot be started.
   init(_ path: String, _ arguments: [String], input: Channel, output: Channel) throws {
-    // A child that ends early must show as a failed write, not end this program.
-    signal(SIGPIPE, SIG_IGN)
     name = (path as NSString).lastPathComponent
     words = FileManager.default.temporaryDirectory.appendingPathComponent(
       "atelier-\(UUID().uuidString).log")
@@ -82,6 +80,20 @@ final class ChildProcess {
   /// Writes all bytes to the program's input; gives whether the program took them.
   func write(_ bytes: UnsafeRawBufferPointer) -> Bool {
     guard let descriptor = input?.fileHandleForWriting.fileDescriptor else { return false }
+    // A child that ends early must show as a failed write, not end this program; what the program
+    // itself makes of the signal, and hands on to its children, is not this thread's to change.
+    var pipe = sigset_t()
+    sigemptyset(&pipe)
+    sigaddset(&pipe, SIGPIPE)
+    var before = sigset_t()
+    pthread_sigmask(SIG_BLOCK, &pipe, &before)
+    defer {
+      #if os(Linux)
+      var none = timespec()
+      if sigismember(&before, SIGPIPE) == 0 { while sigtimedwait(&pipe, nil, &none) > 0 {} }
+      #endif
+      pthread_sigmask(SIG_SETMASK, &before, nil)
+    }
     var written = 0
     while written < bytes.count {
       let rest = UnsafeRawBufferPointer(rebasing: bytes[written...])
