@@ -65,7 +65,7 @@ let package = Package(
     module("AtelierEngine", ["AtelierKernels"]),
     module("AtelierImages", ["AtelierFiles", "CImageCodecs"]),
     module("AtelierFiles", []),
-    module("AtelierInterchange", ["AtelierEngine", "AtelierFiles"]),
+    module("AtelierInterchange", ["AtelierEngine", "AtelierFiles", "AtelierKernels"]),
     module(
       "AtelierTraining",
       ["AtelierEngine", "AtelierFiles", "AtelierInterchange", "AtelierKernels"]),

@@ -1,9 +1,6 @@
 // Films through `atelier denoise`: fewer noise, the same sound, rate and colours, neighbours that help.
 
-import AtelierDatasets
-import AtelierImages
-import AtelierMedia
-import AtelierScenery
+import Atelier
 import Foundation
 import TestSupport
 import Testing
