@@ -147,7 +147,7 @@ public struct ForeignWeights: Sendable {
   ///
   /// - Throws: `FileError` or `SafetensorsError`, one line that names the file and the fault.
   public static func read(from url: URL) throws -> ForeignWeights {
-    try read(data: try Data(contentsOf: url), name: url.relativePath)
+    try read(data: try InputFile.data(url, limit: .max), name: url.relativePath)
   }
 
   /// Reads a file's bytes, as `read(from:)` does.
