@@ -20,7 +20,7 @@ public struct DenoiseRunRequest: JobRequest, Hashable {
   public var quality = 92
   public var strip = false
   public var rateFactor = 18
-  public var neighbours = 0
+  public var neighbours = 1
   public var noiseMap: String?
   public var explain: String?
 
@@ -126,9 +126,9 @@ public enum DenoiseRun: Job {
   public static let guide = """
     Any size, gray or colour, files or folders: PNG, JPEG, TIFF, WebP, PGM and PPM, and what an \
     installed program converts (HEIC, AVIF, raw files, OpenEXR), and films where ffmpeg is \
-    installed: their sound, rate and colours stay. Transparency is kept. Exif, XMP, \
-    colour profile, resolution and texts go through as far as the result's format holds them; \
-    pictures are turned upright. All pages of a TIFF are denoised, and the result has as many, of \
+    installed: their sound, rate and colours stay, and neighbouring frames help. Transparency is \
+    kept. Exif, XMP, colour profile, resolution and texts go through as far as the result's \
+    format holds them; pictures are turned upright. All pages of a TIFF are denoised, and the result has as many, of \
     the same sample type (8, 16, 32 bits, floating point), compression and pixel size. The sigma \
     of floating-point numbers, and of 16 bits that stay below a quarter of their range, counts \
     from their smallest to their largest value as 255.

@@ -47,23 +47,13 @@ struct NoisyTargetTests {
     return request
   }
 
+  /// Trains and gives the figures of each validation.
   @discardableResult
   private func train(
     _ request: DenoisingTrainingRequest, in run: URL, isResuming: Bool = false,
     interruptAt: Int? = nil
   ) throws -> [[String: Double]] {
-    var figures: [[String: Double]] = []
-    let interrupt = InterruptFlag()
-    let listener = ClosureListener { event in
-      switch event {
-      case .validated(let report): figures.append(report.metrics)
-      case .step(let report): if report.step == interruptAt { interrupt.raise() }
-      default: break
-      }
-    }
-    _ = try DenoisingTraining.run(
-      request, in: run, isResuming: isResuming, listeners: [listener], interrupt: interrupt)
-    return figures
+    try trainDenoiser(request, in: run, isResuming: isResuming, interruptAt: interruptAt).figures
   }
 
   /// The mean PSNR of a run's last model over the clean scenes behind a folder of noisy ones.

@@ -7,6 +7,7 @@ import AtelierEngine
 import AtelierImages
 import AtelierInterchange
 import AtelierScenery
+import AtelierTraining
 import AtelierWorkbench
 import AtelierZoo
 import Foundation
@@ -28,6 +29,24 @@ func makeData(in folder: URL) throws -> URL {
     try ImageFile.write(image, to: data.appending(path: name))
   }
   return data
+}
+
+/// Trains a denoiser, up to a step if told, and gives the end and the figures of each validation.
+func trainDenoiser(
+  _ request: DenoisingTrainingRequest, in run: URL, isResuming: Bool, interruptAt: Int?
+) throws -> (report: StopReport, figures: [[String: Double]]) {
+  var figures: [[String: Double]] = []
+  let interrupt = InterruptFlag()
+  let listener = ClosureListener { event in
+    switch event {
+    case .validated(let report): figures.append(report.metrics)
+    case .step(let report): if report.step == interruptAt { interrupt.raise() }
+    default: break
+    }
+  }
+  let report = try DenoisingTraining.run(
+    request, in: run, isResuming: isResuming, listeners: [listener], interrupt: interrupt)
+  return (report, figures)
 }
 
 /// A model of an architecture with random weights whose last layer is scaled so that the result is

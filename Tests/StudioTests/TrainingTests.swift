@@ -49,18 +49,9 @@ struct DenoisingTrainingTests {
     _ request: DenoisingTrainingRequest, in run: URL, isResuming: Bool = false,
     interruptAt: Int? = nil
   ) throws -> (report: StopReport, psnr: [Double]) {
-    var psnr: [Double] = []
-    let interrupt = InterruptFlag()
-    let listener = ClosureListener { event in
-      switch event {
-      case .validated(let report): psnr.append(report.metrics["psnr"] ?? .nan)
-      case .step(let report): if report.step == interruptAt { interrupt.raise() }
-      default: break
-      }
-    }
-    let report = try DenoisingTraining.run(
-      request, in: run, isResuming: isResuming, listeners: [listener], interrupt: interrupt)
-    return (report, psnr)
+    let (report, figures) = try trainDenoiser(
+      request, in: run, isResuming: isResuming, interruptAt: interruptAt)
+    return (report, figures.map { $0["psnr"] ?? .nan })
   }
 
   @Test(arguments: tinyNetworks)

@@ -104,6 +104,10 @@ public struct FrameFusion: Sendable {
     let columns = max((present.full.width + step - 1) / step, 1)
     let rows = max((present.full.height + step - 1) / step, 1)
     let common = commonVector(present, other, columns: columns, rows: rows)
+    // Half an odd number lies between two.
+    let halves = Set([common.x >> 1, (common.x + 1) >> 1]).sorted().flatMap { x in
+      Set([common.y >> 1, (common.y + 1) >> 1]).sorted().map { Vector(x: x, y: $0) }
+    }
     var result = (0..<rows).map { _ in [Vector](repeating: Vector(), count: columns) }
     result.withUnsafeMutableBufferPointer { result in
       // Each part writes a row of its own.
@@ -112,9 +116,10 @@ public struct FrameFusion: Sendable {
         var before = Vector()
         var line = [Vector](repeating: Vector(), count: columns)
         for column in 0..<columns {
-          let coarse = coarseVector(row, column, present, other, hints: [before, common])
+          let coarse = coarseVector(row, column, present, other, hints: [before] + halves)
           before = coarse
-          line[column] = fineVector(row, column, present, other, from: coarse)
+          line[column] = fineVector(
+            row, column, present, other, from: coarse, common: common)
         }
         result[row] = line
       }
@@ -122,8 +127,8 @@ public struct FrameFusion: Sendable {
     return Motion(columns: columns, rows: rows, vectors: result.flatMap { $0 })
   }
 
-  /// The vector that most of some blocks have, in the halved frames: what a camera's motion gives to
-  /// blocks in which noise hides it.
+  /// The vector that most of some blocks have, to a pixel: what a camera's motion gives to blocks in
+  /// which noise hides it.
   private func commonVector(
     _ present: BrightnessPlanes, _ other: BrightnessPlanes, columns: Int, rows: Int
   ) -> Vector {
@@ -134,9 +139,27 @@ public struct FrameFusion: Sendable {
       }
     }
     votes[Vector()] = nil
-    return votes.max {
-      ($0.value, $1.key.y, $1.key.x) < ($1.value, $0.key.y, $0.key.x)
-    }?.key ?? Vector()
+    let coarse =
+      votes.max {
+        ($0.value, $1.key.y, $1.key.x) < ($1.value, $0.key.y, $0.key.x)
+      }?.key ?? Vector()
+    // Over many blocks at once chance says little.
+    var best = Vector()
+    var least = Float.infinity
+    for dy in -1...1 {
+      for dx in -1...1 {
+        let vector = Vector(x: 2 * coarse.x + dx, y: 2 * coarse.y + dy)
+        var sum: Float = 0
+        for row in stride(from: 1, to: rows, by: 3) {
+          for column in stride(from: 1, to: columns, by: 3) {
+            // Blocks that move otherwise do not decide.
+            sum += min(fineDifference(row, column, present, other, vector), 1500 * variance)
+          }
+        }
+        if sum < least { (best, least) = (vector, sum) }
+      }
+    }
+    return best
   }
 
   /// The vector in the halved frames.
@@ -172,27 +195,36 @@ public struct FrameFusion: Sendable {
     return best
   }
 
-  /// The vector in the frames themselves, about twice that of the halved ones.
+  /// The vector in the frames themselves: that of all the frame, unless one about twice that of the
+  /// halved frames is better by more than chance.
   private func fineVector(
     _ row: Int, _ column: Int, _ present: BrightnessPlanes, _ other: BrightnessPlanes,
-    from coarse: Vector
+    from coarse: Vector, common: Vector
   ) -> Vector {
-    let step = Self.step
-    let (x, y) = (column * step - step / 2, row * step - step / 2)
-    func difference(_ vector: Vector) -> Float {
-      present.full.difference(
-        at: x, y, from: other.full, at: x + vector.x, y + vector.y, side: 2 * step)
-    }
     let middle = Vector(x: 2 * coarse.x, y: 2 * coarse.y)
-    var (best, least) = (middle, difference(middle) - 60 * variance)
-    guard least > 512 * variance else { return best }
+    func difference(_ vector: Vector) -> Float {
+      fineDifference(row, column, present, other, vector)
+    }
+    let isCommon = max(abs(common.x - middle.x), abs(common.y - middle.y)) <= 2
+    var best = isCommon ? common : middle
+    var least = difference(best) - (isCommon ? 45 : 15) * variance
     for dy in -1...1 {
-      for dx in -1...1 where dx != 0 || dy != 0 {
-        let found = difference(Vector(x: middle.x + dx, y: middle.y + dy))
-        if found < least { (best, least) = (Vector(x: middle.x + dx, y: middle.y + dy), found) }
+      for dx in -1...1 {
+        let vector = Vector(x: middle.x + dx, y: middle.y + dy)
+        let found = difference(vector)
+        if found < least { (best, least) = (vector, found) }
       }
     }
     return best
+  }
+
+  private func fineDifference(
+    _ row: Int, _ column: Int, _ present: BrightnessPlanes, _ other: BrightnessPlanes,
+    _ vector: Vector
+  ) -> Float {
+    let (x, y) = (column * Self.step - Self.step / 2, row * Self.step - Self.step / 2)
+    return present.full.difference(
+      at: x, y, from: other.full, at: x + vector.x, y + vector.y, side: 2 * Self.step)
   }
 
   // MARK: - Averages
