@@ -21,8 +21,7 @@ for folder in Sources/Atelier?*; do
   [ "$module" = AtelierCommand ] && continue
   mkdir -p "$work/$module"
   # shellcheck disable=SC2086
-  swift symbolgraph-extract -module-name "$module" -target "$target" -I "$build/Modules" \
-    -I /usr/include/x86_64-linux-gnu/openblas-pthread $maps \
+  swift symbolgraph-extract -module-name "$module" -target "$target" -I "$build/Modules" $maps \
     -Xcc -ISources/CKernels/include -Xcc -ISources/CImageCodecs/include \
     -minimum-access-level public -skip-inherited-docs -output-dir "$work/$module"
   "$docc" convert --warnings-as-errors --fallback-display-name "$module" \
