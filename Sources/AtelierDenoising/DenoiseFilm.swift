@@ -20,6 +20,8 @@ final class DenoiseFilm {
   let work: DenoiseWork
   /// The number of frames that were written.
   private(set) var frames = 0
+  /// The file that shows before and after; nil where none was asked for.
+  private(set) var comparison: String?
   /// The size of the frames.
   private(set) var size = PixelSize(width: 0, height: 0)
   private let task: MediaFile
@@ -63,13 +65,17 @@ final class DenoiseFilm {
     let progress = ProgressCounter("frames", place)
     let reach = work.finding.isLeftAlone ? 0 : request.neighbours
     var window = FrameWindow(reach: reach)
-    var writers: Writers?
+    var result: FilmResult?
     while !place.interrupt.isRaised {
       let frame = try reader.next()
       if let frame {
-        if frames == 0, writers == nil {
+        if result == nil {
           size = frame.size
-          writers = try Writers(task, request, size, reader.information, tools)
+          var options = FilmWriter.Options()
+          options.rateFactor = request.rateFactor
+          result = try FilmResult(
+            task, size: size, reader.information, tools, options: options,
+            compares: request.compare, in: place)
         }
         try StudioError.unless(
           frame.size == size, .data,
@@ -77,17 +83,18 @@ final class DenoiseFilm {
         window.append(frame)
       }
       while let (present, others) = window.next(isLast: frame == nil) {
-        try writers?.write(try denoised(present, with: others), before: present)
+        try result?.write(try denoised(present, with: others), before: present)
         frames += 1
         progress.show(frames, reader.information.frameCount)
       }
       if frame == nil { break }
     }
     guard !place.interrupt.isRaised else {
-      writers?.abandon()
+      result?.abandon()
       return false
     }
-    try writers?.finish()
+    try result?.finish(in: place)
+    comparison = result?.comparisonFile
     return true
   }
 
@@ -103,47 +110,6 @@ final class DenoiseFilm {
       try work.noiseMap(of: frame)?.multiplied(by: fused.shares)
       ?? fused.shares.scaled(by: work.sigma / 255)
     return try work.run(fused.image, map: map).bytes
-  }
-
-  /// The film's result and the comparison as they are written.
-  private struct Writers {
-    private let result: FilmWriter
-    private let comparison: FilmWriter?
-
-    init(
-      _ task: MediaFile, _ request: DenoiseRunRequest, _ size: PixelSize,
-      _ information: FilmInformation, _ tools: FilmTools
-    ) throws {
-      try PictureJob.writing(task.output) {}
-      var options = FilmWriter.Options()
-      options.rateFactor = request.rateFactor
-      result = try FilmWriter(
-        task.output, size: size, like: task.input, information, tools: tools, options: options)
-      comparison =
-        request.compare
-        ? try FilmWriter(
-          task.comparison, size: PixelSize(width: 2 * size.width, height: size.height),
-          like: task.input, information, tools: tools, options: options) : nil
-    }
-
-    func write(_ after: ByteImage, before: ByteImage) throws {
-      try result.write(after)
-      guard let comparison else { return }
-      var pair = ByteImage(width: 2 * after.width, height: after.height, channels: 3)
-      pair.paste(before, x: 0, y: 0)
-      pair.paste(after, x: after.width, y: 0)
-      try comparison.write(pair)
-    }
-
-    func finish() throws {
-      try result.finish()
-      try comparison?.finish()
-    }
-
-    func abandon() {
-      result.abandon()
-      comparison?.abandon()
-    }
   }
 }
 

@@ -58,9 +58,7 @@ public struct DenoiseRunRequest: JobRequest, Hashable {
       Field(
         flag: "strip", \.strip,
         "Write the pictures alone: no Exif, XMP, colour profile, resolution, texts or tags"),
-      Field(
-        "rate-factor", \.rateFactor, "The rate factor of films, 0 (largest) to 51",
-        value: "crf", .from(0, to: 51)),
+      .rateFactor(\.rateFactor),
       Field(
         "neighbours", \.neighbours,
         "How many frames before and after each one of a film help to clean it, where they show the "
@@ -249,13 +247,11 @@ public enum DenoiseRun: Job {
       place.remark("\(task.input): interrupted; no film is written")
       return nil
     }
-    let comparison = request.compare ? task.comparison : nil
-    for path in [task.output] + [comparison].compactMap(\.self) { place.send(.saved(path)) }
     if let path = request.explain {
       try PictureJob.write(film.work.profile.drawn(title: task.name), to: path, place: place)
     }
     return DenoisedPicture(
-      file: task.input, output: task.output, comparison: comparison, model: film.work.file,
+      file: task.input, output: task.output, comparison: film.comparison, model: film.work.file,
       width: film.size.width, height: film.size.height, pages: 1, frames: film.frames, channels: 3,
       sigma: Double(film.work.sigma), isEstimated: request.sigma == nil, noise: film.work.finding,
       seconds: Date().timeIntervalSince(start))

@@ -156,11 +156,7 @@ public final class DenoisingTask: TrainingTask {
         items.enumerated().map { NoisyExposure($1, target: wanted?.items[$0]) }
       )
     }
-    return (
-      items.map {
-        $0.image.centerCropped(width: min($0.image.width, 192), height: min($0.image.height, 192))
-      }, []
-    )
+    return (items.map { $0.image.middle(NoisyExposure.side) }, [])
   }
 
   /// The training pictures: those of the data, then the project's own scenes.

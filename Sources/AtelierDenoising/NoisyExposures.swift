@@ -12,19 +12,16 @@ import Foundation
 
 /// A noisy picture and, where there is one, what should come of it.
 struct NoisyExposure {
-  /// The side of the middle that is looked at.
-  private static let side = 192
+  /// The side of the middle of a picture that a validation looks at.
+  static let side = 192
 
   let noisy: FloatImage
   let target: FloatImage?
 
   /// The middle of a noisy picture and of what should come of it, of the same size.
   init(_ noisy: ImageFolder.Item, target: ImageFolder.Item?) {
-    func middle(_ image: FloatImage) -> FloatImage {
-      image.centerCropped(width: min(image.width, Self.side), height: min(image.height, Self.side))
-    }
-    self.noisy = middle(noisy.floats)
-    self.target = target.map { middle($0.floats) }
+    self.noisy = noisy.floats.middle(Self.side)
+    self.target = target.map { $0.floats.middle(Self.side) }
   }
 
   /// The pictures of the same names as those of a folder, one for each, in the same order; throws
@@ -60,12 +57,8 @@ struct NoisyExposure {
   /// The radius of blind spots that the noise of a folder's pictures asks for: as far as it is
   /// correlated, by the median over a few of them.
   static func blindRadius(for folder: ImageFolder) -> Int {
-    let lengths = folder.items.prefix(8).map { item -> Int in
-      let side = 512
-      let image = item.image
-      return NoiseProfile(
-        of: image.centerCropped(width: min(image.width, side), height: min(image.height, side))
-      ).correlationLength
+    let lengths = folder.items.prefix(8).map {
+      NoiseProfile(of: $0.image.middle(512)).correlationLength
     }.sorted()
     return min(lengths.isEmpty ? 0 : lengths[lengths.count / 2] - 1, BlindSpots.mostRadius / 2)
   }
@@ -139,5 +132,12 @@ struct ExposureJudgement {
         PictureGrid(
           columnTitles: ["noisy", "denoised"] + (hasTarget ? ["wanted"] : []), rows: cells))
     }
+  }
+}
+
+extension Image {
+  /// The middle of the picture, of at most so many pixels a side.
+  func middle(_ side: Int) -> Image {
+    centerCropped(width: min(width, side), height: min(height, side))
   }
 }

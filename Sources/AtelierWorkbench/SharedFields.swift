@@ -20,6 +20,13 @@ extension Field {
     _ help: String = "A picture file for one input, else a folder", value: String = "out"
   ) -> Self { Self("output", path, help, value: value, kind: .output).letter("o").demanded }
 
+  /// How large the films become that are written.
+  package static func rateFactor(_ path: FieldPath<Request, Int>) -> Self {
+    Self(
+      "rate-factor", path, "The rate factor of films, 0 (largest) to 51", value: "crf",
+      .from(0, to: 51))
+  }
+
   /// The model file.
   public static func model(
     _ path: FieldPath<Request, String>, _ help: String = "The model file"

@@ -51,7 +51,7 @@ struct KerasFileTests {
 
   @Test("compressed datasets are refused with the way out") func chunked() {
     #expect(
-      fault(foreignFixture("chunked.h5"))?.hasSuffix(
+      foreignFault(foreignFixture("chunked.h5"))?.hasSuffix(
         "dataset \"dense/dense/kernel:0\": expected numbers in one piece, received chunks; copy the "
           + "weights without compression") == true)
   }
@@ -80,7 +80,7 @@ struct KerasFileTests {
         }
         if data.count < 16 { break }
       }
-      if let text = fault(data) {
+      if let text = foreignFault(data) {
         refused += 1
         #expect(!text.contains { $0.isNewline } && text.utf8.count < 1000, "seed \(seed): \(text)")
       } else {
@@ -89,21 +89,6 @@ struct KerasFileTests {
     }
     print("mutated files of Keras: \(refused) refused, \(read) read")
     #expect(read > 300 && refused > 500)
-    if let before, let after = peakMemory() { #expect(after - before < 256) }
-  }
-
-  private func fault(_ url: URL) -> String? {
-    (try? Data(contentsOf: url)).map { fault($0) } ?? "cannot be read"
-  }
-
-  private func fault(_ data: Data) -> String? {
-    do {
-      for tensor in try ForeignWeights.read(data: data, name: "hostile").tensors {
-        _ = tensor.tensor()
-      }
-      return nil
-    } catch {
-      return "\(error)"
-    }
+    expectMemory(since: before, below: 256)
   }
 }

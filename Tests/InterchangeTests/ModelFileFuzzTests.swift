@@ -163,6 +163,6 @@ private struct ModelFuzzer {
     #expect(tally.read > 300)
     #expect(tally.planned > 300)
     #expect(tally.ran > 300)
-    if let before, let after = peakMemory() { #expect(after - before < 1024) }
+    expectMemory(since: before, below: 1024)
   }
 }

@@ -209,3 +209,32 @@ func peakMemory() -> Int? {
   else { return nil }
   return kilobytes / 1024
 }
+
+/// Holds what the process took at most since `before` below a limit, both in MiB, where no tests of
+/// other modules run beside: the system counts what they hold, too.
+func expectMemory(
+  since before: Int?, below limit: Int, _ location: SourceLocation = #_sourceLocation
+) {
+  guard CommandLine.arguments.contains(where: { $0.contains("InterchangeTests") }),
+    let before, let after = peakMemory()
+  else { return }
+  #expect(after - before < limit, sourceLocation: location)
+}
+
+/// The line of the error that reading foreign weights throws, also of every tensor; nil when all is
+/// read.
+func foreignFault(_ data: Data) -> String? {
+  do {
+    for tensor in try ForeignWeights.read(data: data, name: "hostile").tensors {
+      _ = tensor.tensor()
+    }
+    return nil
+  } catch {
+    return "\(error)"
+  }
+}
+
+/// The same of a file.
+func foreignFault(_ url: URL) -> String? {
+  (try? Data(contentsOf: url)).map { foreignFault($0) } ?? "cannot be read"
+}

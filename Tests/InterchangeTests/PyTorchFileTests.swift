@@ -58,14 +58,15 @@ struct PyTorchFileTests {
 
   @Test("what is no weights is refused by name") func refused() throws {
     #expect(
-      fault(foreignFixture("module.pth"))?.contains(
+      foreignFault(foreignFixture("module.pth"))?.contains(
         "expected weights by name, received \"__main__.Thing\", a pickled object and not its "
           + "state_dict; nothing was executed") == true)
     #expect(
-      fault(foreignFixture("list.pth"))?.hasSuffix(
+      foreignFault(foreignFixture("list.pth"))?.hasSuffix(
         "expected weights by name (a state_dict), received a list") == true)
     #expect(
-      fault(foreignFixture("make_pytorch.py"))?.contains("the first bytes are none of theirs")
+      foreignFault(foreignFixture("make_pytorch.py"))?.contains(
+        "the first bytes are none of theirs")
         == true)
   }
 
@@ -77,7 +78,7 @@ struct PyTorchFileTests {
     data.append(contentsOf: [2, 0, 0, 0])
     data.append(contentsOf: "ls".utf8)
     data.append(contentsOf: [0x85, 0x52, 0x2E])
-    #expect(fault(data)?.contains("received \"posix.system\"") == true)
+    #expect(foreignFault(data)?.contains("received \"posix.system\"") == true)
   }
 
   @Test("tensors that share a storage may not grow beyond the file") func expanded() throws {
@@ -90,7 +91,7 @@ struct PyTorchFileTests {
     let strides = try #require(
       data.range(of: Data([0x4B, 3, 0x4B, 1, 0x86]), in: place.upperBound..<data.count))
     data.replaceSubrange(strides, with: [0x4B, 0, 0x4B, 0, 0x86])
-    let text = fault(data)
+    let text = foreignFault(data)
     #expect(
       text?.contains("larger than the file") == true || text?.contains("share storages") == true,
       "\(text ?? "read")")
@@ -100,7 +101,7 @@ struct PyTorchFileTests {
   func truncated(_ name: String) throws {
     let data = try Data(contentsOf: foreignFixture(name))
     for count in 0..<data.count {
-      #expect(fault(data.prefix(count)) != nil, "\(count) bytes")
+      #expect(foreignFault(data.prefix(count)) != nil, "\(count) bytes")
     }
   }
 
@@ -124,7 +125,7 @@ struct PyTorchFileTests {
         }
         if data.count < 9 { break }
       }
-      if let text = fault(data) {
+      if let text = foreignFault(data) {
         refused += 1
         #expect(!text.contains { $0.isNewline } && text.utf8.count < 1000, "seed \(seed): \(text)")
       } else {
@@ -133,23 +134,6 @@ struct PyTorchFileTests {
     }
     print("mutated files of PyTorch: \(refused) refused, \(read) read")
     #expect(read > 500 && refused > 500)
-    if let before, let after = peakMemory() { #expect(after - before < 256) }
-  }
-
-  /// The line of the error that reading throws, also of every tensor; nil when all is read.
-  private func fault(_ url: URL) -> String? {
-    guard let data = try? Data(contentsOf: url) else { return "cannot be read" }
-    return fault(data)
-  }
-
-  private func fault(_ data: Data) -> String? {
-    do {
-      for tensor in try ForeignWeights.read(data: data, name: "hostile").tensors {
-        _ = tensor.tensor()
-      }
-      return nil
-    } catch {
-      return "\(error)"
-    }
+    expectMemory(since: before, below: 256)
   }
 }

@@ -235,18 +235,12 @@ final class FaceSwapConversion {
     }
   }
 
-  /// The film's result and comparison as they are written.
-  private struct Writers {
-    let result: FilmWriter
-    let comparison: FilmWriter?
-  }
-
   private func convert(film: MediaFile, _ tools: FilmTools) throws -> ConvertedFile? {
     let start = Date()
     var file = ConvertedFile(file: film.input, output: film.output)
     let reader = try FilmReader(film.input, tools: tools)
     defer { reader.stop() }
-    var writers: Writers?
+    var written: FilmResult?
     var part: [SwapFrame] = []
     var line = Line(smoothing: AlignmentSmoothing(deviation: request.smoothing))
     while let image = try reader.next() {
@@ -258,50 +252,41 @@ final class FaceSwapConversion {
       }
       let number = file.frames + line.frames.count + part.count
       part.append(SwapFrame(image, path: film.input, frame: number))
-      if writers == nil { writers = try makeWriters(film, image.size, reader.information, tools) }
+      if written == nil {
+        written = try FilmResult(
+          film, size: image.size, reader.information, tools, options: filmOptions,
+          compares: request.compares, in: place)
+      }
       let room = max(2, Self.mostSamples / image.samples.count)
-      if part.count >= min(room, Self.mostFrames), let writers {
+      if part.count >= min(room, Self.mostFrames), let written {
         line.append(part, swapper.locate(part))
         part.removeAll()
-        try convert(line.settle(isLast: false), writers, film, &file)
+        try convert(line.settle(isLast: false), written, film, &file)
       }
       if wasInterrupted { break }
     }
-    guard let writers else { return nil }
+    guard let written else { return nil }
     guard !wasInterrupted else {
-      writers.result.abandon()
-      writers.comparison?.abandon()
+      written.abandon()
       return nil
     }
     line.append(part, part.isEmpty ? [] : swapper.locate(part))
-    try convert(line.settle(isLast: true), writers, film, &file)
-    try writers.result.finish()
-    try writers.comparison?.finish()
-    if writers.comparison != nil { file.comparison = film.comparison }
-    for path in [film.output] + [file.comparison].compactMap(\.self) { place.send(.saved(path)) }
+    try convert(line.settle(isLast: true), written, film, &file)
+    try written.finish(in: place)
+    file.comparison = written.comparisonFile
     file.seconds = Date().timeIntervalSince(start)
     return file
   }
 
-  private func makeWriters(
-    _ film: MediaFile, _ size: PixelSize, _ information: FilmInformation, _ tools: FilmTools
-  ) throws -> Writers {
-    try PictureJob.writing(film.output) {}
+  private var filmOptions: FilmWriter.Options {
     var options = FilmWriter.Options()
     options.rateFactor = request.rateFactor
     options.metadata = provenance.filmMetadata
-    let result = try FilmWriter(
-      film.output, size: size, like: film.input, information, tools: tools, options: options)
-    guard request.compares else { return Writers(result: result, comparison: nil) }
-    return Writers(
-      result: result,
-      comparison: try FilmWriter(
-        film.comparison, size: PixelSize(width: 2 * size.width, height: size.height),
-        like: film.input, information, tools: tools, options: options))
+    return options
   }
 
   private func convert(
-    _ settled: (frames: [SwapFrame], faces: [[LocatedFace]]), _ writers: Writers,
+    _ settled: (frames: [SwapFrame], faces: [[LocatedFace]]), _ written: FilmResult,
     _ film: MediaFile, _ file: inout ConvertedFile
   ) throws {
     let part = settled.frames
@@ -309,13 +294,7 @@ final class FaceSwapConversion {
     let results = try swapper.swap(part, located: settled.faces)
     for (frame, result) in zip(part, results) {
       let after = result?.image ?? frame.image
-      try writers.result.write(after)
-      if let comparison = writers.comparison {
-        var pair = ByteImage(width: 2 * after.width, height: after.height, channels: 3)
-        pair.paste(frame.image, x: 0, y: 0)
-        pair.paste(after, x: after.width, y: 0)
-        try comparison.write(pair)
-      }
+      try written.write(after, before: frame.image)
       file.faces += result?.faces.count ?? 0
       file.framesWithoutFace += result == nil ? 1 : 0
       if let faces = result?.faces {

@@ -44,9 +44,7 @@ public struct SwapRunRequest: JobRequest, Hashable {
       Field(
         "quality", \.quality, "The quality of JPEG results, 1 to 100", value: "q",
         .from(1, to: 100)),
-      Field(
-        "rate-factor", \.rateFactor, "The rate factor of films, 0 (largest) to 51",
-        value: "crf", .from(0, to: 51)),
+      .rateFactor(\.rateFactor),
       Field(
         "smooth", \.smoothing, "Smooth the places of a film's faces over so many frames; 0 for not",
         value: "frames", .from(0, to: 50)),
