@@ -59,7 +59,10 @@ public enum ShippedModels {
 
   /// The file that a word names: a path where there is something, else a shipped model, such as
   /// `segment-shapes`; the word as a path when there is neither.
-  public static func file(of word: String, extension ending: String = "safetensors") -> URL {
+  public static func file(of word: String) -> URL { file(of: word, extension: "safetensors") }
+
+  /// The same for files of another extension.
+  public static func file(of word: String, extension ending: String) -> URL {
     let path = URL(fileURLWithPath: word)
     guard !FileManager.default.fileExists(atPath: path.path), !word.contains("/") else {
       return path

@@ -74,7 +74,8 @@ package enum FaceNetworkForm: Sendable {
   }
 
   /// The faces in the outputs for an input of this size, in no order.
-  package func faces(_ canvas: PixelSize, output: (String) throws -> [Float]) throws -> [Candidate] {
+  package func faces(_ canvas: PixelSize, output: (String) throws -> [Float]) throws -> [Candidate]
+  {
     switch self {
     case .yuNet: try Self.strides.flatMap { try level($0, canvas, output) }
     case .ultraFace: try anchors(canvas, output)
