@@ -21,8 +21,8 @@ package struct SecondOpinion {
 
   /// By how much the first result must differ for the second network to be asked, root mean square
   /// of 255, and from where on it has its full share.
-  private static let changes: ClosedRange<Float> = 0.8...1.6
-  private static let fullShare: Float = 0.7
+  private static let changes: ClosedRange<Float> = 0.6...1.3
+  private static let fullShare: Float = 0.75
   /// The second network's deviation where nothing was changed, and for each unit of change.
   private static let (leastSigma, slope): (Float, Float) = (7, 1.5)
   /// Pictures with more pixels go through one of the two networks alone, which a part of them tells.

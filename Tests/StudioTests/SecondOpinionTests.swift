@@ -6,10 +6,10 @@ import Testing
 
 struct SecondOpinionTests {
   @Test func `small changes ask nobody, large ones give the second its full share`() throws {
-    #expect(SecondOpinion.weight(after: 0.8) == nil)
-    let half = try #require(SecondOpinion.weight(after: 1.2))
-    #expect(abs(half.share - 0.35) < 1e-6 && abs(half.sigma - 8.8) < 1e-6)
-    #expect(SecondOpinion.weight(after: 4)?.share == 0.7)
+    #expect(SecondOpinion.weight(after: 0.6) == nil)
+    let half = try #require(SecondOpinion.weight(after: 0.95))
+    #expect(abs(half.share - 0.375) < 1e-5 && abs(half.sigma - 8.425) < 1e-5)
+    #expect(SecondOpinion.weight(after: 4)?.share == 0.75)
     #expect(SecondOpinion.weight(after: 4)?.sigma == 13)
   }
 

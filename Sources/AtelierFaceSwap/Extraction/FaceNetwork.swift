@@ -40,17 +40,19 @@ public final class FaceNetwork: FaceDetector {
       "\(url.relativePath): expected a face detector as an .onnx file, received no such file")
     name = url.relativePath
     data = try ONNXImport.data(of: url)
-    let first = try Self.read(data, name, PixelSize(width: 320, height: 320))
-    form = try FaceNetworkForm(outputs: first.outputs.map(\.name), file: name)
-    let size = try Self.inputSize(first, name)
-    let second = try Self.inputSize(
-      Self.read(data, name, PixelSize(width: 352, height: 384)), name)
-    fixed = size == second ? size : nil
+    // A file's own size, where it has one; anchors that were worked out for it bar others.
+    let own = try? Self.read(data, name, nil)
+    let other = Result { try Self.read(data, name, PixelSize(width: 352, height: 384)) }
+    let network = try own ?? other.get()
+    form = try FaceNetworkForm(outputs: network.outputs.map(\.name), file: name)
+    let size = try Self.inputSize(network, name)
+    let taken = try? Self.inputSize(other.get(), name)
+    fixed = taken == PixelSize(width: 352, height: 384) ? nil : size
   }
 
-  private static func read(_ data: Data, _ name: String, _ size: PixelSize) throws -> ONNXImport {
+  private static func read(_ data: Data, _ name: String, _ size: PixelSize?) throws -> ONNXImport {
     var options = ONNXImport.Options()
-    options.image = (size.height, size.width, 3)
+    options.image = size.map { ($0.height, $0.width, 3) }
     return try ONNXImport(data, name: name, options)
   }
 
@@ -140,7 +142,7 @@ public final class FaceNetwork: FaceDetector {
       idle.lastIndex { $0.size == size }.map { idle.remove(at: $0).program }
     }
     if let waiting { return waiting }
-    let model = try Self.read(data, name, size).model
+    let model = try Self.read(data, name, fixed == nil ? size : nil).model
     return try Program(
       model.graph.specialized(for: .infer), parameters: try model.store(),
       kernels: Kernels(pool: pool))
