@@ -38,8 +38,8 @@ public final class FaceNetwork: FaceDetector {
     try StudioError.unless(
       FileManager.default.fileExists(atPath: url.path), .missingInput,
       "\(url.relativePath): expected a face detector as an .onnx file, received no such file")
-    name = url.relativePath
-    data = try ONNXImport.data(of: url)
+    let name = url.relativePath
+    let data = try ONNXImport.data(of: url)
     // A file's own size, where it has one; anchors that were worked out for it bar others.
     let own = try? Self.read(data, name, nil)
     let other = Result { try Self.read(data, name, PixelSize(width: 352, height: 384)) }
@@ -48,6 +48,7 @@ public final class FaceNetwork: FaceDetector {
     let size = try Self.inputSize(network, name)
     let taken = try? Self.inputSize(other.get(), name)
     fixed = taken == PixelSize(width: 352, height: 384) ? nil : size
+    (self.name, self.data) = (name, data)
   }
 
   private static func read(_ data: Data, _ name: String, _ size: PixelSize?) throws -> ONNXImport {

@@ -99,7 +99,9 @@ public struct SegmentationWriter: Sendable {
         names = objectNames(outcome)
       case .voc: files += try writeVOC(outcome, name)
       case .coco: note(outcome, fileName: fileName ?? name + ".png")
-      case .csv: table += outcome.csvLines(name, palette: palette).map { $0 + "\n" }.joined()
+      case .csv:
+        table += outcome.csvLines(name, palette: palette, picture: picture).map { $0 + "\n" }
+          .joined()
       }
     }
     if document.categories.isEmpty {
