@@ -39,7 +39,7 @@ struct FilmToolsTests {
       let path = folder.appending(path: "a.mkv").path
       let information = FilmInformation(
         rate: "30000/1001", framesPerSecond: 30_000.0 / 1001, frameCount: nil,
-        pixelAspect: "16:15", sound: nil)
+        pixelAspect: "16:15")
       var options = FilmWriter.Options()
       options.metadata = ["comment": "a = b; c"]
       let writer = try FilmWriter(
