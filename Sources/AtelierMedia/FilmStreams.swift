@@ -142,8 +142,10 @@ public final class FilmWriter {
       "\(size.width)x\(size.height)", "-r", information.rate, "-i", "pipe:0",
     ]
     let container = (path as NSString).pathExtension.lowercased()
-    arguments += FilmTools.allowed + ["-i", FilmTools.argument(film), "-map", "0:v:0"]
-    arguments += information.trackArguments(matroska: Self.isMatroska(path))
+    if FileManager.default.fileExists(atPath: film) {
+      arguments += FilmTools.allowed + ["-i", FilmTools.argument(film), "-map", "0:v:0"]
+      arguments += information.trackArguments(matroska: Self.isMatroska(path))
+    }
     // Colour at half resolution needs even sides.
     let isEven = size.width.isMultiple(of: 2) && size.height.isMultiple(of: 2)
     arguments += [
