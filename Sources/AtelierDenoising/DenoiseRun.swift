@@ -217,15 +217,17 @@ public enum DenoiseRun: Job {
     _ task: MediaFile, _ request: DenoiseRunRequest, _ shelf: DenoiserShelf, _ place: JobPlace
   ) throws -> DenoisedPicture {
     let start = Date()
-    let file = try DenoiseFile(task, quality: request.quality, strip: request.strip, in: place)
+    let file = try PagedFile(task, quality: request.quality, strip: request.strip, in: place)
     var first: DenoiseWork?
-    let (noisy, result) = try file.run { picture in
+    let pair = try file.denoise { picture in
       var work = try DenoiseWork(picture, request, shelf)
       let result = try work.run(picture)
       first = first ?? work
       return result
     }
-    guard let work = first else { throw StudioError(.data, "\(task.input): expected a page") }
+    guard let work = first, let (noisy, result) = pair else {
+      throw StudioError(.data, "\(task.input): expected a page")
+    }
     let seconds = Date().timeIntervalSince(start)
     place.send(.saved(task.output))
     if let path = request.noiseMap {

@@ -2,6 +2,7 @@
 
 import AtelierAdversarial
 import AtelierClassification
+import AtelierCourse
 import AtelierDenoising
 import AtelierFaceSwap
 import AtelierSegmentation
@@ -16,8 +17,8 @@ public enum Workshops {
   public static var all: [any Workshop.Type] {
     [
       DenoiseWorkshop.self, SwapWorkshop.self, SegmentWorkshop.self, ClassifyWorkshop.self,
-      AttackWorkshop.self, ModelWorkshop.self, SamplesWorkshop.self, BenchWorkshop.self,
-      Describe.self,
+      AttackWorkshop.self, FilterWorkshop.self, CourseWorkshop.self, ModelWorkshop.self,
+      SamplesWorkshop.self, BenchWorkshop.self, Describe.self,
     ] + registered.withLock { $0 }
   }
 
