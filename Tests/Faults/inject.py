@@ -66,6 +66,8 @@ def check(tool, work, kind, number, library, scratch, reference):
             problems.append(f"{title}: ends with {outcome.returncode} and {len(complaints)} lines: {errors[-300:]}")
         elif kind in ("write", "rename", "truncate", "mkdir") and outcome.returncode != 73:
             problems.append(f"{title}: ends with {outcome.returncode} for what cannot be written: {errors[-300:]}")
+        elif kind in ("mmap", "malloc") and outcome.returncode != 71:
+            problems.append(f"{title}: ends with {outcome.returncode} for want of memory: {errors[-300:]}")
     # A state may hold fewer steps; a model of fewer steps is another one, so only the end is compared.
     if not work.training:
         wrong = works.differences(works.snapshot(folder, work.results), reference)

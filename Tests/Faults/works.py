@@ -243,3 +243,7 @@ def differences(found, reference, is_lenient=False):
                 continue
         wrong.append(name if mine is not None else name + " (missing)")
     return wrong
+
+
+if __name__ == "__main__" and sys.argv[1:] == ["--quick"]:
+    print(",".join(work.name for work in trainings() + commands() if work.results and work.name not in SLOW))
