@@ -20,7 +20,7 @@
 /// Activations with their parameter: the slope of a leaky ReLU, the alpha of an ELU.
 enum {
   CK_IDENTITY, CK_RELU, CK_LEAKY_RELU, CK_ELU, CK_SILU, CK_GELU, CK_SIGMOID, CK_TANH, CK_HARD_SWISH,
-  CK_TANH_GELU, CK_SOFTPLUS, CK_EXP, CK_SQRT, CK_LOG, CK_ABS, CK_ERF
+  CK_TANH_GELU, CK_SOFTPLUS, CK_EXP, CK_SQRT, CK_LOG, CK_ABS, CK_ERF, CK_CAPPED_RELU
 };
 /// Operators on two tensors.
 enum { CK_ADD, CK_SUBTRACT, CK_MULTIPLY, CK_DIVIDE, CK_MAXIMUM };
