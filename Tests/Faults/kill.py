@@ -121,7 +121,10 @@ def one(tool, work, chance, seconds, reference, folder):
             arguments = work.resume
         if kind == "over":
             break
-    again = works.run(tool, arguments, folder)
+    try:
+        again = works.run(tool, arguments, folder)
+    except subprocess.TimeoutExpired:
+        return kinds, problems + [f"{work.name}: killed {kinds}: the next run hangs"]
     if again.returncode != 0:
         problems.append(f"{work.name}: killed {kinds}: the next run ends with {again.returncode}: "
                         + works.text(again.stderr)[-300:])

@@ -40,7 +40,7 @@ def environment(further=None):
     return variables
 
 
-def run(tool, arguments, folder, further=None, timeout=300, before=None):
+def run(tool, arguments, folder, further=None, timeout=1800, before=None):
     """Runs the tool in a folder; gives the finished process."""
     return subprocess.run([tool] + arguments, cwd=folder, env=environment(further), capture_output=True,
                           timeout=timeout, stdin=subprocess.DEVNULL, preexec_fn=before)
