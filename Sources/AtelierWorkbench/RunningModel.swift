@@ -31,7 +31,8 @@ public final class RunningModel {
   ) throws {
     try StudioError.unless(
       model.information.task == task, .data,
-      "expected a model that \(expectation), received one for the task " + model.information.task)
+      model.beginning + "expected a model that \(expectation), received one for the task "
+        + model.information.task)
     try self.init(
       graph: model.graph, information: model.information, store: model.store(),
       capacity: capacity, kernels: kernels)

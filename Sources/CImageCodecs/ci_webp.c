@@ -84,10 +84,12 @@ int ci_webp_encode(const uint8_t *rows, uint32_t width, uint32_t height, int cha
                                : WebPPictureImportRGB(&picture, rows, (int)stride)) &&
                 WebPEncode(&config, &picture);
   *message = encoding_message(picture.error_code);
+  int is_short = picture.error_code == VP8_ENC_ERROR_OUT_OF_MEMORY ||
+                 picture.error_code == VP8_ENC_ERROR_BITSTREAM_OUT_OF_MEMORY;
   WebPPictureFree(&picture);
   if (!is_done) {
     WebPMemoryWriterClear(&writer);
-    return CI_SYSTEM;
+    return is_short ? CI_NO_MEMORY : CI_SYSTEM;
   }
   *out = writer.mem;
   *count = writer.size;
