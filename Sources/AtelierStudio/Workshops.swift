@@ -4,6 +4,7 @@ import AtelierAdversarial
 import AtelierClassification
 import AtelierDenoising
 import AtelierFaceSwap
+import AtelierGeneration
 import AtelierSegmentation
 import AtelierWorkbench
 import Synchronization
@@ -16,7 +17,8 @@ public enum Workshops {
   public static var all: [any Workshop.Type] {
     [
       DenoiseWorkshop.self, SwapWorkshop.self, SegmentWorkshop.self, ClassifyWorkshop.self,
-      AttackWorkshop.self, ModelWorkshop.self, SamplesWorkshop.self, BenchWorkshop.self,
+      AttackWorkshop.self, GenerateWorkshop.self, ModelWorkshop.self, SamplesWorkshop.self,
+      BenchWorkshop.self,
       Describe.self,
     ] + registered.withLock { $0 }
   }

@@ -33,6 +33,8 @@ public enum OperationRegistry {
     ParametricReLUOperation.self, ParametricReLUGradient.self,
     LocalResponseOperation.self, LocalResponseGradient.self,
     ResizeOperation.self, ResizeGradient.self,
+    SpectralNormalizationOperation.self, SpectralNormalizationGradient.self,
+    SampleShift.self,
   ]
 
   private static let byKind: [String: any Operation.Type] = Dictionary(
