@@ -39,7 +39,8 @@ public final class BoltzmannTask: TrainingTask {
     self.kernels = kernels
     let all = try LabeledImages.pictures(
       URL(fileURLWithPath: request.data), part: .training, form: request.picturesForm)
-    let parts = try all.split(holdingOut: request.holdOut, seed: request.seed)
+    let parts = try all.split(
+      holdingOut: request.holdOut ?? max(1, min(1000, all.count / 10)), seed: request.seed)
     (images, held) = (parts.rest, parts.held)
     let below = try request.below.map { try ModelFile.read(from: URL(fileURLWithPath: $0)) }
     let stack = try Self.stack(request, on: below, samples: all.pictureLength)

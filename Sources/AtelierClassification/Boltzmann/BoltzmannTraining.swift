@@ -63,7 +63,7 @@ public struct BoltzmannTrainingRequest: TrainingRequest, Hashable {
   public var machine = BoltzmannForm()
   /// The model file of the stack that the machine stands on; nil for the pictures themselves.
   public var below: String?
-  public var holdOut = 1000
+  public var holdOut: Int?
   public var picturesForm = PictureForm(width: 28, height: 28, mode: .gray)
   public var recipe = TrainingRecipe()
 
@@ -116,7 +116,8 @@ public struct BoltzmannTrainingRequest: TrainingRequest, Hashable {
         value: "file", kind: .file(["safetensors"])
       ).byDefault("the pictures themselves"),
       Field(
-        "hold-out", \.holdOut, "Hold out this many pictures to measure on", value: "n", .from(1)),
+        "hold-out", \.holdOut, "Hold out this many pictures to measure on", value: "n", .from(1)
+      ).byDefault("a tenth, at most 1000"),
     ]
   }
 

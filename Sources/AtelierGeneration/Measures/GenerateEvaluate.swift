@@ -17,6 +17,7 @@ import Foundation
 public struct GenerateEvaluateRequest: JobRequest, Hashable {
   public var model = ""
   public var data = ""
+  public var drawn: String?
   public var classifier: String?
   public var count = 10_000
   public var neighborhood = 2000
@@ -32,7 +33,14 @@ public struct GenerateEvaluateRequest: JobRequest, Hashable {
     Form(
       Self(),
       fields: [
-        .generator(\.model),
+        Field(
+          "model", \.model, "The model file, or the name of a shipped one", value: "file",
+          kind: .file(["safetensors"])
+        ).lenient.byDefault(nil),
+        Field(
+          "drawn", \.drawn, "Measure these pictures in place of a model's", value: "dir",
+          kind: .source
+        ).byDefault(nil),
         Field("data", \.data, "The set that the model learnt from", value: "dir", kind: .source)
           .demanded,
         Field(
@@ -60,6 +68,12 @@ public struct GenerateEvaluateRequest: JobRequest, Hashable {
           value: "file", kind: .output),
         .seed(\.seed),
       ])
+  }
+
+  public static func check(_ words: FieldWords) throws {
+    guard (words["model"] == nil) != (words["drawn"] == nil) else {
+      throw FieldError("what is to be measured? give --model, or --drawn with pictures")
+    }
   }
 }
 
@@ -125,17 +139,24 @@ public enum GenerateEvaluate: Job {
         --classifier classify-fashion --gan-train strided
     """
 
+  /// Pictures that are measured, and the classes that they were asked for by, where there are any.
+  private struct Drawn {
+    var generator: PictureGenerator?
+    var pictures: Tensor
+    var classes: [Int] = []
+    var size: PixelSize { PixelSize(width: pictures.shape.width, height: pictures.shape.height) }
+    var classNames: [String] { generator?.classNames ?? [] }
+  }
+
   public static func run(_ request: GenerateEvaluateRequest, in place: JobPlace) throws -> Report {
-    let generator = try PictureGenerator(file: request.model, in: place)
-    let sets = try sets(request, generator)
+    let drawn = try drawn(request, in: place)
+    let sets = try sets(request, drawn)
     for remark in sets.test.remarks() { place.remark(remark) }
-    let features = try features(request, generator, place.kernels)
+    let features = try features(request, drawn.pictures.shape.withBatch(1), place.kernels)
     let real = sets.test.tensor(0..<min(request.count, sets.test.count))
-    let numbers = Array(0..<request.count)
-    let drawn = try generator.draw(numbers: numbers, seed: request.seed, className: nil)
     var found = try measure(
       request, features, drawn: drawn.pictures, real: real, sets.training, place.kernels)
-    if !generator.classNames.isEmpty {
+    if let generator = drawn.generator, !drawn.classNames.isEmpty {
       found.ganTest = try ganTest(request, drawn.pictures, drawn.classes, generator, place)
       found.ganTrain = try ganTrain(request, generator, sets.test, place)
     } else if request.trainNetwork != nil {
@@ -145,42 +166,64 @@ public enum GenerateEvaluate: Job {
     report.say(found.table)
     report.note(found.protocol)
     if let file = request.neighbors {
-      let grid = neighbors(drawn.pictures.slice(0..<min(10, request.count)), sets.training, place)
-      try PictureJob.write(grid.render(), to: file, place: place)
+      let some = drawn.pictures.slice(0..<min(10, drawn.pictures.shape.batch))
+      try PictureJob.write(
+        neighbors(some, sets.training, place).render(), to: file, place: place)
       report.files = [file]
     }
     return report
   }
 
+  /// What the model draws, or the pictures that are given.
+  private static func drawn(
+    _ request: GenerateEvaluateRequest, in place: JobPlace
+  ) throws -> Drawn {
+    if let folder = request.drawn {
+      let url = URL(fileURLWithPath: folder)
+      guard let first = try ImageFolder.list(url).first else {
+        throw StudioError(.data, "\(folder): expected pictures; there are none")
+      }
+      let picture = try ImageFile.read(first.url)
+      let form = PictureForm(
+        width: picture.width, height: picture.height, mode: picture.isGray ? .gray : .color)
+      let set = try LabeledImages.pictures(url, part: .test, form: form)
+      try StudioError.unless(
+        set.count >= 64, .data, "\(folder): expected at least 64 pictures, received \(set.count)")
+      return Drawn(pictures: set.tensor(0..<min(request.count, set.count)))
+    }
+    let generator = try PictureGenerator(file: request.model, in: place)
+    let drawn = try generator.draw(
+      numbers: Array(0..<request.count), seed: request.seed, className: nil)
+    return Drawn(generator: generator, pictures: drawn.pictures, classes: drawn.classes)
+  }
+
   /// The training part, from which what is remembered would come, and the test part.
   private static func sets(
-    _ request: GenerateEvaluateRequest, _ generator: PictureGenerator
+    _ request: GenerateEvaluateRequest, _ drawn: Drawn
   ) throws -> (training: LabeledImages, test: LabeledImages) {
     let url = URL(fileURLWithPath: request.data)
+    let (size, channels) = (drawn.size, drawn.pictures.shape.channels)
     let form = PictureForm(
-      width: generator.size.width, height: generator.size.height,
-      mode: generator.channels == 1 ? .gray : .color)
+      width: size.width, height: size.height, mode: channels == 1 ? .gray : .color)
     func read(_ part: DataPart) throws -> LabeledImages {
       let images = try LabeledImages.pictures(url, part: part, form: form)
       try StudioError.unless(
-        images.size == generator.size && images.channels == generator.channels, .data,
-        "\(images.name): the model draws pictures of \(generator.size) with \(generator.channels) "
-          + "channels; received \(images.size) with \(images.channels)")
-      return generator.classNames.isEmpty ? images : try images.ordered(as: generator.classNames)
+        images.size == size && images.channels == channels, .data,
+        "\(images.name): expected pictures of \(size) with \(channels) channels as the drawn "
+          + "ones; received \(images.size) with \(images.channels)")
+      return drawn.classNames.isEmpty ? images : try images.ordered(as: drawn.classNames)
     }
     let training = try read(.training)
     return (training, try LabeledImages.isSet(url) ? read(.test) : training)
   }
 
   private static func features(
-    _ request: GenerateEvaluateRequest, _ generator: PictureGenerator, _ kernels: Kernels
+    _ request: GenerateEvaluateRequest, _ shape: Shape, _ kernels: Kernels
   ) throws -> PictureFeatures {
-    guard let name = request.classifier else {
-      return PictureFeatures(pixelsOf: generator.pictureShape)
-    }
+    guard let name = request.classifier else { return PictureFeatures(pixelsOf: shape) }
     return try PictureFeatures(
-      ModelFile.read(from: ShippedModels.file(of: name)), named: name,
-      pictures: generator.pictureShape, kernels: kernels)
+      ModelFile.read(from: ShippedModels.file(of: name)), named: name, pictures: shape,
+      kernels: kernels)
   }
 
   /// The distances and shares.
@@ -199,10 +242,11 @@ public enum GenerateEvaluate: Job {
     let some = min(256, near)
     let realDistance = meanDistance(realFeatures.slice(0..<some))
     return GenerationReport(
-      protocol: "\(features.title); \(drawn.shape.batch) drawn pictures (seed \(request.seed)) "
-        + "against \(real.shape.batch) real ones; precision and recall of \(near) of each, 3 "
-        + "neighbours; unrounded pictures",
-      model: request.model, drawn: drawn.shape.batch, real: real.shape.batch,
+      protocol: "\(features.title); \(drawn.shape.batch) drawn pictures"
+        + (request.drawn == nil ? " (seed \(request.seed))" : "")
+        + " against \(real.shape.batch) real ones; precision and recall of \(near) of each, 3 "
+        + "neighbours",
+      model: request.drawn ?? request.model, drawn: drawn.shape.batch, real: real.shape.batch,
       distance: FeatureStatistics(drawnFeatures, kernels: kernels).frechetDistance(to: statistics),
       trainingDistance: FeatureStatistics(trainingFeatures, kernels: kernels)
         .frechetDistance(to: statistics),

@@ -66,11 +66,11 @@ enum FeatureDistances {
 }
 
 /// Measures of drawn against real pictures by their features [N, dimension].
-enum SampleMeasures {
+package enum SampleMeasures {
   /// The kernel distance (Bińkowski and others 2018): the unbiased squared mean discrepancy under
   /// (x·y / dimension + 1)³, the mean over as many blocks of `block` pictures as there are, at most
   /// ten.
-  static func kernelDistance(
+  package static func kernelDistance(
     _ drawn: Tensor, _ real: Tensor, block: Int = 1000, kernels: Kernels
   ) -> Double {
     let count = min(drawn.shape.batch, real.shape.batch)
@@ -100,7 +100,7 @@ enum SampleMeasures {
   /// Precision and recall (Kynkäänniemi and others 2019): the share of drawn pictures within the
   /// reach of a real one, and of real pictures within the reach of a drawn one; a picture reaches as
   /// far as its `neighbors`-th nearest of its own kind.
-  static func precisionAndRecall(
+  package static func precisionAndRecall(
     _ drawn: Tensor, _ real: Tensor, neighbors: Int = 3, kernels: Kernels
   ) -> (precision: Double, recall: Double) {
     func share(of points: Tensor, near centers: Tensor) -> Double {
@@ -121,7 +121,7 @@ enum SampleMeasures {
   }
 
   /// The indices of the `count` rows of `y` nearest to each row of `x`, nearest first.
-  static func nearest(
+  package static func nearest(
     _ x: Tensor, in y: Tensor, count: Int, kernels: Kernels
   ) -> [[(index: Int, distance: Float)]] {
     let distances = FeatureDistances.squared(x, y, kernels: kernels)

@@ -136,7 +136,7 @@ public enum GenerateInterpolate: Job {
   }
 
   /// All codes from the first stop to the last.
-  static func path(_ stops: [[Float]], between: Int, isStraight: Bool) -> Tensor {
+  package static func path(_ stops: [[Float]], between: Int, isStraight: Bool) -> Tensor {
     var rows: [[Float]] = []
     for (from, to) in zip(stops, stops.dropFirst()) {
       for step in 0...between {
