@@ -59,9 +59,10 @@ package final class BoltzmannSampler {
     try levels.indices.dropLast().reversed().reduce(visible) { try self.visible($0, level: $1) }
   }
 
-  /// Steps of Gibbs sampling in the topmost machine from visible states; hidden units are always
-  /// drawn as bits, visible ones where `drawsVisible`, and else, and after the last step, are their
-  /// means. Each state draws by the seed and the path alone, whatever others do.
+  /// Steps of Gibbs sampling in the topmost machine from visible states.
+  ///
+  /// Hidden units are always drawn as bits, visible ones where `drawsVisible`; else, and after the
+  /// last step, they are their means. Each state draws by the seed and the path alone.
   package func gibbs(
     _ visible: Tensor, steps: Int, drawsVisible: Bool, seed: UInt64, path: UInt64
   ) throws -> Tensor {
