@@ -66,8 +66,10 @@ struct BoltzmannLevelTests {
     try program.setInput("drawn", Tensor([1, 4], drawn))
     try program.run()
     let (p, q) = (try program.output("p").elements, try program.output("q").elements)
-    let expected = (0..<12).map { index in
-      drawn[index / 3] * q[index % 3] - seen[index / 3] * p[index % 3]
+    let expected = (0..<12).map { index -> Float in
+      let (below, above) = (index / 3, index % 3)
+      let fall: Float = seen[below] * p[above]
+      return drawn[below] * q[above] - fall
     }
     expectClose(try #require(program.gradient(of: "m/weight")).elements, expected, tolerance: 1e-5)
     expectClose(

@@ -5,6 +5,7 @@ import AtelierAdversarial
 import AtelierClassification
 import AtelierDatasets
 import AtelierEngine
+import AtelierFiles
 import AtelierGeneration
 import AtelierImages
 import AtelierInterchange
@@ -117,12 +118,13 @@ import Testing
     let first = box([0, 1, 2], [1, 2, 3])
     let second = box([1, 1, 0], [2, 2, 1])
     // Deviations are half · √(8/7).
-    let expected = 1 + 4 + 8.0 / 7 * (1 + 0 + 4)
+    let expected: Double = 5 + 40.0 / 7
     #expect(abs(first.frechetDistance(to: second) - expected) < 1e-6)
     #expect(first.frechetDistance(to: first) < 1e-6)
     // A direction without any spread is no fault.
     let flat = box([0, 1, 2], [1, 0, 3])
-    #expect(abs(flat.frechetDistance(to: first) - 8.0 / 7 * 4) < 1e-6)
+    let width: Double = 32.0 / 7
+    #expect(abs(flat.frechetDistance(to: first) - width) < 1e-6)
   }
 
   @Test("precision and recall tell samples off the data from data without samples")

@@ -159,7 +159,7 @@ public final class GenerationTask: TrainingTask {
       "distance": "Frechet's, of \(watch.features.title), \(watch.count) pictures each",
     ]
     guard encoder == nil else {
-      texts["loss"] = "bound on the likelihood, calibrated normal decoder"
+      texts["loss"] = "bound on the likelihood, cross-entropy of the samples"
       return texts
     }
     let game = request.pictureGame(architecture)

@@ -71,6 +71,8 @@ extension Tensor {
 final class GenerationWarnings: TrainingListener {
   /// Below this share of the real pictures' variety samples count as collapsed.
   static let leastDiversity = 0.5
+  /// In the first steps networks that know nothing look collapsed and dead.
+  static let firstStep = 500
 
   private let game: AdversarialGame?
   private let smoothing: Double
@@ -107,7 +109,7 @@ final class GenerationWarnings: TrainingListener {
     case .step(let report):
       guard let loss = report.values["critic/loss"] else { return }
       state.loss = state.loss.map { 0.99 * $0 + 0.01 * loss } ?? loss
-    case .validated(let report):
+    case .validated(let report) where report.step >= Self.firstStep:
       try say(
         "collapse", report.metrics["diversity"].map { $0 < Self.leastDiversity } ?? false,
         step: report.step,
