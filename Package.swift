@@ -28,7 +28,7 @@ let workbench = models + ["AtelierTraining", "AtelierVision", "AtelierWorkbench"
 /// The workshops, each a module of its own, so that the compiler works on several at once.
 let workshops: [Target.Dependency] = [
   "AtelierAdversarial", "AtelierClassification", "AtelierCourse", "AtelierDenoising",
-  "AtelierFaceSwap", "AtelierSegmentation",
+  "AtelierFaceSwap", "AtelierGeneration", "AtelierSegmentation",
 ]
 
 /// A module on top of the workbench.
@@ -82,6 +82,8 @@ let package = Package(
     workshop("AtelierCourse", ["AtelierClassification", "AtelierMedia"]),
     workshop("AtelierFaceSwap", ["AtelierMedia", "AtelierScenery"]),
     workshop("AtelierAdversarial", ["AtelierClassification"]),
+    workshop(
+      "AtelierGeneration", ["AtelierAdversarial", "AtelierClassification", "AtelierMedia"]),
     workshop("AtelierStudio", ["AtelierScenery"] + workshops),
     module("Atelier", workbench + workshops + ["AtelierMedia", "AtelierScenery", "AtelierStudio"]),
     .executableTarget(

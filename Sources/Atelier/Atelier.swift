@@ -8,6 +8,7 @@
 @_exported import AtelierEngine
 @_exported import AtelierFaceSwap
 @_exported import AtelierFiles
+@_exported import AtelierGeneration
 @_exported import AtelierImages
 @_exported import AtelierInterchange
 @_exported import AtelierKernels

@@ -81,7 +81,21 @@ public struct ClassificationTrainingRequest: TrainingRequest, Hashable {
         ] + Field.limits + [
           .patience("accuracy"), .validateEvery(byDefault: "an epoch"),
           .saveEvery(byDefault: "an epoch"), .seed("weights, orders and changes"),
-        ])
+        ]
+    ).section("BELIEF OPTIONS", beliefFields)
+  }
+
+  /// The fields of a deep belief network, which takes over where `--network dbn` is given: here they
+  /// are only read.
+  private static var beliefFields: [Field<Self>] {
+    BeliefTrainingRequest.beliefFields.map { field in
+      field.carried(
+        words: { _ in field.words(BeliefTrainingRequest()) },
+        put: {
+          var scratch = BeliefTrainingRequest()
+          try field.put(&scratch, $1)
+        })
+    }
   }
 
   private static var dataFields: [Field<Self>] {
@@ -107,6 +121,10 @@ public struct ClassificationTrainingRequest: TrainingRequest, Hashable {
     try TrainingRecipe.checkWeightDecay(words)
     try FeatureForm.check(words)
     try EnsembleForm.check(words)
+    let belief = beliefFields.map(\.name).filter { words[$0] != nil }.map { "--" + $0 }
+    guard belief.isEmpty else {
+      throw FieldError("\(belief.joined(separator: ", ")) belong to --network dbn")
+    }
     if words["from"] != nil {
       for other in ["network", "features", "start-from", "gray"] where words[other] != nil {
         throw FieldError("--\(other) is not for --from, which takes over a model's own layers")
@@ -157,6 +175,10 @@ public enum ClassificationTraining: TrainingJob {
     and prints what the mean of their probabilities gains over them. With --bagging each draws its \
     own pictures; --networks lets architectures take turns.
 
+    DEEP BELIEF NETWORKS
+    --network dbn trains Boltzmann machines on top of each other without labels, each in a folder \
+    level-1, level-2 … of the run, then all layers by labels.
+
     NETWORKS
     \(Catalogue.list(for: .classify))
 
@@ -187,5 +209,20 @@ public enum ClassificationTraining: TrainingJob {
     _ request: ClassificationTrainingRequest, isResuming: Bool, kernels: Kernels
   ) throws -> ClassificationTask {
     try ClassificationTask(request, isResuming: isResuming, kernels: kernels)
+  }
+
+  /// `--network dbn` means a training of machines first, and so does a run folder of one.
+  public static func handOver(
+    _ words: FieldWords, in run: RunPlace
+  ) throws -> (job: any Job.Type, words: FieldWords)? {
+    let isBelief =
+      run.resume
+      ? AboutRun(ofRun: run.url)?.job == BeliefTraining.path
+      : words["network"]?.last == ClassifierNetwork.dbn.rawValue
+    guard isBelief else { return nil }
+    var own = words
+    own["network"] = nil
+    if run.resume { try BeliefTraining.Request.form.expectChangeable(own) }
+    return (BeliefTraining.self, own)
   }
 }

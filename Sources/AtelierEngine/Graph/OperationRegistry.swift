@@ -34,6 +34,8 @@ public enum OperationRegistry {
     LocalResponseOperation.self, LocalResponseGradient.self,
     ResizeOperation.self, ResizeGradient.self, OrientedGradientsOperation.self,
     RecurrentOperation.self, RecurrentGradient.self,
+    SpectralNormalizationOperation.self, SpectralNormalizationGradient.self,
+    SampleShift.self,
   ]
 
   private static let byKind: [String: any Operation.Type] = Dictionary(

@@ -15,6 +15,8 @@ public enum ClassifierNetwork: String, Sendable, Hashable, Codable, CaseIterable
   case strided
   /// The same wider, behind eight learnt thresholds of each pixel.
   case thresholds
+  /// Hinton, Osindero and Teh 2006: machines learnt without labels, then fine-tuned.
+  case dbn
   /// He and others 2015, 20 layers.
   case resnet20 = "resnet-20"
   /// The same, 56 layers.
@@ -49,14 +51,14 @@ public enum ClassifierNetwork: String, Sendable, Hashable, Codable, CaseIterable
   /// The rows and columns of the pictures that its published weights were trained on.
   public var standardSide: Int {
     switch self {
-    case .lenet, .lenet5, .course, .strided, .thresholds, .linear, .shallow, .lstm, .gru: 28
+    case .lenet, .lenet5, .course, .strided, .thresholds, .linear, .shallow, .lstm, .gru, .dbn: 28
     case .resnet20, .resnet56: 32
     default: 224
     }
   }
 
   /// The layers as one.
-  func layer(classes: Int) -> any Layer {
+  func layer(classes: Int, samples: Int) -> any Layer {
     switch self {
     case .lenet: LeNet(classes: classes)
     case .lenet5: LeNet5(classes: classes)
@@ -64,6 +66,7 @@ public enum ClassifierNetwork: String, Sendable, Hashable, Codable, CaseIterable
     case .strided: StridedClassifier(classes: classes)
     case .thresholds:
       StridedClassifier(classes: classes, width: 32, units: 128, thresholds: 8)
+    case .dbn: BeliefNetwork(visible: samples, classes: classes)
     case .resnet20: ResidualClassifier(classes: classes)
     case .resnet56: ResidualClassifier(classes: classes, blocks: 9)
     case .alexnet: AlexNet(classes: classes)
@@ -126,7 +129,8 @@ public struct ClassifierArchitecture: Sendable, Hashable, Codable {
     guard classes >= 2 else {
       throw ShapeError("a classifier needs at least two classes; received \(classes)")
     }
-    let layers: any Layer = network.layer(classes: classes)
+    let layers: any Layer = network.layer(
+      classes: classes, samples: height * width * channels)
     return try Graph.trace { builder in
       var x = builder.input("input", [batch, height, width, channels])
       if let histograms {
