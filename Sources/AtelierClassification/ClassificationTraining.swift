@@ -195,23 +195,14 @@ public enum ClassificationTraining: TrainingJob {
       atelier classify train --run mine --resume --epochs 20
     """
 
-  /// Several classifiers are a job of their own, which a run folder of one means, too.
-  public static func handOver(
-    _ words: FieldWords, in run: RunPlace
-  ) throws -> (job: any Job.Type, words: FieldWords)? {
-    let isMeant =
-      run.resume
-      ? AboutRun(ofRun: run.url)?.job == ClassifyEnsemble.path : words["ensemble"] != nil
-    return isMeant ? (ClassifyEnsemble.self, words) : nil
-  }
-
   public static func task(
     _ request: ClassificationTrainingRequest, isResuming: Bool, kernels: Kernels
   ) throws -> ClassificationTask {
     try ClassificationTask(request, isResuming: isResuming, kernels: kernels)
   }
 
-  /// `--network dbn` means a training of machines first, and so does a run folder of one.
+  /// Several classifiers are a job of their own, and so is a training of machines first (`--network
+  /// dbn`); a run folder of one means it, too.
   public static func handOver(
     _ words: FieldWords, in run: RunPlace
   ) throws -> (job: any Job.Type, words: FieldWords)? {
@@ -219,7 +210,14 @@ public enum ClassificationTraining: TrainingJob {
       run.resume
       ? AboutRun(ofRun: run.url)?.job == BeliefTraining.path
       : words["network"]?.last == ClassifierNetwork.dbn.rawValue
-    guard isBelief else { return nil }
+    guard isBelief else {
+      let isEnsemble =
+        run.resume
+        ? AboutRun(ofRun: run.url)?.job == ClassifyEnsemble.path : words["ensemble"] != nil
+      return isEnsemble ? (ClassifyEnsemble.self, words) : nil
+    }
+    try StudioError.unless(
+      words["ensemble"] == nil, .usage, "--ensemble is not for --network dbn")
     var own = words
     own["network"] = nil
     if run.resume { try BeliefTraining.Request.form.expectChangeable(own) }
