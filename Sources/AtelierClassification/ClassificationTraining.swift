@@ -186,6 +186,7 @@ public enum ClassificationTraining: TrainingJob {
     guard isBelief else { return nil }
     var own = words
     own["network"] = nil
+    try BeliefTraining.Request.form.expectOwn(own, of: Request.form, "dbn")
     if run.resume { try BeliefTraining.Request.form.expectChangeable(own) }
     return (BeliefTraining.self, own)
   }
