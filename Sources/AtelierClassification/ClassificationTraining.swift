@@ -109,6 +109,8 @@ public struct ClassificationTrainingRequest: TrainingRequest, Hashable {
 
   public static func check(_ words: FieldWords) throws {
     try TrainingRecipe.checkWeightDecay(words)
+    // Then another job takes over, which checks its own.
+    if words["network"]?.last == ClassifierNetwork.dbn.rawValue { return }
     let belief = beliefFields.map(\.name).filter { words[$0] != nil }.map { "--" + $0 }
     guard belief.isEmpty else {
       throw FieldError("\(belief.joined(separator: ", ")) belong to --network dbn")

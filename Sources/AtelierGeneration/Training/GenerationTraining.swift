@@ -68,6 +68,8 @@ public struct GenerationTrainingRequest: TrainingRequest, Hashable {
   private mutating func completeRecipe() { recipe.optimizer = .adam(beta1: momentum) }
 
   public static func check(_ words: FieldWords) throws {
+    // Then another job takes over, which checks its own.
+    if words["network"]?.last == GeneratorNetwork.rbm.rawValue { return }
     let machine = machineFields.map(\.name).filter { words[$0] != nil }.map { "--" + $0 }
     guard machine.isEmpty else {
       throw FieldError("\(machine.joined(separator: ", ")) belong to --network rbm")
