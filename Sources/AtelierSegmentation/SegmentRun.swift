@@ -101,7 +101,7 @@ public enum SegmentRun: Job {
       instances   NAME-instances.png: 16-bit numbers of the objects from 1
       objects     NAME-objects/001-CLASS.png: one mask an object
       coco        coco.json of all pictures, and coco-results.json with the scores
-      csv         objects.csv: a line an object, with area, perimeter, axes and mean colours
+      csv         objects.csv: a line an object with its measures
       svg         NAME-outlines.svg: the outlines with their holes
       labelme     NAME.json: polygons to correct in labelme, pictures beside them
       yolo        NAME.txt: polygons in parts of the size, and classes.txt

@@ -143,12 +143,13 @@ struct ExitCodeTests {
     try model.prefix(model.count - 9).write(to: bench.path("cut.safetensors"))
     try flipped(model).write(to: bench.path("flipped.safetensors"))
     var wide = try ModelFile.read(from: bench.path("m.safetensors"))
+    let plain = wide
     wide.information.granularity = 4096
     try ModelFile.write(wide, to: bench.path("wide.safetensors"))
-    let numbers = wide.parameters.mapValues {
+    let numbers = plain.parameters.mapValues {
       Tensor($0.shape, [Float](repeating: .nan, count: $0.count))
     }
-    let nan = try Model(graph: wide.graph, numbers: numbers, information: wide.information)
+    let nan = try Model(graph: plain.graph, numbers: numbers, information: plain.information)
     try ModelFile.write(nan, to: bench.path("nan.safetensors"))
     try runs(bench)
     return bench

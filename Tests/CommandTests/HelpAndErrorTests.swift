@@ -421,7 +421,8 @@ struct MistakeCase: CustomTestStringConvertible {
     MistakeCase(
       "segment good.png --model bad.safetensors -o out --write mask", 64,
       "atelier: The value 'mask' is invalid for '--write <forms>': expected forms with commas "
-        + "out of label, color, overlay, boxes, confidence, instances, objects, coco, csv, svg; "
+        + "out of label, color, overlay, boxes, confidence, instances, objects, coco, csv, svg, "
+        + "labelme, yolo, voc; "
         + "received 'mask' "
         + "(see atelier segment run --help)"),
     MistakeCase(
@@ -430,7 +431,7 @@ struct MistakeCase: CustomTestStringConvertible {
         + "test; received 'half' (see atelier segment evaluate --help)"),
     MistakeCase(
       "filter good.png -o out.png", 64,
-      "atelier: Missing expected argument '--kernel <kernel>' (see atelier filter --help)"),
+      "atelier: Missing expected argument '--kernel <kernel> ...' (see atelier filter --help)"),
     MistakeCase(
       "filter good.png -o out.png --kernel blurr", 64,
       "atelier: the kernel blurr: expected blur, gaussian:SIGMA, sharpen, emboss, laplacian, "

@@ -181,10 +181,11 @@ func lectureNotebook(epochs: Int, data: URL? = nil, plot: String) throws -> Doub
         [
           "denoise", "swap", "segment", "classify", "attack", "run", "train", "train-objects",
           "evaluate", "compare", "extract", "match", "explain", "model", "summary", "plan",
-          "shrink", "import", "export", "check", "list", "samples", "bench",
+          "shrink", "import", "export", "check", "list", "time", "samples", "bench", "filter",
+          "generate", "interpolate", "course", "text", "play", "rivals",
         ].contains(word)
       }
-      let isDefault = path.count == 1 && !["samples", "bench"].contains(path.first)
+      let isDefault = path.count == 1 && !["samples", "bench", "filter"].contains(path.first)
       let help = try CommandTool.run(
         path + (isDefault ? ["run"] : []) + ["--help"], in: bench.folder
       ).output

@@ -110,7 +110,7 @@ struct ONNXImportTests {
     file.output("y")
     #expect(
       importError(file.bytes, folder: Self.folder)
-        == "net.onnx: 1 nodes cannot be taken: Add \"add\": tensor \"w\": its numbers would lie "
+        == "net.onnx: 1 node cannot be taken: Add \"add\": tensor \"w\": its numbers would lie "
         + "outside the model's folder, in \"\(location)\"")
   }
 
@@ -143,7 +143,7 @@ struct ONNXImportTests {
     file.output("y")
     #expect(
       importError(file.bytes)
-        == "net.onnx: 1 nodes cannot be taken: ConstantOfShape \"zeros\": makes a constant of the "
+        == "net.onnx: 1 node cannot be taken: ConstantOfShape \"zeros\": makes a constant of the "
         + "sizes [1048576, 1048576]")
   }
 

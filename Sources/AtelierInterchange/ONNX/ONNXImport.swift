@@ -80,7 +80,7 @@ package struct ONNXImport: Sendable {
     if !importer.refusals.isEmpty {
       let list = importer.refusals.prefix(200).joined(separator: "; ")
       throw FileError(
-        file: name, message: "\(importer.refusals.count) nodes cannot be taken: \(list)")
+        file: name, message: "\(count) \(count == 1 ? "node" : "nodes") cannot be taken: \(list)")
     }
     (inputs, outputs, notes) = (reading.inputs, reading.outputs, importer.notes)
     let graph = importer.graph
