@@ -436,7 +436,7 @@ struct MistakeCase: CustomTestStringConvertible {
 
 /// The classifying networks, as messages list them.
 private let classifierNames =
-  "lenet, lenet-5, course, strided, thresholds, resnet-20, resnet-56, alexnet, vgg16, "
+  "lenet, lenet-5, course, strided, thresholds, dbn, resnet-20, resnet-56, alexnet, vgg16, "
   + "vgg16-bn, googlenet, resnet-18, resnet-50, mobilenet-v2, efficientnet-lite0, "
   + "efficientnet-lite0-timm, linear, shallow, lstm, gru"
 
