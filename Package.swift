@@ -27,8 +27,8 @@ let models: [Target.Dependency] = [
 let workbench = models + ["AtelierTraining", "AtelierVision", "AtelierWorkbench"]
 /// The workshops, each a module of its own, so that the compiler works on several at once.
 let workshops: [Target.Dependency] = [
-  "AtelierAdversarial", "AtelierClassification", "AtelierDenoising", "AtelierFaceSwap",
-  "AtelierSegmentation",
+  "AtelierAdversarial", "AtelierClassification", "AtelierCourse", "AtelierDenoising",
+  "AtelierFaceSwap", "AtelierGeneration", "AtelierSegmentation",
 ]
 
 /// A module on top of the workbench.
@@ -79,8 +79,11 @@ let package = Package(
     workshop("AtelierDenoising", ["AtelierMedia", "AtelierScenery"]),
     workshop("AtelierSegmentation", ["AtelierMedia", "AtelierScenery"]),
     workshop("AtelierClassification", ["AtelierMedia"]),
+    workshop("AtelierCourse", ["AtelierClassification", "AtelierMedia"]),
     workshop("AtelierFaceSwap", ["AtelierMedia", "AtelierScenery"]),
     workshop("AtelierAdversarial", ["AtelierClassification"]),
+    workshop(
+      "AtelierGeneration", ["AtelierAdversarial", "AtelierClassification", "AtelierMedia"]),
     workshop("AtelierStudio", ["AtelierScenery"] + workshops),
     module("Atelier", workbench + workshops + ["AtelierMedia", "AtelierScenery", "AtelierStudio"]),
     .executableTarget(

@@ -2,11 +2,13 @@
 
 @_exported import AtelierAdversarial
 @_exported import AtelierClassification
+@_exported import AtelierCourse
 @_exported import AtelierDatasets
 @_exported import AtelierDenoising
 @_exported import AtelierEngine
 @_exported import AtelierFaceSwap
 @_exported import AtelierFiles
+@_exported import AtelierGeneration
 @_exported import AtelierImages
 @_exported import AtelierInterchange
 @_exported import AtelierKernels

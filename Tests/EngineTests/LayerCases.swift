@@ -23,6 +23,14 @@ enum LayerCases {
 
   private static let convolutions: [LayerCase] = [
     LayerCase("conv 1×1", normal([1, 3, 4, 2]), Convolution2D(filters: 3, kernel: 1)),
+    // With one filter the power iteration is exact at once; with more its gradient holds in the limit
+    // (SpectralNormalizationTests).
+    LayerCase(
+      "conv spectral", normal([2, 4, 5, 2]),
+      Convolution2D(filters: 1, kernel: 3).spectrallyNormalized()),
+    LayerCase(
+      "sample shift", normal([3, 4, 5, 2]), fixed: Tensor([3, 2], [1, -2, 0, 0, -4, 1])
+    ) { $0[0].applying(SampleShift(), with: [$0[1]]) },
     LayerCase("conv 3×3 same", normal([1, 5, 7, 3]), Convolution2D(filters: 4, kernel: 3)),
     LayerCase(
       "conv 3×3 same batch 3", normal([3, 6, 5, 2]), Convolution2D(filters: 5, kernel: 3)),

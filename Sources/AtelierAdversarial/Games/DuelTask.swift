@@ -60,12 +60,11 @@ public final class DuelTask: TrainingTask {
     self.store = store
     var slower = request.recipe
     slower.learningRate = request.classifierRate
-    steps = try [("classifier", defenceGraph, slower), ("generator", attackGraph, request.recipe)]
-      .map { name, graph, recipe in
-        try recipe.step(
-          Program(graph, parameters: store, kernels: kernels, seed: request.seed), name: name,
-          kernels: kernels)
-      }
+    steps = try GameStep.steps(
+      [
+        GameStep("classifier", defenceGraph, slower),
+        GameStep("generator", attackGraph, request.recipe),
+      ], over: store, kernels: kernels)
     let running = RunningModel(
       graph: try classifier.prefixed("victim/", input: shape), information: information,
       store: store, kernels: kernels)

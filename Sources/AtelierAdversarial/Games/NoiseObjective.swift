@@ -17,6 +17,8 @@ package struct NoiseObjective: Sendable {
   var isUniversal = false
   /// The weight of a discriminator; nil for none.
   var discriminator: Float?
+  /// What generator and discriminator play for, as AdvGAN's public reimplementations have it.
+  private static let game = AdversarialGame.leastSquares
 
   /// The differentiated graph of the step of a generator of the batch's shape; the victim runs in
   /// its inference form and is frozen: no gradient of its weights is planned.
@@ -41,9 +43,8 @@ package struct NoiseObjective: Sendable {
         let verdicts = builder.call(
           judge, ["input": attacked], prefix: "discriminator/", isTrainable: false)
         guard let verdict = verdicts["output"] else { return }
-        // Least squares (Mao and others 2017): the generator wants to be taken for clean.
-        let distance = Loss.squaredError
-        let seen = distance(verdict, 0 * verdict + 1)
+        // The generator wants to be taken for clean.
+        let seen = Self.game.drawerLoss(verdict)
         builder.output("seen", seen)
         loss = loss + weight * seen
       }
@@ -69,10 +70,7 @@ package struct NoiseObjective: Sendable {
         judge, ["input": joinBatches([picture, attacked])], prefix: "discriminator/")
       guard let verdict = verdicts["output"] else { return }
       let halves = verdict.splitBatch(sizes: [shape.batch, shape.batch])
-      let distance = Loss.squaredError
-      let clean = distance(halves[0], 0 * halves[0] + 1)
-      let noisy = distance(halves[1], 0 * halves[1])
-      builder.output("loss", 0.5 * clean + 0.5 * noisy)
+      builder.output("loss", Self.game.judgeLoss(real: halves[0], drawn: halves[1]))
     }.differentiated()
   }
 

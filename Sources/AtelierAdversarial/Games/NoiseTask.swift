@@ -61,11 +61,8 @@ public final class NoiseTask: TrainingTask {
         uniqueKeysWithValues: model.parameters.map { ("victim/" + $0.key, $0.value) }))
     self.store = store
     let names = graphs.count > 1 ? ["generator", "discriminator"] : ["train"]
-    steps = try zip(names, graphs).map { name, graph in
-      try request.recipe.step(
-        Program(graph, parameters: store, kernels: kernels, seed: request.seed), name: name,
-        kernels: kernels)
-    }
+    steps = try GameStep.steps(
+      zip(names, graphs).map { GameStep($0, $1, request.recipe) }, over: store, kernels: kernels)
     attacker = try NoiseAttacker(
       graph, Self.information(request, victim, images), store, kernels: kernels)
   }

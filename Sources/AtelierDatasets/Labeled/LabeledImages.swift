@@ -93,7 +93,9 @@ public struct LabeledImages: DividedSet, Sendable {
         "\(name): expected bytes for \(labels.count) pictures of \(size) with \(channels) channels; "
           + "received \(pixels.count)")
     }
-    guard classNames.count >= 2, Set(classNames).count == classNames.count else {
+    guard classNames.count >= 2 || classNames == [Self.onlyClass],
+      Set(classNames).count == classNames.count
+    else {
       throw DatasetError(
         "\(name): expected at least two classes of different names; received \(classNames)")
     }
@@ -122,6 +124,18 @@ public struct LabeledImages: DividedSet, Sendable {
     hasNames = false
   }
 
+  /// Puts pictures together that have no classes.
+  ///
+  /// Precondition: `pictures` is a whole number of them, at least one.
+  init(name: String, size: PixelSize, channels: Int, pictures pixels: [UInt8]) {
+    let length = size.width * size.height * channels
+    precondition(
+      !pixels.isEmpty && pixels.count % length == 0, "expected bytes of whole pictures")
+    (self.name, self.size, self.channels, self.pixels) = (name, size, channels, pixels)
+    labels = [Int](repeating: 0, count: pixels.count / length)
+    classNames = [Self.onlyClass]
+  }
+
   /// The same set, which knows its names and what was left out as another does.
   private func like(_ other: LabeledImages) -> LabeledImages {
     var copy = self
@@ -131,6 +145,7 @@ public struct LabeledImages: DividedSet, Sendable {
 
   /// One line that tells the classes and how many pictures there are of each.
   public var summary: String {
+    guard isLabeled else { return "\(name): \(count) pictures of \(size)" }
     var counts = [Int](repeating: 0, count: classNames.count)
     for label in labels { counts[label] += 1 }
     let parts = zip(classNames, counts).map { "\($0) \($1)" }

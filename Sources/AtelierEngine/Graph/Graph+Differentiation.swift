@@ -58,10 +58,13 @@ extension Graph {
   /// - Parameters:
   ///   - output: The name of the scalar output to differentiate.
   ///   - inputs: Names of inputs whose gradients become outputs named `gradient of NAME`.
+  ///   - areParametersMoved: Whether gradients of parameters are wanted; without them a loss may be
+  ///     made of the inputs' gradients and the graph be differentiated again.
   /// - Returns: This graph's nodes followed by gradient nodes; `parameterGradients` is filled.
   /// - Throws: `ShapeError` when the output is missing or not scalar, or an operation on the path has no gradient.
   public func differentiated(
-    _ output: String = "loss", withRespectToInputs inputs: [String] = []
+    _ output: String = "loss", withRespectToInputs inputs: [String] = [],
+    areParametersMoved: Bool = true
   ) throws(ShapeError) -> Graph {
     guard let loss = self.output(named: output) else {
       throw ShapeError("the graph has no output named \(output) to differentiate")
@@ -69,7 +72,8 @@ extension Graph {
     guard values[loss].shape.count == 1 else {
       throw ShapeError("only a scalar can be differentiated; \(output) is \(values[loss].shape)")
     }
-    var differentiation = Differentiation(graph: self, wantedInputs: Set(inputs))
+    var differentiation = Differentiation(
+      graph: self, wantedInputs: Set(inputs), areParametersMoved: areParametersMoved)
     return try differentiation.run(from: loss, wantedInputs: inputs)
   }
 }
@@ -82,12 +86,12 @@ private struct Differentiation {
   /// The gradient contributions to each value so far.
   var contributions: [ValueID: [ValueID]] = [:]
 
-  init(graph: Graph, wantedInputs: Set<String>) {
+  init(graph: Graph, wantedInputs: Set<String>, areParametersMoved: Bool) {
     self.graph = graph
     var depends = graph.values.map { value in
       switch value.source {
       case .input(let name): wantedInputs.contains(name)
-      case .parameter(let index): graph.parameters[index].isTrainable
+      case .parameter(let index): areParametersMoved && graph.parameters[index].isTrainable
       case .node: false
       }
     }

@@ -95,6 +95,9 @@ public final class GraphBuilder {
     return value
   }
 
+  /// Appends a parameter that no layer's identity stands for.
+  func appendParameter(_ parameter: Graph.Parameter) -> ValueID { graph.appendParameter(parameter) }
+
   private func appendFailed(_ shape: Shape) -> ValueID {
     graph.appendInput("failed-\(graph.values.count)", shape)
   }

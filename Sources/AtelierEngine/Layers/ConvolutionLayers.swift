@@ -18,6 +18,7 @@ public struct WeightedLayer<Applied: ConvolutionDescription>: Layer {
   private let activation: Activation
   private let initializer: Initializer
   private let isTrainable: Bool
+  private var isSpectral = false
   private let form: Form
   private let identity = LayerIdentity()
 
@@ -32,6 +33,13 @@ public struct WeightedLayer<Applied: ConvolutionDescription>: Layer {
     self.form = form
   }
 
+  /// The same layer, with its weights divided by their largest singular value where that is wanted.
+  public func spectrallyNormalized(_ isWanted: Bool = true) -> Self {
+    var copy = self
+    copy.isSpectral = isWanted
+    return copy
+  }
+
   /// The operation's result, with bias and activation.
   public func callAsFunction(_ input: SymbolicTensor) -> SymbolicTensor {
     let builder = input.builder
@@ -41,8 +49,17 @@ public struct WeightedLayer<Applied: ConvolutionDescription>: Layer {
       let scope = builder.parameterScope(identity, call)
       var parameters: [(String, Shape, Initializer)] = [("weight", weights, initializer)]
       if operation.epilogue.hasBias { parameters.append(("bias", [channels], .zeros)) }
-      let values = parameters.map {
+      var values = parameters.map {
         builder.parameter(identity, scope, $0.0, $0.1, $0.2, isTrainable: isTrainable)
+      }
+      if isSpectral {
+        let vector = builder.parameter(
+          identity, scope, "spectral_vector", [weights.channels], .normal(deviation: 1),
+          role: .statistic)
+        values[0] =
+          builder.apply(
+            SpectralNormalizationOperation(), [values[0], vector], name: "\(call)/spectral",
+            layerType: nil)[0].value
       }
       return builder.apply(operation, [input.value] + values, name: call, layerType: layerType)[0]
         .activated(activation, of: call)

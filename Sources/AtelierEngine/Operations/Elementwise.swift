@@ -45,6 +45,16 @@ public struct ActivationGradient: Operation {
       activation, saved: context.input(1), context.input(0), context.output,
       count: context.shapes.inputs[0].count)
   }
+
+  /// Linear in the upstream gradient; of the pieces of a (leaky) ReLU the second derivative is zero.
+  public func differentiate(_ context: inout Derivation) throws(ShapeError) -> [ValueID?] {
+    guard activation.negativeSlope != nil || !context.isNeeded[1] else {
+      throw ShapeError("the gradient of \(activation) has no gradient to what it was taken at")
+    }
+    let gradient =
+      context.isNeeded[0] ? try context.one(self, [context.upstream, context.inputs[1]]) : nil
+    return [gradient, nil]
+  }
 }
 
 /// Arithmetic of two tensors of equal shape.

@@ -30,6 +30,10 @@ extension Graph {
         dropout.isTraining = purpose == .train
         result.nodes[index].operation = dropout
       }
+      if var normalization = nodes[index].operation as? SpectralNormalizationOperation {
+        normalization.isTraining = purpose == .train
+        result.nodes[index].operation = normalization
+      }
     }
     return result
   }

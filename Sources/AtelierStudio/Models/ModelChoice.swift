@@ -42,7 +42,7 @@ public struct ModelChoice: JobRequest, Hashable {
     Catalogue.networks(for: .denoise) + Catalogue.networks(for: .classify)
     + Catalogue.networks(for: .segment).sorted { $0.fullName < $1.fullName }
     + Catalogue.networks(for: .objects) + Catalogue.networks(for: .swap)
-    + Catalogue.networks(for: .attack)
+    + Catalogue.networks(for: .attack) + Catalogue.networks(for: .generate)
   private static let names = networks.map(\.fullName)
 
   /// The graph for the asked size, and the information of a file; throws `StudioError` when there

@@ -5,7 +5,9 @@ import AtelierEngine
 /// All networks by name; a new one is an entry here and a file of its own.
 public enum Catalogue {
   /// The networks, by task.
-  public static let networks = denoisers + classifiers + segmenters + [objects] + swaps + noises
+  public static let networks =
+    denoisers + classifiers + segmenters + [objects] + swaps + noises
+    + generators
 
   /// The networks of a task, in the order of help texts.
   public static func networks(for task: NetworkTask) -> [CataloguedNetwork] {
@@ -88,6 +90,7 @@ public enum Catalogue {
     classifier(
       .strided, "Wong 2018: two strided convolutions, fast to harden: 166,406 parameters"),
     classifier(.thresholds, "strided behind learnt thresholds of each pixel: 439,802 parameters"),
+    classifier(.dbn, "Hinton 2006: three Boltzmann machines learnt without labels, fine-tuned"),
     classifier(.resnet20, "He 2015: nine residual blocks for small colour pictures"),
     classifier(.resnet56, "He 2015: 27 residual blocks for small colour pictures"),
     classifier(.alexnet, "Krizhevsky 2014: five convolutions, three dense layers; photographs"),
@@ -99,6 +102,10 @@ public enum Catalogue {
     classifier(.mobilenetV2, "Sandler 2018: inverted residuals, 3.5 million parameters"),
     classifier(.efficientnetLite0, "Tan 2019, the form for phones: 4.7 million parameters"),
     classifier(.efficientnetLite0Symmetric, "the same with PyTorch's borders, as timm trains it"),
+    classifier(.linear, "one dense layer on all pixels or features"),
+    classifier(.shallow, "one hidden layer of 256 units, for features above all"),
+    classifier(.lstm, "two layers of long short-term memory over the rows: 213,258 parameters"),
+    classifier(.gru, "the same of gated recurrent units: 161,034 parameters"),
   ]
 
   private static func classifier(
@@ -194,5 +201,40 @@ public enum Catalogue {
         try network.graph(
           .image(batch: $0.batch, height: $0.height, width: $0.width, channels: $0.channels))
       })
+  }
+
+  // MARK: - Pictures from random numbers
+
+  private static let generators = [
+    generator(.dcgan, "transposed convolutions 4x4 from 4 to 7 pixels up (Radford 2015)"),
+    generator(.residual, "residual blocks, for 64 pixels and more (Gulrajani 2017)", side: 64),
+    generator(.vae, "a variational autoencoder: dcgan's halves without a game (Kingma 2013)"),
+    CataloguedNetwork(
+      GeneratorNetwork.rbm.rawValue, .generate,
+      "a restricted Boltzmann machine, or a level of a stack (Hinton 2002; --hidden 500)",
+      takes: [.batch, .channels, .widths],
+      defaults: NetworkSettings(height: 28, width: 28, widths: [500]), granularity: { _ in 1 },
+      graph: {
+        let shape = Shape.image(
+          batch: $0.batch, height: $0.height, width: $0.width, channels: $0.channels)
+        return try BeliefNetwork(visible: shape.count / shape.batch, widths: $0.widths)
+          .stack(shape)
+      }),
+  ]
+
+  private static func generator(
+    _ network: GeneratorNetwork, _ summary: String, side: Int = 28
+  ) -> CataloguedNetwork {
+    let architecture: @Sendable (NetworkSettings) -> GeneratorArchitecture = {
+      GeneratorArchitecture(
+        network, height: $0.height, width: $0.width, channels: $0.channels,
+        filters: $0.widths.first ?? 64, classes: $0.classes)
+    }
+    return CataloguedNetwork(
+      network.rawValue, fullName: "generate-\(network.rawValue)", .generate, summary,
+      takes: [.batch, .channels, .classes, .widths],
+      defaults: NetworkSettings(
+        height: side, width: side, channels: side > 32 ? 3 : 1, widths: [64]),
+      granularity: { _ in 4 }, graph: { try architecture($0).generator(batch: $0.batch) })
   }
 }

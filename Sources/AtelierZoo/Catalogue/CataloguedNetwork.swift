@@ -17,6 +17,8 @@ public enum NetworkTask: String, Sendable, Hashable, Codable, CaseIterable {
   case swap = "face-swap"
   /// Draws noise that a classifier falls for.
   case attack
+  /// Draws pictures from random numbers.
+  case generate
 }
 
 /// The hyper-parameters that can be chosen by name; a network has those that it `takes`.

@@ -1,6 +1,7 @@
 // The classifiers as one value: network, classes, the pictures that it takes, their normalization.
 
 import AtelierEngine
+import AtelierKernels
 
 /// The classifying networks by name.
 public enum ClassifierNetwork: String, Sendable, Hashable, Codable, CaseIterable {
@@ -14,6 +15,8 @@ public enum ClassifierNetwork: String, Sendable, Hashable, Codable, CaseIterable
   case strided
   /// The same wider, behind eight learnt thresholds of each pixel.
   case thresholds
+  /// Hinton, Osindero and Teh 2006: machines learnt without labels, then fine-tuned.
+  case dbn
   /// He and others 2015, 20 layers.
   case resnet20 = "resnet-20"
   /// The same, 56 layers.
@@ -36,18 +39,26 @@ public enum ClassifierNetwork: String, Sendable, Hashable, Codable, CaseIterable
   case efficientnetLite0 = "efficientnet-lite0"
   /// The same with PyTorch's borders, as timm trains it.
   case efficientnetLite0Symmetric = "efficientnet-lite0-timm"
+  /// One dense layer.
+  case linear
+  /// One hidden layer.
+  case shallow
+  /// Long short-term memory over rows.
+  case lstm
+  /// Gated recurrent units over rows.
+  case gru
 
   /// The rows and columns of the pictures that its published weights were trained on.
   public var standardSide: Int {
     switch self {
-    case .lenet, .lenet5, .course, .strided, .thresholds: 28
+    case .lenet, .lenet5, .course, .strided, .thresholds, .linear, .shallow, .lstm, .gru, .dbn: 28
     case .resnet20, .resnet56: 32
     default: 224
     }
   }
 
   /// The layers as one.
-  func layer(classes: Int) -> any Layer {
+  func layer(classes: Int, samples: Int) -> any Layer {
     switch self {
     case .lenet: LeNet(classes: classes)
     case .lenet5: LeNet5(classes: classes)
@@ -55,6 +66,7 @@ public enum ClassifierNetwork: String, Sendable, Hashable, Codable, CaseIterable
     case .strided: StridedClassifier(classes: classes)
     case .thresholds:
       StridedClassifier(classes: classes, width: 32, units: 128, thresholds: 8)
+    case .dbn: BeliefNetwork(visible: samples, classes: classes)
     case .resnet20: ResidualClassifier(classes: classes)
     case .resnet56: ResidualClassifier(classes: classes, blocks: 9)
     case .alexnet: AlexNet(classes: classes)
@@ -67,6 +79,10 @@ public enum ClassifierNetwork: String, Sendable, Hashable, Codable, CaseIterable
     case .efficientnetLite0: EfficientNetLite0(classes: classes)
     case .efficientnetLite0Symmetric:
       EfficientNetLite0(classes: classes, isFromTensorFlow: false)
+    case .linear: ShallowClassifier(classes: classes)
+    case .shallow: ShallowClassifier(classes: classes, units: 256)
+    case .lstm: RowClassifier(classes: classes, cell: .lstm)
+    case .gru: RowClassifier(classes: classes, cell: .gru)
     }
   }
 }
@@ -87,6 +103,8 @@ public struct ClassifierArchitecture: Sendable, Hashable, Codable {
   public var mean: [Float]
   /// What each channel is divided by then; empty for nothing.
   public var deviation: [Float]
+  /// What the network reads instead of pixels; nil for these.
+  public var histograms: OrientedGradients?
 
   /// Describes a classifier; without means and deviations it reads pictures in [0, 1] as they are.
   public init(
@@ -111,10 +129,13 @@ public struct ClassifierArchitecture: Sendable, Hashable, Codable {
     guard classes >= 2 else {
       throw ShapeError("a classifier needs at least two classes; received \(classes)")
     }
-    let layers: any Layer = network.layer(classes: classes)
+    let layers: any Layer = network.layer(
+      classes: classes, samples: height * width * channels)
     return try Graph.trace { builder in
       var x = builder.input("input", [batch, height, width, channels])
-      if !mean.isEmpty || !deviation.isEmpty {
+      if let histograms {
+        x = GradientHistograms(histograms, name: "gradients")(x)
+      } else if !mean.isEmpty || !deviation.isEmpty {
         x = Standardization(mean: mean, deviation: deviation, name: "standardization")(x)
       }
       builder.output("output", layers(x))
