@@ -79,6 +79,7 @@ package struct ONNXImport: Sendable {
     }
     if !importer.refusals.isEmpty {
       let list = importer.refusals.prefix(200).joined(separator: "; ")
+      let count = importer.refusals.count
       throw FileError(
         file: name, message: "\(count) \(count == 1 ? "node" : "nodes") cannot be taken: \(list)")
     }

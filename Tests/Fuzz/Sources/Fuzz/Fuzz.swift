@@ -88,12 +88,14 @@ struct JSONChange {
     }
   }
 
-  private static let numbers: [Any] = [
-    0, 1, -1, 2, 3, 4, 7, 8, 16, 127, 128, 255, 256, 4096, 65_535, 65_536, 1_000_000, 1 << 31,
-    1 << 32, 1 << 53, Int.max, Int.min, 0.5, -0.5, 1e-300, 1e300, NSNull(), true, false, "", "0",
-    [],
-    [:] as [String: Any], "input", "output",
-  ]
+  private static var numbers: [Any] {
+    [
+      0, 1, -1, 2, 3, 4, 7, 8, 16, 127, 128, 255, 256, 4096, 65_535, 65_536, 1_000_000, 1 << 31,
+      1 << 32, 1 << 53, Int.max, Int.min, 0.5, -0.5, 1e-300, 1e300, NSNull(), true, false, "", "0",
+      [],
+      [:] as [String: Any], "input", "output",
+    ]
+  }
 
   private mutating func replacement(of value: Any) -> Any {
     if let number = value as? NSNumber, next(2) == 0, abs(number.doubleValue) < 1e15 {
