@@ -192,7 +192,7 @@ struct OperationContractTests {
     #expect((node.operation.multiplyAdds(shapes) > 0) == isProduct)
   }
 
-  @Test("a gradient operation is not differentiated again")
+  @Test("the gradient of a curved activation is not differentiated again")
   func secondDerivative() throws {
     let layerCase = try #require(LayerCases.all.first { $0.name == "gelu" })
     let graph = try TracedCase(layerCase).graph

@@ -265,7 +265,13 @@ public enum GenerateEvaluate: Job {
     guard let name = request.classifier else { return nil }
     let classifier = try Classifier(
       [ModelFile.read(from: ShippedModels.file(of: name))], kernels: place.kernels)
-    let set = try labeled(drawn, classes, generator)
+    // Classes of a set without names are numbers, which keep their places.
+    let names = generator.classNames
+    let areNumbers = names == names.indices.map(String.init)
+    let set = try labeled(
+      drawn, classes, generator,
+      names: areNumbers && classifier.classNames.count == names.count
+        ? classifier.classNames : names)
     return try ClassificationEvaluation.run(classifier, on: set).accuracy
   }
 
@@ -278,18 +284,19 @@ public enum GenerateEvaluate: Job {
     let drawn = try generator.draw(
       numbers: Array(0..<request.trainCount), seed: request.seed &+ 1, className: nil)
     return try ClassifierOfSamples.accuracy(
-      network, from: labeled(drawn.pictures, drawn.classes, generator), on: test,
-      epochs: request.trainEpochs, seed: request.seed, in: place)
+      network,
+      from: labeled(drawn.pictures, drawn.classes, generator, names: generator.classNames),
+      on: test, epochs: request.trainEpochs, seed: request.seed, in: place)
   }
 
   /// Drawn pictures as a set with classes, in 8 bits.
   private static func labeled(
-    _ pictures: Tensor, _ classes: [Int], _ generator: PictureGenerator
+    _ pictures: Tensor, _ classes: [Int], _ generator: PictureGenerator, names: [String]
   ) throws -> LabeledImages {
     try LabeledImages(
       name: "drawn pictures", size: generator.size, channels: generator.channels,
       pixels: pictures.elements.map { UInt8(min(max($0, 0), 1) * 255 + 0.5) }, labels: classes,
-      classNames: generator.classNames)
+      classNames: names)
   }
 
   /// Drawn pictures, each with its nearest training pictures by pixels and how far they are.

@@ -226,7 +226,7 @@ public enum GenerationTraining: TrainingJob {
       non-saturating: the original one (Goodfellow 2014)
       least-squares: verdicts 1 and 0 (Mao 2017)
       hinge: verdicts beyond 1 and -1, with spectral normalization (Miyato 2018)
-      wasserstein: distance of the verdicts' means, with a slope penalty (Gulrajani 2017)
+      wasserstein: distance of the means, with a slope penalty (Gulrajani 2017)
 
     EXAMPLES
       atelier generate train --data fashion-mnist --classifier classify-fashion \\

@@ -71,7 +71,8 @@ public enum GenerateInterpolate: Job {
     --straight cuts through, where pictures look washed out.
 
     EXAMPLES
-      atelier generate interpolate --model m.safetensors -o strip.png --numbers 3,17
+      atelier generate interpolate --model m.safetensors -o strip.png \\
+        --numbers 3,17
       atelier generate interpolate --model m.safetensors -o way.mp4 --between 50 \\
         --magnify 8
       atelier generate interpolate --model run/last.safetensors -o faces.png \\

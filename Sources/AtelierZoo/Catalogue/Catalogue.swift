@@ -211,7 +211,7 @@ public enum Catalogue {
     generator(.vae, "a variational autoencoder: dcgan's halves without a game (Kingma 2013)"),
     CataloguedNetwork(
       GeneratorNetwork.rbm.rawValue, .generate,
-      "a restricted Boltzmann machine, or a level of a stack (Hinton 2002; --hidden 500)",
+      "a Boltzmann machine, alone or on top of others (Hinton 2002)",
       takes: [.batch, .channels, .widths],
       defaults: NetworkSettings(height: 28, width: 28, widths: [500]), granularity: { _ in 1 },
       graph: {
