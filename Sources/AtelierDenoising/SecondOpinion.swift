@@ -22,11 +22,11 @@ package struct SecondOpinion {
 
   /// By how much the first result must differ for the second network to be asked, root mean square
   /// of 255, and from where on it has its full share.
-  private static let changes: ClosedRange<Float> = 0.6...1.3
-  private static let fullShare: Float = 0.75
+  private static let changes: ClosedRange<Float> = 0.5...1.2
+  private static let fullShare: Float = 0.8
   /// How many times more may be changed where the result is flat than where it is busy: up to here the
   /// share is full, from there on it is none.
-  private static let flatness: ClosedRange<Float> = 1.05...1.25
+  private static let flatness: ClosedRange<Float> = 1.15...1.35
   /// The second network's deviation where nothing was changed, and for each unit of change.
   private static let (leastSigma, slope): (Float, Float) = (7, 1.5)
   /// Pictures with more pixels go through one of the two networks alone, which a part of them tells.

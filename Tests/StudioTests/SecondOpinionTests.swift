@@ -9,13 +9,13 @@ struct SecondOpinionTests {
     func weight(_ size: Float, _ flatness: Float = 1) -> SecondOpinion.Weight? {
       SecondOpinion.weight(after: PictureChange(rootMeanSquare: size, flatness: flatness))
     }
-    #expect(weight(0.6) == nil)
-    let half = try #require(weight(0.95))
-    #expect(abs(half.share - 0.375) < 1e-5 && abs(half.sigma - 8.425) < 1e-5)
-    #expect(weight(4)?.share == 0.75 && weight(4)?.sigma == 13)
+    #expect(weight(0.5) == nil)
+    let half = try #require(weight(0.85))
+    #expect(abs(half.share - 0.4) < 1e-5 && abs(half.sigma - 8.275) < 1e-5)
+    #expect(weight(4)?.share == 0.8 && weight(4)?.sigma == 13)
     // What goes where little else is was texture.
-    #expect(weight(4, 1.25) == nil)
-    #expect(abs((weight(4, 1.15)?.share ?? 0) - 0.375) < 1e-5)
+    #expect(weight(4, 1.35) == nil)
+    #expect(abs((weight(4, 1.25)?.share ?? 0) - 0.4) < 1e-5)
   }
 
   @Test func `changes count colours alone, blending leaves equal samples alone`() {
