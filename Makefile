@@ -51,6 +51,7 @@ faults: build
 	$(PYTHON) Tests/Faults/kill.py .build/release/atelier --kills 1000
 	$(PYTHON) Tests/Faults/power.py .build/release/atelier
 	$(PYTHON) Tests/Faults/memory.py .build/release/atelier
+	$(PYTHON) Tests/Faults/stored.py .build/release/atelier
 	$(PYTHON) Tests/Faults/soak.py .build/release/atelier
 
 ## Build the command line.

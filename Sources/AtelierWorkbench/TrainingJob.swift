@@ -160,7 +160,9 @@ extension TrainingRequest {
     }
     // Files may have moved; of all else is told first, whatever is wrong beside it.
     let files = Set(form.fields.filter(\.kind.isRead).map(\.name))
-    try form.expectChangeable(words.filter { !files.contains($0.key) })
+    if !form.fixed(of: words.filter({ !files.contains($0.key) })).isEmpty {
+      try form.expectChangeable(words)
+    }
     try StudioFiles.expectPresent([run.run])
     if let about = AboutRun(ofRun: run.url), about.job != job {
       throw StudioError(

@@ -119,7 +119,8 @@ struct MistakeCase: CustomTestStringConvertible {
         + "blind-unet, blur-unet, dncnn, ffdnet, " + classifierNames
         + ", fcn, segment-unet, segnet, "
         + "segnet-basic, mask-rcnn, swap-original, swap-half, swap-slim, noise-encoder-decoder, "
-        + "noise-unet, noise-resnet; there is no such file"),
+        + "noise-unet, noise-resnet, generate-dcgan, generate-residual, generate-vae, rbm; there is "
+        + "no such file"),
     MistakeCase(
       "model export dncnn -o net.onnx --opset 7", 64,
       "atelier: --opset takes 13 to 22; received 7 (see atelier model export --help)"),
@@ -321,6 +322,46 @@ struct MistakeCase: CustomTestStringConvertible {
       "attack evaluate --victim bad.safetensors --data sub --attacks fgsm --denoiser-sigma 300",
       64, "atelier: --denoiser-sigma takes 0 to 255; received 300.0 (see atelier attack evaluate"),
     MistakeCase(
+      "generate train --run r", 64, "atelier: a training needs pictures: give --data"),
+    MistakeCase(
+      "generate train --data empty --run r --network vae --game hinge", 64,
+      "atelier: --game: for a game, which vae does not play (see atelier generate train --help)"),
+    MistakeCase(
+      "generate train --data empty --run r --hidden 5", 64,
+      "atelier: --hidden belong to --network rbm (see atelier generate train --help)"),
+    MistakeCase(
+      "generate train --data empty --run r --network rbm --game hinge", 64,
+      "atelier: --game: not for --network rbm"),
+    MistakeCase(
+      "generate train --data empty --run r", 65, "atelier: empty: the folder holds no picture"),
+    MistakeCase(
+      "generate train --data sub --size 30x30 --run r", 64,
+      "atelier: dcgan: expected heights and widths that are multiples of 4, at least 16; received"),
+    MistakeCase(
+      "generate train --data sub --conditional --run r", 65,
+      "atelier: sub: its pictures have no classes to ask for; leave --conditional away"),
+    MistakeCase(
+      "generate --model bad.safetensors -o out", 65,
+      "atelier: bad.safetensors at byte 0: expected at least 8 bytes, received 5"),
+    MistakeCase(
+      "generate --model bad.safetensors -o out --sum 1-", 64,
+      "atelier: The value '1-' is invalid for '--sum <sum>': expected numbers of pictures with"),
+    MistakeCase(
+      "generate --model bad.safetensors -o out --sum 1 --count 5", 64,
+      "atelier: --count is not for --sum, which says itself what is drawn"),
+    MistakeCase(
+      "generate interpolate --model bad.safetensors -o out --pictures good.png", 64,
+      "atelier: --pictures and --encoder belong together"),
+    MistakeCase(
+      "generate evaluate --data sub", 64,
+      "atelier: what is to be measured? give --model, or --drawn with pictures"),
+    MistakeCase(
+      "classify train --data empty --run r --network course --widths 5", 64,
+      "atelier: --widths belong to --network dbn (see atelier classify train --help)"),
+    MistakeCase(
+      "classify train --data empty --run r --network dbn --optimizer sgd", 64,
+      "atelier: --optimizer: not for --network dbn"),
+    MistakeCase(
       "segment train --data empty --steps 1 --run r", 64,
       "atelier: a training needs a network: give --network, one of unet, segnet-basic, segnet, fcn"),
     MistakeCase(
@@ -448,7 +489,8 @@ struct HelpAndErrorTests {
     "classify run", "classify train", "classify evaluate", "classify explain", "segment",
     "segment run", "segment train", "segment train-objects", "segment evaluate",
     "segment compare", "attack", "attack run", "attack train",
-    "attack evaluate", "model", "model summary", "model plan", "model export",
+    "attack evaluate", "generate", "generate run", "generate train", "generate interpolate",
+    "generate evaluate", "model", "model summary", "model plan", "model export",
     "model check", "model shrink", "samples", "bench", "filter", "course", "course text",
     "course play", "course rivals",
   ]

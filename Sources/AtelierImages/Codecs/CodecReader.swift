@@ -51,10 +51,10 @@ final class CodecReader {
       try Self.check(ci_reader_read_header(reader), reader, name, reading: expected)
       let shown = header.pointee
       var metadata =
-        format == .jpeg
+        try format == .jpeg
         ? JPEGMetadata.read(reader)
         : PNGMetadata.read(
-          reader, keepsBackground: shown.has_palette == 0 && shown.bit_depth >= 8)
+          reader, name: name, keepsBackground: shown.has_palette == 0 && shown.bit_depth >= 8)
       if isUpright { metadata.orientation = .upright }
       let orientation = metadata.orientation
       self.metadata = metadata
