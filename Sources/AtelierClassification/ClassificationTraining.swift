@@ -190,8 +190,8 @@ public enum ClassificationTraining: TrainingJob {
         --flip --shift 6 --run animals --epochs 40
       atelier classify train --data mnist --features hog --run hog
       atelier classify train --data mnist --network lstm --run rows
-      atelier classify train --data mnist --network lenet-5 --run five \\
-        --ensemble 5 --bagging --test mnist
+      atelier classify train --data mnist --network lenet-5 --ensemble 5 \\
+        --bagging --test mnist --run five
       atelier classify train --data cats-dogs --from mobilenet.safetensors \\
         --mode features --run pets
       atelier classify train --run mine --resume --epochs 20
