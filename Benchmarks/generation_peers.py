@@ -7,7 +7,7 @@
 
 The step is that of PyTorch's own example (real batch, drawn batch, generator), Adam with betas (0.5, 0.999). The drawn
 PNGs are measured by `atelier generate evaluate --drawn OUT`, with the same classifier as ours. `train` draws with a moving
-average of the generator's weights (0.999), as ours does.
+average of the generator's weights (0.999, warmed up), as ours does.
 """
 import argparse
 import gzip
@@ -116,9 +116,11 @@ def train(options):
         for first in range(0, len(pictures) - options.batch + 1, options.batch):
             game.step(pictures[order[first:first + options.batch]])
             steps += 1
+            # Ours warms up, too: an average of few steps must not remember the start.
+            share = 1 - min(0.999, (steps + 1) / (steps + 10))
             with torch.no_grad():
                 for kept, moved in zip(average.state_dict().values(), game.generator.state_dict().values()):
-                    kept.lerp_(moved, 0.001) if kept.is_floating_point() else kept.copy_(moved)
+                    kept.lerp_(moved, share) if kept.is_floating_point() else kept.copy_(moved)
             if time.time() - begin > 60 * options.minutes:
                 break
         print(f"{steps} steps, {time.time() - begin:.0f} s", flush=True)

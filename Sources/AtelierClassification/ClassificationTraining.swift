@@ -119,6 +119,8 @@ public struct ClassificationTrainingRequest: TrainingRequest, Hashable {
 
   public static func check(_ words: FieldWords) throws {
     try TrainingRecipe.checkWeightDecay(words)
+    // Then another job takes over, which checks its own.
+    if words["network"]?.last == ClassifierNetwork.dbn.rawValue { return }
     try FeatureForm.check(words)
     try EnsembleForm.check(words)
     let belief = beliefFields.map(\.name).filter { words[$0] != nil }.map { "--" + $0 }
@@ -220,6 +222,7 @@ public enum ClassificationTraining: TrainingJob {
       words["ensemble"] == nil, .usage, "--ensemble is not for --network dbn")
     var own = words
     own["network"] = nil
+    try BeliefTraining.Request.form.expectOwn(own, of: Request.form, "dbn")
     if run.resume { try BeliefTraining.Request.form.expectChangeable(own) }
     return (BeliefTraining.self, own)
   }

@@ -94,9 +94,11 @@ struct DenoiseWork {
     options.strength = request.strength
     options.isEnsemble = request.ensemble
     options.tileSize = request.tile
-    if request.model == nil, options.noiseMap != nil, request.strength == 1 {
-      let (denoiser, file) = try shelf.denoiser(
-        isGray: (seen ?? picture).isColorless, noise: .white)
+    // Of gray pictures it is not known whether it helps.
+    if request.model == nil, options.noiseMap != nil, request.strength == 1,
+      !(seen ?? picture).isColorless
+    {
+      let (denoiser, file) = try shelf.denoiser(isGray: false, noise: .white)
       second = SecondOpinion(denoiser: denoiser, file: file)
     }
   }

@@ -166,14 +166,14 @@ struct BenchAndModelTests {
     let bench = try Workbench()
     let export = ["model", "export", "lenet", "--format", "torch", "-o"]
     #expect(try bench.run(export + ["w.safetensors"]).status == 0)
-    let script = try String(contentsOfFile: bench.path("w.py"), encoding: .utf8)
+    let script = try String(contentsOf: bench.path("w.py"), encoding: .utf8)
     #expect(
       script.hasPrefix("# The weights of") && script.contains("load_file(\"w.safetensors\"))"))
     #expect(try bench.run(export + ["w.safetensors"]).status == 0)
-    try Data("print('mine')\n".utf8).write(to: URL(fileURLWithPath: bench.path("own.py")))
+    try Data("print('mine')\n".utf8).write(to: bench.path("own.py"))
     let refused = try bench.run(export + ["own.safetensors"])
     #expect(refused.status == 73 && refused.errors.contains("own.py: there is such a file"))
-    #expect(!FileManager.default.fileExists(atPath: bench.path("own.safetensors")))
+    #expect(!FileManager.default.fileExists(atPath: bench.path("own.safetensors").path))
     let other = try bench.run(export + ["w.pth"])
     #expect(other.status == 64 && other.errors.contains("FILE.safetensors"))
     let half = try bench.run(export + ["h.safetensors", "--float16"])

@@ -119,7 +119,8 @@ struct MistakeCase: CustomTestStringConvertible {
         + "blind-unet, blur-unet, dncnn, ffdnet, " + classifierNames
         + ", fcn, segment-unet, segnet, "
         + "segnet-basic, mask-rcnn, swap-original, swap-half, swap-slim, noise-encoder-decoder, "
-        + "noise-unet, noise-resnet; there is no such file"),
+        + "noise-unet, noise-resnet, generate-dcgan, generate-residual, generate-vae, rbm; there is "
+        + "no such file"),
     MistakeCase(
       "model export dncnn -o net.onnx --opset 7", 64,
       "atelier: --opset takes 13 to 22; received 7 (see atelier model export --help)"),
@@ -321,6 +322,46 @@ struct MistakeCase: CustomTestStringConvertible {
       "attack evaluate --victim bad.safetensors --data sub --attacks fgsm --denoiser-sigma 300",
       64, "atelier: --denoiser-sigma takes 0 to 255; received 300.0 (see atelier attack evaluate"),
     MistakeCase(
+      "generate train --run r", 64, "atelier: a training needs pictures: give --data"),
+    MistakeCase(
+      "generate train --data empty --run r --network vae --game hinge", 64,
+      "atelier: --game: for a game, which vae does not play (see atelier generate train --help)"),
+    MistakeCase(
+      "generate train --data empty --run r --hidden 5", 64,
+      "atelier: --hidden belong to --network rbm (see atelier generate train --help)"),
+    MistakeCase(
+      "generate train --data empty --run r --network rbm --game hinge", 64,
+      "atelier: --game: not for --network rbm"),
+    MistakeCase(
+      "generate train --data empty --run r", 65, "atelier: empty: the folder holds no picture"),
+    MistakeCase(
+      "generate train --data sub --size 30x30 --run r", 64,
+      "atelier: dcgan: expected heights and widths that are multiples of 4, at least 16; received"),
+    MistakeCase(
+      "generate train --data sub --conditional --run r", 65,
+      "atelier: sub: its pictures have no classes to ask for; leave --conditional away"),
+    MistakeCase(
+      "generate --model bad.safetensors -o out", 65,
+      "atelier: bad.safetensors at byte 0: expected at least 8 bytes, received 5"),
+    MistakeCase(
+      "generate --model bad.safetensors -o out --sum 1-", 64,
+      "atelier: The value '1-' is invalid for '--sum <sum>': expected numbers of pictures with"),
+    MistakeCase(
+      "generate --model bad.safetensors -o out --sum 1 --count 5", 64,
+      "atelier: --count is not for --sum, which says itself what is drawn"),
+    MistakeCase(
+      "generate interpolate --model bad.safetensors -o out --pictures good.png", 64,
+      "atelier: --pictures and --encoder belong together"),
+    MistakeCase(
+      "generate evaluate --data sub", 64,
+      "atelier: what is to be measured? give --model, or --drawn with pictures"),
+    MistakeCase(
+      "classify train --data empty --run r --network course --widths 5", 64,
+      "atelier: --widths belong to --network dbn (see atelier classify train --help)"),
+    MistakeCase(
+      "classify train --data empty --run r --network dbn --optimizer sgd", 64,
+      "atelier: --optimizer: not for --network dbn"),
+    MistakeCase(
       "segment train --data empty --steps 1 --run r", 64,
       "atelier: a training needs a network: give --network, one of unet, segnet-basic, segnet, fcn"),
     MistakeCase(
@@ -388,15 +429,57 @@ struct MistakeCase: CustomTestStringConvertible {
       "atelier: The value 'half' is invalid for '--part <part>': expected one of train, val, "
         + "test; received 'half' (see atelier segment evaluate --help)"),
     MistakeCase(
+      "filter good.png -o out.png", 64,
+      "atelier: Missing expected argument '--kernel <kernel>' (see atelier filter --help)"),
+    MistakeCase(
+      "filter good.png -o out.png --kernel blurr", 64,
+      "atelier: the kernel blurr: expected blur, gaussian:SIGMA, sharpen, emboss, laplacian, "
+        + "sobel-x, sobel-y, edges, a file, or rows of numbers, received none of them"),
+    MistakeCase(
+      "filter good.png -o out.png --kernel 1,2;3", 64,
+      "atelier: the kernel 1,2;3: expected rows of equally many numbers, such as "
+        + "0,1,0;1,-4,1;0,1,0, received 1 in row 2 after 2"),
+    MistakeCase(
+      "filter good.png -o out.png --kernel blur --detect --scale 2", 64,
+      "atelier: --detect shows responses as they are; leave out --scale (see atelier filter "
+        + "--help)"),
+    MistakeCase(
+      "filter bad.safetensors -o out.png --kernel blur", 65, "atelier: bad.safetensors: "),
+    MistakeCase(
+      "classify train --data empty --network linear --bagging --run r", 64,
+      "atelier: --bagging is for --ensemble (see atelier classify train --help)"),
+    MistakeCase(
+      "classify train --data empty --network linear --cell 4 --run r", 64,
+      "atelier: --cell is for --features hog (see atelier classify train --help)"),
+    MistakeCase(
+      "classify train --data empty --from x --ensemble 2 --run r", 64,
+      "atelier: --ensemble trains networks from scratch; leave out --from (see atelier classify "
+        + "train --help)"),
+    MistakeCase(
+      "course text", 64,
+      "atelier: name a text to learn, or give --model (see atelier course text --help)"),
+    MistakeCase(
+      "course text bad.safetensors -o out", 65,
+      "atelier: expected a text of more than 1300 characters, received 5"),
+    MistakeCase(
+      "course text --model bad.safetensors --units 4", 64,
+      "atelier: --model writes and learns nothing; leave out --units (see atelier course text "
+        + "--help)"),
+    MistakeCase(
+      "course play --game chess -o out", 64,
+      "atelier: The value 'chess' is invalid for '--game <name>': expected catch or maze; "
+        + "received 'chess' (see atelier course play --help)"),
+    MistakeCase("course rivals --data none", 66, "atelier: none: no such file or folder"),
+    MistakeCase(
       "samples -o good.png/below", 73, "atelier: good.png/below: cannot be written: "),
   ]
 }
 
 /// The classifying networks, as messages list them.
 private let classifierNames =
-  "lenet, lenet-5, course, strided, thresholds, resnet-20, resnet-56, alexnet, vgg16, "
+  "lenet, lenet-5, course, strided, thresholds, dbn, resnet-20, resnet-56, alexnet, vgg16, "
   + "vgg16-bn, googlenet, resnet-18, resnet-50, mobilenet-v2, efficientnet-lite0, "
-  + "efficientnet-lite0-timm"
+  + "efficientnet-lite0-timm, linear, shallow, lstm, gru"
 
 @Suite(.enabled(if: CommandTool.isBuilt, "the executable atelier was not built"))
 struct HelpAndErrorTests {
@@ -406,8 +489,10 @@ struct HelpAndErrorTests {
     "classify run", "classify train", "classify evaluate", "classify explain", "segment",
     "segment run", "segment train", "segment train-objects", "segment evaluate",
     "segment compare", "attack", "attack run", "attack train",
-    "attack evaluate", "model", "model summary", "model plan", "model export",
-    "model check", "model shrink", "samples", "bench",
+    "attack evaluate", "generate", "generate run", "generate train", "generate interpolate",
+    "generate evaluate", "model", "model summary", "model plan", "model export",
+    "model check", "model shrink", "samples", "bench", "filter", "course", "course text",
+    "course play", "course rivals",
   ]
 
   /// Set ATELIER_RECORD=1 to write the snapshots anew, and read what changed.

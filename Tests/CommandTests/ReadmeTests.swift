@@ -111,6 +111,18 @@ func lectureNotebook(epochs: Int, data: URL? = nil, plot: String) throws -> Doub
     #expect(try ImageFile.read(plot).width == 960)
   }
 
+  /// Ten epochs take minutes: asked for by ATELIER_NOTEBOOK, on the digits below ATELIER_DATA.
+  @Test(
+    .enabled(
+      if: ProcessInfo.processInfo.environment["ATELIER_NOTEBOOK"] != nil
+        && ProcessInfo.processInfo.environment["ATELIER_DATA"] != nil,
+      "ten epochs take minutes: set ATELIER_NOTEBOOK and ATELIER_DATA"))
+  func theNotebookReachesTheCoursesFigure() throws {
+    let bench = try Workbench()
+    let accuracy = try lectureNotebook(epochs: 10, plot: bench.path("curves.png").path)
+    #expect(accuracy >= 0.9884)
+  }
+
   @Test func aMissingSetSaysWhichFilesToPutWhere() throws {
     let bench = try Workbench()
     do {

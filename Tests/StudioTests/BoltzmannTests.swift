@@ -123,9 +123,9 @@ import Testing
       var request = BeliefTrainingRequest(data: data.path)
       request.form = PictureForm(width: 6, height: 6, mode: .gray)
       (request.widths, request.machineEpochs, request.holdOut) = ([20, 16], 2, 24)
-      (request.recipe.batch, request.recipe.epochs) = (12, 12)
+      (request.recipe.batch, request.recipe.epochs) = (12, 80)
       (request.visibleDropout, request.hiddenDropout) = (0, 0.1)
-      request.recipe.learningRate = 0.01
+      request.recipe.learningRate = 0.02
       func run(_ name: String, isResuming: Bool = false, machineUntil: Int? = nil) throws {
         let interrupt = InterruptFlag()
         var place = JobPlace(interrupt: interrupt) { event in

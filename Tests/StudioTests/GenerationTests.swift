@@ -177,7 +177,7 @@ import Testing
   private func request(_ data: URL) -> GenerationTrainingRequest {
     var request = GenerationTrainingRequest(data: data.path)
     request.form = PictureForm(width: 16, height: 16, mode: .gray)
-    (request.latent, request.filters, request.watched) = (6, 4, 32)
+    (request.latent, request.filters, request.watched) = (6, 4, 64)
     (request.batch, request.epochs, request.steps) = (8, nil, 12)
     request.validationInterval = 6
     request.averageDecay = 0.9

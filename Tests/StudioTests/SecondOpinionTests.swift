@@ -6,11 +6,16 @@ import Testing
 
 struct SecondOpinionTests {
   @Test func `small changes ask nobody, large ones give the second its full share`() throws {
-    #expect(SecondOpinion.weight(after: 0.6) == nil)
-    let half = try #require(SecondOpinion.weight(after: 0.95))
+    func weight(_ size: Float, _ flatness: Float = 1) -> SecondOpinion.Weight? {
+      SecondOpinion.weight(after: PictureChange(rootMeanSquare: size, flatness: flatness))
+    }
+    #expect(weight(0.6) == nil)
+    let half = try #require(weight(0.95))
     #expect(abs(half.share - 0.375) < 1e-5 && abs(half.sigma - 8.425) < 1e-5)
-    #expect(SecondOpinion.weight(after: 4)?.share == 0.75)
-    #expect(SecondOpinion.weight(after: 4)?.sigma == 13)
+    #expect(weight(4)?.share == 0.75 && weight(4)?.sigma == 13)
+    // What goes where little else is was texture.
+    #expect(weight(4, 1.25) == nil)
+    #expect(abs((weight(4, 1.15)?.share ?? 0) - 0.375) < 1e-5)
   }
 
   @Test func `changes count colours alone, blending leaves equal samples alone`() {
@@ -19,7 +24,9 @@ struct SecondOpinionTests {
     // One colour of one pixel by a fifth of white: 51 of 255 in one of 18 colours.
     before.samples[4] = 0
     after.samples[4] = 13107
-    #expect(abs(before.change(to: after) - 51 / Float(18).squareRoot()) < 1e-3)
+    let change = before.change(to: after)
+    #expect(abs(change.rootMeanSquare - 51 / Float(18).squareRoot()) < 1e-3)
+    #expect(change.flatness == 1)
     let blended = before.blended(with: after, share: 0.5)
     #expect(blended.samples[4] == 6554 || blended.samples[4] == 6553)
     #expect(blended.samples.enumerated().allSatisfy { $0.offset == 4 || $0.element == 100 })

@@ -5,6 +5,7 @@ import AtelierClassification
 import AtelierCommand
 import AtelierDatasets
 import AtelierEngine
+import AtelierFiles
 import AtelierImages
 import AtelierInterchange
 import AtelierStudio

@@ -140,3 +140,17 @@ public enum BoltzmannTraining: TrainingJob {
     _ request: BoltzmannTrainingRequest, isResuming: Bool, kernels: Kernels
   ) throws -> BoltzmannTask { try BoltzmannTask(request, kernels: kernels) }
 }
+
+extension Form {
+  /// Refuses words of another form that this one has no field for, where its job takes over.
+  package func expectOwn<Other>(
+    _ words: FieldWords, of other: Form<Other>, _ network: String
+  ) throws(FieldError) {
+    let own = Set(fields.map(\.name))
+    let foreign = other.fields.map(\.name).filter { words[$0] != nil && !own.contains($0) }
+    guard foreign.isEmpty else {
+      let list = foreign.map { "--" + $0 }.joined(separator: ", ")
+      throw FieldError("\(list): not for --network \(network)")
+    }
+  }
+}

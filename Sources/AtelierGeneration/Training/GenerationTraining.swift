@@ -68,6 +68,8 @@ public struct GenerationTrainingRequest: TrainingRequest, Hashable {
   private mutating func completeRecipe() { recipe.optimizer = .adam(beta1: momentum) }
 
   public static func check(_ words: FieldWords) throws {
+    // Then another job takes over, which checks its own.
+    if words["network"]?.last == GeneratorNetwork.rbm.rawValue { return }
     let machine = machineFields.map(\.name).filter { words[$0] != nil }.map { "--" + $0 }
     guard machine.isEmpty else {
       throw FieldError("\(machine.joined(separator: ", ")) belong to --network rbm")
@@ -75,7 +77,7 @@ public struct GenerationTrainingRequest: TrainingRequest, Hashable {
     guard words["network"]?.last == GeneratorNetwork.vae.rawValue else { return }
     let given = gameFields.map(\.name).filter { words[$0] != nil }.map { "--" + $0 }
     guard given.isEmpty else {
-      throw FieldError("\(given.joined(separator: ", ")) are for a game, which vae has none of")
+      throw FieldError("\(given.joined(separator: ", ")): for a game, which vae does not play")
     }
   }
 
@@ -113,7 +115,7 @@ public struct GenerationTrainingRequest: TrainingRequest, Hashable {
         ).lenient.byDefault("coarse pixels"),
         Field(
           "watch", \.watched, "Pictures that are drawn and compared in each validation",
-          value: "n", .from(64, to: 50_000)),
+          value: "n", .from(2, to: 50_000)),
         .startFrom,
         .epochs.byDefault("20, unless steps or minutes are given"),
       ] + Field.limits + [
@@ -255,6 +257,7 @@ public enum GenerationTraining: TrainingJob {
     guard isMachine else { return nil }
     var own = words
     own["network"] = nil
+    try BoltzmannTraining.Request.form.expectOwn(own, of: Request.form, "rbm")
     if run.resume { try BoltzmannTraining.Request.form.expectChangeable(own) }
     return (BoltzmannTraining.self, own)
   }

@@ -24,6 +24,7 @@ public struct GenerateRunRequest: JobRequest, Hashable {
   public var spread: Float = 1
   public var gibbsSteps = 1000
   public var showsFilters = false
+  public var begin: String?
   public var seed: UInt64 = 1
 
   public init() {}
@@ -54,6 +55,10 @@ public struct GenerateRunRequest: JobRequest, Hashable {
         Field(
           "gibbs", \.gibbsSteps, "Steps of Gibbs sampling from random states", value: "k",
           .from(1, to: 1_000_000)),
+        Field(
+          "begin", \.begin, "Begin at pictures of this set in place of random states", value: "dir",
+          kind: .source
+        ).byDefault(nil),
         Field(flag: "filters", \.showsFilters, "Draw what the lowest hidden units look for"),
       ])
   }
@@ -227,7 +232,8 @@ public enum GenerateRun: Job {
       request.showsFilters
       ? model.filters(request.count)
       : try model.draw(
-        request.count, steps: request.gibbsSteps, seed: request.seed, kernels: place.kernels
+        request.count, from: begin(request, model), steps: request.gibbsSteps, seed: request.seed,
+        kernels: place.kernels
       ).pictures
     var report = Report()
     if isPicture(request.output) {
@@ -250,6 +256,25 @@ public enum GenerateRun: Job {
     report.value = Value(
       model: request.model, seed: request.seed, pictures: pictures.count, files: report.files)
     return report
+  }
+
+  /// The pictures that the chains of a machine begin at, chosen by the seed; nil for random states.
+  private static func begin(
+    _ request: GenerateRunRequest, _ model: BoltzmannModel
+  ) throws -> Tensor? {
+    guard let path = request.begin else { return nil }
+    let shape = model.shape
+    let set = try LabeledImages.pictures(
+      URL(fileURLWithPath: path), part: .test,
+      form: PictureForm(
+        width: shape.width, height: shape.height, mode: shape.channels == 1 ? .gray : .color))
+    try StudioError.unless(
+      set.pictureLength == shape.count, .data,
+      "\(set.name): the machine takes pictures of \(shape.width)x\(shape.height) with "
+        + "\(shape.channels) channels; received \(set.size) with \(set.channels)")
+    var generator = RandomGenerator(seed: request.seed, LatentStream.drawn)
+    let order = generator.permutation(set.count)
+    return set.tensor((0..<request.count).map { order[$0 % set.count] })
   }
 
   private static func isPicture(_ path: String) -> Bool {
