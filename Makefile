@@ -7,7 +7,7 @@ OUT ?= out
 PREFIX ?= /usr/local
 DESTDIR ?=
 
-.PHONY: demo test sanitize build install docs setup lint format bench compare clean
+.PHONY: demo test sanitize fuzz faults build install docs setup lint format bench compare clean
 
 ## Denoise the sample pictures with the models that ship, and print PSNR before and after; swap the two fictional people;
 ## fool a classifier of clothes with drawn noise, and try the same noise on a hardened one; find shapes, by their pixels and
@@ -39,6 +39,21 @@ sanitize: setup
 	UBSAN_OPTIONS=print_stacktrace=1 \
 	  $(SWIFT) test --package-path Tests/Sanitizers --scratch-path .build/sanitizers -c release \
 	  --sanitize address --disable-xctest
+	SWIFT=$(SWIFT) sh Tests/Sanitizers/races.sh
+
+## Fuzz every reader of files for MINUTES in all; without MINUTES read the committed inputs once.
+fuzz: setup
+	SWIFT=$(SWIFT) sh Tests/Fuzz/run.sh $(if $(MINUTES),$(MINUTES),--seeds)
+
+## Disturb trainings and commands: fail each of their calls, kill them, take power and memory away, and watch a long
+## training. Hours on two cores; .ci/run has the short form.
+faults: build
+	$(PYTHON) Tests/Faults/inject.py .build/release/atelier --all
+	$(PYTHON) Tests/Faults/kill.py .build/release/atelier --kills 1000
+	$(PYTHON) Tests/Faults/power.py .build/release/atelier
+	$(PYTHON) Tests/Faults/memory.py .build/release/atelier
+	$(PYTHON) Tests/Faults/stored.py .build/release/atelier
+	$(PYTHON) Tests/Faults/soak.py .build/release/atelier
 
 ## Build the command line.
 build: setup

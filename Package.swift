@@ -27,8 +27,8 @@ let models: [Target.Dependency] = [
 let workbench = models + ["AtelierTraining", "AtelierVision", "AtelierWorkbench"]
 /// The workshops, each a module of its own, so that the compiler works on several at once.
 let workshops: [Target.Dependency] = [
-  "AtelierAdversarial", "AtelierClassification", "AtelierDenoising", "AtelierFaceSwap",
-  "AtelierGeneration", "AtelierSegmentation",
+  "AtelierAdversarial", "AtelierClassification", "AtelierCourse", "AtelierDenoising",
+  "AtelierFaceSwap", "AtelierGeneration", "AtelierSegmentation",
 ]
 
 /// A module on top of the workbench.
@@ -79,6 +79,7 @@ let package = Package(
     workshop("AtelierDenoising", ["AtelierMedia", "AtelierScenery"]),
     workshop("AtelierSegmentation", ["AtelierMedia", "AtelierScenery"]),
     workshop("AtelierClassification", ["AtelierMedia"]),
+    workshop("AtelierCourse", ["AtelierClassification", "AtelierMedia"]),
     workshop("AtelierFaceSwap", ["AtelierMedia", "AtelierScenery"]),
     workshop("AtelierAdversarial", ["AtelierClassification"]),
     workshop(

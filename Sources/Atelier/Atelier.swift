@@ -2,6 +2,7 @@
 
 @_exported import AtelierAdversarial
 @_exported import AtelierClassification
+@_exported import AtelierCourse
 @_exported import AtelierDatasets
 @_exported import AtelierDenoising
 @_exported import AtelierEngine

@@ -98,7 +98,8 @@ extension ClassificationParts {
     fromScratch request: ClassificationTrainingRequest, isResuming: Bool, kernels: Kernels
   ) throws {
     let (training, validation) = try Self.sets(request, request.form)
-    let architecture = ClassifierArchitecture(request.network, for: training)
+    var architecture = ClassifierArchitecture(request.network, for: training)
+    architecture.histograms = request.features.histograms
     let differentiated = try request.training(
       architecture.graph(batch: request.batch), classes: training.classNames.count)
     let store = try request.recipe.store(for: [differentiated], isResuming: isResuming)
@@ -126,10 +127,13 @@ extension ClassificationParts {
     if !request.classNames.isEmpty { all = try all.naming(request.classNames) }
     if let path = request.validation {
       let other = try LabeledImages.read(URL(fileURLWithPath: path), part: .test, form: form)
-      return (all, try other.ordered(as: all.classNames))
+      let ordered = try other.ordered(as: all.classNames)
+      return (try request.ensemble.member?.bag.map { try all.drawn(seed: $0) } ?? all, ordered)
     }
-    let parts = try all.holdingOut(request.holdOut ?? min(5000, all.count / 10), seed: request.seed)
-    return (parts.rest, parts.held)
+    let member = request.ensemble.member
+    let parts = try all.holdingOut(
+      request.holdOut ?? min(5000, all.count / 10), seed: member?.split ?? request.seed)
+    return (try member?.bag.map { try parts.rest.drawn(seed: $0) } ?? parts.rest, parts.held)
   }
 }
 

@@ -16,11 +16,13 @@ public struct ClassificationTrainingRequest: TrainingRequest, Hashable {
   public var validation: String?
   public var holdOut: Int?
   public var network = ClassifierNetwork.course
+  public var features = FeatureForm()
   public var form = PictureForm()
   public var classNames: [String] = []
   public var augmentation = PictureAugmentation()
   public var smoothing: Float = 0
   public var transfer = TransferForm()
+  public var ensemble = EnsembleForm()
   /// Whether pictures get the size of `form`; else those of a model that is taken over have its.
   public var hasOwnSize = false
   public var recipe = TrainingRecipe()
@@ -40,6 +42,8 @@ public struct ClassificationTrainingRequest: TrainingRequest, Hashable {
   public static var limitLine: String? { nil }
 
   public mutating func prepare(for words: FieldWords) throws {
+    // Through many steps gradients may grow with each.
+    if ["lstm", "gru"].contains(words["network"]?.last) { recipe.gradientLimit = 1 }
     guard words["from"] != nil else { return }
     // Few pictures, and layers that are to change little.
     recipe.learningRate = TransferForm.learningRate
@@ -49,8 +53,11 @@ public struct ClassificationTrainingRequest: TrainingRequest, Hashable {
 
   public mutating func complete(with words: FieldWords) throws {
     hasOwnSize = words["size"] != nil
+    if features.kind == .hog, words["network"] == nil { network = .shallow }
+    if words["network"] == nil, let first = ensemble.networks.first { network = first }
     try StudioError.unless(
-      words["from"] != nil || words["network"] != nil, .usage,
+      words["from"] != nil || words["network"] != nil || features.kind != .pixels
+        || !ensemble.networks.isEmpty, .usage,
       "a training needs a network: give --network, one of " + Catalogue.names(for: .classify)
         + ", or --from with a model to take layers over from")
   }
@@ -58,10 +65,13 @@ public struct ClassificationTrainingRequest: TrainingRequest, Hashable {
   public static var form: Form<Self> {
     Form(Self(), fields: []).section(
       "TRAINING OPTIONS",
-      dataFields + TransferForm.fields.map { $0.within(\.transfer) }
+      dataFields + FeatureForm.fields.map { $0.within(\.features) }
+        + TransferForm.fields.map { $0.within(\.transfer) }
+        + EnsembleForm.fields.map { $0.within(\.ensemble) }
         + (Field.movements + Field.coverings).map { $0.within(\.augmentation) } + [
           .batch("Pictures a step"), .learningRate(), .warmUp, .optimizer,
           .weightDecay("Decoupled weight decay of adamw", byDefault: "0.01"), .averageDecay(),
+          .gradientLimit.byDefault("1 for recurrent networks, else none"),
           Field(
             "smoothing", \.smoothing, "Spread this much of each target over all classes",
             value: "fraction", .partialShare
@@ -111,12 +121,14 @@ public struct ClassificationTrainingRequest: TrainingRequest, Hashable {
     try TrainingRecipe.checkWeightDecay(words)
     // Then another job takes over, which checks its own.
     if words["network"]?.last == ClassifierNetwork.dbn.rawValue { return }
+    try FeatureForm.check(words)
+    try EnsembleForm.check(words)
     let belief = beliefFields.map(\.name).filter { words[$0] != nil }.map { "--" + $0 }
     guard belief.isEmpty else {
       throw FieldError("\(belief.joined(separator: ", ")) belong to --network dbn")
     }
     if words["from"] != nil {
-      for other in ["network", "start-from", "gray"] where words[other] != nil {
+      for other in ["network", "features", "start-from", "gray"] where words[other] != nil {
         throw FieldError("--\(other) is not for --from, which takes over a model's own layers")
       }
     } else {
@@ -155,6 +167,16 @@ public enum ClassificationTraining: TrainingJob {
     they make of the pictures is computed once and kept on disk. The head learns ten times as \
     fast as what was taken over. The best weights are those with the least validation loss.
 
+    FEATURES
+    --features hog gives the network no pixels but histograms of oriented gradients, the classic \
+    rival on digits; without --network they go into one hidden layer. The model file makes them \
+    itself: it takes pictures as any other does.
+
+    ENSEMBLES
+    --ensemble trains several classifiers with seeds of their own, each in a folder below the run's, \
+    and prints what the mean of their probabilities gains over them. With --bagging each draws its \
+    own pictures; --networks lets architectures take turns.
+
     DEEP BELIEF NETWORKS
     --network dbn trains Boltzmann machines on top of each other without labels, each in a folder \
     level-1, level-2 … of the run, then all layers by labels.
@@ -166,6 +188,10 @@ public enum ClassificationTraining: TrainingJob {
       atelier classify train --data fashion-mnist --network course --run mine
       atelier classify train --data animals --size 64x64 --network resnet-20 \\
         --flip --shift 6 --run animals --epochs 40
+      atelier classify train --data mnist --features hog --run hog
+      atelier classify train --data mnist --network lstm --run rows
+      atelier classify train --data mnist --network lenet-5 --ensemble 5 --bagging \\
+        --test mnist --run five
       atelier classify train --data cats-dogs --from mobilenet.safetensors \\
         --mode features --run pets
       atelier classify train --run mine --resume --epochs 20
@@ -177,7 +203,8 @@ public enum ClassificationTraining: TrainingJob {
     try ClassificationTask(request, isResuming: isResuming, kernels: kernels)
   }
 
-  /// `--network dbn` means a training of machines first, and so does a run folder of one.
+  /// Several classifiers are a job of their own, and so is a training of machines first (`--network
+  /// dbn`); a run folder of one means it, too.
   public static func handOver(
     _ words: FieldWords, in run: RunPlace
   ) throws -> (job: any Job.Type, words: FieldWords)? {
@@ -185,7 +212,14 @@ public enum ClassificationTraining: TrainingJob {
       run.resume
       ? AboutRun(ofRun: run.url)?.job == BeliefTraining.path
       : words["network"]?.last == ClassifierNetwork.dbn.rawValue
-    guard isBelief else { return nil }
+    guard isBelief else {
+      let isEnsemble =
+        run.resume
+        ? AboutRun(ofRun: run.url)?.job == ClassifyEnsemble.path : words["ensemble"] != nil
+      return isEnsemble ? (ClassifyEnsemble.self, words) : nil
+    }
+    try StudioError.unless(
+      words["ensemble"] == nil, .usage, "--ensemble is not for --network dbn")
     var own = words
     own["network"] = nil
     try BeliefTraining.Request.form.expectOwn(own, of: Request.form, "dbn")

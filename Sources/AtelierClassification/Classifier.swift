@@ -180,6 +180,11 @@ public final class Classifier {
         }
       }
     }
+    // A training tells of its own; of a file it says that the weights are no use.
+    if let model = models.first(where: \.isRead), !result.elements.allSatisfy(\.isFinite) {
+      throw StudioError(
+        .data, model.beginning + "the network gives a picture what is no number (NaN)")
+    }
     return result
   }
 

@@ -27,6 +27,12 @@ public final class ClassifierExplainer {
     mapLayers = Self.layers(model.graph) { _ in true }
   }
 
+  /// The histograms of oriented gradients that the model reads instead of pixels; nil for none.
+  public var histograms: OrientedGradients? {
+    model.graph.nodes.lazy.compactMap { ($0.operation as? OrientedGradientsOperation)?.numbers }
+      .first
+  }
+
   /// The layers whose results are maps of a kind.
   private static func layers(_ graph: Graph, _ isWanted: (Shape) -> Bool) -> [String] {
     graph.nodes.filter { node in

@@ -2,6 +2,8 @@
 
 import AtelierFiles
 import AtelierImages
+import AtelierKernels
+import AtelierVision
 import AtelierWorkbench
 
 /// Draws what a `ClassifierExplainer` found.
@@ -20,8 +22,8 @@ public enum ExplanationPictures {
     }
   }
 
-  /// The sheet of one picture: the picture, occlusion, saliency and Grad-CAM for a class, else the
-  /// likeliest, which comes back; throws `StudioError` when there is no such class or layer.
+  /// The sheet of one picture: the picture, occlusion, saliency (of a model that reads histograms of
+  /// gradients these) and Grad-CAM for a class, else the likeliest, which comes back; throws `StudioError` when there is no such class or layer.
   public static func sheet(
     _ explainer: ClassifierExplainer, _ image: ByteImage, class index: Int? = nil,
     layer: String? = nil
@@ -32,10 +34,24 @@ public enum ExplanationPictures {
     else { throw StudioError(.usage, "there is no class \(index ?? 0)") }
     let row = try row(explainer, image, class: prediction.index, layer: layer)
     let percent = Int((100 * prediction.probability).rounded())
-    let grid = PictureGrid(
+    var grid = PictureGrid(
       title: "\(prediction.name), \(percent) %",
       columnTitles: ["picture", "occlusion", "saliency", "Grad-CAM"], rows: [row],
       magnification: magnification(explainer))
+    if let histograms = explainer.histograms {
+      // Strokes need more room than a pixel each, so the others are magnified before.
+      let factor = grid.magnification
+      grid.magnification = 1
+      grid.columnTitles = ["picture", "occlusion", "gradients", "Grad-CAM"]
+      for index in grid.rows[0].indices {
+        let cell = grid.rows[0][index].picture
+        grid.rows[0][index].picture = cell.resized(
+          width: cell.width * factor, height: cell.height * factor, filter: .nearest)
+      }
+      let strokes = GradientPicture.draw(
+        histograms, of: explainer.fitted(image).picture.floats, side: histograms.cell * factor)
+      grid.rows[0].insert(PictureGrid.Cell(strokes), at: 2)
+    }
     return (grid.render(), prediction)
   }
 
@@ -44,16 +60,16 @@ public enum ExplanationPictures {
     _ explainer: ClassifierExplainer, _ image: ByteImage, class index: Int, layer: String? = nil
   ) throws -> [PictureGrid.Cell] {
     let picture = explainer.fitted(image).picture
-    let heats = [
-      try explainer.occlusion(image, class: index), try explainer.saliency(image, class: index),
-      try explainer.gradCAM(image, class: index, layer: layer),
-    ]
-    return [PictureGrid.Cell(picture)]
-      + heats.map { heat in
-        // Grad-CAM weighs whole maps; where dense layers follow, none may speak for the class.
-        let isCold = heat.samples.allSatisfy { $0 <= 0 }
-        return PictureGrid.Cell(overlay(heat, on: picture), caption: isCold ? "no heat" : "")
-      }
+    func cell(_ heat: FloatImage) -> PictureGrid.Cell {
+      // Grad-CAM weighs whole maps; where dense layers follow, none may speak for the class.
+      let isCold = heat.samples.allSatisfy { $0 <= 0 }
+      return PictureGrid.Cell(overlay(heat, on: picture), caption: isCold ? "no heat" : "")
+    }
+    // Histograms change at once when a gradient turns: there is no saliency through them.
+    let saliency =
+      explainer.histograms == nil ? [cell(try explainer.saliency(image, class: index))] : []
+    return [PictureGrid.Cell(picture), cell(try explainer.occlusion(image, class: index))]
+      + saliency + [cell(try explainer.gradCAM(image, class: index, layer: layer))]
   }
 
   private static func magnification(_ explainer: ClassifierExplainer) -> Int {

@@ -1,5 +1,6 @@
 // The error that reading and sampling data throws, and what becomes of it in folders.
 
+import AtelierFiles
 import AtelierImages
 
 /// Data that cannot be used; the text names the file or the option, what was expected and what was
@@ -9,13 +10,16 @@ public struct DatasetError: Error, Hashable, Sendable, CustomStringConvertible {
   public let description: String
   /// Whether one file cannot be read, so that a folder's others can be taken without it.
   public let isBrokenFile: Bool
+  /// Whether nothing is wrong with the data, but there is no memory for it.
+  public let lacksMemory: Bool
 
   /// Makes an error with its text.
   public init(_ description: String) { self.init(description, isBrokenFile: false) }
 
-  init(_ description: String, isBrokenFile: Bool) {
+  init(_ description: String, isBrokenFile: Bool, lacksMemory: Bool = false) {
     self.description = description
     self.isBrokenFile = isBrokenFile
+    self.lacksMemory = lacksMemory
   }
 
   /// What `read` gives; its errors become those of data, with a beginning unless they are already.
@@ -29,9 +33,15 @@ public struct DatasetError: Error, Hashable, Sendable, CustomStringConvertible {
         [.damaged, .system] + (isMask ? [] : [.unsupported, .tooLarge])
       let isBroken = (error as? ImageError).map { broken.contains($0.reason) } ?? false
       throw error as? DatasetError
-        ?? DatasetError("\(beginning)\(error)", isBrokenFile: isBroken)
+        ?? DatasetError(
+          "\(beginning)\(error)", isBrokenFile: isBroken, lacksMemory: isForMemory(error))
     }
   }
+}
+
+/// Whether an error tells of missing memory, which no file is to blame for.
+func isForMemory(_ error: any Error) -> Bool {
+  (error as? ImageError)?.reason == .noMemory || (error as? StudioError)?.kind == .noMemory
 }
 
 /// What came of a folder's files that are read one by one: broken ones are told and left out.

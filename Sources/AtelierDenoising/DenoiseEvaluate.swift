@@ -137,9 +137,10 @@ public enum DenoiseEvaluate: Job {
         pairs: pairs, options: options, baseline: request.baseline, pool: place.kernels.pool,
         progress: rows.show
       ) { picture in
-        let work = try DenoiseWork(picture, like, shelf)
-        note(work.file)
-        return try work.run(picture)
+        var work = try DenoiseWork(picture, like, shelf)
+        let result = try work.run(picture)
+        for file in work.files { note(file) }
+        return result
       }
     }
     let model = models.joined(separator: ", ")

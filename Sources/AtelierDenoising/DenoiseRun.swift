@@ -82,6 +82,10 @@ public struct DenoisedPicture: Sendable, Encodable {
   let output: String
   let comparison: String?
   let model: String
+  /// The file of a second model that has worked, too.
+  var secondModel: String?
+  /// What the second network was told, and its share of the result.
+  var opinion: SecondOpinion.Weight?
   let width: Int
   let height: Int
   let pages: Int
@@ -99,6 +103,8 @@ public struct DenoisedPicture: Sendable, Encodable {
     case file, output, comparison, model, width, height, pages, frames, channels, sigma, noise
     case seconds
     case isEstimated = "estimated"
+    case secondModel = "second_model"
+    case opinion = "second_opinion"
     case psnrBefore = "psnr_before"
     case psnrAfter = "psnr_after"
   }
@@ -108,10 +114,18 @@ public struct DenoisedPicture: Sendable, Encodable {
     let color = channels <= 2 ? "gray" : "colour"
     let work =
       isEstimated ? "noise: \(noise.text)" : "sigma \(NumberText.fixed(sigma, 1)) as given"
-    let name = ((model as NSString).lastPathComponent as NSString).deletingPathExtension
+    let names = [model, secondModel].compactMap(\.self).map {
+      (($0 as NSString).lastPathComponent as NSString).deletingPathExtension
+    }
+    let share = opinion.map {
+      let sigma = "sigma \(NumberText.fixed(Double($0.sigma), 1))"
+      return $0.share < 1
+        ? " (\(NumberText.fixed(100 * Double($0.share), 0)) %, \(sigma))" : " (\(sigma))"
+    }
     let size = frames.map { "\($0) frames of " } ?? (pages == 1 ? "" : "\(pages) pages of ")
     return "\(file)  \(size)\(width)x\(height) \(color)  \(work); "
-      + (noise.isLeftAlone ? "left as it is" : "model \(name)")
+      + (noise.isLeftAlone
+        ? "left as it is" : "model \(names.joined(separator: " and "))\(share ?? "")")
       + "  \(NumberText.fixed(seconds, 2)) s  -> \(output)"
   }
 }
@@ -135,7 +149,8 @@ public enum DenoiseRun: Job {
     that ship with the project is taken by what the noise looks like, and named: denoise-gray or \
     denoise-color where it is white (the same everywhere, each pixel for itself), denoise-photo \
     for a camera's, which depends on brightness and is correlated; that one finds out by itself \
-    how noisy each part is. A picture with hardly any noise is left as it is.
+    how noisy each part is. Where it takes much away, the one for white noise is asked, too, and \
+    both are blended (of pictures above 4 megapixels one of both does the work). A picture with hardly any noise is left as it is.
 
     EXAMPLES
       atelier denoise photo.png -o clean.png
@@ -202,14 +217,17 @@ public enum DenoiseRun: Job {
     _ task: MediaFile, _ request: DenoiseRunRequest, _ shelf: DenoiserShelf, _ place: JobPlace
   ) throws -> DenoisedPicture {
     let start = Date()
-    let file = try DenoiseFile(task, quality: request.quality, strip: request.strip, in: place)
+    let file = try PagedFile(task, quality: request.quality, strip: request.strip, in: place)
     var first: DenoiseWork?
-    let (noisy, result) = try file.run { picture in
-      let work = try DenoiseWork(picture, request, shelf)
+    let pair = try file.denoise { picture in
+      var work = try DenoiseWork(picture, request, shelf)
+      let result = try work.run(picture)
       first = first ?? work
-      return try work.run(picture)
+      return result
     }
-    guard let work = first else { throw StudioError(.data, "\(task.input): expected a page") }
+    guard let work = first, let (noisy, result) = pair else {
+      throw StudioError(.data, "\(task.input): expected a page")
+    }
     let seconds = Date().timeIntervalSince(start)
     place.send(.saved(task.output))
     if let path = request.noiseMap {
@@ -225,7 +243,8 @@ public enum DenoiseRun: Job {
     }
     var picture = DenoisedPicture(
       file: task.input, output: task.output, comparison: request.compare ? task.comparison : nil,
-      model: work.file, width: noisy.size.width, height: noisy.size.height,
+      model: work.files[0], secondModel: work.files.dropFirst().first,
+      opinion: work.opinion, width: noisy.size.width, height: noisy.size.height,
       pages: file.pageCount, channels: noisy.channels, sigma: Double(work.sigma),
       isEstimated: request.sigma == nil, noise: work.finding, seconds: seconds)
     if let clean = request.clean {

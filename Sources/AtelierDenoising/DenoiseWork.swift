@@ -50,6 +50,16 @@ struct DenoiseWork {
   /// The deviation that is told or that was measured, of 255.
   let sigma: Float
   private var options = Denoiser.Options()
+  /// Who is asked too; nil where one network does it.
+  private var second: SecondOpinion?
+  /// What that one had to do with the picture that was run last.
+  private(set) var opinion: SecondOpinion.Weight?
+
+  /// The files of the models that have worked.
+  var files: [String] {
+    guard let second, let opinion else { return [file] }
+    return opinion.share == 1 ? [second.file] : [file, second.file]
+  }
 
   init(
     _ picture: any StoredPicture, _ request: DenoiseRunRequest, _ shelf: DenoiserShelf
@@ -84,11 +94,22 @@ struct DenoiseWork {
     options.strength = request.strength
     options.isEnsemble = request.ensemble
     options.tileSize = request.tile
+    // Of gray pictures it is not known whether it helps.
+    if request.model == nil, options.noiseMap != nil, request.strength == 1,
+      !(seen ?? picture).isColorless
+    {
+      let (denoiser, file) = try shelf.denoiser(isGray: false, noise: .white)
+      second = SecondOpinion(denoiser: denoiser, file: file)
+    }
   }
 
   /// The picture without its noise.
-  func run(_ picture: any StoredPicture) throws -> any StoredPicture {
-    try finding.isLeftAlone ? picture : picture.denoised(by: denoiser, options)
+  mutating func run(_ picture: any StoredPicture) throws -> any StoredPicture {
+    guard !finding.isLeftAlone else { return picture }
+    guard let second else { return try picture.denoised(by: denoiser, options) }
+    let (result, weight) = try second.denoised(picture, by: denoiser, options)
+    opinion = weight
+    return result
   }
 
   /// How noisy each part of another picture with the same noise is, for a model that finds that out

@@ -218,10 +218,17 @@ public enum DenoisingEvaluation {
     }
     let result = stored(results.model)
     let baseline = results.baseline.map(stored)
-    return DenoisingReport.Row(
-      file: name, psnr: try Metrics.psnr(clean, result), ssim: try Metrics.ssim(clean, result),
-      noisyPsnr: noisyPsnr, baselinePsnr: try baseline.map { try Metrics.psnr(clean, $0) },
-      baselineSsim: try baseline.map { try Metrics.ssim(clean, $0) })
+    do {
+      return DenoisingReport.Row(
+        file: name, psnr: try Metrics.psnr(clean, result), ssim: try Metrics.ssim(clean, result),
+        noisyPsnr: noisyPsnr, baselinePsnr: try baseline.map { try Metrics.psnr(clean, $0) },
+        baselineSsim: try baseline.map { try Metrics.ssim(clean, $0) })
+    } catch let error as ImageError {
+      // A measure knows no file: what does not suit it is the picture.
+      throw ImageError(
+        .unsupported, name: "\(name), \(error.name)", expected: error.expected,
+        received: error.received)
+    }
   }
 
   /// A picture with the protocol's noise, neither clipped nor rounded.

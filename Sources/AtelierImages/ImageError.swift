@@ -16,6 +16,8 @@ public struct ImageError: Error, Equatable, Sendable, CustomStringConvertible, L
     case unsupported
     /// A picture larger than the limit, or larger than its file can hold.
     case tooLarge
+    /// The system gives no memory for it.
+    case noMemory
     /// An argument that does not fit, such as pictures of different sizes.
     case argument
   }

@@ -12,6 +12,9 @@ public protocol ImageSample: Sendable, Equatable {
   var unit: Float { get }
   /// The nearest sample to a fraction; integers clamp to [0, 1] and round half up, NaN is 0.
   init(unit: Float)
+  /// The nearest samples to stored values, one for each; integers clamp and round half up, NaN is 0.
+  static func store(
+    _ numbers: UnsafePointer<Float>, _ count: Int, to samples: UnsafeMutablePointer<Self>)
   /// The luma of a colour: BT.601 weights, for integers in the 16-bit fixed point that Pillow uses.
   static func luma(_ red: Self, _ green: Self, _ blue: Self) -> Self
 }
@@ -28,6 +31,15 @@ extension UInt8: ImageSample {
   @inlinable public init(unit: Float) {
     // A comparison with NaN is false, so the order of these keeps NaN out of the conversion.
     self = unit > 0 ? (unit < 1 ? UInt8(unit * 255 + 0.5) : 255) : 0
+  }
+
+  /// Rounds and clamps without a branch, so that several values go at a time.
+  public static func store(
+    _ numbers: UnsafePointer<Float>, _ count: Int, to samples: UnsafeMutablePointer<UInt8>
+  ) {
+    for index in 0..<count {
+      samples[index] = UInt8(truncatingIfNeeded: wholeBits(numbers[index], full: 255))
+    }
   }
 
   /// (19595 R + 38470 G + 7471 B + 32768) >> 16, as Pillow's `convert("L")`.
@@ -50,6 +62,15 @@ extension UInt16: ImageSample {
     self = unit > 0 ? (unit < 1 ? UInt16(unit * 65535 + 0.5) : 65535) : 0
   }
 
+  /// Rounds and clamps without a branch, so that several values go at a time.
+  public static func store(
+    _ numbers: UnsafePointer<Float>, _ count: Int, to samples: UnsafeMutablePointer<UInt16>
+  ) {
+    for index in 0..<count {
+      samples[index] = UInt16(truncatingIfNeeded: wholeBits(numbers[index], full: 65535))
+    }
+  }
+
   /// The byte formula on words.
   @inlinable public static func luma(_ red: UInt16, _ green: UInt16, _ blue: UInt16) -> UInt16 {
     let sum = UInt64(red) &* 19595 &+ UInt64(green) &* 38470 &+ UInt64(blue) &* 7471 &+ 0x8000
@@ -68,8 +89,28 @@ extension Float: ImageSample {
   /// The fraction itself, not clamped.
   @inlinable public init(unit: Float) { self = unit }
 
+  /// The values as they are.
+  public static func store(
+    _ numbers: UnsafePointer<Float>, _ count: Int, to samples: UnsafeMutablePointer<Float>
+  ) {
+    samples.update(from: numbers, count: count)
+  }
+
   /// 0.299 R + 0.587 G + 0.114 B.
   @inlinable public static func luma(_ red: Float, _ green: Float, _ blue: Float) -> Float {
     0.299 * red + 0.587 * green + 0.114 * blue
   }
+}
+
+/// The whole number nearest to a value limited to [0, full], halves rounded up, not-a-number as 0; in
+/// the low 16 bits.
+@inline(__always)
+private func wholeBits(_ number: Float, full: Float) -> UInt32 {
+  // A comparison with NaN is false, so NaN becomes 0.
+  let positive = number > 0 ? number : 0
+  let value = positive < full ? positive : full
+  // Adding 2^23 rounds to a whole number, halves to the even one, and leaves it in the low bits.
+  let shifted = value + 8_388_608
+  let isCutDown = value - (shifted - 8_388_608) >= 0.5
+  return shifted.bitPattern &+ (isCutDown ? 1 : 0)
 }

@@ -6,6 +6,8 @@ public enum Activation: Hashable, Sendable, Codable {
   case identity
   /// max(0, x)
   case relu
+  /// min(max(0, x), limit); ReLU6 where `limit` is 6 (Krizhevsky 2010)
+  case cappedReLU(limit: Float)
   /// x where x > 0, slope · x elsewhere; `slope` in [0, 1)
   case leakyReLU(slope: Float)
   /// x where x > 0, alpha · (eˣ − 1) elsewhere (Clevert et al. 2015)
@@ -38,7 +40,9 @@ public enum Activation: Hashable, Sendable, Codable {
   /// Whether the derivative is a function of the activation's output alone (else its input is needed).
   public var differentiatesFromOutput: Bool {
     switch self {
-    case .identity, .relu, .leakyReLU, .elu, .sigmoid, .tanh, .exponential, .squareRoot: true
+    case .identity, .relu, .cappedReLU, .leakyReLU, .elu, .sigmoid, .tanh, .exponential,
+      .squareRoot:
+      true
     case .silu, .gelu, .hardSwish, .tanhGELU, .softplus, .logarithm, .absolute, .errorFunction:
       false
     }

@@ -58,9 +58,12 @@ extension Kernels {
 
 extension ck_conv_epilogue {
   init(_ epilogue: ConvolutionEpilogue) {
-    let (code, parameter) = epilogue.activation.code
+    var (code, parameter) = epilogue.activation.code
+    var limit = Float.infinity
+    if case .cappedReLU(let most) = epilogue.activation { (code, limit) = (Int32(CK_RELU), most) }
     self.init(
       bias: epilogue.bias, addend: epilogue.addend, mask: epilogue.mask,
-      mask_slope: epilogue.maskSlope, parameter: parameter, activation: code)
+      mask_slope: epilogue.maskSlope, parameter: parameter, limit: limit,
+      activation: code)
   }
 }

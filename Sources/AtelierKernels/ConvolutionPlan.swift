@@ -25,12 +25,18 @@ public struct ConvolutionPlan: @unchecked Sendable {
   private(set) var algorithm: Algorithm
 
   /// Chooses the algorithm of a pass on these kernels.
-  public init(_ geometry: ConvolutionGeometry, _ pass: ConvolutionPass, _ kernels: Kernels) {
+  ///
+  /// Where one packing of the weights serves many runs, as through the steps of a recurrence, they
+  /// are packed however few pixels a run has.
+  public init(
+    _ geometry: ConvolutionGeometry, _ pass: ConvolutionPass, _ kernels: Kernels,
+    runsOften: Bool = false
+  ) {
     (self.geometry, self.pass, self.kernels) = (geometry, pass, kernels)
     let table = kernels.convolutionTable.pointee
     if let plan = WinogradPlan(geometry, pass: pass, table: table) {
       algorithm = .winograd(plan)
-    } else if let plan = DeepPlan(geometry, pass: pass, table: table) {
+    } else if !runsOften, let plan = DeepPlan(geometry, pass: pass, table: table) {
       algorithm = .deep(plan)
     } else {
       let set = ConvolutionStencils(geometry, pass: pass, table: table)

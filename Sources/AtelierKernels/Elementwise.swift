@@ -23,6 +23,7 @@ extension Activation {
     switch self {
     case .identity: (Int32(CK_IDENTITY), 0)
     case .relu: (Int32(CK_RELU), 0)
+    case .cappedReLU(let limit): (Int32(CK_CAPPED_RELU), limit)
     case .leakyReLU(let slope): (Int32(CK_LEAKY_RELU), slope)
     case .elu(let alpha): (Int32(CK_ELU), alpha)
     case .silu: (Int32(CK_SILU), 0)

@@ -30,7 +30,8 @@ public final class FilmReader {
       ]
         // Rounded times make ffmpeg repeat or drop frames of a film that has one rate.
         + (information.isConstantRate ? ["-fps_mode", "passthrough"] : ["-r", information.rate])
-        + ["-f", "image2pipe", "-c:v", "ppm", "pipe:1"], input: .nothing, output: .pipe)
+        + ["-f", "image2pipe", "-c:v", "ppm", "-pix_fmt", "rgb24", "pipe:1"], input: .nothing,
+      output: .pipe)
   }
 
   /// The next frame; nil behind the last one.
@@ -115,9 +116,6 @@ public final class FilmWriter {
     public init() {}
   }
 
-  /// The sounds that the written containers hold as they are; others are encoded anew.
-  private static let heldSounds: Set<String> = ["aac", "mp3", "ac3", "eac3", "alac", "opus"]
-
   /// The containers by the ending of the file.
   private static let containers = [
     "mp4": "mp4", "m4v": "mp4", "mov": "mov", "mkv": "matroska",
@@ -128,7 +126,8 @@ public final class FilmWriter {
   private let child: ChildProcess
   private let size: PixelSize
 
-  /// Begins a film with the rate, pixel shape and sound of another; the extension of `path`, a file
+  /// Begins a film with the rate, pixel shape, sounds, subtitles, chapters and texts of another, as
+  /// far as its container holds them (`FilmInformation.losses`); the extension of `path`, a file
   /// that is replaced, names the container.
   /// - Throws: `StudioError` when ffmpeg cannot be started.
   public init(
@@ -143,12 +142,9 @@ public final class FilmWriter {
       "\(size.width)x\(size.height)", "-r", information.rate, "-i", "pipe:0",
     ]
     let container = (path as NSString).pathExtension.lowercased()
-    if let sound = information.sound {
-      arguments += FilmTools.allowed
-      arguments += ["-i", FilmTools.argument(film), "-map", "0:v:0", "-map", "1:a:0"]
-      arguments +=
-        Self.heldSounds.contains(sound) || container == "mkv"
-        ? ["-c:a", "copy"] : ["-c:a", "aac", "-b:a", "192k"]
+    if FileManager.default.fileExists(atPath: film) {
+      arguments += FilmTools.allowed + ["-i", FilmTools.argument(film), "-map", "0:v:0"]
+      arguments += information.trackArguments(matroska: Self.isMatroska(path))
     }
     // Colour at half resolution needs even sides.
     let isEven = size.width.isMultiple(of: 2) && size.height.isMultiple(of: 2)
@@ -168,6 +164,11 @@ public final class FilmWriter {
     }
     arguments += ["-f", Self.containers[container] ?? "mp4", FilmTools.argument(pending.path)]
     child = try ChildProcess(tools.ffmpeg, arguments, input: .pipe, output: .nothing)
+  }
+
+  /// Whether a result of this name is a Matroska file, which holds nearly everything.
+  public static func isMatroska(_ path: String) -> Bool {
+    (path as NSString).pathExtension.lowercased() == "mkv"
   }
 
   deinit { abandon() }

@@ -18,14 +18,23 @@ public struct FilmInformation: Sendable, Hashable {
   public let pixelAspect: String?
   /// What the film says of its colours.
   public let colors: FilmColors
-  /// The sound's codec; nil for a silent film.
-  public let sound: String?
+  /// What lies in the file, in its order.
+  public var tracks: [FilmTrack] = []
+  /// Bits of a sample.
+  public var bitDepth = 8
+  /// Whether its frames have transparency.
+  public var hasAlpha = false
+  /// Whether its frames are two fields each.
+  public var isInterlaced = false
+
+  /// The first sound's codec; nil for a silent film.
+  public var sound: String? { tracks.first { $0.kind == .sound }?.codec }
 
   /// Describes a film.
   public init(
     rate: String, framesPerSecond: Double, isConstantRate: Bool = true, frameCount: Int? = nil,
     pixelAspect: String? = nil,
-    colors: FilmColors = FilmColors(), sound: String? = nil
+    colors: FilmColors = FilmColors(), tracks: [FilmTrack] = []
   ) {
     self.rate = rate
     self.framesPerSecond = framesPerSecond
@@ -33,7 +42,7 @@ public struct FilmInformation: Sendable, Hashable {
     self.frameCount = frameCount
     self.pixelAspect = pixelAspect
     self.colors = colors
-    self.sound = sound
+    self.tracks = tracks
   }
 }
 
@@ -85,8 +94,8 @@ public struct FilmTools: Sendable, Hashable {
       [
         "-v", "error", "-print_format", "json", "-show_entries",
         "stream=codec_type,codec_name,avg_frame_rate,r_frame_rate,nb_frames,duration,"
-          + "sample_aspect_ratio,color_space,color_range,color_primaries,color_transfer"
-          + ":stream_disposition=attached_pic:stream_side_data=rotation:format=duration",
+          + "sample_aspect_ratio,pix_fmt,field_order,color_space,color_range,color_primaries,color_transfer"
+          + ":stream_disposition=attached_pic:stream_tags=alpha_mode:stream_side_data=rotation:format=duration",
       ] + Self.allowed + [Self.argument(path)], input: .nothing, output: .pipe)
     let text = try probe.allOutput(limit: 16 << 20)
     let status = probe.wait()
@@ -116,7 +125,7 @@ public struct FilmTools: Sendable, Hashable {
       guard parts.count == 2, parts[0] > 0, parts[1] > 0, parts[0] != parts[1] else { return nil }
       return isTurned ? "\(parts[1]):\(parts[0])" : text
     }
-    return FilmInformation(
+    var information = FilmInformation(
       rate: rate, framesPerSecond: frames,
       isConstantRate: Self.areEqual(picture.avgFrameRate, picture.rFrameRate),
       frameCount: picture.nbFrames.flatMap { Int($0) }
@@ -125,7 +134,24 @@ public struct FilmTools: Sendable, Hashable {
       colors: FilmColors(
         matrix: picture.colorSpace, range: picture.colorRange, primaries: picture.colorPrimaries,
         transfer: picture.colorTransfer),
-      sound: found.streams.first { $0.codecType == "audio" }.map { $0.codecName ?? "unknown" })
+      tracks: found.streams.compactMap(\.track))
+    let format = picture.pixFmt ?? ""
+    information.bitDepth = Self.bitDepth(format)
+    information.hasAlpha =
+      picture.tags?.alphaMode == "1"
+      || ["yuva", "rgba", "argb", "bgra", "abgr", "gbrap", "ya8", "ya16"].contains {
+        format.hasPrefix($0)
+      }
+    information.isInterlaced = ["tt", "bb", "tb", "bt"].contains(picture.fieldOrder ?? "")
+    return information
+  }
+
+  /// The bits of a sample of a pixel format such as `yuv420p10le`.
+  private static func bitDepth(_ format: String) -> Int {
+    for depth in [16, 14, 12, 10, 9] {
+      for ending in ["\(depth)le", "\(depth)be"] where format.hasSuffix(ending) { return depth }
+    }
+    return format.hasPrefix("rgb48") || format.hasPrefix("rgba64") ? 16 : 8
   }
 
   /// What ffmpeg may open: containers of the kinds that are taken, from files.
@@ -161,7 +187,11 @@ public struct FilmTools: Sendable, Hashable {
     struct Stream: Decodable {
       struct Disposition: Decodable { let attachedPic: Int? }
       struct SideData: Decodable { let rotation: Double? }
-      let codecType: String
+      struct Tags: Decodable { let alphaMode: String? }
+      let codecType: String?
+      let pixFmt: String?
+      let fieldOrder: String?
+      let tags: Tags?
       let codecName: String?
       let avgFrameRate: String?
       let rFrameRate: String?
@@ -174,6 +204,14 @@ public struct FilmTools: Sendable, Hashable {
       let colorTransfer: String?
       let disposition: Disposition?
       let sideDataList: [SideData]?
+
+      /// The stream as a track; nil for one of a kind that is not known.
+      var track: FilmTrack? {
+        let isCover = disposition?.attachedPic ?? 0 != 0
+        return FilmTrack.Kind(rawValue: codecType ?? "").map {
+          FilmTrack($0 == .pictures && isCover ? .cover : $0, codec: codecName ?? "unknown")
+        }
+      }
     }
     struct Format: Decodable { let duration: String? }
     let streams: [Stream]

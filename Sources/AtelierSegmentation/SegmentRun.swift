@@ -101,8 +101,11 @@ public enum SegmentRun: Job {
       instances   NAME-instances.png: 16-bit numbers of the objects from 1
       objects     NAME-objects/001-CLASS.png: one mask an object
       coco        coco.json of all pictures, and coco-results.json with the scores
-      csv         objects.csv: a line an object
+      csv         objects.csv: a line an object, with area, perimeter, axes and mean colours
       svg         NAME-outlines.svg: the outlines with their holes
+      labelme     NAME.json: polygons to correct in labelme, pictures beside them
+      yolo        NAME.txt: polygons in parts of the size, and classes.txt
+      voc         SegmentationClass and SegmentationObject, and labelmap.txt
 
     --json prints which classes are there and how sure that is (recognition), the pixels of \
     each class, and the objects with their boxes and scores. Models that ship go by their names: \
@@ -168,8 +171,8 @@ public enum SegmentRun: Job {
     let plan = try PicturePlan(
       inputs: request.inputs, output: request.output, ending: SegmentationOutput.label.ending,
       further: { task in
-        request.write.filter { $0 != .label }.compactMap(\.ending).map {
-          folder.appendingPathComponent(task.stem + $0)
+        request.write.filter { $0 != .label }.flatMap { $0.files(of: task.stem) }.map {
+          folder.appendingPathComponent($0)
         }
       },
       others: request.write.flatMap(\.sharedFiles).map { folder.appendingPathComponent($0) })

@@ -2,6 +2,7 @@
 
 import AtelierAdversarial
 import AtelierClassification
+import AtelierCourse
 import AtelierDenoising
 import AtelierFaceSwap
 import AtelierGeneration
@@ -17,9 +18,8 @@ public enum Workshops {
   public static var all: [any Workshop.Type] {
     [
       DenoiseWorkshop.self, SwapWorkshop.self, SegmentWorkshop.self, ClassifyWorkshop.self,
-      AttackWorkshop.self, GenerateWorkshop.self, ModelWorkshop.self, SamplesWorkshop.self,
-      BenchWorkshop.self,
-      Describe.self,
+      AttackWorkshop.self, GenerateWorkshop.self, FilterWorkshop.self, CourseWorkshop.self,
+      ModelWorkshop.self, SamplesWorkshop.self, BenchWorkshop.self, Describe.self,
     ] + registered.withLock { $0 }
   }
 

@@ -58,7 +58,7 @@ public final class RunFolder: Sendable {
     let path = url.relativePath
     func make(_ url: URL, _ what: String) throws {
       do {
-        try FileManager.default.createDirectory(at: url, withIntermediateDirectories: true)
+        try AtomicFile.makeFolder(url)
       } catch {
         throw TrainingError(
           "\(path): cannot make the \(what): \(reason(error))", .cannotCreate)

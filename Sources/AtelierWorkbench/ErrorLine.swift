@@ -41,12 +41,14 @@ public enum ErrorLine {
       case .system: .missing
       case .unwritable: .cannotCreate
       case .damaged, .unsupported, .tooLarge: .data
+      case .noMemory: .noMemory
       case .argument: .usage
       }
     case let error as SafetensorsError: error.reason == .unreadable ? .missing : .data
     case let error as FileError:
       error.code == nil ? .data : error.isReading ? .missing : .cannotCreate
-    case is DatasetError, is DataFault: .data
+    case let error as DatasetError: error.lacksMemory ? .noMemory : .data
+    case is DataFault: .data
     case let error as ShapeError: error.isMemory ? .noMemory : .usage
     case is FieldError: .usage
     case let error as CocoaError: kind(error)

@@ -23,6 +23,10 @@ package struct FilmResult {
         "\(task.input): its frames are shown for unequal times; the result has "
           + "\(NumberText.fixed(information.framesPerSecond, 2)) frames a second throughout")
     }
+    let losses = information.losses(matroska: FilmWriter.isMatroska(task.output))
+    if !losses.isEmpty {
+      place.remark("\(task.input): the result does not keep \(losses.joined(separator: ", "))")
+    }
     result = try FilmWriter(
       task.output, size: size, like: task.input, information, tools: tools, options: options)
     comparison =

@@ -105,6 +105,16 @@ public struct Form<Request: Sendable>: Sendable {
     }
   }
 
+  /// The fields whose files or folders are not there, each with the first of them.
+  func missing(_ request: Request) -> [(name: String, path: String)] {
+    fields.filter(\.kind.isRead).compactMap { field in
+      guard let names = field.traits.reserved else { return nil }
+      return field.words(request)
+        .first { !names.contains($0) && StudioFiles.isFolder($0) == nil }
+        .map { (field.name, $0) }
+    }
+  }
+
   /// The words of all fields that differ from the defaults or are needed; they make it again.
   public func words(of request: Request) -> FieldWords {
     var result: FieldWords = [:]

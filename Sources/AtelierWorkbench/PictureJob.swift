@@ -68,7 +68,7 @@ public enum PictureJob {
   }
 
   /// Writes results into a folder that is made; any error becomes `StudioError` of the kind
-  /// `cannotCreate`.
+  /// `cannotCreate`, or `noMemory` for want of that.
   public static func writing<Result>(_ path: String, _ body: () throws -> Result) throws -> Result {
     do {
       let folder = (path as NSString).deletingLastPathComponent
@@ -77,7 +77,9 @@ public enum PictureJob {
       }
       return try body()
     } catch {
-      throw StudioError(.cannotCreate, ErrorLine.text(error))
+      let kind: StudioError.Kind =
+        ErrorLine.kind(error) == .noMemory ? .noMemory : .cannotCreate
+      throw StudioError(kind, ErrorLine.text(error))
     }
   }
 

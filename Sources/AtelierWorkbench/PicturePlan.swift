@@ -59,7 +59,11 @@ public struct PicturePlan {
     }
     let isFilm = takesFilms && FilmTools.isFilm(found.first?.path ?? "")
     let isFile = inputs.count == 1 && !hasFolder && Self.isFileName(output, isFilm: isFilm)
-    tasks = found.map { name, path in
+    // Of pictures of one name in two formats that become one, each keeps its own ending, too.
+    let results = found.map { Self.resultName($0.name, takesFilms) }
+    let counts = Dictionary(results.map { ($0, 1) }, uniquingKeysWith: +)
+    tasks = zip(found, results).map { file, result in
+      let (name, path) = file
       if let ending {
         let stem = (name as NSString).deletingPathExtension
         let place = (output as NSString).appendingPathComponent(stem + ending)
@@ -67,7 +71,10 @@ public struct PicturePlan {
       }
       let place =
         isFile
-        ? output : (output as NSString).appendingPathComponent(Self.resultName(name, takesFilms))
+        ? output
+        : (output as NSString).appendingPathComponent(
+          counts[result] == 1 || result == name
+            ? result : "\(name).\((result as NSString).pathExtension)")
       return MediaFile(name: name, input: path, output: place)
     }
     self.missing = missing

@@ -22,7 +22,9 @@ public final class RunningModel {
   public var capacity: Int
   private var programs: [(key: AnyHashable, program: Program)] = []
   /// Whether the graph came from a file, so that what does not fit is that file's fault.
-  private var isRead = false
+  package private(set) var isRead = false
+  /// The beginning of an error about the model: its file, where it has one.
+  package private(set) var beginning = ""
 
   /// Takes a model that was read; throws `StudioError`, "expected a model that …", when it is of
   /// another task.
@@ -31,11 +33,13 @@ public final class RunningModel {
   ) throws {
     try StudioError.unless(
       model.information.task == task, .data,
-      "expected a model that \(expectation), received one for the task " + model.information.task)
+      model.beginning + "expected a model that \(expectation), received one for the task "
+        + model.information.task)
     try self.init(
       graph: model.graph, information: model.information, store: model.store(),
       capacity: capacity, kernels: kernels)
     isRead = true
+    beginning = model.beginning
   }
 
   /// Takes a graph over parameters that are there already, such as a training's own.
@@ -85,7 +89,7 @@ public final class RunningModel {
     do { made = try Program(make(), parameters: store, kernels: kernels) } catch let error
       as ShapeError where isRead && !error.isMemory
     {
-      throw StudioError(.data, "the model does not take what it is given: \(error)")
+      throw StudioError(.data, beginning + "the model does not take what it is given: \(error)")
     }
     programs.append((key, made))
     return made

@@ -59,16 +59,19 @@ public enum ShippedModels {
 
   /// The file that a word names: a path where there is something, else a shipped model, such as
   /// `segment-shapes`; the word as a path when there is neither.
-  public static func file(of word: String) -> URL {
+  public static func file(of word: String) -> URL { file(of: word, extension: "safetensors") }
+
+  /// The same for files of another extension.
+  public static func file(of word: String, extension ending: String) -> URL {
     let path = URL(fileURLWithPath: word)
     guard !FileManager.default.fileExists(atPath: path.path), !word.contains("/") else {
       return path
     }
-    return shipped(word + ".safetensors") ?? path
+    return shipped("\(word).\(ending)") ?? shipped(word) ?? path
   }
 
   /// The file of this name in the first folder that has one.
-  private static func shipped(_ name: String) -> URL? {
+  package static func shipped(_ name: String) -> URL? {
     folders.map { $0.appendingPathComponent(name) }
       .first { FileManager.default.fileExists(atPath: $0.path) }
   }

@@ -158,16 +158,28 @@ extension TrainingRequest {
       try StudioFiles.expectPresent(form.paths(request))
       return request
     }
-    try form.expectChangeable(words)
+    // Files may have moved; of all else is told first, whatever is wrong beside it.
+    let files = Set(form.fields.filter(\.kind.isRead).map(\.name))
+    if !form.fixed(of: words.filter({ !files.contains($0.key) })).isEmpty {
+      try form.expectChangeable(words)
+    }
     try StudioFiles.expectPresent([run.run])
     if let about = AboutRun(ofRun: run.url), about.job != job {
       throw StudioError(
         .usage, "\(run.run): the run is one of atelier \(about.job), not of atelier \(job)")
     }
     var request = try Self(ofRun: run.url)
-    try StudioFiles.expectPresent(form.paths(request))
+    let moved = form.missing(request)
+    try form.expectChangeable(words.filter { word in !moved.contains { $0.name == word.key } })
+    if let (name, path) = moved.first(where: { words[$0.name] == nil }) {
+      throw StudioError(
+        .missingInput,
+        "\(run.run): the run reads \(path), and there is no such file or folder here any more; "
+          + "--\(name) says where it is now")
+    }
     request.replaceLimits(for: words)
     try form.read(words, into: &request)
+    try StudioFiles.expectPresent(form.paths(request))
     return request
   }
 
@@ -182,7 +194,11 @@ extension TrainingRequest {
     guard isResuming else { return try RunFolder.create(at: run, json: data, about: aboutData) }
     let folder = try RunFolder.open(at: run)
     // What an older version stored lacks what is new; read anew it is complete.
-    let stored: Self = try folder.request()
+    var stored: Self = try folder.request()
+    // What is not where it was may lie elsewhere.
+    let moved = Self.form.missing(stored).map(\.name)
+    let places = Self.form.words(of: self).filter { moved.contains($0.key) }
+    try Self.form.read(places, into: &stored)
     try folder.expect(
       json: data, stored: StoredRequest.data(stored),
       except: TrainingRecipe.changeable.union(Self.changeable))

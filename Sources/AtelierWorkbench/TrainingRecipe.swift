@@ -235,6 +235,14 @@ extension Field where Request: TrainingRequest {
     ).byDefault(byDefault)
   }
 
+  /// The largest norm of the gradients.
+  public static var gradientLimit: Self {
+    Self(
+      "clip", \.recipe.gradientLimit, "Shorten all gradients together to at most this norm",
+      value: "norm", .positive
+    ).byDefault("no limit")
+  }
+
   /// The decay of the moving average.
   public static func averageDecay(
     _ help: String = "Save a moving average of the weights with this decay, such as 0.99"

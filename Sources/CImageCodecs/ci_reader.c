@@ -1,5 +1,6 @@
 // Reading of PNG and JPEG, row by row; every setjmp of the reading side is in this file.
 #include "ci.h"
+#include "ci_status.h"
 
 #include <errno.h>
 #include <setjmp.h>
@@ -141,7 +142,10 @@ static void jpeg_progressed(j_common_ptr common) {
 
 // ---- life ----
 
-ci_reader *ci_reader_create(void) { return calloc(1, sizeof(ci_reader)); }
+ci_reader *ci_reader_create(void) {
+  errno = 0;
+  return calloc(1, sizeof(ci_reader));
+}
 
 void ci_reader_destroy(ci_reader *reader) {
   if (!reader) return;
@@ -177,13 +181,13 @@ static void recognise(ci_reader *reader, const uint8_t *magic, size_t count) {
 
 int ci_reader_open_file(ci_reader *reader, const char *path) {
   reader->file = fopen(path, "rb");
-  if (!reader->file) return fail(reader, CI_SYSTEM, strerror(errno));
+  if (!reader->file) return fail(reader, ci_reason(CI_SYSTEM), strerror(errno));
   uint8_t magic[8];
   size_t count = fread(magic, 1, sizeof magic, reader->file);
-  if (ferror(reader->file)) return fail(reader, CI_SYSTEM, strerror(errno));
-  if (fseek(reader->file, 0, SEEK_END) != 0) return fail(reader, CI_SYSTEM, strerror(errno));
+  if (ferror(reader->file)) return fail(reader, ci_reason(CI_SYSTEM), strerror(errno));
+  if (fseek(reader->file, 0, SEEK_END) != 0) return fail(reader, ci_reason(CI_SYSTEM), strerror(errno));
   long size = ftell(reader->file);
-  if (size < 0) return fail(reader, CI_SYSTEM, strerror(errno));
+  if (size < 0) return fail(reader, ci_reason(CI_SYSTEM), strerror(errno));
   reader->header.file_bytes = (uint64_t)size;
   rewind(reader->file);
   recognise(reader, magic, count);
@@ -260,7 +264,7 @@ static int png_header(ci_reader *reader) {
   reader->png = png_create_read_struct(PNG_LIBPNG_VER_STRING, reader, png_failed, png_warned);
   reader->info = reader->png ? png_create_info_struct(reader->png) : NULL;
   if (!reader->info) return fail(reader, CI_NO_MEMORY, "no memory for the PNG reader");
-  if (setjmp(png_jmpbuf(reader->png))) return CI_CORRUPT;
+  if (setjmp(png_jmpbuf(reader->png))) return ci_reason(CI_CORRUPT);
   png_set_user_limits(reader->png, 1000000, 1000000);
   png_set_chunk_cache_max(reader->png, 64);
   png_set_chunk_malloc_max(reader->png, 8000000);
@@ -287,7 +291,7 @@ static int jpeg_header(ci_reader *reader) {
   reader->jpeg_errors.error_exit = jpeg_failed;
   reader->jpeg_errors.emit_message = jpeg_warned;
   reader->jpeg.client_data = reader;
-  if (setjmp(reader->jpeg_jump)) return CI_CORRUPT;
+  if (setjmp(reader->jpeg_jump)) return ci_reason(CI_CORRUPT);
   jpeg_create_decompress(&reader->jpeg);
   reader->jpeg_created = 1;
   reader->jpeg_progress.progress_monitor = jpeg_progressed;
@@ -337,7 +341,7 @@ int ci_reader_read_header(ci_reader *reader) {
 static int png_begin(ci_reader *reader) {
   png_structp png = reader->png;
   ci_header *header = &reader->header;
-  if (setjmp(png_jmpbuf(png))) return CI_CORRUPT;
+  if (setjmp(png_jmpbuf(png))) return ci_reason(CI_CORRUPT);
   if (header->has_palette || reader->mode == CI_INDICES) {
     // Palettes are expanded here and not by libpng, which shows indices past the palette as black.
     if (header->bit_depth < 8) png_set_packing(png);
@@ -371,7 +375,7 @@ static int png_begin(ci_reader *reader) {
 
 static int jpeg_begin(ci_reader *reader) {
   if (reader->mode != CI_BYTES) return fail(reader, CI_UNSUPPORTED, "a JPEG");
-  if (setjmp(reader->jpeg_jump)) return CI_CORRUPT;
+  if (setjmp(reader->jpeg_jump)) return ci_reason(CI_CORRUPT);
   reader->jpeg.out_color_space = reader->header.channels == 1 ? JCS_GRAYSCALE : JCS_RGB;
   reader->jpeg.dct_method = JDCT_ISLOW;
   reader->jpeg_begun = 1;
@@ -403,7 +407,7 @@ static int png_read_whole(ci_reader *reader) {
   uint32_t height = reader->header.height;
   reader->whole = malloc(reader->native_row_bytes * height);
   if (!reader->whole) return fail(reader, CI_NO_MEMORY, "no memory for the picture");
-  if (setjmp(png_jmpbuf(reader->png))) return CI_CORRUPT;
+  if (setjmp(png_jmpbuf(reader->png))) return ci_reason(CI_CORRUPT);
   for (int pass = 0; pass < 7; pass++) {
     for (uint32_t row = 0; row < height; row++) {
       png_read_row(reader->png, reader->whole + row * reader->native_row_bytes, NULL);
@@ -441,7 +445,7 @@ static int png_rows(ci_reader *reader, uint8_t *rows, size_t stride, uint32_t co
     int status = png_read_whole(reader);
     if (status != CI_OK) return status;
   }
-  if (setjmp(png_jmpbuf(reader->png))) return CI_CORRUPT;
+  if (setjmp(png_jmpbuf(reader->png))) return ci_reason(CI_CORRUPT);
   for (uint32_t index = 0; index < count; index++, reader->next_row++) {
     uint8_t *target = rows + index * stride;
     const uint8_t *native = target;
@@ -458,7 +462,7 @@ static int png_rows(ci_reader *reader, uint8_t *rows, size_t stride, uint32_t co
 }
 
 static int jpeg_rows(ci_reader *reader, uint8_t *rows, size_t stride, uint32_t count) {
-  if (setjmp(reader->jpeg_jump)) return CI_CORRUPT;
+  if (setjmp(reader->jpeg_jump)) return ci_reason(CI_CORRUPT);
   for (uint32_t index = 0; index < count; index++, reader->next_row++) {
     JSAMPROW row = rows + index * stride;
     if (jpeg_read_scanlines(&reader->jpeg, &row, 1) != 1) {
@@ -478,10 +482,10 @@ int ci_reader_read_rows(ci_reader *reader, void *rows, size_t stride, uint32_t c
 
 int ci_reader_finish(ci_reader *reader) {
   if (reader->header.format == CI_FORMAT_PNG) {
-    if (setjmp(png_jmpbuf(reader->png))) return CI_CORRUPT;
+    if (setjmp(png_jmpbuf(reader->png))) return ci_reason(CI_CORRUPT);
     png_read_end(reader->png, reader->info);
   } else {
-    if (setjmp(reader->jpeg_jump)) return CI_CORRUPT;
+    if (setjmp(reader->jpeg_jump)) return ci_reason(CI_CORRUPT);
     int is_whole = jpeg_is_whole(reader);
     jpeg_finish_decompress(&reader->jpeg);
     // The end may have been missed just now, behind the last row.

@@ -1,5 +1,6 @@
 // Pages of TIFF files through libtiff, block by block, read and written; what it says is a message.
 #include "ci_tiff.h"
+#include "ci_status.h"
 
 #include <errno.h>
 #include <stdarg.h>
@@ -44,6 +45,7 @@ static int fail(stream *stream, int status, const char *text) {
 
 // A status with libtiff's own words, which were kept, or others where it said nothing.
 static int failed(stream *stream, int status, const char *text) {
+  status = ci_reason(status);
   return stream->message[0] ? status : fail(stream, status, text);
 }
 
@@ -151,7 +153,10 @@ static TIFF *open_stream(stream *stream, const char *mode) {
 
 // ---- reading ----
 
-ci_tiff *ci_tiff_create(void) { return calloc(1, sizeof(ci_tiff)); }
+ci_tiff *ci_tiff_create(void) {
+  errno = 0;
+  return calloc(1, sizeof(ci_tiff));
+}
 
 void ci_tiff_destroy(ci_tiff *tiff) {
   if (!tiff) return;
@@ -237,7 +242,7 @@ static int open_reader(ci_tiff *tiff) {
 
 int ci_tiff_open_file(ci_tiff *tiff, const char *path) {
   tiff->stream.file = fopen(path, "rb");
-  if (!tiff->stream.file) return fail(&tiff->stream, CI_SYSTEM, strerror(errno));
+  if (!tiff->stream.file) return fail(&tiff->stream, ci_reason(CI_SYSTEM), strerror(errno));
   return open_reader(tiff);
 }
 
@@ -265,14 +270,17 @@ int ci_tiff_read_block(ci_tiff *tiff, uint32_t block, void *into, size_t room, s
                        : TIFFReadEncodedStrip(tiff->tiff, block, into, (tmsize_t)room);
   if (given < 0) return failed(&tiff->stream, CI_CORRUPT, "a block that cannot be decoded");
   // What libtiff calls an error and papers over is still an error here.
-  if (tiff->stream.message[0]) return CI_CORRUPT;
+  if (tiff->stream.message[0]) return ci_reason(CI_CORRUPT);
   *count = (size_t)given;
   return CI_OK;
 }
 
 // ---- writing ----
 
-ci_tiff_writer *ci_tiff_writer_create(void) { return calloc(1, sizeof(ci_tiff_writer)); }
+ci_tiff_writer *ci_tiff_writer_create(void) {
+  errno = 0;
+  return calloc(1, sizeof(ci_tiff_writer));
+}
 
 void ci_tiff_writer_destroy(ci_tiff_writer *writer) {
   if (!writer) return;
@@ -354,5 +362,5 @@ int ci_tiff_writer_finish(ci_tiff_writer *writer) {
   FILE *file = writer->stream.file;
   writer->stream.file = NULL;
   if (fclose(file) != 0) return fail(&writer->stream, CI_SYSTEM, strerror(errno));
-  return writer->stream.message[0] ? CI_SYSTEM : CI_OK;
+  return writer->stream.message[0] ? ci_reason(CI_SYSTEM) : CI_OK;
 }

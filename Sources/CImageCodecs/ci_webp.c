@@ -1,5 +1,6 @@
 // WebP pictures through libwebp, whole: it neither prints nor exits.
 #include "ci_webp.h"
+#include "ci_status.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -31,10 +32,12 @@ int ci_webp_read_header(const uint8_t *bytes, size_t count, ci_webp_header *head
 int ci_webp_decode(const uint8_t *bytes, size_t count, int channels, uint8_t *into, size_t stride,
                    const char **message) {
   WebPDecoderConfig config;
+  // libwebp calls data damaged for which it had no memory.
+  errno = 0;
   *message = "a libwebp of another version";
   if (!WebPInitDecoderConfig(&config)) return CI_SYSTEM;
   *message = "damaged data";
-  if (WebPGetFeatures(bytes, count, &config.input) != VP8_STATUS_OK) return CI_CORRUPT;
+  if (WebPGetFeatures(bytes, count, &config.input) != VP8_STATUS_OK) return ci_reason(CI_CORRUPT);
   config.output.colorspace = channels == 4 ? MODE_RGBA : MODE_RGB;
   config.output.u.RGBA.rgba = into;
   config.output.u.RGBA.stride = (int)stride;
@@ -44,7 +47,11 @@ int ci_webp_decode(const uint8_t *bytes, size_t count, int channels, uint8_t *in
   WebPFreeDecBuffer(&config.output);
   *message = decoding_message(status);
   if (status == VP8_STATUS_OK) return CI_OK;
-  return status == VP8_STATUS_OUT_OF_MEMORY ? CI_NO_MEMORY : CI_CORRUPT;
+  if (status == VP8_STATUS_OUT_OF_MEMORY || ci_reason(CI_CORRUPT) == CI_NO_MEMORY) {
+    *message = decoding_message(VP8_STATUS_OUT_OF_MEMORY);
+    return CI_NO_MEMORY;
+  }
+  return CI_CORRUPT;
 }
 
 static const char *encoding_message(WebPEncodingError code) {
@@ -84,10 +91,12 @@ int ci_webp_encode(const uint8_t *rows, uint32_t width, uint32_t height, int cha
                                : WebPPictureImportRGB(&picture, rows, (int)stride)) &&
                 WebPEncode(&config, &picture);
   *message = encoding_message(picture.error_code);
+  int is_short = picture.error_code == VP8_ENC_ERROR_OUT_OF_MEMORY ||
+                 picture.error_code == VP8_ENC_ERROR_BITSTREAM_OUT_OF_MEMORY;
   WebPPictureFree(&picture);
   if (!is_done) {
     WebPMemoryWriterClear(&writer);
-    return CI_SYSTEM;
+    return is_short ? CI_NO_MEMORY : CI_SYSTEM;
   }
   *out = writer.mem;
   *count = writer.size;

@@ -1,5 +1,6 @@
 // Writing of PNG and JPEG, row by row; every setjmp of the writing side is in this file.
 #include "ci.h"
+#include "ci_status.h"
 
 #include <errno.h>
 #include <setjmp.h>
@@ -43,7 +44,7 @@ static int fail(ci_writer *writer, int status, const char *text) {
 static int push(ci_writer *writer, const uint8_t *bytes, size_t count) {
   if (writer->file) {
     if (fwrite(bytes, 1, count, writer->file) == count) return 1;
-    fail(writer, CI_SYSTEM, strerror(errno));
+    fail(writer, ci_reason(CI_SYSTEM), strerror(errno));
     return 0;
   }
   if (count > writer->capacity - writer->count) {
@@ -116,7 +117,10 @@ static void destination_close(j_compress_ptr jpeg) {
 
 // ---- life ----
 
-ci_writer *ci_writer_create(void) { return calloc(1, sizeof(ci_writer)); }
+ci_writer *ci_writer_create(void) {
+  errno = 0;
+  return calloc(1, sizeof(ci_writer));
+}
 
 void ci_writer_destroy(ci_writer *writer) {
   if (!writer) return;
@@ -131,7 +135,7 @@ const char *ci_writer_message(const ci_writer *writer) { return writer->message;
 
 int ci_writer_open_file(ci_writer *writer, const char *path) {
   writer->file = fopen(path, "wb");
-  return writer->file ? CI_OK : fail(writer, CI_SYSTEM, strerror(errno));
+  return writer->file ? CI_OK : fail(writer, ci_reason(CI_SYSTEM), strerror(errno));
 }
 
 int ci_writer_open_memory(ci_writer *writer) {
@@ -171,7 +175,7 @@ int ci_writer_prepare_png(ci_writer *writer, uint32_t width, uint32_t height, in
   writer->png = png_create_write_struct(PNG_LIBPNG_VER_STRING, writer, png_failed, png_warned);
   writer->info = writer->png ? png_create_info_struct(writer->png) : NULL;
   if (!writer->info) return fail(writer, CI_NO_MEMORY, "no memory for the PNG writer");
-  if (setjmp(png_jmpbuf(writer->png))) return CI_SYSTEM;
+  if (setjmp(png_jmpbuf(writer->png))) return ci_reason(CI_SYSTEM);
   png_set_write_fn(writer->png, writer, png_push, png_flushed);
   png_set_compression_level(writer->png, compression);
   int color_type = palette ? PNG_COLOR_TYPE_PALETTE : color_types[channels];
@@ -189,7 +193,7 @@ int ci_writer_prepare_jpeg(ci_writer *writer, uint32_t width, uint32_t height, i
   writer->jpeg_errors.error_exit = jpeg_failed;
   writer->jpeg_errors.emit_message = jpeg_warned;
   writer->jpeg.client_data = writer;
-  if (setjmp(writer->jpeg_jump)) return CI_SYSTEM;
+  if (setjmp(writer->jpeg_jump)) return ci_reason(CI_SYSTEM);
   jpeg_create_compress(&writer->jpeg);
   writer->jpeg_created = 1;
   writer->destination.init_destination = destination_open;
@@ -209,7 +213,7 @@ int ci_writer_prepare_jpeg(ci_writer *writer, uint32_t width, uint32_t height, i
 }
 
 int ci_writer_chunk(ci_writer *writer, const char name[5], const uint8_t *bytes, size_t count) {
-  if (setjmp(png_jmpbuf(writer->png))) return CI_SYSTEM;
+  if (setjmp(png_jmpbuf(writer->png))) return ci_reason(CI_SYSTEM);
   // Colour chunks stand before the palette.
   png_write_info_before_PLTE(writer->png, writer->info);
   png_write_chunk(writer->png, (png_const_bytep)name, bytes, count);
@@ -218,13 +222,13 @@ int ci_writer_chunk(ci_writer *writer, const char name[5], const uint8_t *bytes,
 
 int ci_writer_begin(ci_writer *writer) {
   if (writer->format == CI_FORMAT_PNG) {
-    if (setjmp(png_jmpbuf(writer->png))) return CI_SYSTEM;
+    if (setjmp(png_jmpbuf(writer->png))) return ci_reason(CI_SYSTEM);
     png_write_info(writer->png, writer->info);
 #if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
     if (writer->bit_depth == 16) png_set_swap(writer->png);
 #endif
   } else {
-    if (setjmp(writer->jpeg_jump)) return CI_SYSTEM;
+    if (setjmp(writer->jpeg_jump)) return ci_reason(CI_SYSTEM);
     jpeg_start_compress(&writer->jpeg, TRUE);
   }
   return CI_OK;
@@ -232,7 +236,7 @@ int ci_writer_begin(ci_writer *writer) {
 
 int ci_writer_segment(ci_writer *writer, int marker, const uint8_t *bytes, size_t count) {
   if (count > CI_JPEG_SEGMENT) return fail(writer, CI_SYSTEM, "a segment too long for a JPEG");
-  if (setjmp(writer->jpeg_jump)) return CI_SYSTEM;
+  if (setjmp(writer->jpeg_jump)) return ci_reason(CI_SYSTEM);
   jpeg_write_marker(&writer->jpeg, marker, bytes, (unsigned int)count);
   return CI_OK;
 }
@@ -246,12 +250,12 @@ void ci_writer_density(ci_writer *writer, int unit, int x, int y) {
 int ci_writer_write_rows(ci_writer *writer, const void *rows, size_t stride, uint32_t count) {
   const uint8_t *bytes = rows;
   if (writer->format == CI_FORMAT_PNG) {
-    if (setjmp(png_jmpbuf(writer->png))) return CI_SYSTEM;
+    if (setjmp(png_jmpbuf(writer->png))) return ci_reason(CI_SYSTEM);
     for (uint32_t index = 0; index < count; index++) {
       png_write_row(writer->png, bytes + index * stride);
     }
   } else {
-    if (setjmp(writer->jpeg_jump)) return CI_SYSTEM;
+    if (setjmp(writer->jpeg_jump)) return ci_reason(CI_SYSTEM);
     for (uint32_t index = 0; index < count; index++) {
       JSAMPROW row = (JSAMPROW)(bytes + index * stride);
       jpeg_write_scanlines(&writer->jpeg, &row, 1);
@@ -262,10 +266,10 @@ int ci_writer_write_rows(ci_writer *writer, const void *rows, size_t stride, uin
 
 int ci_writer_finish(ci_writer *writer) {
   if (writer->format == CI_FORMAT_PNG) {
-    if (setjmp(png_jmpbuf(writer->png))) return CI_SYSTEM;
+    if (setjmp(png_jmpbuf(writer->png))) return ci_reason(CI_SYSTEM);
     png_write_end(writer->png, writer->info);
   } else {
-    if (setjmp(writer->jpeg_jump)) return CI_SYSTEM;
+    if (setjmp(writer->jpeg_jump)) return ci_reason(CI_SYSTEM);
     jpeg_finish_compress(&writer->jpeg);
   }
   if (writer->file) {

@@ -146,6 +146,47 @@ struct BenchAndModelTests {
     #expect(rows.allSatisfy { $0.threads == 1 && $0.allThreads > 0 })
   }
 
+  @Test func anyModelIsTimed() throws {
+    let bench = try Workbench()
+    let whole = try bench.run(
+      "model", "time", "autoencoder", "--size", "32x32", "--seconds", "0", "--json", "--threads",
+      "1")
+    #expect(whole.status == 0, "\(whole.errors)")
+    let value = try JSONSerialization.jsonObject(with: Data(whole.output.utf8)) as? [String: Any]
+    #expect(value?["model"] as? String == "autoencoder" && (value?["ms"] as? Double ?? 0) > 0)
+    let nodes = try bench.run(
+      "model", "time", "autoencoder", "--size", "32x32", "--nodes", "--train", "--threads", "1")
+    #expect(nodes.status == 0 && nodes.output.contains("max-pool-2d"), "\(nodes.errors)")
+    #expect(nodes.output.contains("adam") && nodes.output.contains("total "))
+    let missing = try bench.run("model", "time", "none.onnx")
+    #expect(missing.status == 66 && missing.errors.contains("none.onnx: there is no such file"))
+  }
+
+  @Test func weightsForPyTorchReplaceNobodysScript() throws {
+    let bench = try Workbench()
+    let export = ["model", "export", "lenet", "--format", "torch", "-o"]
+    #expect(try bench.run(export + ["w.safetensors"]).status == 0)
+    let script = try String(contentsOf: bench.path("w.py"), encoding: .utf8)
+    #expect(
+      script.hasPrefix("# The weights of") && script.contains("load_file(\"w.safetensors\"))"))
+    #expect(try bench.run(export + ["w.safetensors"]).status == 0)
+    try Data("print('mine')\n".utf8).write(to: bench.path("own.py"))
+    let refused = try bench.run(export + ["own.safetensors"])
+    #expect(refused.status == 73 && refused.errors.contains("own.py: there is such a file"))
+    #expect(!FileManager.default.fileExists(atPath: bench.path("own.safetensors").path))
+    let other = try bench.run(export + ["w.pth"])
+    #expect(other.status == 64 && other.errors.contains("FILE.safetensors"))
+    let half = try bench.run(export + ["h.safetensors", "--float16"])
+    #expect(half.status == 64)
+    // Rules that make one name of two, or change none.
+    let map = try bench.run(
+      "model", "import", "w.safetensors", "-o", "x.safetensors", "--map", ".*=a")
+    #expect(map.status == 64 && map.errors.contains("--map makes one name of"), "\(map.errors)")
+    let none = try bench.run(
+      "model", "import", "w.safetensors", "-o", "x.safetensors", "--map", "zzz=a")
+    #expect(none.status == 64 && none.errors.contains("--map changes no name"), "\(none.errors)")
+  }
+
   @Test func modelsAreShrunk() throws {
     let bench = try Workbench()
     try bench.model("m.safetensors", ConvolutionalAutoencoder(channels: 3), channels: 3)

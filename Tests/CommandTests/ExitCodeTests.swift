@@ -48,7 +48,14 @@ private let table = [
   Row("$A denoise in/a.png --model wide.safetensors -o out.png", 65, "wide.safetensors: "),
   Row("$A denoise in/a.png --model m.safetensors --memory 0.001 --tile 8192 -o out.png", 0, ""),
   Row("$A denoise large.ppm --model m.safetensors --memory 0.05 -o out.png", 71, "of memory; "),
-  Row("$A classify run in/a.png --model m.safetensors", 65, "expected a model that classifies"),
+  Row(
+    "$A classify run in/a.png --model m.safetensors", 65,
+    "m.safetensors: expected a model that classifies"),
+  Row(
+    "$A denoise in/a.png --model nan.safetensors -o out.png", 65, "nan.safetensors: the parameter"),
+  Row(
+    "$A denoise evaluate --model m.safetensors --data small.png --sigma 25", 65,
+    "small.png, SSIM: expected pictures of at least 11x11 pixels, received 8x8"),
   Row("$A model summary none.safetensors", 66, "none.safetensors"),
   // Results: a file where a folder has to be (ENOTDIR), a name too long (ENAMETOOLONG), a folder where the
   // file has to be (EISDIR), a size over the limit (EFBIG).
@@ -94,6 +101,17 @@ private let table = [
     "$A denoise train --run nostate --resume --steps 9", 66,
     "nostate/state.safetensors: the state of this run is missing"),
   Row("$A denoise train --run run --resume --steps 9 --patch 8", 64, "leave out --patch"),
+  Row("$A denoise train --run run --resume --steps 9 --data other", 64, "leave out --data"),
+  Row(
+    "$A denoise train --run moved --resume --steps 9", 66,
+    "moved: the run reads gone, and there is no such file or folder here any more; --data says"),
+  Row("$A denoise train --run moved --resume --steps 9 --data none", 66, "none: no such file"),
+  Row(
+    "$A denoise train --run moved --resume --steps 9 --data other --validation other", 64,
+    "leave out --validation"),
+  Row("$A denoise train --run moved --resume --steps 9 --data other -q", 0, ""),
+  // It is known from now on.
+  Row("$A denoise train --run moved --resume --steps 10 -q", 0, ""),
   Row("$A denoise train --run run --resume --steps 9 -q", 0, ""),
 ]
 
@@ -107,11 +125,14 @@ struct ExitCodeTests {
       var generator = RandomGenerator(seed: 5)
       for index in samples.indices { samples[index] = UInt8(generator.index(below: 256)) }
     }
-    for folder in ["in", "empty"] {
+    for folder in ["in", "other", "empty"] {
       try FileManager.default.createDirectory(
         at: bench.path(folder), withIntermediateDirectories: true)
     }
     try ImageFile.write(noise, to: bench.path("in/a.png"))
+    try ImageFile.write(noise, to: bench.path("other/a.png"))
+    let small = ByteImage(width: 8, height: 8, channels: 1) { $0[5] = 9 }
+    try ImageFile.write(small, to: bench.path("small.png"))
     try Data([0x89, 0x50, 0x4E, 0x47]).write(to: bench.path("broken.png"))
     try Data([1]).write(to: bench.path("file"))
     // 50 million gray pixels that take no room on the disk.
@@ -124,6 +145,11 @@ struct ExitCodeTests {
     var wide = try ModelFile.read(from: bench.path("m.safetensors"))
     wide.information.granularity = 4096
     try ModelFile.write(wide, to: bench.path("wide.safetensors"))
+    let numbers = wide.parameters.mapValues {
+      Tensor($0.shape, [Float](repeating: .nan, count: $0.count))
+    }
+    let nan = try Model(graph: wide.graph, numbers: numbers, information: wide.information)
+    try ModelFile.write(nan, to: bench.path("nan.safetensors"))
     try runs(bench)
     return bench
   }
@@ -157,6 +183,11 @@ struct ExitCodeTests {
         try JSONSerialization.jsonObject(with: Data(contentsOf: file)) as? [String: Any])
       request["patch"] = 0
       try JSONSerialization.data(withJSONObject: request).write(to: file)
+    }
+    try copy("moved") { run in
+      let file = run.appendingPathComponent("configuration.json")
+      let text = try String(contentsOf: file, encoding: .utf8)
+      try Data(text.replacingOccurrences(of: "\"in\"", with: "\"gone\"").utf8).write(to: file)
     }
     try copy("piped") { run in
       let file = run.appendingPathComponent("configuration.json")

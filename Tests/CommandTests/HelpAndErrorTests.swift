@@ -429,6 +429,48 @@ struct MistakeCase: CustomTestStringConvertible {
       "atelier: The value 'half' is invalid for '--part <part>': expected one of train, val, "
         + "test; received 'half' (see atelier segment evaluate --help)"),
     MistakeCase(
+      "filter good.png -o out.png", 64,
+      "atelier: Missing expected argument '--kernel <kernel>' (see atelier filter --help)"),
+    MistakeCase(
+      "filter good.png -o out.png --kernel blurr", 64,
+      "atelier: the kernel blurr: expected blur, gaussian:SIGMA, sharpen, emboss, laplacian, "
+        + "sobel-x, sobel-y, edges, a file, or rows of numbers, received none of them"),
+    MistakeCase(
+      "filter good.png -o out.png --kernel 1,2;3", 64,
+      "atelier: the kernel 1,2;3: expected rows of equally many numbers, such as "
+        + "0,1,0;1,-4,1;0,1,0, received 1 in row 2 after 2"),
+    MistakeCase(
+      "filter good.png -o out.png --kernel blur --detect --scale 2", 64,
+      "atelier: --detect shows responses as they are; leave out --scale (see atelier filter "
+        + "--help)"),
+    MistakeCase(
+      "filter bad.safetensors -o out.png --kernel blur", 65, "atelier: bad.safetensors: "),
+    MistakeCase(
+      "classify train --data empty --network linear --bagging --run r", 64,
+      "atelier: --bagging is for --ensemble (see atelier classify train --help)"),
+    MistakeCase(
+      "classify train --data empty --network linear --cell 4 --run r", 64,
+      "atelier: --cell is for --features hog (see atelier classify train --help)"),
+    MistakeCase(
+      "classify train --data empty --from x --ensemble 2 --run r", 64,
+      "atelier: --ensemble trains networks from scratch; leave out --from (see atelier classify "
+        + "train --help)"),
+    MistakeCase(
+      "course text", 64,
+      "atelier: name a text to learn, or give --model (see atelier course text --help)"),
+    MistakeCase(
+      "course text bad.safetensors -o out", 65,
+      "atelier: expected a text of more than 1300 characters, received 5"),
+    MistakeCase(
+      "course text --model bad.safetensors --units 4", 64,
+      "atelier: --model writes and learns nothing; leave out --units (see atelier course text "
+        + "--help)"),
+    MistakeCase(
+      "course play --game chess -o out", 64,
+      "atelier: The value 'chess' is invalid for '--game <name>': expected catch or maze; "
+        + "received 'chess' (see atelier course play --help)"),
+    MistakeCase("course rivals --data none", 66, "atelier: none: no such file or folder"),
+    MistakeCase(
       "samples -o good.png/below", 73, "atelier: good.png/below: cannot be written: "),
   ]
 }
@@ -437,7 +479,7 @@ struct MistakeCase: CustomTestStringConvertible {
 private let classifierNames =
   "lenet, lenet-5, course, strided, thresholds, dbn, resnet-20, resnet-56, alexnet, vgg16, "
   + "vgg16-bn, googlenet, resnet-18, resnet-50, mobilenet-v2, efficientnet-lite0, "
-  + "efficientnet-lite0-timm"
+  + "efficientnet-lite0-timm, linear, shallow, lstm, gru"
 
 @Suite(.enabled(if: CommandTool.isBuilt, "the executable atelier was not built"))
 struct HelpAndErrorTests {
@@ -449,7 +491,8 @@ struct HelpAndErrorTests {
     "segment compare", "attack", "attack run", "attack train",
     "attack evaluate", "generate", "generate run", "generate train", "generate interpolate",
     "generate evaluate", "model", "model summary", "model plan", "model export",
-    "model check", "model shrink", "samples", "bench",
+    "model check", "model shrink", "samples", "bench", "filter", "course", "course text",
+    "course play", "course rivals",
   ]
 
   /// Set ATELIER_RECORD=1 to write the snapshots anew, and read what changed.

@@ -15,7 +15,8 @@ extension LayerCases {
   }
 
   /// All of them.
-  static let foreign: [LayerCase] = arrangements + repetitions + resizings + slopes
+  static let foreign: [LayerCase] =
+    arrangements + repetitions + resizings + slopes + recurrences
 
   private static let arrangements: [LayerCase] = [
     LayerCase("transpose", [normal([2, 3, 4, 5])]) {
@@ -89,9 +90,28 @@ extension LayerCases {
       $0[0].applying(
         ResizeOperation(.size(Extent(4, 3)), isSmoothed: true, excludesOutside: true))
     },
+    // The histograms have no gradient; what they are multiplied by has.
+    LayerCase("oriented gradients", normal([2, 2, 3, 4]), fixed: normal([2, 6, 9, 2])) {
+      let numbers = OrientedGradients(orientations: 4, cell: 3, block: 1)
+      return $0[0] * GradientHistograms(numbers)($0[1])
+    },
     LayerCase("local response", [normal([2, 2, 3, 6])]) {
       $0[0].applying(LocalResponseOperation(LocalResponse(size: 4, alpha: 0.5)))
     },
+  ]
+
+  private static let recurrences: [LayerCase] = [
+    LayerCase("simple rnn", normal([3, 4, 5]), Recurrent(.tanh, units: 4)),
+    LayerCase("relu rnn", normal([2, 3, 4]), Recurrent(.relu, units: 3)).with {
+      $0.hasFarBiases = true
+    },
+    LayerCase("lstm", normal([3, 4, 5]), Recurrent(.lstm, units: 3)),
+    LayerCase(
+      "lstm both ways", normal([2, 4, 3, 2]),
+      Recurrent(.lstm, units: 5, returnsSequence: true, isBidirectional: true)),
+    LayerCase("gru", normal([3, 4, 5]), Recurrent(.gru, units: 3)),
+    LayerCase(
+      "gru both ways", normal([5, 3, 4]), Recurrent(.gru, units: 18, isBidirectional: true)),
   ]
 
   private static let slopes: [LayerCase] = [

@@ -49,6 +49,27 @@ struct FusionTests {
     #expect(epilogue?.activation == (isTransposed ? .relu : .gelu))
   }
 
+  @Test("a clamp from 0 is a convolution's own ending, the same values; another clamp is not")
+  func clamping() throws {
+    func graph(_ lower: Float) throws -> Graph {
+      try Graph.trace { builder in
+        let x = Convolution2D(filters: 20, kernel: 3)(builder.input("x", [1, 9, 9, 4]))
+        builder.output("y", x.applying(ClampOperation(lower: lower, upper: 0.3), name: "clamp"))
+      }.specialized(for: .infer)
+    }
+    #expect(kinds(Plan(try graph(0))) == ["convolution-2d"])
+    #expect(kinds(Plan(try graph(-1))) == ["convolution-2d", "clamp"])
+    let store = try ParameterStore(for: [try graph(0)], seed: 3)
+    let results = try [true, false].map { isFused in
+      let program = try Program(try graph(0), parameters: store, isFused: isFused)
+      try program.setInput("x", Tensor.random([1, 9, 9, 4], seed: 4))
+      try program.run()
+      return try program.output("y")
+    }
+    #expect(results[0] == results[1])
+    #expect(results[0].elements.max() == 0.3 && results[0].elements.min() == 0)
+  }
+
   @Test("a residual block is two steps") func residual() throws {
     let plan = try plan { builder in
       let x = builder.input("x", [1, 5, 5, 4])

@@ -100,6 +100,9 @@ struct OperationLine: Sendable, CustomTestStringConvertible {
     OperationLine(ParametricReLUGradient.self, "parametric relu", inputs: 3),
     OperationLine(LocalResponseOperation.self, "local response", inputs: 1),
     OperationLine(LocalResponseGradient.self, "local response", inputs: 2),
+    OperationLine(OrientedGradientsOperation.self, "oriented gradients", inputs: 1),
+    OperationLine(RecurrentOperation.self, "gru", inputs: 3),
+    OperationLine(RecurrentGradient.self, "lstm", inputs: 5),
     OperationLine(ResizeOperation.self, "resize cubic", inputs: 1),
     OperationLine(ResizeGradient.self, "resize nearest", inputs: 2),
   ]
@@ -184,7 +187,8 @@ struct OperationContractTests {
     if node.operation.isView { #expect(shapes.inputs[0].count == shapes.outputs[0].count) }
     #expect(node.operation.multiplyAdds(shapes) >= 0)
     let isProduct =
-      line.kind.contains("convolution") || line.kind == MatrixProductOperation.kind
+      line.kind.contains("convolution") || line.kind.hasPrefix("recurrence")
+      || line.kind == MatrixProductOperation.kind
     #expect((node.operation.multiplyAdds(shapes) > 0) == isProduct)
   }
 

@@ -104,6 +104,19 @@ struct AtomicFileTests {
     #expect(try names(in: folder) == ["shared"])
   }
 
+  @Test func `folders are made with those above them, or say why not`() throws {
+    try withScratchFolder { folder in
+      let deep = folder.appending(path: "one/two/three")
+      try AtomicFile.makeFolder(deep)
+      try AtomicFile.makeFolder(deep)
+      #expect(try names(in: folder.appending(path: "one/two")) == ["three"])
+      try Data().write(to: folder.appending(path: "file"))
+      #expect(throws: (any Error).self) {
+        try AtomicFile.makeFolder(folder.appending(path: "file/one"))
+      }
+    }
+  }
+
   @Test func `only what dead processes left is removed`() throws {
     try withScratchFolder { folder in
       let process = Process()

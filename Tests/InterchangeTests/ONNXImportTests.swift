@@ -14,7 +14,8 @@ struct ONNXImportTests {
     .deletingLastPathComponent().appendingPathComponent("Fixtures/onnx")
   static let networks = [
     "classifier-old", "classifier-new", "shuffled-old", "shuffled-new", "unpooled-new",
-    "normalized-old", "normalized-new", "channels-old", "channels-new",
+    "normalized-old", "normalized-new", "channels-old", "channels-new", "recurrent-old",
+    "recurrent-new",
   ]
 
   private func read(_ name: String) throws -> ONNXImport {
@@ -69,6 +70,17 @@ struct ONNXImportTests {
     #expect(
       text == "net.onnx: 3 nodes cannot be taken: Loop \"first\": is not supported; "
         + "TopK \"third\": is not supported; AveragePool \"fourth\": lacks its kernel_shape")
+  }
+
+  @Test("recurrent layers of forms that are not taken are told")
+  func recurrentRefusals() throws {
+    var file = ONNXBytes()
+    file.node("GRU", ["x", "w", "r"], ["a"], name: "first")
+    file.output("a")
+    #expect(
+      importError(file.bytes)
+        == "net.onnx: 1 node cannot be taken: GRU \"first\": expected a hidden_size above 0, "
+        + "received 0")
   }
 
   @Test("sizes that a file leaves free are asked for")

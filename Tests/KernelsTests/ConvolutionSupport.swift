@@ -132,6 +132,17 @@ struct ConvolutionCase: CustomTestStringConvertible, Sendable {
       "depthwise stride 2", size: (8, 11), channels: (16, 16), kernel: (5, 5), stride: 2,
       padding: 2, groups: 16),
     .init(
+      "depthwise 5x5", size: (13, 17), channels: (48, 48), kernel: (5, 5), padding: 2, groups: 48),
+    .init(
+      "depthwise 3x3 stride 2", size: (16, 21), channels: (40, 40), kernel: (3, 3), stride: 2,
+      padding: 1, groups: 40),
+    .init(
+      "depthwise 3x7, dilation 2", size: (11, 28), channels: (20, 20), kernel: (3, 7), padding: 3,
+      dilation: 2, groups: 20),
+    .init(
+      "depthwise, larger than the image", size: (4, 5), channels: (16, 16), kernel: (7, 7),
+      padding: 3, groups: 16),
+    .init(
       "depthwise multiplier 2", size: (6, 9), channels: (10, 20), kernel: (3, 3), padding: 1,
       groups: 10),
     .init("dense 1 x 200 to 300", size: (1, 1), channels: (200, 300), kernel: (1, 1)),

@@ -32,7 +32,8 @@ import Testing
   }
 
   static let activations: [Activation] = [
-    .identity, .relu, .leakyReLU(slope: 0.2), .elu(alpha: 1.5), .silu, .gelu, .sigmoid, .tanh,
+    .identity, .relu, .cappedReLU(limit: 0.4), .leakyReLU(slope: 0.2), .elu(alpha: 1.5), .silu,
+    .gelu, .sigmoid, .tanh,
     .hardSwish, .tanhGELU, .softplus, .absolute, .errorFunction,
   ]
   /// One geometry for each way in which results are stored.

@@ -7,7 +7,8 @@ private typealias Support = ElementSupport
 
 @Suite struct ElementwiseKernelTests {
   static let activations: [Activation] = [
-    .identity, .relu, .leakyReLU(slope: 0.1), .elu(alpha: 1.5), .silu, .gelu, .sigmoid, .tanh,
+    .identity, .relu, .cappedReLU(limit: 6), .leakyReLU(slope: 0.1), .elu(alpha: 1.5), .silu, .gelu,
+    .sigmoid, .tanh,
     .hardSwish, .tanhGELU, .softplus, .exponential, .absolute, .errorFunction,
   ]
   static let operators: [BinaryOperator] = [.add, .subtract, .multiply, .divide, .maximum]

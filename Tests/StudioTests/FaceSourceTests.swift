@@ -69,19 +69,19 @@ struct FaceAlignmentsTests {
       #expect(read == list)
       let image = ByteImage(width: 40, height: 40, channels: 3)
       let locator = FaceLocator(.alignments(read))
-      let faces = locator.faces(in: image, of: "/elsewhere/a.mp4", frame: 12)
+      let faces = try locator.faces(in: image, of: "/elsewhere/a.mp4", frame: 12)
       #expect(faces.map(\.alignment.matrix) == [entry.matrix])
       #expect(faces.map(\.box) == [entry.box] && faces[0].confidence == 0.9)
-      #expect(locator.faces(in: image, of: "/elsewhere/a.mp4", frame: 13).isEmpty)
-      #expect(locator.faces(in: image, of: "/elsewhere/a.mp4").isEmpty)
+      #expect(try locator.faces(in: image, of: "/elsewhere/a.mp4", frame: 13).isEmpty)
+      #expect(try locator.faces(in: image, of: "/elsewhere/a.mp4").isEmpty)
       // Crops of half the size: the same place at half the scale.
-      let small = FaceLocator(.alignments(read), aligner: FaceAligner(size: 128))
+      let small = try FaceLocator(.alignments(read), aligner: FaceAligner(size: 128))
         .faces(in: image, of: "a.mp4", frame: 12)
       #expect(small[0].alignment.matrix == entry.matrix.followed(by: .scaling(0.5)))
       var strict = FaceLocator.Options()
       strict.leastConfidence = 0.95
       #expect(
-        FaceLocator(.alignments(read), options: strict)
+        try FaceLocator(.alignments(read), options: strict)
           .faces(in: image, of: "a.mp4", frame: 12).isEmpty)
     }
   }

@@ -5,6 +5,7 @@ import AtelierClassification
 import AtelierCommand
 import AtelierDatasets
 import AtelierEngine
+import AtelierFiles
 import AtelierImages
 import AtelierInterchange
 import AtelierStudio
@@ -159,5 +160,24 @@ import Testing
     #expect(again["class-names"] == ["a,b"] && again["size"] == ["32x48"])
     #expect(
       try ClassificationTrainingRequest(words: again.merging(words) { own, _ in own }) == request)
+  }
+
+  @Test func `missing memory is told apart from damaged data and unwritable files`() throws {
+    let errors: [any Error] = [
+      ImageError(.noMemory, name: "a.png", expected: "a whole PNG", received: "no memory"),
+      StudioError(.noMemory, "a.png: needs much"),
+    ]
+    for error in errors {
+      #expect(ErrorLine.kind(error) == .noMemory)
+      let line = try #require(throws: StudioError.self) {
+        try PictureJob.writing("a.png") { throw error }
+      }
+      #expect(line.kind == .noMemory)
+    }
+    let full = ImageError(.unwritable, name: "a.png", expected: "a file", received: "no space")
+    let line = try #require(throws: StudioError.self) {
+      try PictureJob.writing("a.png") { throw full }
+    }
+    #expect(line.kind == .cannotCreate)
   }
 }

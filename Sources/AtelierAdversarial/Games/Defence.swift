@@ -20,7 +20,8 @@ public enum Defence {
     else {
       throw StudioError(
         .data,
-        "expected a model that denoises, received one for the task \(denoiser.information.task)")
+        denoiser.beginning + "expected a model that denoises, received one for the task "
+          + denoiser.information.task)
     }
     let channels = denoiser.graph.values[input].shape.channels
     let step = denoiser.information.granularity

@@ -38,9 +38,9 @@ extension COCODocument {
 }
 
 /// Pulls COCO's parts out of JSON.
-private struct COCOParser {
-  private var reader: StrictJSONReader
-  private let name: String
+private struct COCOParser: JSONParts {
+  var reader: StrictJSONReader
+  let name: String
 
   init(_ json: [UInt8], _ name: String) {
     reader = StrictJSONReader(json.withoutByteOrderMark)
@@ -59,24 +59,6 @@ private struct COCOParser {
 
   mutating func results() throws(DatasetError) -> [COCODocument.Annotation] {
     try whole { parser in try parser.array("an array of detections") { try $0.annotation() } }
-  }
-
-  /// What the text is from its beginning to its end.
-  private mutating func whole<Value>(
-    _ parse: (inout COCOParser) throws -> Value
-  ) throws(DatasetError) -> Value {
-    do {
-      let value = try parse(&self)
-      guard reader.isAtEnd() else {
-        throw JSONSyntaxError(
-          message: "expected the end of the text, received more", position: reader.position)
-      }
-      return value
-    } catch let error as JSONSyntaxError {
-      throw DatasetError("\(name): byte \(error.position): \(error.message)")
-    } catch {
-      throw error as? DatasetError ?? DatasetError("\(name): \(error)")
-    }
   }
 
   private func check(_ kind: String, _ ids: [Int]) throws(DatasetError) {
@@ -240,43 +222,6 @@ private struct COCOParser {
 
   private func missing(_ expected: String, _ position: Int) -> JSONSyntaxError {
     JSONSyntaxError(message: "expected \(expected), received one without", position: position)
-  }
-
-  /// Visits the keys of an object, each at most once; `visit` reads or skips the value of each.
-  private mutating func object(_ visit: (inout COCOParser, String) throws -> Void) throws {
-    try reader.beginObject()
-    var keys: Set<String> = []
-    var start = reader.position
-    while let key = try reader.nextKey(isFirst: keys.isEmpty) {
-      guard keys.insert(key).inserted else {
-        throw JSONSyntaxError(
-          message: "expected each key once, received one twice", position: start)
-      }
-      try visit(&self, key)
-      start = reader.position
-    }
-  }
-
-  private mutating func array<Element>(
-    _ expected: String, _ element: (inout COCOParser) throws -> Element
-  ) throws -> [Element] {
-    try reader.beginArray(expected)
-    var result: [Element] = []
-    while try reader.hasElement(isFirst: result.isEmpty) { result.append(try element(&self)) }
-    return result
-  }
-
-  private mutating func numbers(_ expected: String) throws -> [Double] {
-    try array(expected) { try $0.reader.number() }
-  }
-
-  /// A value, or nil for null.
-  private mutating func optional<Value>(
-    _ value: (inout COCOParser) throws -> Value
-  ) throws -> Value? {
-    guard reader.nextIs("n") else { return try value(&self) }
-    try reader.skipValue()
-    return nil
   }
 
   /// 0 or 1, or a truth value as some tools write.

@@ -39,6 +39,18 @@ public struct FaceLayout: Sendable, Hashable {
     return (box(PlanePoint(eyeColumns.left, eyeRow)), box(PlanePoint(eyeColumns.right, eyeRow)))
   }
 
+  /// Where eyes, nose and the mouth's corners lie, as parts of a crop's width, from left to right and from
+  /// the top: the mean face of ArcFace's crops (Deng and others 2019), moved and scaled so that its eyes
+  /// lie on `eyes`.
+  public static var points: [PlanePoint] {
+    let mean = [(38.29, 51.60), (73.53, 51.60), (56.03, 71.74), (41.55, 92.29), (70.73, 92.29)]
+    let (left, right) = eyes
+    let scale = (right.x - left.x) / (mean[1].0 - mean[0].0)
+    return mean.map {
+      PlanePoint(left.x + scale * ($0.0 - mean[0].0), left.y + scale * ($0.1 - mean[0].1))
+    }
+  }
+
   /// A laid face's eyes and mouth as ellipses in parts of its box: middle and half axes.
   ///
   /// The eyes lie where they are laid, the mouth a little more than their distance below, with room for an open one.

@@ -23,6 +23,9 @@ extension InstanceData {
   /// - `images` and `labels` alone: a picture and a label PNG of one name.
   /// - One folder a picture, each with `images`, which holds the picture, and `masks`, which holds one
   ///   PNG an object (the layout of the Data Science Bowl 2018).
+  /// - Annotations of labelme (a JSON file a picture), of the VGG Image Annotator, of YOLO's segmentation
+  ///   (`images`, `labels` with a text a picture, `data.yaml`), or PASCAL VOC's folders with
+  ///   `SegmentationObject`.
   ///
   /// Layouts without parts are taken whole; `className` is for those without classes.
   ///
@@ -33,14 +36,24 @@ extension InstanceData {
     guard let isFolder = url.isFolder else {
       throw DatasetError("\(url.path): no such file or folder")
     }
-    guard isFolder else { return try InstanceData(coco: url) }
+    guard isFolder else {
+      if let set = try drawn(file: url) { return set }
+      return try InstanceData(coco: url)
+    }
     let entries = try url.entries()
+    if let voc = VOCFolder(url), voc.hasObjects {
+      return try expectPart(voc.instances(part: part), url, part)
+    }
+    if YOLOFolder.isThere(url) {
+      return try expectPart(YOLOFolder.read(url, part: part), url, part)
+    }
     let hasLabels = entries.contains("labels") && entries.contains("images")
     if hasLabels, entries.contains("index.csv") {
       return try InstanceData(indexed: url, part: part, className: className)
     }
     let files = entries.filter { $0.lowercased().hasSuffix(".json") }
     if !files.isEmpty {
+      if let set = try drawn(files, in: url) { return set }
       let named = files.filter { $0.lowercased().contains(part.rawValue) }
       let chosen = files.count == 1 ? files : named
       guard chosen.count == 1 else {
@@ -54,6 +67,13 @@ extension InstanceData {
     return try InstanceData(maskFolders: url, className: className)
   }
 
+  private static func expectPart(
+    _ set: InstanceData?, _ url: URL, _ part: InstancePart
+  ) throws(DatasetError) -> InstanceData {
+    if let set { return set }
+    throw DatasetError("\(url.relativePath): the set has parts, but no \(part.rawValue)")
+  }
+
   // MARK: - Label pictures
 
   /// Reads `images/NAME.png` with `labels/NAME.png`, whose pixels are the numbers of objects.
@@ -65,7 +85,10 @@ extension InstanceData {
     var items: [Item] = []
     for (name, url) in files {
       let stem = (name as NSString).deletingPathExtension
-      let labels = folder.appendingPathComponent("labels/\(stem).png")
+      // Fiji writes label pictures as TIFF.
+      let labels =
+        ["png", "tif", "tiff"].map { folder.appendingPathComponent("labels/\(stem).\($0)") }
+        .first { $0.isFolder == false } ?? folder.appendingPathComponent("labels/\(stem).png")
       let item = try harvest.take { () throws(DatasetError) in
         try Self.item(stem, url, labels: labels, kind: nil, objects: nil)
       }

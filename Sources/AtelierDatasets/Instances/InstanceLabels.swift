@@ -51,7 +51,7 @@ public struct InstanceLabels: Sendable, Hashable {
     WordImage(width: width, height: height, channels: 1, samples: labels)
   }
 
-  /// Reads a PNG of numbers as they are stored: gray of 8 or 16 bits, or a palette's indices.
+  /// Reads a PNG or TIFF of numbers as they are stored: gray of 8 or 16 bits, or a PNG's palette indices.
   /// - Throws: `DatasetError` that names the file when it cannot be read or has colours.
   public static func read(_ url: URL) throws(DatasetError) -> InstanceLabels {
     try DatasetError.wrapping(isMask: true) {
@@ -64,6 +64,11 @@ public struct InstanceLabels: Sendable, Hashable {
         }
         let image = try ImageFile.readWords(url.path)
         return InstanceLabels(width: image.width, height: image.height, labels: image.samples)
+      }
+      if information.format == .tiff, information.channels == 1, information.bitDepth == 8 {
+        let image = try ImageFile.read(url)
+        return InstanceLabels(
+          width: image.width, height: image.height, labels: image.samples.map(UInt16.init))
       }
       let indices = try ImageFile.readIndices(url.path).indices
       return InstanceLabels(

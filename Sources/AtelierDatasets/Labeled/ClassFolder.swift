@@ -46,7 +46,7 @@ extension LabeledImages {
         do {
           pixels += try ImageFile.read(file.url).fitted(to: size, channels: mode.channels).samples
           labels.append(label)
-        } catch let error as ImageError {
+        } catch let error as ImageError where error.reason != .noMemory {
           failures.append("\(error)")
         }
       }

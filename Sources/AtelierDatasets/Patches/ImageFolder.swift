@@ -119,7 +119,7 @@ public struct ImageFolder: Sendable {
           items.append(item.resized(size))
           used += (items.last?.byteCount ?? 0) - size.width * size.height * mode.channels
           taken += 1
-        } catch let error as ImageError {
+        } catch let error as ImageError where error.reason != .noMemory {
           guard isFolder else { throw DatasetError("not usable for training: \(error)") }
           failures.append("\(error)")
         }

@@ -31,6 +31,16 @@ public struct ClassList: Sendable, Hashable {
     namesIgnored = false
   }
 
+  /// The list of a palette whose classes are stored as other values; what is `LabelMap.ignored` does not
+  /// count.
+  init(_ palette: ClassPalette, values: [UInt8?]) {
+    let plain = ClassList(palette)
+    self.palette = palette
+    self.values = values
+    colors = plain.colors
+    namesIgnored = false
+  }
+
   /// Reads a list: a line a class, `INDEX NAME RED GREEN BLUE`, `NAME RED GREEN BLUE` or `NAME`.
   ///
   /// Lines that begin with # are remarks. A class named void, ignore or unlabelled is none: its

@@ -109,6 +109,11 @@ extension SegmentedImages {
     _ url: URL, part: SegmentationPart, palette: ClassPalette? = nil, channels: Int = 3,
     memoryLimit: Int = memoryLimit
   ) throws -> SegmentedImages? {
+    if url.isFolder == true,
+      let set = try annotated(url, part: part, channels: channels, memoryLimit: memoryLimit)
+    {
+      return set
+    }
     guard let folder = try SegmentationFolder.find(in: url, part: part) else { return nil }
     let classes =
       try folder.classes.map { try ClassList(reading: $0) } ?? palette.map(ClassList.init)
@@ -127,12 +132,7 @@ extension SegmentedImages {
       return try harvest.take { () throws(DatasetError) in
         let image = try DatasetError.wrapping("not usable for segmentation: ") {
           let size = try ImageFile.size(file.path)
-          used += size.width * size.height * (channels + 1)
-          guard used <= memoryLimit else {
-            throw DatasetError(
-              "\(file.relativePath): with this picture the set takes \(used) bytes and the limit is "
-                + "\(memoryLimit); use fewer or smaller pictures")
-          }
+          try expectRoom(&used, size, channels, memoryLimit, file.relativePath)
           return try ImageFile.read(file).flattened().withChannels(channels)
         }
         return SegmentedImage(

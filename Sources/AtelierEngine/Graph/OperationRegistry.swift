@@ -32,7 +32,8 @@ public enum OperationRegistry {
     BroadcastBinaryOperation.self, MatrixProductOperation.self,
     ParametricReLUOperation.self, ParametricReLUGradient.self,
     LocalResponseOperation.self, LocalResponseGradient.self,
-    ResizeOperation.self, ResizeGradient.self,
+    ResizeOperation.self, ResizeGradient.self, OrientedGradientsOperation.self,
+    RecurrentOperation.self, RecurrentGradient.self,
     SpectralNormalizationOperation.self, SpectralNormalizationGradient.self,
     SampleShift.self,
   ]

@@ -119,6 +119,8 @@ private struct Fusion {
         inputs[role] = value
       }
     case let activation as ActivationOperation: fused.epilogue.activation = activation.activation
+    case let clamp as ClampOperation where clamp.lower == 0 && clamp.upper > 0:
+      fused.epilogue.activation = .cappedReLU(limit: clamp.upper)
     case let binary as BinaryOperation where binary.operator == .add && !epilogue.hasAddend:
       let other = follower.inputs[0] == output ? follower.inputs[1] : follower.inputs[0]
       guard other != output, isComputed(other, before: index) else { return false }

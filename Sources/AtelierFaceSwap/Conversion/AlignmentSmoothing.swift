@@ -68,11 +68,12 @@ package struct AlignmentSmoothing {
       let alignment = AlignedFace(basis: face.alignment.basis, matrix: matrix)
     else { return face }
     return LocatedFace(
-      box: face.box, eyes: face.eyes, confidence: face.confidence, alignment: alignment)
+      box: face.box, eyes: face.eyes, points: face.points, confidence: face.confidence,
+      alignment: alignment)
   }
 
   private static func weight(_ face: LocatedFace) -> Double {
-    face.alignment.basis == .eyes ? 1 : boxWeight
+    face.alignment.basis == .box ? boxWeight : 1
   }
 
   /// The same face in the frames that follow in one direction, until it is lost.

@@ -259,7 +259,7 @@ final class FaceSwapConversion {
       }
       let room = max(2, Self.mostSamples / image.samples.count)
       if part.count >= min(room, Self.mostFrames), let written {
-        line.append(part, swapper.locate(part))
+        line.append(part, try swapper.locate(part))
         part.removeAll()
         try convert(line.settle(isLast: false), written, film, &file)
       }
@@ -270,7 +270,7 @@ final class FaceSwapConversion {
       written.abandon()
       return nil
     }
-    line.append(part, part.isEmpty ? [] : swapper.locate(part))
+    line.append(part, part.isEmpty ? [] : try swapper.locate(part))
     try convert(line.settle(isLast: true), written, film, &file)
     try written.finish(in: place)
     file.comparison = written.comparisonFile

@@ -141,19 +141,21 @@ public final class FaceSwapper {
 
   /// The faces of each frame, the most certain first; a film's are searched near those of its first
   /// frame.
-  public func locate(_ frames: [SwapFrame]) -> [[LocatedFace]] {
+  public func locate(_ frames: [SwapFrame]) throws -> [[LocatedFace]] {
     var located: [[LocatedFace]] = []
     var former: [PlaneBox]?
     if let frame = frames.first, frame.frame != nil {
-      located = [locator.faces(in: frame.image, of: frame.path, frame: frame.frame, pool: pool)]
+      located = [try locator.faces(in: frame.image, of: frame.path, frame: frame.frame, pool: pool)]
       former = located[0].map(\.box)
     }
     let rest = Array(frames.dropFirst(located.count))
-    return located
-      + pool.map(rest.count) { index in
-        locator.faces(
+    let results = pool.map(rest.count) { index in
+      Result {
+        try locator.faces(
           in: rest[index].image, of: rest[index].path, frame: rest[index].frame, former: former,
           pool: pool)
       }
+    }
+    return try located + results.map { try $0.get() }
   }
 }

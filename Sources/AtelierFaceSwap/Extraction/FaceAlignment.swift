@@ -9,6 +9,8 @@ import AtelierWorkbench
 public struct AlignedFace: Sendable, Hashable {
   /// What the crop was laid by.
   public enum Basis: String, Sendable, Codable {
+    /// Eyes, nose and mouth; turned upright.
+    case points
     /// The two eyes; turned upright.
     case eyes
     /// The box alone, because no plausible pair of eyes was found; not turned.
@@ -45,11 +47,16 @@ public struct FaceAligner: Sendable, Hashable {
     self.size = size
   }
 
-  /// How a face is laid into the crop: by its eyes, or without them by its box; nil without extent.
+  /// How a face is laid into the crop: by its five points, without them by its eyes, or else by its
+  /// box; nil without extent.
   public func alignment(of face: FoundFace) -> AlignedFace? {
     let whole = AffineMap.scaling(Double(size))
     let places = [FaceLayout.eyes.left, FaceLayout.eyes.right].map { whole($0) }
     let matrix: AffineMap?
+    if let points = face.points {
+      matrix = .similarity(from: points.all, to: FaceLayout.points.map { whole($0) })
+      return matrix.flatMap { AlignedFace(basis: .points, matrix: $0) }
+    }
     if let eyes = face.eyes {
       matrix = .similarity(
         from: [eyes.left, eyes.right].map { PlanePoint($0.x, $0.y) }, to: places)

@@ -29,6 +29,8 @@ public struct FaceAlignments: Sendable, Codable, Equatable {
     public var box: PlaneBox
     /// The eyes, in pixels of the picture; nil where the crop was laid by the box.
     public var eyes: EyePair?
+    /// Eyes, nose and mouth, in pixels of the picture; nil where the detector does not tell them.
+    public var points: FacePoints?
     /// What the crop was laid by.
     public var basis: AlignedFace.Basis
     /// From the picture to the crop, pixel centres at halves: the six numbers of a 2×3 matrix.
@@ -41,7 +43,8 @@ public struct FaceAlignments: Sendable, Codable, Equatable {
     /// A face; see the properties.
     public init(
       source: String, frame: Int?, face: Int, crop: String?, box: PlaneBox, eyes: EyePair?,
-      basis: AlignedFace.Basis, matrix: AffineMap, sharpness: Double, confidence: Double
+      points: FacePoints? = nil, basis: AlignedFace.Basis, matrix: AffineMap, sharpness: Double,
+      confidence: Double
     ) {
       self.source = source
       self.frame = frame
@@ -49,6 +52,7 @@ public struct FaceAlignments: Sendable, Codable, Equatable {
       self.crop = crop
       self.box = box
       self.eyes = eyes
+      self.points = points
       self.basis = basis
       self.matrix = matrix
       self.sharpness = sharpness

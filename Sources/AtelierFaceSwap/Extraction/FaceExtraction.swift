@@ -16,6 +16,8 @@ public struct FaceExtractionReport: Sendable, Encodable {
   public var withoutFace = 0
   /// Crops that were written.
   public var faces = 0
+  /// Crops that were laid by five points, as a detector of its own gives them.
+  public var laidByPoints = 0
   /// Crops that were laid by the eyes.
   public var laidByEyes = 0
   /// Crops that were laid by the box, because no plausible pair of eyes was found.
@@ -39,6 +41,7 @@ public struct FaceExtractionReport: Sendable, Encodable {
   enum CodingKeys: String, CodingKey {
     case pictures, faces, seconds, alignments, sheets, failures
     case withoutFace = "without_face"
+    case laidByPoints = "laid_by_points"
     case laidByEyes = "laid_by_eyes"
     case laidByBox = "laid_by_box"
     case tooBlurred = "too_blurred"
@@ -203,9 +206,9 @@ public final class FaceExtraction {
     report.withoutFace += outcome.entries.isEmpty && outcome.tooBlurred == 0 ? 1 : 0
     report.tooBlurred += outcome.tooBlurred
     report.faces += outcome.entries.count
-    let byEyes = outcome.entries.count { $0.basis == .eyes }
-    report.laidByEyes += byEyes
-    report.laidByBox += outcome.entries.count - byEyes
+    report.laidByPoints += outcome.entries.count { $0.basis == .points }
+    report.laidByEyes += outcome.entries.count { $0.basis == .eyes }
+    report.laidByBox += outcome.entries.count { $0.basis == .box }
     entries += outcome.entries
     for crop in outcome.entries.compactMap(\.crop) {
       place.send(.saved((request.output as NSString).appendingPathComponent(crop)))
@@ -219,7 +222,7 @@ public final class FaceExtraction {
     do {
       let image = try item.image ?? PictureJob.read(item.source.input)
       let colored = image.hasAlpha ? image.flattened() : image
-      let faces = locator.faces(
+      let faces = try locator.faces(
         in: colored, of: item.source.input, frame: item.frame, former: item.former, pool: pool)
       outcome.found = faces.map(\.box)
       for (number, face) in faces.enumerated() {
@@ -234,7 +237,8 @@ public final class FaceExtraction {
         outcome.entries.append(
           FaceAlignments.Entry(
             source: item.source.input, frame: item.frame, face: number, crop: name, box: face.box,
-            eyes: face.eyes, basis: face.alignment.basis, matrix: face.alignment.matrix,
+            eyes: face.eyes, points: face.points, basis: face.alignment.basis,
+            matrix: face.alignment.matrix,
             sharpness: sharpness, confidence: face.confidence))
         if request.writesSheets {
           outcome.cells.append(

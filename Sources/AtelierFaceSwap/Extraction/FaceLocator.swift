@@ -11,15 +11,21 @@ public struct LocatedFace: Sendable, Hashable {
   public let box: PlaneBox
   /// The eyes, where they were found.
   public let eyes: EyePair?
+  /// Eyes, nose and mouth, where the detector tells them.
+  public let points: FacePoints?
   /// How sure the detector was, in [0, 1]; 1 for faces from a file.
   public let confidence: Double
   /// From the picture to the crop and back.
   public let alignment: AlignedFace
 
   /// A face; see the properties.
-  package init(box: PlaneBox, eyes: EyePair?, confidence: Double, alignment: AlignedFace) {
+  package init(
+    box: PlaneBox, eyes: EyePair?, points: FacePoints? = nil, confidence: Double,
+    alignment: AlignedFace
+  ) {
     self.box = box
     self.eyes = eyes
+    self.points = points
     self.confidence = confidence
     self.alignment = alignment
   }
@@ -30,9 +36,9 @@ public struct FaceLocator: Sendable {
   /// Where faces come from.
   public enum Origin: Sendable {
     /// From a search.
-    case search(FaceFinder)
+    case search(any FaceDetector)
     /// From boxes; their eyes are searched where there is a finder.
-    case boxes(BoxTable, FaceFinder?)
+    case boxes(BoxTable, (any FaceDetector)?)
     /// From the alignments of a former extraction.
     case alignments(FaceAlignments)
     /// Each picture is an aligned crop.
@@ -49,6 +55,8 @@ public struct FaceLocator: Sendable {
     public var leastConfidence = 0.0
     /// Whether crops are laid by the eyes where these are found; otherwise by the boxes alone.
     public var usesEyes = true
+    /// Whether crops are laid by five points where the detector tells them.
+    public var usesPoints = true
 
     /// All faces, laid by their eyes.
     public init() {}
@@ -75,7 +83,8 @@ public struct FaceLocator: Sendable {
       guard let alignment = AlignedFace(basis: face.basis, matrix: matrix) else { continue }
       entries.append(
         LocatedFace(
-          box: face.box, eyes: face.eyes, confidence: face.confidence, alignment: alignment),
+          box: face.box, eyes: face.eyes, points: face.points, confidence: face.confidence,
+          alignment: alignment),
         to: face.source, frame: face.frame)
     }
   }
@@ -84,23 +93,25 @@ public struct FaceLocator: Sendable {
   /// first.
   ///
   /// The search begins near `former`, the faces of a film's frame shortly before, and is less
-  /// thorough where there were none.
+  /// thorough where there were none. Throws when a network that looks for them cannot be run.
   public func faces(
     in image: ByteImage, of path: String, frame: Int? = nil, former: [PlaneBox]? = nil,
     pool: ThreadPool = .shared
-  ) -> [LocatedFace] {
+  ) throws -> [LocatedFace] {
     let found: [LocatedFace]
     switch origin {
     case .search(let finder):
-      let near = former.flatMap { $0.isEmpty ? nil : finder.faces(in: image, near: $0, pool: pool) }
+      let near = try former.flatMap {
+        $0.isEmpty ? nil : try finder.faces(in: image, near: $0, pool: pool)
+      }
       let faces =
-        near
+        try near
         ?? finder.faces(
           in: image, smallest: options.smallest, isThorough: former?.isEmpty != true, pool: pool)
-      found = faces.filter(\.isConfirmed).compactMap { located($0, confidence: $0.confidence) }
+      found = faces.compactMap { located($0, confidence: $0.confidence) }
     case .boxes(let table, let finder):
-      found = table.boxes(of: path, frame: frame).compactMap { box in
-        let eyes = options.usesEyes ? finder?.eyes(in: image, box: box, pool: pool) : nil
+      found = try table.boxes(of: path, frame: frame).compactMap { box in
+        let eyes = options.usesEyes ? try finder?.eyes(in: image, box: box, pool: pool) : nil
         return located(FoundFace(box: box, eyes: eyes), confidence: 1)
       }
     case .alignments: found = entries[path, frame]
@@ -113,8 +124,10 @@ public struct FaceLocator: Sendable {
   private func located(_ face: FoundFace, confidence: Double) -> LocatedFace? {
     var face = face
     if !options.usesEyes { face.eyes = nil }
+    if !options.usesEyes || !options.usesPoints { face.points = nil }
     return aligner.alignment(of: face).map {
-      LocatedFace(box: face.box, eyes: face.eyes, confidence: confidence, alignment: $0)
+      LocatedFace(
+        box: face.box, eyes: face.eyes, points: face.points, confidence: confidence, alignment: $0)
     }
   }
 

@@ -8,6 +8,8 @@ import Foundation
 public struct FaceSource: Sendable, Hashable, Codable {
   /// What crops are laid by.
   public enum Alignment: String, ChoiceValue {
+    /// By five points, where the detector tells them, else by the eyes.
+    case points
     /// By the eyes, where they are found.
     case eyes
     /// By the boxes alone.
@@ -18,6 +20,8 @@ public struct FaceSource: Sendable, Hashable, Codable {
   public var boxes: String?
   /// The folder of OpenCV's cascade files; nil for the environment's or the system's.
   public var cascades: String?
+  /// The .onnx file of a face detector; nil for the one beside the models, or cascades.
+  public var detector: String?
   /// What is asked of a face.
   public var options = FaceLocator.Options()
 
@@ -26,25 +30,44 @@ public struct FaceSource: Sendable, Hashable, Codable {
 
   /// What crops are laid by.
   public var alignment: Alignment {
-    get { options.usesEyes ? .eyes : .box }
-    set { options.usesEyes = newValue == .eyes }
+    get { !options.usesEyes ? .box : options.usesPoints ? .points : .eyes }
+    set {
+      options.usesEyes = newValue != .box
+      options.usesPoints = newValue == .points
+    }
   }
 
   /// A locator, for crops of `size` pixels, of faces that are searched or come from boxes; throws
   /// `StudioError` when the boxes cannot be read or the cascades are missing.
   func locator(size: Int, in place: JobPlace) throws -> FaceLocator {
-    let library = CascadeLibrary(folder: cascades)
-    guard let boxes else { return locator(.search(try FaceFinder(library: library)), size: size) }
+    guard let boxes else { return locator(.search(try finder(place)), size: size) }
     let table = try BoxTable(contentsOf: URL(fileURLWithPath: boxes))
-    var finder: FaceFinder?
+    var finder: (any FaceDetector)?
     if options.usesEyes {
-      do { finder = try FaceFinder(library: library) } catch {
-        guard cascades == nil else { throw error }
+      do { finder = try self.finder(place) } catch {
+        guard cascades == nil && detector == nil else { throw error }
         place.remark("crops are laid by the boxes alone: \(ErrorLine.text(error))")
       }
     }
     return locator(.boxes(table, finder), size: size)
   }
+
+  /// What looks for faces: the network that was named, or lies beside the models, or cascades.
+  private func finder(_ place: JobPlace) throws -> any FaceDetector {
+    if let detector {
+      return try FaceNetwork(contentsOf: ShippedModels.file(of: detector, extension: "onnx"))
+    }
+    if cascades == nil,
+      let file = ShippedModels.shipped("\(Self.detectorName).onnx")
+    {
+      place.remark("faces are looked for by \(file.path)")
+      return try FaceNetwork(contentsOf: file)
+    }
+    return try FaceFinder(library: CascadeLibrary(folder: cascades))
+  }
+
+  /// The name under which a detector beside the models is taken by itself.
+  static let detectorName = "face-detector"
 
   /// A locator of another origin that asks the same of faces.
   func locator(_ origin: FaceLocator.Origin, size: Int) -> FaceLocator {
@@ -59,8 +82,13 @@ extension Field where Request == FaceSource {
       "boxes", \.boxes,
       "Take boxes from a CSV file with the columns file, x, y, size (or width, height), and maybe "
         + "folder and, for films, frame", value: "csv", kind: .file(["csv"])),
-    Self("align", \.alignment, "Lay crops by eyes, or by box", value: "what")
-      .byDefault("eyes, where they are found"),
+    Self(
+      "detector", \.detector,
+      "A network that finds faces, YuNet or UltraFace as an .onnx file", value: "onnx",
+      kind: .file(["onnx"])
+    ).byDefault("\(FaceSource.detectorName).onnx beside the models, else cascades"),
+    Self("align", \.alignment, "Lay crops by five points, eyes or box", value: "what")
+      .byDefault("points, else eyes, where they are found"),
     Self("cascades", \.cascades, "OpenCV's cascade files", value: "dir", kind: .folder)
       .byDefault("ATELIER_CASCADES or the system's"),
     Self(

@@ -44,8 +44,10 @@ public enum SwapExtract: Job {
   public static let summary = "Cut faces out of pictures and films, aligned, for training."
   public static let guide = """
     Faces are found by OpenCV's cascades (Debian: opencv-data), turned upright by their eyes, \
-    or laid by their box where no eyes are found, and cut with a margin. Films need the program \
-    ffmpeg. FACES/alignments.json says for each crop where it comes from, how it lies, how sharp \
+    or laid by their box where no eyes are found, and cut with a margin. A detector that is a \
+    network finds far more and lays them by five points: YuNet as an .onnx file \
+    (face_detection_yunet of opencv_zoo, Apache-2.0), given as --detector or put beside the \
+    models as face-detector.onnx. Films need the program ffmpeg. FACES/alignments.json says for each crop where it comes from, how it lies, how sharp \
     it is and how sure the search was; FACES-sheet.png shows them all. Weed out what is no face, \
     or someone else's, before training. A folder of aligned crops needs no extraction.
 
@@ -89,8 +91,10 @@ extension FaceExtractionReport {
   fileprivate var text: String {
     let blurred = tooBlurred > 0 ? ", \(tooBlurred) left out as too blurred" : ""
     let lines = [
-      "\(faces) faces in \(pictures) pictures (\(laidByEyes) laid by the "
-        + "eyes, \(laidByBox) by the box\(blurred); \(withoutFace) pictures without "
+      "\(faces) faces in \(pictures) pictures ("
+        + (laidByPoints > 0 ? "\(laidByPoints) laid by five points, " : "")
+        + "\(laidByEyes) laid by the eyes, \(laidByBox) by the box\(blurred); "
+        + "\(withoutFace) pictures without "
         + "a face), \(NumberText.fixed(seconds, 1)) s, \(NumberText.fixed(rate, 1)) pictures/s",
       "alignments: \(alignments)",
     ]

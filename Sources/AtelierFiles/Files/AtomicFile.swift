@@ -64,6 +64,18 @@ public enum AtomicFile {
     }
   }
 
+  /// Makes a folder, and those above it that are missing, so that they stay after a power failure.
+  public static func makeFolder(_ url: URL) throws {
+    var made: [URL] = []
+    var folder = url.standardizedFileURL
+    while !FileManager.default.fileExists(atPath: folder.path), folder.path != "/" {
+      made.append(folder)
+      folder.deleteLastPathComponent()
+    }
+    try FileManager.default.createDirectory(at: url, withIntermediateDirectories: true)
+    for folder in made.reversed() { try syncFolder(folder.deletingLastPathComponent()) }
+  }
+
   /// Removes the unfinished files that killed processes left in `folder` and counts them; those of
   /// living processes stay.
   @discardableResult

@@ -37,7 +37,7 @@ final class CodecReader {
     name: String, limits: ImageLimits, isUpright: Bool, open: (OpaquePointer) -> Int32
   ) throws {
     guard let reader = ci_reader_create() else {
-      throw ImageError(.system, name: name, expected: "memory for a reader", received: "none")
+      throw ImageError(.noMemory, name: name, expected: "memory for a reader", received: "none")
     }
     do {
       try Self.check(open(reader), reader, name, reading: "a readable file")
@@ -51,10 +51,10 @@ final class CodecReader {
       try Self.check(ci_reader_read_header(reader), reader, name, reading: expected)
       let shown = header.pointee
       var metadata =
-        format == .jpeg
+        try format == .jpeg
         ? JPEGMetadata.read(reader)
         : PNGMetadata.read(
-          reader, keepsBackground: shown.has_palette == 0 && shown.bit_depth >= 8)
+          reader, name: name, keepsBackground: shown.has_palette == 0 && shown.bit_depth >= 8)
       if isUpright { metadata.orientation = .upright }
       let orientation = metadata.orientation
       self.metadata = metadata
@@ -114,6 +114,7 @@ final class CodecReader {
       switch status {
       case Int32(CI_CORRUPT): .damaged
       case Int32(CI_UNSUPPORTED): .unsupported
+      case Int32(CI_NO_MEMORY): .noMemory
       default: .system
       }
     throw ImageError(reason, name: name, expected: expected, received: message)

@@ -55,7 +55,7 @@ final class CodecWriter {
   /// Writes to the file at `path`, or to memory when it is nil.
   init(path: String?, name: String) throws {
     guard let writer = ci_writer_create() else {
-      throw ImageError(.system, name: name, expected: "memory for a writer", received: "none")
+      throw ImageError(.noMemory, name: name, expected: "memory for a writer", received: "none")
     }
     self.writer = writer
     self.name = name
@@ -71,7 +71,9 @@ final class CodecWriter {
   private func check(_ status: Int32) throws {
     if status == CI_OK { return }
     let message = ci_writer_message(writer).map { String(cString: $0) } ?? "no message"
-    throw ImageError(.unwritable, name: name, expected: "a writable file", received: message)
+    throw ImageError(
+      status == CI_NO_MEMORY ? .noMemory : .unwritable, name: name, expected: "a writable file",
+      received: message)
   }
 
   /// Writes a header; rows follow.

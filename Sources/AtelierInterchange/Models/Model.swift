@@ -50,6 +50,11 @@ public struct Model: Sendable {
   public let parameters: [String: Tensor]
   /// What one must know to use it.
   public var information: ModelInformation
+  /// The file that it was read from, which errors about it name; nil for one that was made.
+  public var file: String?
+
+  /// The beginning of an error about the model.
+  package var beginning: String { file.map { "\($0): " } ?? "" }
 }
 
 extension Model {

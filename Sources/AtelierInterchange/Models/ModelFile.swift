@@ -119,9 +119,15 @@ public enum ModelFile {
     else { throw fail("granularity or receptive radius is out of range") }
     var parameters: [String: Tensor] = [:]
     for parameter in graph.parameters where parameter.role != .constant {
-      parameters[parameter.name] = try file.tensor(named: parameter.name, shape: parameter.shape)
+      let tensor = try file.tensor(named: parameter.name, shape: parameter.shape)
+      // What a network computes with it would be no number either.
+      guard !tensor.elements.contains(where: { $0.isNaN }) else {
+        throw fail("the parameter \(parameter.name) holds what is no number (NaN)")
+      }
+      parameters[parameter.name] = tensor
     }
-    return Model(graph: graph, parameters: parameters, information: information)
+    return Model(
+      graph: graph, parameters: parameters, information: information, file: file.name)
   }
 
   /// Throws `ShapeError` when a graph is one that no tracing could have made, or too large to plan.

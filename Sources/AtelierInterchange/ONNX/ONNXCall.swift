@@ -39,6 +39,14 @@ struct ONNXCall {
     }
   }
 
+  func texts(_ name: String) throws(ONNXRefusal) -> [String]? {
+    switch node.attributes[name] {
+    case nil: return nil
+    case .texts(let values)?: return values
+    default: throw ONNXRefusal("attribute \(name) is not a list of texts")
+    }
+  }
+
   func integers(_ name: String) throws(ONNXRefusal) -> [Int]? {
     switch node.attributes[name] {
     case nil: return nil

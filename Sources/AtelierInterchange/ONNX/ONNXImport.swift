@@ -56,6 +56,9 @@ package struct ONNXImport: Sendable {
       folder: url.deletingLastPathComponent(), options)
   }
 
+  /// The bytes of a regular file; throws `FileError` that says what it is otherwise.
+  package static func data(of url: URL) throws(FileError) -> Data { try ONNXFile.bytes(of: url) }
+
   /// Reads a file's bytes; `folder` is where tensors may lie beside it.
   package init(
     _ data: Data, name: String, folder: URL? = nil, _ options: Options = Options()

@@ -29,7 +29,7 @@ extension ONNXImporter {
     "InstanceNormalization", "GroupNormalization", "LayerNormalization", "LRN", "Softmax",
     "LogSoftmax", "ReduceMean", "ReduceSum", "ReduceMax", "ReduceMin", "ReduceL2",
     "ReduceSumSquare", "Resize", "Upsample", "DepthToSpace", "SpaceToDepth", "Dropout",
-    "Identity", "Cast", "CastLike",
+    "Identity", "Cast", "CastLike", "RNN", "LSTM", "GRU",
   ]
 
   /// Whether there is a translation of a node's operator.
@@ -71,6 +71,7 @@ extension ONNXImporter {
     case "GroupNormalization": return [try groupNormalization(call)]
     case "LayerNormalization": return try layerNormalization(call)
     case "LRN": return [try localResponse(call)]
+    case "RNN", "LSTM", "GRU": return try recurrence(call)
     case "Softmax", "LogSoftmax": return [try softmax(call)]
     case "Resize", "Upsample": return [try resize(call)]
     case "ReduceMean", "ReduceSum", "ReduceMax", "ReduceMin", "ReduceL2", "ReduceSumSquare":

@@ -361,6 +361,9 @@ extension ONNXWriter {
     switch activation {
     case .identity: return x
     case .relu: return one("Relu", [x], layer)
+    case .cappedReLU(let limit):
+      return one(
+        "Clip", [x, scalar(layer + "/lower", 0), scalar(layer + "/upper", limit)], layer)
     case .leakyReLU(let slope): return one("LeakyRelu", [x], layer, [.float("alpha", slope)])
     case .elu(let alpha): return one("Elu", [x], layer, [.float("alpha", alpha)])
     case .sigmoid: return one("Sigmoid", [x], layer)

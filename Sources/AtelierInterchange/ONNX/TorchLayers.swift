@@ -12,6 +12,9 @@ package struct TorchLayers {
   /// Python that makes one module a layer and loads the file into them.
   package let snippet: String
 
+  /// What the snippet begins with.
+  package static let firstWords = "# The weights of"
+
   /// Lays out the weights of a model.
   ///
   /// - Throws: `ShapeError` for a layer with weights that PyTorch has no module for.
@@ -19,9 +22,20 @@ package struct TorchLayers {
     var layout = TorchLayout(model)
     try layout.run()
     file = layout.file
-    let modules = layout.modules.map { "        self.\($0.name) = nn.\($0.module)" }
+    // A module that holds others comes before them.
+    let modules = layout.modules.enumerated().sorted {
+      let depths = [$0, $1].map { $0.element.name.count { $0 == "." } }
+      return (depths[0], $0.offset) < (depths[1], $1.offset)
+    }.map { "        self.add(\"\($0.element.name)\", nn.\($0.element.module))" }
+    let buffers = layout.buffers.map {
+      "        self.register_buffer(\"\($0.name)\", torch.zeros(\($0.shape)))"
+    }
+    let remarks =
+      layout.remarks.map { "# \($0)" } + ["# Pictures: \(model.information.preprocessing)."]
+    let lines = modules + buffers
     snippet = """
-      # The weights of \(model.information.architecture), one module a layer.
+      \(Self.firstWords) \(model.information.architecture), one module a layer.
+      \(remarks.joined(separator: "\n"))
       import torch
       from safetensors.torch import load_file
       from torch import nn
@@ -30,11 +44,20 @@ package struct TorchLayers {
       class Layers(nn.Module):
           def __init__(self):
               super().__init__()
-      \(modules.isEmpty ? "        pass" : modules.joined(separator: "\n"))
+      \(lines.joined(separator: "\n"))
+
+          def add(self, name, module):
+              place = self
+              *parents, last = name.split(".")
+              for part in parents:
+                  if not hasattr(place, part):
+                      place.add_module(part, nn.Module())
+                  place = getattr(place, part)
+              place.add_module(last, module)
 
 
       layers = Layers()
-      layers.load_state_dict(load_file("\(fileName)"), strict=False)
+      layers.load_state_dict(load_file("\(fileName)"))
       layers.eval()
       """
   }
@@ -46,6 +69,10 @@ private struct TorchLayout {
   let writer: ONNXWriter
   var file: SafetensorsFile
   var modules: [(name: String, module: String)] = []
+  /// What is no weight but belongs to the network, such as the mean of its pictures.
+  var buffers: [(name: String, shape: String)] = []
+  /// What the layers do not say, a line each.
+  var remarks: [String] = []
   /// The modules of parameters that other layers share.
   private var known: [String: String] = [:]
 
@@ -81,6 +108,28 @@ private struct TorchLayout {
         try add(node, "PReLU(\(input.channels))", ["weight"])
       default: break
       }
+      try note(node)
+    }
+  }
+
+  /// What a step does with numbers that are no module's.
+  private mutating func note(_ node: Graph.Node) throws {
+    if let affine = node.operation as? AffineOperation {
+      remarks.append("\(node.name): x * \(affine.scale) + \(affine.shift)")
+    }
+    guard let binary = node.operation as? BinaryOperation else { return }
+    for value in node.inputs {
+      guard case .parameter(let index) = graph.values[value].source else { continue }
+      let name = graph.parameters[index].name.replacingOccurrences(of: "/", with: "_")
+        .replacingOccurrences(of: ".", with: "_")
+      let tensor = try writer.numbers(value)
+      let shape = tensor.shape.dimensions.map(String.init).joined(separator: ", ")
+      if !buffers.contains(where: { $0.name == name }) {
+        buffers.append((name, shape))
+        try file.append(name, tensor)
+      }
+      remarks.append(
+        "\(node.name): \(binary.operator.rawValue) with the buffer \(name), by channel")
     }
   }
 
@@ -95,8 +144,10 @@ private struct TorchLayout {
     else { return }
     let parameter = writer.parameterName(node.inputs[1])
     guard known[parameter] == nil else { return }
-    var name = String(node.name.map { $0.isLetter || $0.isNumber ? $0 : "_" })
-    if name.first?.isNumber ?? true { name = "layer_" + name }
+    // A module is called as its parameters are, which foreign names have come from.
+    let place = graph.parameters.first { $0.name == parameter }?.name ?? node.name
+    let layer = place.split(separator: "/").dropLast().joined(separator: ".")
+    var name = layer.isEmpty ? node.name.replacingOccurrences(of: "/", with: ".") : layer
     while modules.contains(where: { $0.name == name }) { name += "_" }
     known[parameter] = name
     modules.append((name, module))

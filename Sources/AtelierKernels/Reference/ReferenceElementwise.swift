@@ -12,6 +12,7 @@ extension Reference {
     switch activation {
     case .identity: x
     case .relu: max(x, 0)
+    case .cappedReLU(let limit): min(max(x, 0), Double(limit))
     case .leakyReLU(let slope): x > 0 ? x : Double(slope) * x
     case .elu(let alpha): x > 0 ? x : Double(alpha) * expm1(x)
     case .silu: x / (1 + exp(-x))
@@ -39,6 +40,7 @@ extension Reference {
     switch activation {
     case .identity: return 1
     case .relu: return saved > 0 ? 1 : 0
+    case .cappedReLU(let limit): return saved > 0 && saved < Double(limit) ? 1 : 0
     case .leakyReLU(let slope): return saved > 0 ? 1 : Double(slope)
     case .elu(let alpha): return saved > 0 ? 1 : saved + Double(alpha)
     case .silu:

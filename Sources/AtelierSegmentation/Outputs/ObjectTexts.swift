@@ -8,12 +8,24 @@ import Foundation
 extension SegmentationOutcome {
   /// The header of `csvLines`.
   public static let csvHeader =
-    "picture,object,class,score,x,y,width,height,area,center_x,center_y,parts,holes"
+    "picture,object,class,score,x,y,width,height,area,center_x,center_y,parts,holes,"
+    + "perimeter,major_axis,minor_axis,mean_red,mean_green,mean_blue"
 
   /// One line an object, numbered from 1, without its end: where it is in the picture of this name,
-  /// in pixels, how large, of how many parts (RFC 4180).
-  public func csvLines(_ name: String, palette: ClassPalette) -> [String] {
+  /// in pixels, how large, of how many parts, how long around and along its axes, and, of a picture of
+  /// the outcome's size, how bright in each colour, 0 to 255 (RFC 4180).
+  public func csvLines(
+    _ name: String, palette: ClassPalette, picture: ByteImage? = nil
+  ) -> [String] {
+    let picture = picture?.flattened().rgb
+    return csvLines(name, palette, picture)
+  }
+
+  private func csvLines(
+    _ name: String, _ palette: ClassPalette, _ picture: ByteImage?
+  ) -> [String] {
     objects.enumerated().map { index, object in
+      let measures = RegionMeasures(object.mask, in: picture)
       let outlines = object.mask.mask.outlines
       let holes = outlines.reduce(0) { $0 + ($1.isHole ? 1 : 0) }
       let center = Self.center(object.mask)
@@ -25,6 +37,8 @@ extension SegmentationOutcome {
         }
         + ["\(object.mask.area)", Self.number(center.x, 2), Self.number(center.y, 2)]
         + ["\(outlines.count - holes)", "\(holes)"]
+        + [measures.perimeter, measures.majorAxis, measures.minorAxis].map { Self.number($0, 2) }
+        + (picture == nil ? ["", "", ""] : measures.means.map { Self.number($0, 2) })
       return fields.joined(separator: ",")
     }
   }

@@ -16,6 +16,9 @@ public enum SegmentationOutput: String, Codable, Sendable, CaseIterable {
   case coco
   case csv
   case svg
+  case labelme
+  case yolo
+  case voc
 
   /// What is written unless told otherwise.
   public static let standard: [SegmentationOutput] = [.label, .overlay, .coco]
@@ -26,8 +29,18 @@ public enum SegmentationOutput: String, Codable, Sendable, CaseIterable {
     case .label, .color, .overlay, .boxes, .confidence, .instances: "-\(rawValue).png"
     case .objects: "-objects"
     case .svg: "-outlines.svg"
-    case .coco, .csv: nil
+    case .labelme: ".json"
+    case .yolo: ".txt"
+    case .coco, .csv, .voc: nil
     }
+  }
+
+  /// The files or folder of a picture, below the folder of results.
+  func files(of stem: String) -> [String] {
+    if self == .voc {
+      return ["SegmentationClass/\(stem).png", "SegmentationObject/\(stem).png"]
+    }
+    return ending.map { [stem + $0] } ?? []
   }
 
   /// The files of all pictures of a call.
@@ -35,6 +48,8 @@ public enum SegmentationOutput: String, Codable, Sendable, CaseIterable {
     switch self {
     case .coco: ["coco.json", "coco-results.json"]
     case .csv: ["objects.csv"]
+    case .yolo: ["classes.txt"]
+    case .voc: ["labelmap.txt"]
     default: []
     }
   }

@@ -19,6 +19,8 @@ public struct SegmentationWriter: Sendable {
 
   private var document = COCODocument()
   private var table = SegmentationOutcome.csvHeader + "\n"
+  /// The classes of objects in their order.
+  private var names: [String] = []
 
   /// Prepares to write into a folder, which is made if it is missing, with the background first in
   /// the palette for instance segmentation; throws `StudioError` when it cannot be made.
@@ -85,8 +87,21 @@ public struct SegmentationWriter: Sendable {
       case .svg:
         let text = outcome.svg(palette: palette)
         try write { try AtomicFile.write(Data(text.utf8), to: $0) }
+      case .labelme:
+        let json = try LabelmeFile.json(
+          objects: outcome.objects, classNames: objectNames(outcome),
+          fileName: ((fileName ?? name + ".png") as NSString).lastPathComponent,
+          size: outcome.size)
+        try write { try AtomicFile.write(json, to: $0) }
+      case .yolo:
+        let text = YOLOFolder.text(objects: outcome.objects, size: outcome.size)
+        try write { try AtomicFile.write(Data(text.utf8), to: $0) }
+        names = objectNames(outcome)
+      case .voc: files += try writeVOC(outcome, name)
       case .coco: note(outcome, fileName: fileName ?? name + ".png")
-      case .csv: table += outcome.csvLines(name, palette: palette).map { $0 + "\n" }.joined()
+      case .csv:
+        table += outcome.csvLines(name, palette: palette, picture: picture).map { $0 + "\n" }
+          .joined()
       }
     }
     if document.categories.isEmpty {
@@ -109,6 +124,43 @@ public struct SegmentationWriter: Sendable {
       files += SegmentationOutput.csv.sharedFiles.map { folder.appendingPathComponent($0) }
       try AtomicFile.write(Data(table.utf8), to: files[files.count - 1])
     }
+    if outputs.contains(.yolo) {
+      files += SegmentationOutput.yolo.sharedFiles.map { folder.appendingPathComponent($0) }
+      let lines = names.map { $0 + "\n" }.joined()
+      try AtomicFile.write(Data(lines.utf8), to: files[files.count - 1])
+    }
+    if outputs.contains(.voc) {
+      files += SegmentationOutput.voc.sharedFiles.map { folder.appendingPathComponent($0) }
+      let lines = palette.entries.map {
+        "\($0.name):\($0.color.map(String.init).joined(separator: ","))::\n"
+      }
+      let text = "# label:color_rgb:parts:actions\n" + lines.joined()
+      try AtomicFile.write(Data(text.utf8), to: files[files.count - 1])
+    }
+    return files
+  }
+
+  private func objectNames(_ outcome: SegmentationOutcome) -> [String] {
+    palette.entries.dropFirst(outcome.firstObjectLabel).map(\.name)
+  }
+
+  /// Masks of classes and of objects as PASCAL VOC has them, a palette's index each.
+  private func writeVOC(_ outcome: SegmentationOutcome, _ name: String) throws -> [URL] {
+    let files = SegmentationOutput.voc.files(of: name).map { folder.appendingPathComponent($0) }
+    for file in files { try Self.makeFolder(file.deletingLastPathComponent()) }
+    let numbers = try InstanceLabels(outcome.objects, size: outcome.size)
+    guard outcome.objects.count < Int(LabelMap.ignored) else {
+      throw StudioError(
+        .data,
+        "\(name): expected at most 254 objects for VOC's masks, found \(outcome.objects.count)")
+    }
+    try ImageFile.write(outcome.labels.indexed(palette), to: files[0].path)
+    let colors = ClassPalette(
+      (0..<256).map { .init(name: "", color: ClassPalette.standardColor($0)) })
+    let objects = LabelMap(
+      width: outcome.size.width, height: outcome.size.height,
+      labels: numbers.labels.map { UInt8($0) })
+    try ImageFile.write(objects.indexed(colors), to: files[1].path)
     return files
   }
 

@@ -99,7 +99,7 @@ public enum BenchWorkshop: Job, Workshop {
         .run(seconds: request.seconds ?? 6, peak: peak)
       place.row(result)
       let name = result.workload.padding(toLength: 18, withPad: " ", startingAt: 0)
-      let share = result.peakShare.map { " (\(percent($0)) of peak)" } ?? ""
+      let share = result.peakShare.map { " (\(NumberText.percent($0)) of peak)" } ?? ""
       place.result(
         "\(name) \(result.phase)  \(right(NumberText.fixed(result.ms, 2), 9)) ms  "
           + "\(NumberText.fixed(result.imagesPerSecond, 1)) images/s  "
@@ -118,17 +118,8 @@ public enum BenchWorkshop: Job, Workshop {
     for phase in phases {
       let rows = try Bench(workload, phase: phase, kernels: place.kernels).profile()
       for row in rows { place.row(row) }
-      var table = Table(
-        ["node", "operation", "output", "ms", "GFLOP/s", "GB/s", "share"], leftColumns: 3)
-      for row in rows where row.ms > 0 {
-        table.append([
-          row.node, row.operation, row.shape, NumberText.fixed(row.ms, 3), rate(row.gigaflops),
-          rate(row.gigabytes), percent(row.share),
-        ])
-      }
       report.say("\(workload.rawValue) \(phase.rawValue), \(place.kernels.pool.threads) threads")
-      report.say(table)
-      report.say("total \(NumberText.fixed(rows.reduce(0) { $0 + $1.ms }, 2)) ms\n")
+      report.say(nodes: rows)
     }
     return report
   }
@@ -150,7 +141,7 @@ public enum BenchWorkshop: Job, Workshop {
       table.append([
         row.kernel, row.shape, row.workloads.map { $0.prefix(1) }.joined(),
         NumberText.fixed(row.ms, 3), row.packMs > 0 ? NumberText.fixed(row.packMs, 3) : "",
-        rate(row.gigaflops), rate(row.gigabytes),
+        NumberText.rate(row.gigaflops), NumberText.rate(row.gigabytes),
       ])
       progress.show(index + 1, cases.count)
     }
@@ -177,12 +168,6 @@ public enum BenchWorkshop: Job, Workshop {
     var report = Report()
     report.say(table)
     return report
-  }
-
-  private static func percent(_ share: Double) -> String { NumberText.fixed(share * 100, 1) + " %" }
-
-  private static func rate(_ value: Double) -> String {
-    value > 0 ? NumberText.fixed(value, 1) : ""
   }
 
   private static func right(_ text: String, _ width: Int) -> String {

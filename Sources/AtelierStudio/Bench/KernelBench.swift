@@ -63,8 +63,8 @@ public struct KernelBench: Sendable {
     _ kernel: KernelCase, workloads: [Workload] = [], seconds: Double = 0.1
   ) -> KernelBenchRow {
     let trial = KernelTrial(kernel, kernels)
-    let pack = trial.pack.map { Bench.median(seconds: seconds / 4, $0) } ?? 0
-    let ms = Bench.median(seconds: seconds, trial.run)
+    let pack = trial.pack.map { Medians.time(seconds: seconds / 4, $0) } ?? 0
+    let ms = Medians.time(seconds: seconds, trial.run)
     return KernelBenchRow(
       kernel: kernel.name, shape: kernel.shape, workloads: workloads.map(\.rawValue), ms: ms,
       packMs: pack, gigaflops: ms > 0 ? 2 * Double(kernel.multiplyAdds) / ms / 1e6 : 0,

@@ -34,9 +34,23 @@ public struct ModelExportRequest: JobRequest, Hashable {
         Field(flag: "dynamic", \.dynamic, "Leave batch, height and width of inputs free"),
         Field(flag: "float16", \.half, "Store large weights in 16 bits"),
         Field(
-          "format", \.format, "onnx, or torch: weights as PyTorch lays them out, in safetensors",
+          "format", \.format,
+          "onnx, or torch: weights as PyTorch lays them out in FILE.safetensors, and FILE.py that "
+            + "loads them",
           value: "format"),
       ])
+  }
+
+  public mutating func complete(with words: FieldWords) throws {
+    let ending = (output as NSString).pathExtension.lowercased()
+    let own = format == .onnx ? "onnx" : "safetensors"
+    guard ending == own else {
+      throw FieldError(
+        "expected a result FILE.\(own) of the format \(format.rawValue); received \(output)")
+    }
+    guard format == .onnx || !(half || dynamic || words["opset"] != nil) else {
+      throw FieldError("--opset, --dynamic and --float16 are for the format onnx")
+    }
   }
 }
 
@@ -113,6 +127,13 @@ public enum ModelExport: Job {
     let file = URL(fileURLWithPath: request.output)
     let layers = try TorchLayers(model, fileName: file.lastPathComponent)
     let script = file.deletingPathExtension().appendingPathExtension("py")
+    // A script of someone else's may have this name.
+    let former = try? String(contentsOf: script, encoding: .utf8)
+    try StudioError.unless(
+      !FileManager.default.fileExists(atPath: script.path)
+        || former?.hasPrefix(TorchLayers.firstWords) == true, .cannotCreate,
+      "\(script.relativePath): there is such a file, and the Python that loads the weights would "
+        + "replace it; name another result with -o")
     try layers.file.write(to: file)
     try AtomicFile.write(Data((layers.snippet + "\n").utf8), to: script)
     var report = Report(

@@ -142,6 +142,7 @@ public enum ModelImport: Job {
     let names = weights.tensors.map { tensor in
       rules.reduce(tensor.name) { $1.applied(to: $0) }
     }
+    try expectDifferent(names, weights.tensors.map(\.name), request)
     let matching = try match(weights, names, request)
     var report = Report()
     report.say(matching.table)
@@ -166,6 +167,25 @@ public enum ModelImport: Job {
       "\(request.resultFile): \(model.graph.parameterCount) numbers, "
         + "input \(model.information.preprocessing)")
     return report
+  }
+
+  /// Refuses rules that make two names one, and tells of those that change none.
+  private static func expectDifferent(
+    _ names: [String], _ former: [String], _ request: ModelImportRequest
+  ) throws {
+    var first: [String: String] = [:]
+    for (name, own) in zip(names, former) {
+      if let other = first.updateValue(own, forKey: name), !request.map.isEmpty {
+        throw StudioError(
+          .usage,
+          "--map makes one name of \(quoted(other)) and \(quoted(own)): \(quoted(name)); expected "
+            + "names that stay different")
+      }
+    }
+    try StudioError.unless(
+      request.map.isEmpty || names != former, .usage,
+      "--map changes no name of \(request.file), such as "
+        + former.prefix(3).map { quoted($0) }.joined(separator: ", "))
   }
 
   /// The network of that name beside the weights, or the one that they fit.
@@ -204,7 +224,7 @@ public enum ModelImport: Job {
       .data,
       "\(request.file): expected the names of one of \(networks.map(\.fullName).joined(separator: ", "))"
         + "; received \(weights.tensors.count) tensors such as "
-        + weights.tensors.prefix(3).map { quoted($0.name) }.joined(separator: ", ")
+        + names.prefix(3).map { quoted($0) }.joined(separator: ", ")
         + "; give --network and --map")
   }
 

@@ -67,7 +67,7 @@ public enum ModelWorkshop: Workshop {
     """
   public static let jobs: [any Job.Type] = [
     ModelSummary.self, ModelPlan.self, ModelList.self, ModelImport.self, ModelExport.self,
-    ModelCheck.self, ModelShrink.self,
+    ModelCheck.self, ModelShrink.self, ModelTime.self,
   ]
   public static let mainJob: String? = nil
 }

@@ -9,6 +9,8 @@ public struct FoundFace: Sendable, Hashable {
   public var box: PlaneBox
   /// The eyes; nil where no plausible pair was found.
   public var eyes: EyePair?
+  /// Eyes, nose and mouth, where the detector tells them.
+  public var points: FacePoints?
   /// How many windows were accepted there.
   public var neighbors: Int
   /// By how much the best window passed the cascade's last stage.
@@ -22,8 +24,17 @@ public struct FoundFace: Sendable, Hashable {
     self.score = score
   }
 
-  /// How sure the detector is, in [0, 1): n windows give n / (n + 8).
-  public var confidence: Double { Double(neighbors) / Double(neighbors + 8) }
+  /// A face that a network has found, `probability` in [0, 1].
+  public init(box: PlaneBox, points: FacePoints?, probability: Double) {
+    self.init(box: box, eyes: points?.eyes)
+    self.points = points
+    self.probability = probability
+  }
+
+  private var probability: Double?
+
+  /// How sure the detector is, in [0, 1]: as a network says, or n windows give n / (n + 8).
+  public var confidence: Double { probability ?? Double(neighbors) / Double(neighbors + 8) }
 
   /// Whether a second sign speaks for the face: its eyes, or more than 13 accepted windows.
   ///

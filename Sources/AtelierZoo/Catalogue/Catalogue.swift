@@ -102,6 +102,10 @@ public enum Catalogue {
     classifier(.mobilenetV2, "Sandler 2018: inverted residuals, 3.5 million parameters"),
     classifier(.efficientnetLite0, "Tan 2019, the form for phones: 4.7 million parameters"),
     classifier(.efficientnetLite0Symmetric, "the same with PyTorch's borders, as timm trains it"),
+    classifier(.linear, "one dense layer on all pixels or features"),
+    classifier(.shallow, "one hidden layer of 256 units, for features above all"),
+    classifier(.lstm, "two layers of long short-term memory over the rows: 213,258 parameters"),
+    classifier(.gru, "the same of gated recurrent units: 161,034 parameters"),
   ]
 
   private static func classifier(

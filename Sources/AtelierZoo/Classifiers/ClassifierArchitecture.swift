@@ -1,6 +1,7 @@
 // The classifiers as one value: network, classes, the pictures that it takes, their normalization.
 
 import AtelierEngine
+import AtelierKernels
 
 /// The classifying networks by name.
 public enum ClassifierNetwork: String, Sendable, Hashable, Codable, CaseIterable {
@@ -38,11 +39,19 @@ public enum ClassifierNetwork: String, Sendable, Hashable, Codable, CaseIterable
   case efficientnetLite0 = "efficientnet-lite0"
   /// The same with PyTorch's borders, as timm trains it.
   case efficientnetLite0Symmetric = "efficientnet-lite0-timm"
+  /// One dense layer.
+  case linear
+  /// One hidden layer.
+  case shallow
+  /// Long short-term memory over rows.
+  case lstm
+  /// Gated recurrent units over rows.
+  case gru
 
   /// The rows and columns of the pictures that its published weights were trained on.
   public var standardSide: Int {
     switch self {
-    case .lenet, .lenet5, .course, .strided, .thresholds, .dbn: 28
+    case .lenet, .lenet5, .course, .strided, .thresholds, .linear, .shallow, .lstm, .gru, .dbn: 28
     case .resnet20, .resnet56: 32
     default: 224
     }
@@ -70,6 +79,10 @@ public enum ClassifierNetwork: String, Sendable, Hashable, Codable, CaseIterable
     case .efficientnetLite0: EfficientNetLite0(classes: classes)
     case .efficientnetLite0Symmetric:
       EfficientNetLite0(classes: classes, isFromTensorFlow: false)
+    case .linear: ShallowClassifier(classes: classes)
+    case .shallow: ShallowClassifier(classes: classes, units: 256)
+    case .lstm: RowClassifier(classes: classes, cell: .lstm)
+    case .gru: RowClassifier(classes: classes, cell: .gru)
     }
   }
 }
@@ -90,6 +103,8 @@ public struct ClassifierArchitecture: Sendable, Hashable, Codable {
   public var mean: [Float]
   /// What each channel is divided by then; empty for nothing.
   public var deviation: [Float]
+  /// What the network reads instead of pixels; nil for these.
+  public var histograms: OrientedGradients?
 
   /// Describes a classifier; without means and deviations it reads pictures in [0, 1] as they are.
   public init(
@@ -118,7 +133,9 @@ public struct ClassifierArchitecture: Sendable, Hashable, Codable {
       classes: classes, samples: height * width * channels)
     return try Graph.trace { builder in
       var x = builder.input("input", [batch, height, width, channels])
-      if !mean.isEmpty || !deviation.isEmpty {
+      if let histograms {
+        x = GradientHistograms(histograms, name: "gradients")(x)
+      } else if !mean.isEmpty || !deviation.isEmpty {
         x = Standardization(mean: mean, deviation: deviation, name: "standardization")(x)
       }
       builder.output("output", layers(x))

@@ -1,6 +1,7 @@
 // How the classifiers take weights of torchvision, timm and of ResNets for CIFAR-10.
 
 import AtelierEngine
+import AtelierKernels
 
 /// What pictures have to be for a network's published weights, in units of [0, 1].
 private struct PublishedInput {
@@ -132,6 +133,10 @@ extension ClassifierArchitecture {
   /// What becomes of a picture before the network's first layer, for model files.
   public var preprocessing: String {
     "cut at the middle and resized to \(height)x\(width), pixel / 255; the "
-      + "network takes mean \(mean) away and divides by deviation \(deviation)"
+      + (histograms.map {
+        "network reads histograms of \($0.orientations) directions of gradients in cells of "
+          + "\($0.cell)x\($0.cell) pixels, blocks of \($0.block)x\($0.block) cells, "
+          + $0.normalization.rawValue
+      } ?? "network takes mean \(mean) away and divides by deviation \(deviation)")
   }
 }

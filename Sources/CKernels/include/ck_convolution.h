@@ -39,6 +39,8 @@ typedef struct ck_conv_epilogue {
   float mask_slope;
   /// The parameter of the activation (slope or alpha).
   float parameter;
+  /// What activation 1 is at most; infinity otherwise.
+  float limit;
   /// 0 identity, 1 relu, 2 leaky relu, 3 elu, 4 silu, 5 gelu, 6 sigmoid, 7 tanh.
   int activation;
 } ck_conv_epilogue;

@@ -20,7 +20,7 @@
 /// Activations with their parameter: the slope of a leaky ReLU, the alpha of an ELU.
 enum {
   CK_IDENTITY, CK_RELU, CK_LEAKY_RELU, CK_ELU, CK_SILU, CK_GELU, CK_SIGMOID, CK_TANH, CK_HARD_SWISH,
-  CK_TANH_GELU, CK_SOFTPLUS, CK_EXP, CK_SQRT, CK_LOG, CK_ABS, CK_ERF
+  CK_TANH_GELU, CK_SOFTPLUS, CK_EXP, CK_SQRT, CK_LOG, CK_ABS, CK_ERF, CK_CAPPED_RELU
 };
 /// Operators on two tensors.
 enum { CK_ADD, CK_SUBTRACT, CK_MULTIPLY, CK_DIVIDE, CK_MAXIMUM };
@@ -143,6 +143,25 @@ struct ck_elementwise_kernels {
   void (*_Nonnull ftrl)(
       const struct ck_optimizer *o, float *p, const float *g, float *sum, float *linear,
       size_t n);
+
+  // One step of recurrent cells over `rows` rows of `units`; see AtelierKernels/RecurrentCells.swift.
+  /// gates [rows][4 units]: input, forget, candidate, output; from sums to values.
+  void (*_Nonnull lstm)(
+      const float *before, float *gates, float *cells, float *y, size_t rows, size_t units);
+  /// d_cells: the gradient of the cells after the step becomes that of those before it.
+  void (*_Nonnull lstm_gradient)(
+      const float *gates, const float *before, const float *cells, const float *dy, float *d_cells,
+      float *d_gates, size_t rows, size_t units);
+  /// x and recurrent [rows][3 units]: reset, update, candidate; gates [rows][4 units]: their values
+  /// and the recurrent part of the candidate.
+  void (*_Nonnull gru)(
+      const float *x, const float *recurrent, const float *before, float *gates, float *y,
+      size_t rows, size_t units);
+  /// d_state: the gradient of the state after the step becomes that of the state before it, but for
+  /// what comes through the recurrent product.
+  void (*_Nonnull gru_gradient)(
+      const float *gates, const float *before, float *d_state, float *d_x, float *d_recurrent,
+      size_t rows, size_t units);
 };
 
 /// The kernels of instruction set 0 (baseline), 1 (AVX2 and FMA) or 2 (AVX-512); the machine must

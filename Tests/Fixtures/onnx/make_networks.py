@@ -66,6 +66,22 @@ class Unpooled(nn.Module):
         return self.c(F.max_unpool2d(x, i, 2, output_size=first))
 
 
+class Recurrent(nn.Module):
+    """Long short-term memory in both directions, gated units with steps first, a simple layer."""
+
+    def __init__(self):
+        super().__init__()
+        self.a = nn.LSTM(6, 5, batch_first=True, bidirectional=True)
+        self.b, self.c = nn.GRU(10, 4), nn.RNN(4, 3, nonlinearity="relu")
+        self.d = nn.Linear(3 + 10, 4)
+
+    def forward(self, x):
+        x, (h, c) = self.a(x)
+        y, _ = self.c(self.b(x.transpose(0, 1))[0])
+        ends = torch.cat([h[0] + c[0], h[1] - c[1]], 1)
+        return self.d(torch.cat([y[-1], ends], 1))
+
+
 class Normalized(nn.Module):
     """Group, instance and layer normalization, reflected borders, a transposed convolution, resizing."""
 
@@ -117,6 +133,7 @@ def main():
         "unpooled": (Unpooled(), (torch.randn(1, 2, 9, 11),), ["x"]),
         "normalized": (Normalized(), (torch.randn(1, 2, 6, 7),), ["x"]),
         "channels": (Channels(), (torch.randn(1, 3, 4, 6),), ["x"]),
+        "recurrent": (Recurrent(), (torch.randn(2, 7, 6),), ["x"]),
     }
     for name, (network, inputs, names) in pictures.items():
         for module in network.modules():

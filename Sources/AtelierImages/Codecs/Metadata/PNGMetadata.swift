@@ -15,8 +15,10 @@ enum PNGMetadata {
   /// All deflated texts of a file together are no longer; what is beyond is kept as it stands.
   private static let mostText = 16 << 20
 
-  /// What the chunks say.
-  static func read(_ reader: OpaquePointer, keepsBackground: Bool) -> ImageMetadata {
+  /// What the chunks say; throws for want of memory, which no chunk is to be lost for.
+  static func read(
+    _ reader: OpaquePointer, name file: String, keepsBackground: Bool
+  ) throws(ImageError) -> ImageMetadata {
     var metadata = ImageMetadata()
     var index: Int32 = 0
     var room = mostText
@@ -27,6 +29,11 @@ enum PNGMetadata {
       let status = ci_reader_chunk(reader, index, &name, &bytes, &count)
       index += 1
       if status == CI_UNSUPPORTED { break }
+      guard status != CI_NO_MEMORY else {
+        throw ImageError(
+          .noMemory, name: file, expected: "memory for what goes with the picture",
+          received: "none")
+      }
       guard status == CI_OK, let bytes else { continue }
       let text = String(decoding: name.prefix(4).map { UInt8(bitPattern: $0) }, as: UTF8.self)
       let chunk = ImageMetadata.Chunk(name: text, data: Data(bytes: bytes, count: count))

@@ -58,7 +58,7 @@ final class TIFFReader {
     guard !directories.isEmpty else { throw damaged("no page") }
     self.directories = directories
     guard let tiff = ci_tiff_create() else {
-      throw ImageError(.system, name: name, expected: "memory for a reader", received: "none")
+      throw ImageError(.noMemory, name: name, expected: "memory for a reader", received: "none")
     }
     self.tiff = tiff
     try check(open(tiff))
@@ -72,6 +72,7 @@ final class TIFFReader {
       switch status {
       case Int32(CI_CORRUPT): .damaged
       case Int32(CI_UNSUPPORTED): .unsupported
+      case Int32(CI_NO_MEMORY): .noMemory
       default: .system
       }
     throw ImageError(

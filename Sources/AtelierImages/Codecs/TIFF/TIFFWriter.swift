@@ -13,7 +13,7 @@ final class TIFFWriter: TIFFPageWriter {
   /// Begins a file of the byte order and offsets that `storage` has.
   init(path: String, name: String, storage: TIFFStorage) throws {
     guard let writer = ci_tiff_writer_create() else {
-      throw ImageError(.system, name: name, expected: "memory for a writer", received: "none")
+      throw ImageError(.noMemory, name: name, expected: "memory for a writer", received: "none")
     }
     self.writer = writer
     self.path = path
@@ -27,7 +27,9 @@ final class TIFFWriter: TIFFPageWriter {
   private func check(_ status: Int32) throws {
     if status == CI_OK { return }
     let message = ci_tiff_writer_message(writer).map { String(cString: $0) } ?? "no message"
-    throw ImageError(.unwritable, name: name, expected: "a writable file", received: message)
+    throw ImageError(
+      status == CI_NO_MEMORY ? .noMemory : .unwritable, name: name, expected: "a writable file",
+      received: message)
   }
 
   /// Writes a page: a picture, further gray planes of its size, tags.

@@ -94,7 +94,8 @@ struct WebPFile {
       }
       guard status == CI_OK else {
         throw ImageError(
-          status == CI_CORRUPT ? .damaged : .system, name: name, expected: "a whole WebP",
+          status == CI_CORRUPT ? .damaged : status == CI_NO_MEMORY ? .noMemory : .system,
+          name: name, expected: "a whole WebP",
           received: message.map { String(cString: $0) } ?? "no message")
       }
     }
@@ -126,7 +127,8 @@ struct WebPFile {
     }
     guard status == CI_OK, let bytes else {
       throw ImageError(
-        .unwritable, name: name, expected: "a writable picture",
+        status == CI_NO_MEMORY ? .noMemory : .unwritable, name: name,
+        expected: "a writable picture",
         received: message.map { String(cString: $0) } ?? "no message")
     }
     defer { ci_webp_free(bytes) }

@@ -1,0 +1,66 @@
+// What readers of annotation files have in common: objects, arrays and null in strict JSON.
+
+import AtelierFiles
+
+/// A reader that pulls the parts of a format out of JSON.
+protocol JSONParts {
+  /// The text, read up to the next value.
+  var reader: StrictJSONReader { get set }
+  /// What stands for the file in errors.
+  var name: String { get }
+}
+
+extension JSONParts {
+  /// What the text is from its beginning to its end.
+  mutating func whole<Value>(
+    _ parse: (inout Self) throws -> Value
+  ) throws(DatasetError) -> Value {
+    do {
+      let value = try parse(&self)
+      guard reader.isAtEnd() else {
+        throw JSONSyntaxError(
+          message: "expected the end of the text, received more", position: reader.position)
+      }
+      return value
+    } catch let error as JSONSyntaxError {
+      throw DatasetError("\(name): byte \(error.position): \(error.message)")
+    } catch {
+      throw error as? DatasetError ?? DatasetError("\(name): \(error)")
+    }
+  }
+
+  /// Visits the keys of an object, each at most once; `visit` reads or skips the value of each.
+  mutating func object(_ visit: (inout Self, String) throws -> Void) throws {
+    try reader.beginObject()
+    var keys: Set<String> = []
+    var start = reader.position
+    while let key = try reader.nextKey(isFirst: keys.isEmpty) {
+      guard keys.insert(key).inserted else {
+        throw JSONSyntaxError(
+          message: "expected each key once, received one twice", position: start)
+      }
+      try visit(&self, key)
+      start = reader.position
+    }
+  }
+
+  mutating func array<Element>(
+    _ expected: String, _ element: (inout Self) throws -> Element
+  ) throws -> [Element] {
+    try reader.beginArray(expected)
+    var result: [Element] = []
+    while try reader.hasElement(isFirst: result.isEmpty) { result.append(try element(&self)) }
+    return result
+  }
+
+  mutating func numbers(_ expected: String) throws -> [Double] {
+    try array(expected) { try $0.reader.number() }
+  }
+
+  /// A value, or nil for null.
+  mutating func optional<Value>(_ value: (inout Self) throws -> Value) throws -> Value? {
+    guard reader.nextIs("n") else { return try value(&self) }
+    try reader.skipValue()
+    return nil
+  }
+}
