@@ -22,6 +22,7 @@ demo: build
 	@for victim in classify-fashion classify-fashion-hard; do \
 	  .build/release/atelier attack Samples/fashion --model Checkpoints/attack-fashion.safetensors \
 	    --victim Checkpoints/$$victim.safetensors -o $(OUT)/demo/$$victim || exit 1; done
+	@.build/release/atelier generate --model generate-fashion -o $(OUT)/demo/clothes.png --by-class --magnify 2
 	@for model in segment-shapes objects-shapes; do \
 	  .build/release/atelier segment Samples/shapes/images --model $$model -o $(OUT)/demo/$$model \
 	    --write label,overlay,boxes,instances,coco,csv || exit 1; \
