@@ -84,7 +84,7 @@ public enum CoursePlay: Job {
 
     EXAMPLES
       atelier course play --game catch -o out/catch
-      atelier course play --game maze --learner policy --rounds 6000 -o out/maze
+      atelier course play --game maze --learner policy --rounds 14000 -o out/maze
     """
   public static let heedsInterrupt = true
 

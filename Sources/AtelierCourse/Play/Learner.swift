@@ -240,7 +240,7 @@ final class ChanceLearner<Played: Game>: Learner {
       games[index] = Played(using: &generator)
     }
     while waiting.count >= Self.batch {
-      try update(Array(waiting.prefix(Self.batch)))
+      try update(Array(waiting.prefix(Self.batch)), progress: progress)
       waiting.removeFirst(Self.batch)
     }
     return ended
@@ -249,7 +249,10 @@ final class ChanceLearner<Played: Game>: Learner {
   /// A move by the chances that logits give.
   private func drawn(_ logits: [Float]) -> Int { Sampling.place(of: logits, using: &generator) }
 
-  private func update(_ moments: [(picture: [Float], move: Int, result: Float)]) throws {
+  /// Learns from moves, less and less with the training's progress.
+  private func update(
+    _ moments: [(picture: [Float], move: Int, result: Float)], progress: Double
+  ) throws {
     for program in [worths, training] {
       try program.withInput("input") { input in
         for (index, moment) in moments.enumerated() {
@@ -264,7 +267,9 @@ final class ChanceLearner<Played: Game>: Learner {
     let gains = moments.indices.map { moments[$0].result - thought[$0] }
     let mean = gains.reduce(0, +) / Float(gains.count)
     let variance = gains.reduce(0) { $0 + ($1 - mean) * ($1 - mean) } / Float(gains.count)
-    let scale = 1 / (variance.squareRoot() + 1e-3)
+    // Where every game goes well gains are noise alone, which must not be made large: a maze that was
+    // solved was forgotten by it.
+    let scale = 1 / max(variance.squareRoot(), 0.2)
     var advantage = [Float](repeating: 0, count: Self.batch * Played.moves)
     for (index, moment) in moments.enumerated() {
       advantage[index * Played.moves + moment.move] = gains[index] * scale
@@ -273,7 +278,8 @@ final class ChanceLearner<Played: Game>: Learner {
     try training.setInput("result", Tensor([Self.batch, 1], moments.map(\.result)))
     try training.run(step: UInt64(updates))
     optimizer.step(
-      gradients: training.gradients, learningRate: optimizer.learningRate(step: updates))
+      gradients: training.gradients,
+      learningRate: optimizer.learningRate(step: updates) * max(1 - progress, 0.05))
     updates += 1
   }
 }
