@@ -10,7 +10,8 @@ public enum CourseWorkshop: Workshop {
   public static let guide = """
     EXAMPLES
       atelier course text book.txt -o out/book --minutes 10
-      atelier course text --model out/book/model.safetensors --prompt "The " --temperature 0.7
+      atelier course text --model out/book/model.safetensors \\
+        --prompt "The " --temperature 0.7
       atelier course play --game catch -o out/catch
       atelier course rivals --data mnist --epochs 5
     """

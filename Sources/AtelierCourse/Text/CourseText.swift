@@ -91,7 +91,8 @@ public enum CourseText: Job {
 
     EXAMPLES
       atelier course text book.txt -o out/book --minutes 20
-      atelier course text --model out/book/model.safetensors --prompt "Once" --temperature 0.5
+      atelier course text --model out/book/model.safetensors \\
+        --prompt "Once" --temperature 0.5
     """
   public static let heedsInterrupt = true
 
