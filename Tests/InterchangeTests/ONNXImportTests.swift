@@ -79,7 +79,7 @@ struct ONNXImportTests {
     file.output("a")
     #expect(
       importError(file.bytes)
-        == "net.onnx: 1 nodes cannot be taken: GRU \"first\": expected a hidden_size above 0, "
+        == "net.onnx: 1 node cannot be taken: GRU \"first\": expected a hidden_size above 0, "
         + "received 0")
   }
 
