@@ -13,7 +13,7 @@ if [ ! -x "$docc" ]; then
 fi
 swift build -c release --product atelier
 target=$(swift -print-target-info | sed -n 's/.*"unversionedTriple": "\(.*\)".*/\1/p' | head -1)
-maps=$(find Sources "$build" -maxdepth 2 -name module.modulemap | sed 's/^/-Xcc -fmodule-map-file=/')
+maps=$(find -L Sources "$build" -maxdepth 2 -name module.modulemap | sed 's/^/-Xcc -fmodule-map-file=/')
 rm -rf "$work"
 mkdir -p "$out"
 for folder in Sources/Atelier?*; do
