@@ -82,6 +82,8 @@ package struct SecondOpinion {
     guard let result = try part.denoised(by: first, own) as? Picture,
       let weight = Self.weight(after: part.change(to: result)), weight.share > Self.fullShare / 2
     else { return (try picture.denoised(by: first, options), nil) }
+    // A large picture leaves no room for the programs of both.
+    first.model.forgetPrograms()
     return (
       try picture.denoised(by: denoiser, told(weight, options)),
       Weight(sigma: weight.sigma, share: 1)

@@ -76,6 +76,9 @@ public final class RunningModel {
     }
   }
 
+  /// Gives the memory of all programs back; they are planned again when they are asked for.
+  public func forgetPrograms() { programs.removeAll() }
+
   /// The program of a key, of a graph made when it is not there yet.
   public func program(key: AnyHashable, _ make: () throws -> Graph) throws -> Program {
     if let index = programs.firstIndex(where: { $0.key == key }) {
