@@ -88,13 +88,8 @@ public struct ClassificationTrainingRequest: TrainingRequest, Hashable {
   /// The fields of a deep belief network, which takes over where `--network dbn` is given: here they
   /// are only read.
   private static var beliefFields: [Field<Self>] {
-    BeliefTrainingRequest.beliefFields.map { field in
-      field.carried(
-        words: { _ in field.words(BeliefTrainingRequest()) },
-        put: {
-          var scratch = BeliefTrainingRequest()
-          try field.put(&scratch, $1)
-        })
+    BeliefTrainingRequest.beliefFields.map {
+      $0.readOnly(in: Self.self) { BeliefTrainingRequest() }
     }
   }
 

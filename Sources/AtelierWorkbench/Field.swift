@@ -233,6 +233,19 @@ public struct Field<Request>: Sendable {
     return field
   }
 
+  /// The same field in the form of another job, which hands over where it is given: there it is only
+  /// read, against these defaults.
+  package func readOnly<Whole>(
+    in whole: Whole.Type, defaults: @escaping @Sendable () -> Request
+  ) -> Field<Whole> {
+    carried(
+      words: { _ in words(defaults()) },
+      put: {
+        var scratch = defaults()
+        try put(&scratch, $1)
+      })
+  }
+
   /// The help's sentence with the default of a request and its full stop.
   func helpText(_ defaults: Request) -> String {
     let text: String?

@@ -128,13 +128,8 @@ public struct GenerationTrainingRequest: TrainingRequest, Hashable {
   /// The fields of a Boltzmann machine, which takes over where `--network rbm` is given: here they
   /// are only read.
   private static var machineFields: [Field<Self>] {
-    BoltzmannTrainingRequest.machineFields.map { field in
-      field.carried(
-        words: { _ in field.words(BoltzmannTrainingRequest()) },
-        put: {
-          var scratch = BoltzmannTrainingRequest()
-          try field.put(&scratch, $1)
-        })
+    BoltzmannTrainingRequest.machineFields.map {
+      $0.readOnly(in: Self.self) { BoltzmannTrainingRequest() }
     }
   }
 
