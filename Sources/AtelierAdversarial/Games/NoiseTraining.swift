@@ -82,14 +82,7 @@ public struct NoiseTrainingRequest: NoiseGameRequest, Hashable {
         "antagonist", "Let the classifier learn, too, against the generator: a duel", kind: .flag
       ) { _, _ in }
     ]
-      + DuelRequest.ownFields.map { field in
-        field.carried(
-          words: { _ in field.words(DuelRequest()) },
-          put: {
-            var scratch = DuelRequest()
-            try field.put(&scratch, $1)
-          })
-      }
+      + DuelRequest.ownFields.map { $0.readOnly(in: Self.self) { DuelRequest() } }
   }
 
   public static func check(_ words: FieldWords) throws {
