@@ -104,7 +104,7 @@ public enum SegmentEvaluate: Job {
 
   /// Average precision of a model's objects, or of the baseline's.
   private static func objects(
-    of segmenter: MaskRCNNSegmenter?, _ request: SegmentEvaluateRequest, _ place: JobPlace
+    of segmenter: (any ObjectSegmenter)?, _ request: SegmentEvaluateRequest, _ place: JobPlace
   ) throws -> Report {
     guard request.picture == nil else {
       throw StudioError(
@@ -120,9 +120,9 @@ public enum SegmentEvaluate: Job {
     func show(_ done: Int) { progress.show(done, set.count) }
     let found: InstanceSetReport
     if let segmenter {
-      var selection = ObjectSelection.measuring(limit: request.detections)
-      selection.score = request.score
-      found = try segmenter.measure(on: set, selection, progress: show, skip: place.remark)
+      var look = ObjectLook.measuring(limit: request.detections, score: request.score)
+      look.isFlipAveraged = request.flip
+      found = try segmenter.measure(on: set, look, progress: show, skip: place.remark)
     } else {
       found = try WatershedBaseline.measure(set, progress: show, skip: place.remark)
     }

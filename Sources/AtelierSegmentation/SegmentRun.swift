@@ -243,6 +243,6 @@ public enum SegmentWorkshop: Workshop {
     """
   public static let jobs: [any Job.Type] = [
     SegmentRun.self, SegmentationTraining.self, SegmentEvaluate.self, SegmentCompare.self,
-    MaskRCNNTraining.self,
+    MaskRCNNTraining.self, StarTraining.self,
   ]
 }

@@ -13,15 +13,17 @@ public enum SegmentationModel {
   /// A class for every pixel.
   case semantic(Segmenter)
   /// Objects, each with a mask of its own.
-  case objects(MaskRCNNSegmenter)
+  case objects(any ObjectSegmenter)
 
   /// How a picture is segmented.
   public struct Options: Sendable {
     /// Mirroring and tiles of a semantic model.
     public var semantic = Segmenter.Options()
     /// The least score of an object, or the least probability of a pixel's class; nil for what is
-    /// usual: 0.5 for objects, 0 for pixels.
+    /// usual: 0 for pixels, for objects what the model says.
     public var threshold: Float?
+    /// The most objects of a picture.
+    public var most = 1000
     /// The names of the classes to keep; nil for all.
     public var classes: [String]?
 
@@ -32,7 +34,9 @@ public enum SegmentationModel {
   /// a model of something else.
   public init(contentsOf url: URL, kernels: Kernels = Kernels()) throws {
     let model = try ModelFile.read(from: url)
-    if model.information.task == MaskRCNNModel.task {
+    if model.information.architecture == StarModel.architecture {
+      self = .objects(try StarSegmenter(StarModel(model, name: url.relativePath), kernels: kernels))
+    } else if model.information.task == MaskRCNNModel.task {
       self = .objects(
         try MaskRCNNSegmenter(MaskRCNNModel(model, name: url.relativePath), kernels: kernels))
     } else {
@@ -44,7 +48,7 @@ public enum SegmentationModel {
   public var palette: ClassPalette {
     switch self {
     case .semantic(let segmenter): segmenter.palette
-    case .objects(let segmenter): .objects(segmenter.model.classNames)
+    case .objects(let segmenter): .objects(segmenter.classNames)
     }
   }
 
@@ -64,9 +68,12 @@ public enum SegmentationModel {
       return SegmentationOutcome(
         labels: found.labels, confidence: found.confidence, palette: palette)
     case .objects(let segmenter):
-      var selection = ObjectSelection()
-      selection.score = options.threshold ?? selection.score
-      let objects = try segmenter.objects(in: picture, selection).filter {
+      var look = ObjectLook()
+      look.selection.score = options.threshold ?? segmenter.usualScore
+      look.selection.limit = options.most
+      look.isFlipAveraged = options.semantic.isFlipAveraged
+      look.tileSize = options.semantic.tileSize
+      let objects = try segmenter.objects(in: picture, look).filter {
         kept?.contains($0.classIndex + 1) ?? true
       }
       return try SegmentationOutcome(objects: objects, size: picture.size)

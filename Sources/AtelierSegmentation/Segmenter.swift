@@ -106,7 +106,7 @@ public final class Segmenter {
     for row in rows.tiles {
       for column in columns.tiles {
         let size = PixelSize(width: columns.size, height: rows.size)
-        let tile = Tile(picture: picture, x: column.start, y: row.start, size: size)
+        let tile = PictureTile(picture: picture, x: column.start, y: row.start, size: size)
         let probabilities = try probabilities(tile, options)
         decide(
           probabilities, size, threshold: options.threshold, x: column.start, y: row.start,
@@ -119,34 +119,8 @@ public final class Segmenter {
         width: image.width, height: image.height, channels: 1, samples: confidence))
   }
 
-  /// A part of a picture; beyond the border its last pixels are repeated.
-  private struct Tile {
-    let picture: ByteImage
-    let x: Int
-    let y: Int
-    let size: PixelSize
-
-    /// Writes the part as fractions of white, mirrored or not.
-    func write(to target: UnsafeMutableBufferPointer<Float>, isMirrored: Bool) {
-      let channels = picture.channels
-      picture.samples.withUnsafeBufferPointer { source in
-        for row in 0..<size.height {
-          let line = min(y + row, picture.height - 1) * picture.width
-          for column in 0..<size.width {
-            let place = isMirrored ? size.width - 1 - column : column
-            let pixel = (line + min(x + column, picture.width - 1)) * channels
-            let start = (row * size.width + place) * channels
-            for channel in 0..<channels {
-              target[start + channel] = Float(source[pixel + channel]) / 255
-            }
-          }
-        }
-      }
-    }
-  }
-
   /// The probabilities of a tile, [height, width, classes].
-  private func probabilities(_ tile: Tile, _ options: Options) throws -> [Float] {
+  private func probabilities(_ tile: PictureTile, _ options: Options) throws -> [Float] {
     let program = try program(for: tile.size)
     func run(isMirrored: Bool) throws -> [Float] {
       try program.withInput("input") { tile.write(to: $0, isMirrored: isMirrored) }

@@ -82,6 +82,32 @@ public struct RunLengthMask: Sendable, Hashable {
     self.init(width: width, height: height, counts: counts)
   }
 
+  /// The runs of a thing whose pixels are given for a rectangle alone, row by row.
+  /// - Precondition: the rectangle lies in the mask.
+  package init(
+    width: Int, height: Int, left: Int, top: Int, columns: Int, pixels: [Bool]
+  ) {
+    let rows = columns == 0 ? 0 : pixels.count / columns
+    precondition(
+      left >= 0 && top >= 0 && left + columns <= width && top + rows <= height,
+      "a rectangle outside of the mask")
+    var intervals: [Range<Int>] = []
+    for column in 0..<columns {
+      let start = (left + column) * height + top
+      var first: Int?
+      for row in 0..<rows {
+        if pixels[row * columns + column] {
+          if first == nil { first = start + row }
+        } else if let began = first {
+          intervals.append(began..<start + row)
+          first = nil
+        }
+      }
+      if let began = first { intervals.append(began..<start + rows) }
+    }
+    self.init(width: width, height: height, intervals: intervals)
+  }
+
   /// The runs of a mask of pixels.
   public init(_ mask: BinaryMask) {
     var counts: [UInt32] = [0]

@@ -17,20 +17,6 @@ public struct MaskRCNNModel: Sendable {
   public static let task = NetworkTask.objects.rawValue
   /// The architecture in the metadata of model files.
   public static let architecture = MaskRCNN.name
-  /// How pixels become inputs, the last step.
-  static let plainPreprocessing = "pixel / 255, RGB"
-  /// The step before where contrast is stretched.
-  static let stretching = "darkest and brightest half percent of the samples to 0 and 255"
-  /// The step after that where pictures on bright ground are seen on dark ground.
-  static let darkening = "gray and negative where most of it is bright"
-
-  /// How pixels become inputs, in words that `init(_:name:)` reads.
-  static func preprocessing(_ reading: PictureReading) -> String {
-    let steps =
-      (reading.stretchesContrast ? [stretching] : []) + (reading.darkensGround ? [darkening] : [])
-    return (steps + [plainPreprocessing]).joined(separator: ", ")
-  }
-
   /// The graph, the weights and what is known of the training.
   public let model: Model
   /// The network's sizes.
@@ -86,9 +72,7 @@ public struct MaskRCNNModel: Sendable {
       throw StudioError(
         .data, "\(name): expected an enlargement above 0 and up to 16; received \(enlargement)")
     }
-    reading = PictureReading(
-      stretchesContrast: information.preprocessing.contains(Self.stretching),
-      darkensGround: information.preprocessing.contains(Self.darkening), enlargement: enlargement)
+    reading = PictureReading(information.preprocessing, enlargement: enlargement)
   }
 
   /// What the metadata says of a network, for `init(_:name:)` to read.

@@ -30,3 +30,12 @@ public final class MaskRCNNSegmenter {
     try detector.objects(in: picture, model.reading, options, longestSide: longestSide)
   }
 }
+
+extension MaskRCNNSegmenter: ObjectSegmenter {
+  public var methodName: String { "Mask R-CNN" }
+  public var classNames: [String] { model.classNames }
+  public var usualScore: Float { ObjectSelection().score }
+  public func objects(in picture: ByteImage, _ look: ObjectLook) throws -> [EncodedObject] {
+    try objects(in: picture, look.selection).map { EncodedObject($0) }
+  }
+}

@@ -77,7 +77,7 @@ public final class MaskRCNNTask: TrainingTask {
       information: ModelInformation(
         task: MaskRCNNModel.task, architecture: MaskRCNNModel.architecture,
         granularity: network.granularity,
-        preprocessing: MaskRCNNModel.preprocessing(request.reading),
+        preprocessing: request.reading.text,
         classNames: data.source.classNames),
       store: store, capacity: MaskRCNNDetector.keptPrograms, kernels: kernels)
     detector = MaskRCNNDetector(network, model)

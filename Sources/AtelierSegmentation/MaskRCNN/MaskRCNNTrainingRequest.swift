@@ -5,26 +5,8 @@ import AtelierTraining
 import AtelierWorkbench
 import AtelierZoo
 
-/// Where a training's pictures with objects come from.
-public enum InstanceTrainingPictures: Sendable, Hashable, Codable, FieldValue {
-  /// The project's own scenes of shapes, drawn without end.
-  case shapes
-  /// A set of files, as `InstanceData.read` finds it: its training part; its validation part, or a tenth of the training part where
-  /// it has none, is held out. `objects` is what objects are called where the set has no classes.
-  case set(path: String, objects: String)
-
-  /// `shapes`, or a path.
-  public init(word: String) {
-    self = word == ShapesScenes.word ? .shapes : .set(path: word, objects: Self.objectName)
-  }
-  public var word: String { if case .set(let path, _) = self { path } else { ShapesScenes.word } }
-
-  /// What objects are called unless told otherwise.
-  static let objectName = "object"
-}
-
 /// What a Mask R-CNN is trained on and how; stored as the run's configuration.
-public struct MaskRCNNTrainingRequest: TrainingRequest, Hashable {
+public struct MaskRCNNTrainingRequest: InstanceTrainingRequest, Hashable {
   public var data = InstanceTrainingPictures(word: "")
   public var design = MaskRCNN.Design.tiny
   public var side = 128
@@ -124,14 +106,6 @@ extension MaskRCNNTrainingRequest {
         "See pictures so many times as large, for objects of few pixels", value: "factor",
         .positive),
     ]
-  }
-
-  /// What objects are called where the set has no classes.
-  fileprivate var objectName: String {
-    get {
-      if case .set(_, let objects) = data { objects } else { InstanceTrainingPictures.objectName }
-    }
-    set { if case .set(let path, _) = data { data = .set(path: path, objects: newValue) } }
   }
 
   /// Whether pictures are changed and seen as those of a microscope.

@@ -6,7 +6,7 @@ import AtelierEngine
 public enum Catalogue {
   /// The networks, by task.
   public static let networks =
-    denoisers + classifiers + segmenters + [objects] + swaps + noises
+    denoisers + classifiers + segmenters + [objects, stars] + swaps + noises
     + generators
 
   /// The networks of a task, in the order of help texts.
@@ -164,6 +164,17 @@ public enum Catalogue {
     defaults: NetworkSettings(height: 128, width: 128, channels: 3, classes: 3),
     granularity: { MaskRCNN(.tiny, classes: $0.classes).granularity },
     graph: { try MaskRCNN(.tiny, classes: $0.classes).graph(height: $0.height, width: $0.width) })
+
+  /// The network of star-convex objects.
+  private static let stars = CataloguedNetwork(
+    StarNetwork.name, .objects, "a star of distances to each object's edge, and the ground",
+    takes: [.batch, .classes],
+    defaults: NetworkSettings(height: 256, width: 256, channels: 3, classes: 1),
+    granularity: { StarNetwork(classes: $0.classes).granularity },
+    graph: {
+      try StarNetwork(classes: $0.classes).graph(
+        batch: $0.batch, height: $0.height, width: $0.width)
+    })
 
   // MARK: - Faces and noise
 

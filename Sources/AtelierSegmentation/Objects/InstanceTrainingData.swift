@@ -1,10 +1,34 @@
-// The pictures of one Mask R-CNN training: what it learns from, and what is held out to measure on.
+// The pictures of a training that finds objects: what it learns from, and what is held out to measure on.
 
 import AtelierDatasets
 import AtelierImages
 import AtelierScenery
 import AtelierWorkbench
 import Foundation
+
+/// What a training that finds objects is told of its pictures.
+protocol InstanceTrainingRequest: TrainingRequest {
+  /// Where the pictures come from.
+  var data: InstanceTrainingPictures { get set }
+  /// Width and height of pictures and crops.
+  var side: Int { get }
+  /// Held-out pictures to measure.
+  var validationCount: Int { get }
+  /// The random changes of crops.
+  var augmentation: InstanceAugmentation { get }
+  /// How pictures are prepared for the network.
+  var reading: PictureReading { get }
+}
+
+extension InstanceTrainingRequest {
+  /// What objects are called where the set has no classes.
+  var objectName: String {
+    get {
+      if case .set(_, let objects) = data { objects } else { InstanceTrainingPictures.objectName }
+    }
+    set { if case .set(let path, _) = data { data = .set(path: path, objects: newValue) } }
+  }
+}
 
 /// Pictures to learn from and held-out ones.
 struct InstanceTrainingData {
@@ -22,7 +46,7 @@ struct InstanceTrainingData {
   let remarks: [String]
 
   /// Reads or draws what a request asks for; throws `DatasetError` that names what cannot be read.
-  init(_ request: MaskRCNNTrainingRequest) throws {
+  init(_ request: some InstanceTrainingRequest) throws {
     let size = PixelSize(width: request.side, height: request.side)
     let held: InstanceData
     var told: [String] = []
@@ -40,7 +64,8 @@ struct InstanceTrainingData {
       told = learnt.remarks(with: validation)
       source = InstanceSource(
         try Self.loaded(learnt, request.reading, &broken), size: size,
-        augmentation: request.augmentation, enlargement: request.enlargement, seed: request.seed)
+        augmentation: request.augmentation, enlargement: request.reading.enlargement,
+        seed: request.seed)
       description = "\(learnt.name), \(learnt.count) pictures with \(learnt.objectCount) objects"
     }
     validation = try Self.readable(held.items.prefix(max(request.validationCount, 1)), &broken)

@@ -4,14 +4,52 @@ import AtelierDatasets
 import AtelierImages
 import AtelierWorkbench
 
-/// How pictures are prepared for a Mask R-CNN; the same in training, validation and use.
-struct PictureReading: Sendable, Hashable {
+/// How pictures are prepared for a network that finds objects; the same in training, validation and
+/// use.
+package struct PictureReading: Sendable, Hashable {
   /// Whether contrast is stretched to the full range.
   var stretchesContrast = false
   /// Whether pictures on bright ground are seen as on dark ground.
   var darkensGround = false
+  /// Whether they keep their colours then.
+  var keepsColor = false
   /// How many times as large as it is the network sees a picture.
   var enlargement: Float = 1
+
+  /// How pixels become inputs, the last step.
+  private static let plain = "pixel / 255, RGB"
+  /// The step before where contrast is stretched.
+  private static let stretching = "darkest and brightest half percent of the samples to 0 and 255"
+  /// The step after that where pictures on bright ground are seen on dark ground.
+  private static let darkening = "gray and negative where most of it is bright"
+  /// The same with the colours kept.
+  private static let inverting = "negative where most of it is bright"
+
+  /// The reading in words, as models tell it in their metadata.
+  var text: String {
+    let ground = darkensGround ? [keepsColor ? Self.inverting : Self.darkening] : []
+    return ((stretchesContrast ? [Self.stretching] : []) + ground + [Self.plain])
+      .joined(separator: ", ")
+  }
+
+  /// A reading by its words.
+  init(_ text: String, enlargement: Float = 1) {
+    stretchesContrast = text.contains(Self.stretching)
+    darkensGround = text.contains(Self.inverting)
+    keepsColor = darkensGround && !text.contains(Self.darkening)
+    self.enlargement = enlargement
+  }
+
+  /// A reading by its steps.
+  init(
+    stretchesContrast: Bool = false, darkensGround: Bool = false, keepsColor: Bool = false,
+    enlargement: Float = 1
+  ) {
+    self.stretchesContrast = stretchesContrast
+    self.darkensGround = darkensGround
+    self.keepsColor = keepsColor
+    self.enlargement = enlargement
+  }
 
   /// What the network sees of a picture.
   struct Seen {
@@ -25,7 +63,7 @@ struct PictureReading: Sendable, Hashable {
   /// A picture with the contrast and the ground that the network sees.
   func prepared(_ picture: ByteImage) -> ByteImage {
     let visible = stretchesContrast ? picture.stretched : picture.flattened()
-    return darkensGround ? visible.onDarkGround : visible
+    return darkensGround ? visible.onDarkGround(keepsColor: keepsColor) : visible
   }
 
   /// Prepares a picture of any size and channels; one with a longer side than the longest is
@@ -66,13 +104,14 @@ extension MaskRCNNDetector {
 
 extension ByteImage {
   /// The picture, which has no alpha, as it is where more than half of it is dark; else its
-  /// negative in gray: stained tissue is dark on bright ground, fluorescence bright on dark.
-  var onDarkGround: ByteImage {
+  /// negative, in gray unless colours are kept: stained tissue is dark on bright ground,
+  /// fluorescence bright on dark.
+  func onDarkGround(keepsColor: Bool) -> ByteImage {
     let gray = withChannels(1)
     let bright = gray.samples.reduce(0) { $0 + ($1 >= 128 ? 1 : 0) }
     guard 2 * bright > gray.samples.count else { return self }
-    var negative = gray
-    negative.samples = gray.samples.map { 255 - $0 }
+    var negative = keepsColor ? self : gray
+    negative.samples = negative.samples.map { 255 - $0 }
     return negative.withChannels(channels)
   }
 }
