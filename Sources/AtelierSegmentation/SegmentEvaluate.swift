@@ -25,6 +25,8 @@ public struct SegmentEvaluateRequest: JobRequest, Hashable {
   public var score = ObjectSelection.measuring().score
   public var part = SegmentationPart.test
   public var picture: String?
+  public var sheet: String?
+  public var reliability: String?
   public var flip = false
 
   public init() {}
@@ -51,6 +53,12 @@ public struct SegmentEvaluateRequest: JobRequest, Hashable {
           value: "share"),
         Field("part", \.part, "The part of a set with parts: test, val or train", value: "part"),
         Field("picture", \.picture, "Draw the confusion matrix", value: "file", kind: .output),
+        Field(
+          "sheet", \.sheet, "Draw the pictures that went worst: picture, truth, found",
+          value: "file", kind: .output),
+        Field(
+          "reliability", \.reliability, "Draw how often what is called so sure is right",
+          value: "file", kind: .output),
         .mirrored(\.flip),
       ])
   }
@@ -118,16 +126,22 @@ public enum SegmentEvaluate: Job {
     for remark in set.remarks() { place.remark(remark) }
     let progress = ProgressCounter("pictures", place)
     func show(_ done: Int) { progress.show(done, set.count) }
+    let sheet = ObjectSheet(request, palette: set.palette, in: place)
     let found: InstanceSetReport
     if let segmenter {
       var look = ObjectLook.measuring(limit: request.detections, score: request.score)
       look.isFlipAveraged = request.flip
-      found = try segmenter.measure(on: set, look, progress: show, skip: place.remark)
+      found = try segmenter.measure(
+        on: set, look, watch: sheet.watch(from: Double(segmenter.usualScore)), progress: show,
+        skip: place.remark)
     } else {
-      found = try WatershedBaseline.measure(set, progress: show, skip: place.remark)
+      found = try WatershedBaseline.measure(
+        set, watch: sheet.watch(from: 0), progress: show, skip: place.remark)
     }
     var report = Report(value: found)
     report.say(found.lines.joined(separator: "\n"))
+    report.files = sheet.files
+    for file in sheet.files { report.say("picture: \(file)") }
     return report
   }
 
@@ -149,17 +163,32 @@ public enum SegmentEvaluate: Job {
     var options = Segmenter.Options()
     options.isFlipAveraged = request.flip
     let progress = ProgressCounter("pictures", place)
-    let found = try SegmentationEvaluation.run(segmenter, on: set, options: options) {
+    let extras = SegmentationExtras(classes: segmenter.palette.count)
+    let sheet = ClassSheet(request, palette: segmenter.palette, watching: extras)
+    let found = try SegmentationEvaluation.run(
+      segmenter, on: set, options: options, extras: extras
+    ) {
       progress.show($0, set.count)
     }
     func percent(_ share: Double) -> String { NumberText.fixed(100 * share, 2) + " %" }
-    return try Report(
+    let further = [
+      found.boundaryF1.map {
+        "boundary F1 \(percent($0)) within \(percent(BoundaryScore.tolerance)) of the diagonal"
+      }, found.calibrationError.map { "expected calibration error \(percent($0))" },
+    ].compactMap { $0 }
+    var report = try Report(
       found, [found.classTable, found.confusionTable],
       "global accuracy \(percent(found.globalAccuracy)), class accuracy "
         + "\(percent(found.classAccuracy)), mIoU \(percent(found.meanIoU)), "
-        + "\(NumberText.fixed(found.picturesPerSecond, 1)) pictures/s", protocol: found.protocol,
+        + "\(NumberText.fixed(found.picturesPerSecond, 1)) pictures/s\n"
+        + further.joined(separator: ", "), protocol: found.protocol,
       matrix: ConfusionPicture.draw(found, title: "\(set.name): mIoU \(percent(found.meanIoU))"),
       to: request.picture, in: place)
+    for file in try sheet.written(extras.reliability, in: place) {
+      report.files.append(file)
+      report.say("picture: \(file)")
+    }
+    return report
   }
 }
 

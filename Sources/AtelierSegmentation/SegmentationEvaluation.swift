@@ -39,6 +39,10 @@ public struct SegmentationReport: Sendable, Hashable, Codable {
   public var classes: [Row]
   /// Pixels by class (rows) and by the class they were taken for (columns).
   public var confusion: [[Int]]
+  /// The F1 measure of the classes' borders; nil where it was not asked for.
+  public var boundaryF1: Double?
+  /// How far probabilities are from the share of pixels that are right; nil where not asked for.
+  public var calibrationError: Double?
 
   enum CodingKeys: String, CodingKey {
     case `protocol`, pictures, pixels, classes, confusion
@@ -46,6 +50,35 @@ public struct SegmentationReport: Sendable, Hashable, Codable {
     case classAccuracy = "class_accuracy"
     case meanIoU = "miou"
     case picturesPerSecond = "pictures_per_second"
+    case boundaryF1 = "boundary_f1"
+    case calibrationError = "calibration_error"
+  }
+}
+
+/// What is measured of a semantic model beside the confusion matrix.
+final class SegmentationExtras {
+  /// The F1 measure of borders.
+  fileprivate(set) var borders: BoundaryScore
+  /// How far probabilities can be trusted.
+  fileprivate(set) var reliability = Reliability()
+  /// Told of every picture with its labels and its own mean IoU.
+  var see: ((SegmentedImage, LabelMap, Double) throws -> Void)?
+
+  init(classes: Int) { borders = BoundaryScore(classes: classes) }
+
+  /// Takes a picture in.
+  fileprivate func add(
+    _ found: SemanticSegmentation, _ item: SegmentedImage, _ names: [String]
+  ) throws {
+    borders.add(found.labels, truth: item.labels)
+    for (index, label) in item.labels.labels.enumerated() where Int(label) < names.count {
+      reliability.add(
+        found.confidence.samples[index], isRight: found.labels.labels[index] == label)
+    }
+    guard let see else { return }
+    var own = SegmentationTally(classes: names.count)
+    own.add(found.labels, truth: item.labels)
+    try see(item, found.labels, own.report(names).meanIoU)
   }
 }
 
@@ -58,17 +91,30 @@ public enum SegmentationEvaluation {
     _ segmenter: Segmenter, on set: SegmentedImages, options: Segmenter.Options = .init(),
     progress: (Int) -> Void = { _ in }
   ) throws -> SegmentationReport {
+    try run(segmenter, on: set, options: options, extras: nil, progress: progress)
+  }
+
+  /// The same, with what is measured beside.
+  static func run(
+    _ segmenter: Segmenter, on set: SegmentedImages, options: Segmenter.Options,
+    extras: SegmentationExtras?, progress: (Int) -> Void
+  ) throws -> SegmentationReport {
     let set = try set.ordered(as: segmenter.palette.names)
     var options = options
     options.threshold = 0
     var tally = SegmentationTally(classes: segmenter.palette.count)
-    let start = Date()
+    var seconds = 0.0
     for (index, item) in set.items.enumerated() {
-      tally.add(try segmenter.segment(item.image, options).labels, truth: item.labels)
+      let start = Date()
+      let found = try segmenter.segment(item.image, options)
+      tally.add(found.labels, truth: item.labels)
+      seconds += Date().timeIntervalSince(start)
+      try extras?.add(found, item, segmenter.palette.names)
       progress(index + 1)
     }
-    let seconds = Date().timeIntervalSince(start)
     var report = tally.report(segmenter.palette.names)
+    report.boundaryF1 = extras?.borders.value
+    report.calibrationError = extras?.reliability.error
     report.pictures = set.count
     report.picturesPerSecond = Double(set.count) / max(seconds, 1e-9)
     let sizes = Set(set.items.map(\.image.size))

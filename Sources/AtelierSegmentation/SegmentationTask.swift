@@ -26,8 +26,11 @@ public final class SegmentationTask: TrainingTask {
   /// The classes and their shares of the pixels, and what was left out.
   public var remarks: [String] {
     guard case .set(let set) = training else { return [] }
-    return set.remarks(with: validation)
+    return set.remarks(with: validation) + (look.map { $0.lines + $0.warnings } ?? [])
   }
+  public var dataSheet: ByteImage? { look?.sheet }
+  /// What there is to see of the pictures that are learnt; nil for scenes without end.
+  private let look: SetLook?
 
   /// Prepares a training, on `sets` that are in memory already or on what the request names; throws
   /// one line of `StudioError`, `ShapeError` or `DatasetError` before anything is written.
@@ -50,6 +53,7 @@ public final class SegmentationTask: TrainingTask {
     }
     guard !request.loss.isEmpty else { throw StudioError(.usage, "a training needs a loss") }
     (training, validation) = try sets ?? Self.sets(request)
+    if case .set(let set) = training { look = try SetLook(set) } else { look = nil }
     source = try SegmentedBatches(
       training, crop: crop, batchSize: request.batch, augmentation: request.augmentation,
       balance: request.balance, seed: request.seed)

@@ -28,8 +28,17 @@ extension WatershedBaseline {
     _ data: InstanceData, baseline: WatershedBaseline = .init(), progress: (Int) -> Void = { _ in },
     skip: ((String) -> Void)? = nil
   ) throws -> InstanceSetReport {
+    try measure(
+      data, baseline: baseline, watch: MeasurementWatch(), progress: progress, skip: skip)
+  }
+
+  /// The same, with somebody who looks on.
+  static func measure(
+    _ data: InstanceData, baseline: WatershedBaseline = .init(), watch: MeasurementWatch,
+    progress: (Int) -> Void, skip: ((String) -> Void)?
+  ) throws -> InstanceSetReport {
     try data.measure(
-      "Otsu threshold and watershed of distances", detectionLimit: detectionLimit,
+      "Otsu threshold and watershed of distances", detectionLimit: detectionLimit, watch: watch,
       progress: progress, skip: skip
     ) { baseline.objects(in: $0) }
   }

@@ -5,6 +5,7 @@
 
 import AtelierEngine
 import AtelierFiles
+import AtelierImages
 import AtelierKernels
 import AtelierTraining
 import Foundation
@@ -83,6 +84,9 @@ extension TrainingJob {
     loop.interrupt = interrupt
     loop.listeners =
       folder.logs(task.metricNames) + loop.listeners + task.listeners(in: folder, loop) + listeners
+    if !folder.hasState, let sheet = task.dataSheet {
+      try ImageFile.write(sheet, to: folder.url.appendingPathComponent("data.png"))
+    }
     if task.startsAsTheRecipeSays, !folder.hasState,
       let store = loop.steps.first?.program.parameters
     {

@@ -63,6 +63,8 @@ public protocol TrainingTask: AnyObject {
   var source: any BatchSource { get }
   /// What was left out of the data, said before the first step.
   var remarks: [String] { get }
+  /// A sheet of the data as it is, drawn into the run folder before the first step; nil for none.
+  var dataSheet: ByteImage? { get }
   /// What decides which weights are best, with the recipe's patience; nil validates nothing.
   var monitor: Monitor? { get }
   /// Whether `TrainingRecipe.store` makes the start; else the task tells itself what it leaves out.
@@ -90,6 +92,7 @@ public protocol TrainingTask: AnyObject {
 
 extension TrainingTask {
   public var remarks: [String] { [] }
+  public var dataSheet: ByteImage? { nil }
   public var metricNames: [String] { monitor.map { [$0.metric] } ?? [] }
   public var startsAsTheRecipeSays: Bool { true }
   public var hasDerivedInputs: Bool { false }

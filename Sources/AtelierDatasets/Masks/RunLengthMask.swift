@@ -200,6 +200,24 @@ public struct RunLengthMask: Sendable, Hashable {
     return RunLengthMask(width: masks[0].width, height: masks[0].height, intervals: intervals)
   }
 
+  /// The thing in the picture mirrored left to right.
+  package var mirrored: RunLengthMask {
+    var intervals: [Range<Int>] = []
+    forEachInterval { interval in
+      var start = interval.lowerBound
+      while start < interval.upperBound {
+        let column = start / height
+        let end = min(interval.upperBound, (column + 1) * height)
+        let shift = (width - 1 - 2 * column) * height
+        intervals.append(start + shift..<end + shift)
+        start = end
+      }
+    }
+    return RunLengthMask(
+      width: width, height: height,
+      intervals: intervals.sorted { $0.lowerBound < $1.lowerBound })
+  }
+
   /// Visits the object's pixels as places row by row, down the columns.
   public func forEachPixel(_ visit: (Int) -> Void) {
     forEachInterval { interval in

@@ -19,15 +19,26 @@ struct ContestScore: Sendable {
   /// Adds a picture; crowds are left out.
   mutating func add(truth: [EncodedObject], detections: [EncodedObject]) {
     let truth = truth.filter { !$0.isCrowd }
-    let pairs = Self.pairs(truth, detections)
-    let values = Self.thresholds.map { threshold in
+    let values = Self.values(truth, detections)
+    scores.append(values.reduce(0, +) / Double(values.count))
+    halfScores.append(values[0])
+    addForeground(truth.map(\.mask), detections.map(\.mask))
+  }
+
+  /// The score of one picture; crowds are left out.
+  static func score(truth: [EncodedObject], detections: [EncodedObject]) -> Double {
+    let values = values(truth.filter { !$0.isCrowd }, detections)
+    return values.reduce(0, +) / Double(values.count)
+  }
+
+  /// TP / (TP + FP + FN) at each threshold.
+  private static func values(_ truth: [EncodedObject], _ detections: [EncodedObject]) -> [Double] {
+    let pairs = pairs(truth, detections)
+    return thresholds.map { threshold in
       let right = pairs.reduce(0) { $0 + ($1 > threshold ? 1 : 0) }
       let all = truth.count + detections.count - right
       return all == 0 ? 1 : Double(right) / Double(all)
     }
-    scores.append(values.reduce(0, +) / Double(values.count))
-    halfScores.append(values[0])
-    addForeground(truth.map(\.mask), detections.map(\.mask))
   }
 
   /// The overlaps of pairs of a detection and an object, each in one pair at most, largest overlaps first.

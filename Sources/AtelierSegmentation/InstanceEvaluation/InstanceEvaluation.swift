@@ -14,14 +14,18 @@ public struct InstanceEvaluation: Sendable {
   /// What has been matched: kind, class, size → pictures.
   private var matches: [OverlapKind: [[[MatchedDetections]]]] = [:]
   private var contest = ContestScore()
+  private var panoptic: PanopticQuality
   private var pictures = 0
   private var objects = 0
   private var detections = 0
 
   /// Starts without pictures; at least one detection of a class counts in a picture, and COCO's
   /// figures are those of 100.
-  public init(classNames: [String], detectionLimit: Int = 100) {
+  ///
+  /// Panoptic quality is that of detections of a score from `sureScore` on.
+  public init(classNames: [String], detectionLimit: Int = 100, sureScore: Double = 0.5) {
     precondition(detectionLimit >= 1, "a limit of at least one detection")
+    panoptic = PanopticQuality(classes: classNames.count, leastScore: sureScore)
     self.classNames = classNames
     self.detectionLimit = detectionLimit
     for kind in OverlapKind.allCases {
@@ -36,6 +40,7 @@ public struct InstanceEvaluation: Sendable {
     objects += truth.reduce(0) { $0 + ($1.isCrowd ? 0 : 1) }
     self.detections += detections.count
     contest.add(truth: truth, detections: detections)
+    panoptic.add(truth: truth, detections: detections)
     for classIndex in classNames.indices {
       let wanted = truth.filter { $0.classIndex == classIndex }
       let found = detections.filter { $0.classIndex == classIndex }
@@ -66,7 +71,18 @@ public struct InstanceEvaluation: Sendable {
           name: name, objects: (matches[.masks]?[index][0] ?? []).reduce(0) { $0 + $1.objects },
           masks: Self.figures([masks[index]]), boxes: Self.figures([boxes[index]]))
       },
-      contest: contest.report)
+      contest: contest.report, panoptic: panoptic.report, calibrationError: reliability.error)
+  }
+
+  /// How often detections of each score meet an object of their class by half.
+  package var reliability: Reliability {
+    var reliability = Reliability(bins: 10)
+    for picture in (matches[.masks] ?? []).flatMap({ $0[ObjectSize.all.rawValue] }) {
+      for (index, score) in picture.scores.enumerated() where !picture.isIgnored[index] {
+        reliability.add(Float(score), isRight: picture.isMatched[index])
+      }
+    }
+    return reliability
   }
 
   /// The curves of every class, by size.

@@ -4,6 +4,16 @@ import AtelierDatasets
 import AtelierImages
 import AtelierWorkbench
 
+/// What looks on while a set is measured.
+struct MeasurementWatch {
+  /// From which score on a detection counts as found.
+  var sureScore = 0.5
+  /// Told of every picture with what was found in it.
+  var see: ((InstanceData.Item, ByteImage, [EncodedObject]) throws -> Void)?
+  /// Told at the end how far scores can be trusted.
+  var finish: ((Reliability) throws -> Void)?
+}
+
 /// The figures over a set of objects.
 public struct InstanceSetReport: Sendable, Codable, Hashable {
   /// What found the objects.
@@ -17,6 +27,10 @@ public struct InstanceSetReport: Sendable, Codable, Hashable {
   public var lines: [String] {
     func text(_ report: InstanceReport) -> [String] {
       report.table + (report.contest.map { [$0.line] } ?? [])
+        + (report.panoptic.map { [$0.line] } ?? [])
+        + (report.calibrationError.map {
+          ["expected calibration error of the scores: \(InstanceReport.text($0))"]
+        } ?? [])
     }
     return ["\(method): \(all.protocol)"] + text(all)
       + kinds.sorted { $0.key < $1.key }.flatMap { ["", $1.protocol] + text($1) }
@@ -42,7 +56,21 @@ extension InstanceData {
     _ method: String, detectionLimit: Int = 100, progress: (Int) -> Void = { _ in },
     skip: ((String) -> Void)? = nil, detect: (ByteImage) throws -> [EncodedObject]
   ) throws -> InstanceSetReport {
-    var all = InstanceEvaluation(classNames: classNames, detectionLimit: detectionLimit)
+    try measure(
+      method, detectionLimit: detectionLimit, watch: MeasurementWatch(), progress: progress,
+      skip: skip, detect: detect)
+  }
+
+  /// The same, with somebody who looks on.
+  func measure(
+    _ method: String, detectionLimit: Int, watch: MeasurementWatch, progress: (Int) -> Void,
+    skip: ((String) -> Void)?, detect: (ByteImage) throws -> [EncodedObject]
+  ) throws -> InstanceSetReport {
+    func evaluation() -> InstanceEvaluation {
+      InstanceEvaluation(
+        classNames: classNames, detectionLimit: detectionLimit, sureScore: watch.sureScore)
+    }
+    var all = evaluation()
     var kinds: [String: InstanceEvaluation] = [:]
     var taken = 0
     for (index, item) in items.enumerated() {
@@ -58,12 +86,12 @@ extension InstanceData {
       let found = try detect(picture)
       all.add(truth: item.objects, detections: found)
       if let kind = item.kind {
-        kinds[
-          kind, default: InstanceEvaluation(classNames: classNames, detectionLimit: detectionLimit)
-        ].add(truth: item.objects, detections: found)
+        kinds[kind, default: evaluation()].add(truth: item.objects, detections: found)
       }
+      try watch.see?(item, picture, found)
       progress(index + 1)
     }
+    try watch.finish?(all.reliability)
     var reports: [String: InstanceReport] = [:]
     for (kind, evaluation) in kinds { reports[kind] = evaluation.report(data: "\(name), \(kind)") }
     return InstanceSetReport(method: method, all: all.report(data: name), kinds: reports)

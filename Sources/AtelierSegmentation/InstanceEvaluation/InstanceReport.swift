@@ -56,6 +56,24 @@ public struct InstanceReport: Sendable, Codable, Hashable {
     }
   }
 
+  /// How many objects are found and how well: panoptic quality and its two factors (Kirillov and
+  /// others 2019), mean over the classes.
+  public struct Panoptic: Sendable, Codable, Hashable {
+    /// From which score on detections count.
+    public var leastScore: Double
+    /// The product of both, mean over the classes.
+    public var quality: Double
+    /// The mean overlap of what was found.
+    public var segmentation: Double
+    /// The harmonic mean of how much was found and how much of it is there.
+    public var recognition: Double
+
+    enum CodingKeys: String, CodingKey {
+      case quality, segmentation, recognition
+      case leastScore = "least_score"
+    }
+  }
+
   /// How the figures came about.
   public var `protocol`: String
   public var pictures: Int
@@ -68,6 +86,14 @@ public struct InstanceReport: Sendable, Codable, Hashable {
   public var boxes: Figures
   public var classes: [ClassFigures]
   public var contest: Contest?
+  public var panoptic: Panoptic?
+  /// How far the scores are from the share of detections that meet an object by half.
+  public var calibrationError: Double?
+
+  enum CodingKeys: String, CodingKey {
+    case `protocol`, pictures, objects, detections, masks, boxes, classes, contest, panoptic
+    case calibrationError = "calibration_error"
+  }
 }
 
 extension InstanceReport {

@@ -32,6 +32,7 @@ public final class MaskRCNNTask: TrainingTask {
   private let data: InstanceTrainingData
   /// The classes and their objects, and what was left out.
   public var remarks: [String] { data.remarks }
+  public var dataSheet: ByteImage? { data.look?.sheet }
 
   /// Streams of random numbers apart from those of the batches.
   private static let regionStream: UInt64 = 0x7265_6769

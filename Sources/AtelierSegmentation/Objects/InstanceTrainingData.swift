@@ -44,6 +44,8 @@ struct InstanceTrainingData {
   let description: String
   /// What is said of the data before the first step.
   let remarks: [String]
+  /// What there is to see of the pictures that are learnt; nil for scenes without end.
+  let look: SetLook?
 
   /// Reads or draws what a request asks for; throws `DatasetError` that names what cannot be read.
   init(_ request: some InstanceTrainingRequest) throws {
@@ -57,11 +59,14 @@ struct InstanceTrainingData {
         try ShapesScenes(seed: request.seed, size: size), batch: request.batch)
       let scenes = try ShapesScenes(seed: ShapesScenes.validationSeed(of: request.seed), size: size)
       held = try InstanceData(scenes, count: max(request.validationCount, 1))
+      look = nil
       description = "shapes scenes of seed \(request.seed), without end"
     case .set(let path, let objects):
       let (learnt, validation) = try Self.parts(path, objects: objects, seed: request.seed)
       held = validation
-      told = learnt.remarks(with: validation)
+      let seen = try? SetLook(learnt)
+      look = seen
+      told = learnt.remarks(with: validation) + (seen.map { $0.lines + $0.warnings } ?? [])
       source = InstanceSource(
         try Self.loaded(learnt, request.reading, &broken), size: size,
         augmentation: request.augmentation, enlargement: request.reading.enlargement,

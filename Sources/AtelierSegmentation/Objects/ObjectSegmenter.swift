@@ -49,9 +49,18 @@ extension ObjectSegmenter {
     on data: InstanceData, _ look: ObjectLook, progress: (_ done: Int) -> Void = { _ in },
     skip: ((String) -> Void)? = nil
   ) throws -> InstanceSetReport {
+    try measure(on: data, look, watch: MeasurementWatch(), progress: progress, skip: skip)
+  }
+
+  /// The same, with somebody who looks on.
+  func measure(
+    on data: InstanceData, _ look: ObjectLook, watch: MeasurementWatch,
+    progress: (_ done: Int) -> Void, skip: ((String) -> Void)?
+  ) throws -> InstanceSetReport {
     let places = try places(of: classNames, in: data)
     return try data.measure(
-      methodName, detectionLimit: look.selection.limit, progress: progress, skip: skip
+      methodName, detectionLimit: look.selection.limit, watch: watch, progress: progress,
+      skip: skip
     ) { picture in
       try objects(in: picture, look).compactMap { object in
         guard let place = places[object.classIndex] else { return nil }

@@ -46,6 +46,7 @@ public final class StarTask: TrainingTask {
   let segmenter: StarSegmenter
   /// The classes and their objects, and what was left out.
   public var remarks: [String] { data.remarks }
+  public var dataSheet: ByteImage? { data.look?.sheet }
 
   /// Objects that count in a held-out picture.
   private static let detectionLimit = 500
