@@ -9,18 +9,18 @@ import AtelierVision
 
 /// Gathers pictures and tells their boundary F1: the mean over the classes that the truth of a
 /// picture shows, then over pictures.
-struct BoundaryScore: Sendable {
+package struct BoundaryScore: Sendable {
   /// The tolerance in parts of a picture's diagonal.
-  static let tolerance = 0.0075
+  package static let tolerance = 0.0075
 
   private let classes: Int
   private var sum = 0.0
   private var pictures = 0
 
-  init(classes: Int) { self.classes = classes }
+  package init(classes: Int) { self.classes = classes }
 
   /// Takes one picture's labels in; ignored pixels of the truth have no borders.
-  mutating func add(_ found: LabelMap, truth: LabelMap) {
+  package mutating func add(_ found: LabelMap, truth: LabelMap) {
     precondition(found.size == truth.size, "labels of two sizes")
     let seen = LabelMap(
       width: found.width, height: found.height,
@@ -43,7 +43,7 @@ struct BoundaryScore: Sendable {
   }
 
   /// The mean over the pictures; nil without borders.
-  var value: Double? { pictures > 0 ? sum / Double(pictures) : nil }
+  package var value: Double? { pictures > 0 ? sum / Double(pictures) : nil }
 
   /// The pixels of a class beside one of another class, over sides.
   private static func border(of index: UInt8, _ map: LabelMap) -> BinaryMask {

@@ -28,6 +28,7 @@ public struct SegmentEvaluateRequest: JobRequest, Hashable {
   public var sheet: String?
   public var reliability: String?
   public var flip = false
+  public var scales: [Float] = [1]
 
   public init() {}
 
@@ -59,7 +60,7 @@ public struct SegmentEvaluateRequest: JobRequest, Hashable {
         Field(
           "reliability", \.reliability, "Draw how often what is called so sure is right",
           value: "file", kind: .output),
-        .mirrored(\.flip),
+        .mirrored(\.flip), .sizes(\.scales),
       ])
   }
 
@@ -131,6 +132,7 @@ public enum SegmentEvaluate: Job {
     if let segmenter {
       var look = ObjectLook.measuring(limit: request.detections, score: request.score)
       look.isFlipAveraged = request.flip
+      look.scales = request.scales
       found = try segmenter.measure(
         on: set, look, watch: sheet.watch(from: Double(segmenter.usualScore)), progress: show,
         skip: place.remark)
@@ -162,6 +164,7 @@ public enum SegmentEvaluate: Job {
     for remark in set.remarks() { place.remark(remark) }
     var options = Segmenter.Options()
     options.isFlipAveraged = request.flip
+    options.scales = request.scales
     let progress = ProgressCounter("pictures", place)
     let extras = SegmentationExtras(classes: segmenter.palette.count)
     let sheet = ClassSheet(request, palette: segmenter.palette, watching: extras)

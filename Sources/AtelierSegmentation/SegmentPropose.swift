@@ -161,6 +161,11 @@ public enum SegmentPropose: Job {
     let candidates = try PictureJob.run(
       pool, name: \.url.relativePath, in: place, failures: &failures
     ) { file, _ in
+      let pages = try PictureReader(file.url.path).pageCount
+      try StudioError.unless(
+        pages == 1, .data,
+        "\(file.url.relativePath): \(pages) pages, and annotation tools open one; save each as a file"
+      )
       let picture = try PictureJob.read(file.url.path)
       return Candidate(
         file: file, uncertainty: try model.uncertainty(of: picture, request.options))

@@ -1,6 +1,7 @@
 // `segment run`: pictures in, a class for every pixel or objects with masks out, in every form asked for.
 
 import AtelierDatasets
+import AtelierFiles
 import AtelierImages
 import AtelierMedia
 import AtelierWorkbench
@@ -17,6 +18,7 @@ public struct SegmentRunRequest: JobRequest, Hashable {
   public var threshold: Float?
   public var opacity = 0.4
   public var flip = false
+  public var scales: [Float] = [1]
   public var tile = Segmenter.Options().tileSize
 
   public init() {}
@@ -44,6 +46,7 @@ public struct SegmentRunRequest: JobRequest, Hashable {
           "opacity", \.opacity, "How strong the colours of an overlay are, 0 to 1", value: "share",
           .share),
         .mirrored(\.flip),
+        .sizes(\.scales),
         Field(
           "tile", \.tile, "The side of the tiles; less needs less memory", value: "pixels",
           .from(16, to: 8192)),
@@ -54,6 +57,7 @@ public struct SegmentRunRequest: JobRequest, Hashable {
   var options: SegmentationModel.Options {
     var options = SegmentationModel.Options()
     options.semantic.isFlipAveraged = flip
+    options.semantic.scales = scales
     options.semantic.tileSize = tile
     options.threshold = threshold
     options.classes = classes.isEmpty ? nil : classes
@@ -62,6 +66,24 @@ public struct SegmentRunRequest: JobRequest, Hashable {
 }
 
 extension Field {
+  /// The sizes at which a segmentation looks at a picture.
+  static func sizes(_ path: FieldPath<Request, [Float]>) -> Self {
+    Self(
+      "scales", "Look at the picture in several sizes and average, such as 0.75,1,1.5",
+      value: "factors", kind: .text,
+      words: { [$0[keyPath: path].map(\.word).joined(separator: ",")] },
+      put: { request, words in
+        let word = words.last ?? ""
+        let factors = word.split(separator: ",", omittingEmptySubsequences: false).map {
+          Float($0.trimmingCharacters(in: .whitespaces)) ?? 0
+        }
+        guard (1...8).contains(factors.count), factors.allSatisfy({ (0.1...8).contains($0) }) else {
+          throw FieldError("expected 1 to 8 factors from 0.1 to 8 with commas; received '\(word)'")
+        }
+        request[keyPath: path] = factors
+      })
+  }
+
   /// Whether a segmentation looks at the mirrored picture, too.
   static func mirrored(_ path: FieldPath<Request, Bool>) -> Self {
     Self(flag: "flip", path, "Look at the mirrored picture, too, and average: twice the time")
@@ -183,14 +205,24 @@ public enum SegmentRun: Job {
     writer.opacity = request.opacity
     for remark in plan.remarks { place.remark(remark) }
     var failures = plan.missing
+    var names: Set<String> = []
     let results = try PictureJob.run(
       plan.tasks, name: \.input, in: place, failures: &failures
     ) { task, counter in
-      let result = try segment(task, by: model, request, &writer)
-      for file in result.outputs { place.send(.saved(file)) }
-      place.note("\(counter) \(result.line)")
-      return result
-    }
+      var results: [Segmented] = []
+      try SegmentedPage.visit(task.input, in: place) { page in
+        let name = task.stem + page.suffix
+        guard names.insert(name).inserted else {
+          throw StudioError(
+            .data, "\(task.input): the results of a page would overwrite those of \(name)")
+        }
+        let result = try segment(page, named: name, of: task, by: model, request, &writer)
+        for file in result.outputs { place.send(.saved(file)) }
+        place.note("\(counter) \(result.line)")
+        results.append(result)
+      }
+      return results
+    }.flatMap(\.self)
     let files = try writer.finish().map(\.relativePath)
     var report = Report(
       value: Value(model: request.model, files: results, outputs: files, failures: failures))
@@ -203,19 +235,22 @@ public enum SegmentRun: Job {
     return report
   }
 
-  /// Reads, segments and writes one picture.
+  /// Segments and writes one page of a picture.
   private static func segment(
-    _ task: MediaFile, by model: SegmentationModel, _ request: SegmentRunRequest,
-    _ writer: inout SegmentationWriter
+    _ page: SegmentedPage, named name: String, of task: MediaFile, by model: SegmentationModel,
+    _ request: SegmentRunRequest, _ writer: inout SegmentationWriter
   ) throws -> Segmented {
     let start = Date()
-    let picture = try PictureJob.read(task.input)
+    let picture = page.picture(isStretched: model.stretchesContrast)
     let found = try model.outcome(of: picture, request.options)
+    let fileName = page.suffix.isEmpty ? task.name : name + ".png"
     let files = try PictureJob.writing(request.output) {
-      try writer.add(found, picture: picture, name: task.stem, fileName: task.name)
+      try writer.add(
+        found, picture: picture, name: name, fileName: fileName, stored: page.stored,
+        scale: page.scale)
     }
     return Segmented(
-      file: task.input, width: picture.width, height: picture.height,
+      file: task.input + page.suffix, width: picture.width, height: picture.height,
       outputs: files.map(\.relativePath), recognition: found.recognized(model.palette),
       classes: found.shares(model.palette).map {
         ClassShare(name: $0.name, pixels: $0.pixels, confidence: $0.confidence)

@@ -124,6 +124,8 @@ public enum SegmentationEvaluation {
       + "confusion matrix over all pixels but the ignored ones; mIoU and class accuracy are means "
       + "over the classes that the truth shows; "
       + (options.isFlipAveraged ? "mean of picture and mirrored picture" : "one pass a picture")
+      + (options.scales == [1]
+        ? "" : ", mean over the sizes \(options.scales.map(\.word).joined(separator: ", "))")
     return report
   }
 }

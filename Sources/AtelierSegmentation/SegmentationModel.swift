@@ -52,6 +52,11 @@ public enum SegmentationModel {
     }
   }
 
+  /// Whether the model sees pictures with their contrast stretched to the full range.
+  var stretchesContrast: Bool {
+    if case .objects(let segmenter) = self { segmenter.stretchesContrast } else { false }
+  }
+
   /// Labels, confidence and objects of a picture of any size and channels; throws `StudioError` of
   /// kind `usage` for a class that the model does not know, `ShapeError` when there is no memory
   /// for the picture.
@@ -72,6 +77,7 @@ public enum SegmentationModel {
       look.selection.score = options.threshold ?? segmenter.usualScore
       look.selection.limit = options.most
       look.isFlipAveraged = options.semantic.isFlipAveraged
+      look.scales = options.semantic.scales
       look.tileSize = options.semantic.tileSize
       let objects = try segmenter.objects(in: picture, look).filter {
         kept?.contains($0.classIndex + 1) ?? true

@@ -35,7 +35,7 @@ public final class SegmentationTask: TrainingTask {
   /// Prepares a training, on `sets` that are in memory already or on what the request names; throws
   /// one line of `StudioError`, `ShapeError` or `DatasetError` before anything is written.
   init(
-    _ request: SegmentationTrainingRequest, kernels: Kernels,
+    _ request: SegmentationTrainingRequest, isResuming: Bool = false, kernels: Kernels,
     sets: (training: SegmentedSource, validation: SegmentedImages)? = nil
   ) throws {
     self.request = request
@@ -73,7 +73,7 @@ public final class SegmentationTask: TrainingTask {
       try encoder.map {
         try ParameterStore(
           for: [differentiated], seed: request.seed, startingFrom: $0.parameters)
-      } ?? request.recipe.store(for: [differentiated])
+      } ?? request.recipe.store(for: [differentiated], isResuming: isResuming)
     let program = try Program(
       differentiated, parameters: store, kernels: kernels, seed: request.seed)
     steps = [

@@ -38,7 +38,9 @@ public enum SegmentationTraining: TrainingJob {
 
   public static func task(
     _ request: SegmentationTrainingRequest, isResuming: Bool, kernels: Kernels
-  ) throws -> SegmentationTask { try SegmentationTask(request, kernels: kernels) }
+  ) throws -> SegmentationTask {
+    try SegmentationTask(request, isResuming: isResuming, kernels: kernels)
+  }
 
   /// Mask R-CNN's name means the training for objects, and so does a run folder of one.
   public static func handOver(

@@ -78,6 +78,9 @@ public struct SegmentationTrainingRequest: TrainingRequest, Hashable {
     if words["levels"] != nil, encoder != nil {
       throw StudioError(.usage, "--levels is not for --encoder, which has its own")
     }
+    if encoder != nil, recipe.startFrom != nil {
+      throw StudioError(.usage, "--encoder and --start-from are two starts: give one of them")
+    }
     if encoder != nil, network != .unet {
       throw StudioError(.usage, "--encoder is for unet alone")
     }
@@ -94,7 +97,7 @@ extension SegmentationTrainingRequest {
             "balance", \.balance,
             "The share of crops cut out around a pixel of a class drawn evenly", value: "share",
             .share),
-          .learningRate(),
+          .startFrom, .freeze, .learningRate(),
           .weightDecay(
             "The decay of the weights of AdamW", byDefault: "0.0001", .share, value: "decay"),
           .warmUp, .averageDecayOrNone("The decay of the moving average of the weights"),

@@ -33,6 +33,8 @@ public final class Segmenter {
   public struct Options: Sendable, Hashable {
     /// Whether the mirrored picture is looked at, too, and the probabilities are averaged.
     public var isFlipAveraged = false
+    /// The sizes at which it is looked at, as factors; the probabilities are averaged.
+    public var scales: [Float] = [1]
     /// Pixels whose likeliest class is less probable than this get no class; 0 keeps all.
     public var threshold: Float = 0
     /// The side of the square tiles in pixels; smaller pictures are taken whole.
@@ -119,29 +121,75 @@ public final class Segmenter {
         width: image.width, height: image.height, channels: 1, samples: confidence))
   }
 
-  /// The probabilities of a tile, [height, width, classes].
+  /// The probabilities of a tile, [height, width, classes]: the mean over all looks at it.
   private func probabilities(_ tile: PictureTile, _ options: Options) throws -> [Float] {
-    let program = try program(for: tile.size)
-    func run(isMirrored: Bool) throws -> [Float] {
-      try program.withInput("input") { tile.write(to: $0, isMirrored: isMirrored) }
-      try program.run()
-      return try program.output("probabilities").elements
+    var sum: [Float] = []
+    var count: Float = 0
+    func add(_ look: [Float]) {
+      count += 1
+      if sum.isEmpty { sum = look } else { for index in sum.indices { sum[index] += look[index] } }
     }
-    var sum = try run(isMirrored: false)
-    guard options.isFlipAveraged else { return sum }
-    let mirrored = try run(isMirrored: true)
-    let classes = palette.count
-    let width = tile.size.width
-    for row in 0..<tile.size.height {
-      for column in 0..<width {
-        let place = (row * width + column) * classes
-        let other = (row * width + width - 1 - column) * classes
-        for index in 0..<classes {
-          sum[place + index] = (sum[place + index] + mirrored[other + index]) / 2
-        }
+    for scale in options.scales {
+      add(try look(at: tile, scale: scale, isMirrored: false))
+      if options.isFlipAveraged { add(try look(at: tile, scale: scale, isMirrored: true)) }
+    }
+    if count > 1 { for index in sum.indices { sum[index] /= count } }
+    return sum
+  }
+
+  /// The probabilities of one look at a tile, laid back on its pixels.
+  private func look(at tile: PictureTile, scale: Float, isMirrored: Bool) throws -> [Float] {
+    let unit = model.information.granularity
+    func scaled(_ side: Int) -> Int {
+      max(Int((Float(side) * scale / Float(unit)).rounded()), 1) * unit
+    }
+    let size =
+      scale == 1
+      ? tile.size : PixelSize(width: scaled(tile.size.width), height: scaled(tile.size.height))
+    let program = try program(for: size)
+    if size == tile.size {
+      try program.withInput("input") { tile.write(to: $0, isMirrored: isMirrored) }
+    } else {
+      var seen = FloatImage(
+        width: tile.size.width, height: tile.size.height, channels: channels, filledWith: 0)
+      seen.samples.withUnsafeMutableBufferPointer { tile.write(to: $0, isMirrored: isMirrored) }
+      let resized = seen.resized(width: size.width, height: size.height)
+      try program.withInput("input") { target in
+        for (index, sample) in resized.samples.enumerated() { target[index] = sample }
       }
     }
-    return sum
+    try program.run()
+    var found = try program.output("probabilities").elements
+    if size != tile.size { found = resized(found, from: size, to: tile.size) }
+    return isMirrored ? mirrored(found, tile.size) : found
+  }
+
+  /// The same for the pixels of another size, class by class.
+  private func resized(_ values: [Float], from size: PixelSize, to other: PixelSize) -> [Float] {
+    let classes = palette.count
+    var result = [Float](repeating: 0, count: other.width * other.height * classes)
+    for index in 0..<classes {
+      let plane = FloatImage(
+        width: size.width, height: size.height, channels: 1,
+        samples: (0..<size.width * size.height).map { values[$0 * classes + index] })
+      let laid = plane.resized(width: other.width, height: other.height, filter: .bilinear)
+      for (pixel, value) in laid.samples.enumerated() { result[pixel * classes + index] = value }
+    }
+    return result
+  }
+
+  /// The same for the pixels of the mirrored tile.
+  private func mirrored(_ values: [Float], _ size: PixelSize) -> [Float] {
+    let classes = palette.count
+    var result = values
+    for row in 0..<size.height {
+      for column in 0..<size.width {
+        let place = (row * size.width + column) * classes
+        let other = (row * size.width + size.width - 1 - column) * classes
+        for index in 0..<classes { result[place + index] = values[other + index] }
+      }
+    }
+    return result
   }
 
   /// Writes the likeliest classes of the pixels that a tile is responsible for.

@@ -68,7 +68,7 @@ package enum LabelmeFile {
     }
     var shapes: [Shape] = []
     for (number, object) in objects.enumerated() where !object.isCrowd {
-      let polygons = object.mask.mask.polygons
+      let polygons = object.mask.polygons
       for polygon in polygons {
         shapes.append(
           Shape(

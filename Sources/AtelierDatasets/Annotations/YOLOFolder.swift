@@ -174,7 +174,7 @@ package enum YOLOFolder {
       String(format: "%.6f", Double(value) / Double(whole))
     }
     return objects.filter { !$0.isCrowd }.compactMap { object -> String? in
-      let corners = object.mask.mask.polygon
+      let corners = object.mask.polygon
       guard corners.count >= 3 else { return nil }
       return
         ([String(object.classIndex)]

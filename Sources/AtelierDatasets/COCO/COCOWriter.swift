@@ -17,7 +17,7 @@ extension COCODocument.Annotation {
   public init(_ object: EncodedObject, id: Int?, pictureID: Int, form: COCOMaskForm = .runs) {
     var polygons: [[Double]] = []
     if form == .polygons, !object.isCrowd {
-      let outlines = object.mask.mask.outlines
+      let outlines = object.mask.outlines
       if !outlines.contains(where: \.isHole) {
         polygons = outlines.map { $0.corners.flatMap { [Double($0.x), Double($0.y)] } }
       }

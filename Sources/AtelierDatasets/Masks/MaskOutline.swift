@@ -35,6 +35,38 @@ extension BinaryMask {
   }
 }
 
+extension RunLengthMask {
+  /// The mask cut to its bounds, and where their corner lies; nil for one without pixels.
+  package var cropped: (mask: BinaryMask, corner: SIMD2<Int>)? {
+    guard let bounds else { return nil }
+    let corner = SIMD2(Int(bounds.x), Int(bounds.y))
+    let (width, height) = (Int(bounds.width), Int(bounds.height))
+    var pixels = [Bool](repeating: false, count: width * height)
+    forEachPixel { place in
+      pixels[(place / self.width - corner.y) * width + place % self.width - corner.x] = true
+    }
+    return (BinaryMask(width: width, height: height, pixels: pixels), corner)
+  }
+
+  /// The outlines as `BinaryMask.outlines` has them, without taking a whole picture's memory.
+  public var outlines: [MaskOutline] {
+    guard let (mask, corner) = cropped else { return [] }
+    return mask.outlines.map { MaskOutline(corners: $0.corners.map { $0 &+ corner }) }
+  }
+
+  /// The polygons as `BinaryMask.polygons` has them.
+  package var polygons: [[SIMD2<Int>]] {
+    guard let (mask, corner) = cropped else { return [] }
+    return mask.polygons.map { $0.map { $0 &+ corner } }
+  }
+
+  /// The polygon as `BinaryMask.polygon` has it.
+  package var polygon: [SIMD2<Int>] {
+    guard let (mask, corner) = cropped else { return [] }
+    return mask.polygon.map { $0 &+ corner }
+  }
+}
+
 /// Follows the edges of a mask's pixels with the mask on the right hand.
 private struct OutlineTracer {
   /// East, south, west, north, in the order of right turns.

@@ -11,7 +11,7 @@ public struct RegionMeasures: Sendable, Hashable {
   public var majorAxis = 0.0
   /// The shorter axis of it.
   public var minorAxis = 0.0
-  /// The mean of each colour, in values of 8 bits: one of gray, three of RGB.
+  /// The mean of each colour in the picture's own values: one of gray, three of RGB.
   public var means: [Double] = []
 
   /// Measures an object; all zero where it has no pixel.
@@ -20,6 +20,22 @@ public struct RegionMeasures: Sendable, Hashable {
   ///   - mask: Its pixels.
   ///   - picture: The picture that it is in, of the mask's size; nil measures no brightness.
   public init(_ mask: RunLengthMask, in picture: ByteImage? = nil) {
+    self.init(mask, in: picture.map { StoredImage.bytes($0) })
+  }
+
+  /// The same in a picture as its file stores it.
+  public init(_ mask: RunLengthMask, in picture: StoredImage?) {
+    switch picture {
+    case .bytes(let image): self.init(mask, samplesOf: image) { Double($0) }
+    case .words(let image): self.init(mask, samplesOf: image) { Double($0) }
+    case .floats(let image): self.init(mask, samplesOf: image) { Double($0) }
+    case nil: self.init(mask, samplesOf: nil as ByteImage?) { Double($0) }
+    }
+  }
+
+  private init<Sample>(
+    _ mask: RunLengthMask, samplesOf picture: Image<Sample>?, value: (Sample) -> Double
+  ) {
     precondition(picture.map { $0.size == mask.size } ?? true, "a picture of another size")
     guard let bounds = mask.bounds else { return }
     let (left, top) = (Int(bounds.x), Int(bounds.y))
@@ -38,7 +54,7 @@ public struct RegionMeasures: Sendable, Hashable {
       y += Double(line)
       guard let picture else { return }
       for channel in 0..<colors {
-        sums[channel] += Double(picture.samples[place * picture.channels + channel])
+        sums[channel] += value(picture.samples[place * picture.channels + channel])
       }
     }
     means = sums.map { $0 / count }

@@ -1,6 +1,7 @@
 // A trained Mask R-CNN at work: pictures of any size in, objects with masks out, and the four outputs of segmentation.
 
 import AtelierDatasets
+import AtelierFiles
 import AtelierImages
 import AtelierKernels
 import AtelierWorkbench
@@ -35,7 +36,12 @@ extension MaskRCNNSegmenter: ObjectSegmenter {
   public var methodName: String { "Mask R-CNN" }
   public var classNames: [String] { model.classNames }
   public var usualScore: Float { ObjectSelection().score }
+  public var stretchesContrast: Bool { model.reading.stretchesContrast }
   public func objects(in picture: ByteImage, _ look: ObjectLook) throws -> [EncodedObject] {
-    try objects(in: picture, look.selection).map { EncodedObject($0) }
+    try StudioError.unless(
+      !look.isFlipAveraged && look.scales == [1], .usage,
+      "--flip and --scales are for star networks and for classes of pixels; a Mask R-CNN looks once"
+    )
+    return try objects(in: picture, look.selection).map { EncodedObject($0) }
   }
 }

@@ -40,8 +40,8 @@ public final class MaskRCNNTask: TrainingTask {
   /// Prepares a training, of the request's own network and pictures unless others are given; throws
   /// one line of `StudioError`, `ShapeError` or `DatasetError` before anything is written.
   package init(
-    _ request: MaskRCNNTrainingRequest, sizes: MaskRCNN? = nil, kernels: Kernels,
-    source: InstanceSource? = nil
+    _ request: MaskRCNNTrainingRequest, sizes: MaskRCNN? = nil, isResuming: Bool = false,
+    kernels: Kernels, source: InstanceSource? = nil
   ) throws {
     self.request = request
     guard request.batch > 0, request.proposals > 0, request.side > 0, request.side <= 2048,
@@ -66,7 +66,7 @@ public final class MaskRCNNTask: TrainingTask {
           if let symbol = symbols[name] { builder.output(name, symbol) }
         }
       }.specialized(for: .infer)
-    store = try ParameterStore(for: [trained], seed: request.seed)
+    store = try request.recipe.store(for: [trained], isResuming: isResuming)
     training = try Program(trained, parameters: store, kernels: kernels, seed: request.seed)
     proposing = try Program(proposed, parameters: store, kernels: kernels)
     reader = ProposalReader(grid: network.anchorGrid(width: side, height: side))

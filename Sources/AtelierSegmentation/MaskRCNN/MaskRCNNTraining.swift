@@ -23,5 +23,7 @@ public enum MaskRCNNTraining: TrainingJob {
 
   public static func task(
     _ request: MaskRCNNTrainingRequest, isResuming: Bool, kernels: Kernels
-  ) throws -> MaskRCNNTask { try MaskRCNNTask(request, kernels: kernels) }
+  ) throws -> MaskRCNNTask {
+    try MaskRCNNTask(request, isResuming: isResuming, kernels: kernels)
+  }
 }

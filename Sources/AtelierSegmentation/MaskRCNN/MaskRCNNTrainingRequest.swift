@@ -66,7 +66,8 @@ extension MaskRCNNTrainingRequest {
     Form(Self(), fields: []).section(
       "TRAINING OPTIONS",
       pictureFields + [
-        .learningRate(), .averageDecayOrNone("The decay of a moving average of the weights"),
+        .startFrom, .learningRate(),
+        .averageDecayOrNone("The decay of a moving average of the weights"),
       ] + Field.limits + [
         .validateEvery(), .previewEvery(), .saveEvery(),
         Field(

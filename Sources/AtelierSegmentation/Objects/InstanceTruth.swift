@@ -147,4 +147,8 @@ package struct InstanceExample: Sendable {
   /// RGB in [0, 1], row by row.
   package let samples: [Float]
   package let objects: [InstanceTruth]
+
+  package init(width: Int, height: Int, samples: [Float], objects: [InstanceTruth]) {
+    (self.width, self.height, self.samples, self.objects) = (width, height, samples, objects)
+  }
 }

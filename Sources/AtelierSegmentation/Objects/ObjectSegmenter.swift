@@ -13,6 +13,8 @@ public protocol ObjectSegmenter: AnyObject {
   var classNames: [String] { get }
   /// The least score of an object unless told otherwise.
   var usualScore: Float { get }
+  /// Whether it sees pictures with their contrast stretched to the full range.
+  var stretchesContrast: Bool { get }
   /// Finds the objects of a picture of any size and channels, surest first, in its own pixels;
   /// throws `ShapeError` when there is no memory for it.
   func objects(in picture: ByteImage, _ look: ObjectLook) throws -> [EncodedObject]
@@ -24,6 +26,8 @@ public struct ObjectLook: Sendable, Hashable {
   public var selection = ObjectSelection()
   /// Whether the mirrored picture is looked at, too.
   public var isFlipAveraged = false
+  /// The sizes at which the picture is looked at, as factors.
+  public var scales: [Float] = [1]
   /// The side of the tiles of a network that works by tiles, in pixels.
   public var tileSize = 1024
 

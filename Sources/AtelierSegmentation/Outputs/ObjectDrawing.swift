@@ -41,7 +41,7 @@ extension SegmentationOutcome {
     var canvas = Canvas(image)
     let width = lineWidth
     for index in order {
-      for outline in objects[index].mask.mask.outlines {
+      for outline in objects[index].mask.outlines {
         let points = outline.corners.map { SIMD2(Double($0.x), Double($0.y)) }
         canvas.line(points + points.prefix(1), width: width, color(index, palette))
       }

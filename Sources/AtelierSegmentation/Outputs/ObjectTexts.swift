@@ -9,24 +9,23 @@ extension SegmentationOutcome {
   /// The header of `csvLines`.
   public static let csvHeader =
     "picture,object,class,score,x,y,width,height,area,center_x,center_y,parts,holes,"
-    + "perimeter,major_axis,minor_axis,mean_red,mean_green,mean_blue"
+    + "perimeter,major_axis,minor_axis,mean_red,mean_green,mean_blue,"
+    + "unit,unit_area,unit_perimeter,unit_major_axis,unit_minor_axis"
 
   /// One line an object, numbered from 1, without its end: where it is in the picture of this name,
   /// in pixels, how large, of how many parts, how long around and along its axes, and, of a picture of
-  /// the outcome's size, how bright in each colour, 0 to 255 (RFC 4180).
+  /// the outcome's size, how bright in each colour, in the picture's own values (of gray one value
+  /// three times), and its sizes in the unit of the picture's file, where that is known (RFC 4180).
+  ///
+  /// Where pixels are oblong, lengths in the unit are those of square pixels of the same area.
   public func csvLines(
-    _ name: String, palette: ClassPalette, picture: ByteImage? = nil
-  ) -> [String] {
-    let picture = picture?.flattened().rgb
-    return csvLines(name, palette, picture)
-  }
-
-  private func csvLines(
-    _ name: String, _ palette: ClassPalette, _ picture: ByteImage?
+    _ name: String, palette: ClassPalette, picture: StoredImage? = nil, scale: PixelScale? = nil
   ) -> [String] {
     objects.enumerated().map { index, object in
       let measures = RegionMeasures(object.mask, in: picture)
-      let outlines = object.mask.mask.outlines
+      var means = picture == nil ? ["", "", ""] : measures.means.map { Self.number($0, 2) }
+      if means.count == 1 { means = [means[0], means[0], means[0]] }
+      let outlines = object.mask.outlines
       let holes = outlines.reduce(0) { $0 + ($1.isHole ? 1 : 0) }
       let center = Self.center(object.mask)
       let fields: [String] =
@@ -38,9 +37,20 @@ extension SegmentationOutcome {
         + ["\(object.mask.area)", Self.number(center.x, 2), Self.number(center.y, 2)]
         + ["\(outlines.count - holes)", "\(holes)"]
         + [measures.perimeter, measures.majorAxis, measures.minorAxis].map { Self.number($0, 2) }
-        + (picture == nil ? ["", "", ""] : measures.means.map { Self.number($0, 2) })
+        + means + Self.inUnits(object, measures, scale)
       return fields.joined(separator: ",")
     }
+  }
+
+  /// The unit, area and lengths in it; empty without a scale.
+  private static func inUnits(
+    _ object: EncodedObject, _ measures: RegionMeasures, _ scale: PixelScale?
+  ) -> [String] {
+    guard let scale else { return ["", "", "", "", ""] }
+    let area = scale.width * scale.height
+    let lengths = [measures.perimeter, measures.majorAxis, measures.minorAxis]
+    return [field(scale.unit), number(Double(object.mask.area) * area, 6)]
+      + lengths.map { number($0 * area.squareRoot(), 6) }
   }
 
   /// The outlines of the objects with their holes as an SVG picture of the size in pixels, one path
@@ -57,7 +67,7 @@ extension SegmentationOutcome {
       let code = [color.red, color.green, color.blue].map {
         ($0 < 16 ? "0" : "") + String($0, radix: 16)
       }.joined()
-      let path = object.mask.mask.outlines.map { outline in
+      let path = object.mask.outlines.map { outline in
         "M" + outline.corners.map { "\($0.x) \($0.y)" }.joined(separator: "L") + "Z"
       }.joined()
       let name = Self.escaped(className(object, palette))

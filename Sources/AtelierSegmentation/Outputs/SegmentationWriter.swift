@@ -49,9 +49,11 @@ public struct SegmentationWriter: Sendable {
   /// `ImageError` or `FileError` when a file cannot be written.
   ///
   /// Files are called `name`, a path below the folder without extension; COCO calls the picture
-  /// `fileName`, else `name` with .png.
+  /// `fileName`, else `name` with .png. Measures are those of the picture as it is stored, else as it
+  /// is shown, and in the unit of its scale.
   public mutating func add(
-    _ outcome: SegmentationOutcome, picture: ByteImage, name: String, fileName: String? = nil
+    _ outcome: SegmentationOutcome, picture: ByteImage, name: String, fileName: String? = nil,
+    stored: StoredImage? = nil, scale: PixelScale? = nil
   ) throws -> [URL] {
     let stem = folder.appendingPathComponent(name)
     if name.contains("/") { try Self.makeFolder(stem.deletingLastPathComponent()) }
@@ -100,8 +102,9 @@ public struct SegmentationWriter: Sendable {
       case .voc: files += try writeVOC(outcome, name)
       case .coco: note(outcome, fileName: fileName ?? name + ".png")
       case .csv:
-        table += outcome.csvLines(name, palette: palette, picture: picture).map { $0 + "\n" }
-          .joined()
+        table += outcome.csvLines(
+          name, palette: palette, picture: stored ?? .bytes(picture), scale: scale
+        ).map { $0 + "\n" }.joined()
       }
     }
     if document.categories.isEmpty {

@@ -32,16 +32,16 @@ package struct StarField: Sendable {
   package private(set) var cover: [Float]
 
   /// The middle of a place's column or row, in pixels of the picture.
-  static func middle(_ place: Int) -> Float { Float(StarNetwork.stride * place) + 1.5 }
+  package static func middle(_ place: Int) -> Float { Float(StarNetwork.stride * place) + 1.5 }
 
   /// A field without proposals, all ground.
-  init(size: PixelSize) {
+  package init(size: PixelSize) {
     self.size = size
     cover = [Float](repeating: 0, count: size.width * size.height)
   }
 
   /// Adds a proposal with its distances in pixels.
-  mutating func add(
+  package mutating func add(
     score: Float, x: Float, y: Float, classIndex: Int, distances: some Sequence<Float>
   ) {
     proposals.append(
@@ -50,8 +50,41 @@ package struct StarField: Sendable {
     self.distances += distances
   }
 
+  /// The field of the same picture in another size.
+  func resized(to other: PixelSize) -> StarField {
+    guard other != size else { return self }
+    var result = StarField(size: other)
+    let across = Float(other.width) / Float(size.width)
+    let down = Float(other.height) / Float(size.height)
+    result.proposals = proposals.map {
+      var proposal = $0
+      (proposal.x, proposal.y) = ($0.x * across, $0.y * down)
+      return proposal
+    }
+    // Sides are rounded to pixels, so both factors differ by less than a pixel.
+    result.distances = distances.map { $0 * (across + down) / 2 }
+    result.cover =
+      FloatImage(width: size.width, height: size.height, channels: 1, samples: cover)
+      .resized(width: other.width, height: other.height, filter: .bilinear).samples
+    return result
+  }
+
+  /// Adds what a field of the same size says to the `count` fields that are in this one.
+  mutating func merge(_ other: StarField, after count: Int) {
+    precondition(other.size == size, "fields of two sizes")
+    let start = distances.count
+    proposals += other.proposals.map {
+      var proposal = $0
+      proposal.start += start
+      return proposal
+    }
+    distances += other.distances
+    let weight = 1 / Float(count + 1)
+    for index in cover.indices { cover[index] += (other.cover[index] - cover[index]) * weight }
+  }
+
   /// Takes over the likelihoods of a row's pixels.
-  mutating func setCover(row: Int, columns: Range<Int>, _ values: some Collection<Float>) {
+  package mutating func setCover(row: Int, columns: Range<Int>, _ values: some Collection<Float>) {
     let start = row * size.width
     cover.replaceSubrange(start + columns.lowerBound..<start + columns.upperBound, with: values)
   }
@@ -66,7 +99,7 @@ package final class StarDetector {
   static let keptSizes = 3
 
   /// Takes a network and the model with its weights, which keeps the programs.
-  init(_ network: StarNetwork, _ model: RunningModel) {
+  package init(_ network: StarNetwork, _ model: RunningModel) {
     self.network = network
     self.model = model
   }
@@ -76,8 +109,31 @@ package final class StarDetector {
   ///
   /// Proposals are the places of at least `score` that no neighbour exceeds. Throws `ShapeError`
   /// when there is no memory.
+  ///
+  /// Looked at in several sizes, the picture has the proposals of all of them, and each pixel the
+  /// mean likelihood.
   package func field(
-    of picture: ByteImage, score: Float, tileSize: Int = 1024, isFlipAveraged: Bool = false
+    of picture: ByteImage, score: Float, tileSize: Int = 1024, isFlipAveraged: Bool = false,
+    scales: [Float] = [1]
+  ) throws -> StarField {
+    var fields = try scales.map { scale -> StarField in
+      func scaled(_ side: Int) -> Int { max(Int((Float(side) * scale).rounded()), 1) }
+      let seen =
+        scale == 1
+        ? picture
+        : picture.resized(width: scaled(picture.width), height: scaled(picture.height))
+      let field = try field(
+        seenIn: seen, score: score, tileSize: tileSize, isFlipAveraged: isFlipAveraged)
+      return field.resized(to: picture.size)
+    }
+    var merged = fields.removeFirst()
+    for (index, field) in fields.enumerated() { merged.merge(field, after: index + 1) }
+    return merged
+  }
+
+  /// The field of a picture in one size.
+  private func field(
+    seenIn picture: ByteImage, score: Float, tileSize: Int, isFlipAveraged: Bool
   ) throws -> StarField {
     let unit = network.granularity
     func rounded(_ value: Int) -> Int { (value + unit - 1) / unit * unit }

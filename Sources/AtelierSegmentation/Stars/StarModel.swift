@@ -119,6 +119,7 @@ public final class StarSegmenter: ObjectSegmenter {
     detector = StarDetector(network, model)
   }
 
+  public var stretchesContrast: Bool { reading.stretchesContrast }
   public var methodName: String { "Star-convex objects" }
 
   /// Finds the objects of a picture of any size and channels, surest first; throws `ShapeError` when
@@ -127,7 +128,7 @@ public final class StarSegmenter: ObjectSegmenter {
     let prepared = reading.prepared(picture).withChannels(3)
     let field = try detector.field(
       of: prepared, score: look.selection.score, tileSize: look.tileSize,
-      isFlipAveraged: look.isFlipAveraged)
+      isFlipAveraged: look.isFlipAveraged, scales: look.scales)
     var selection = selection
     selection.score = look.selection.score
     selection.limit = look.selection.limit

@@ -7,24 +7,26 @@ import AtelierWorkbench
 import AtelierZoo
 
 /// How proposals become objects.
-struct StarSelection: Sendable, Hashable {
+package struct StarSelection: Sendable, Hashable {
   /// The least score.
-  var score: Float = 0.5
+  package var score: Float = 0.5
   /// The part of a proposal's pixels that surer objects may have already.
-  var overlap: Float = 0.4
+  package var overlap: Float = 0.4
   /// The most objects.
-  var limit = Int.max
+  package var limit = Int.max
   /// The least pixels of a mask.
-  var leastArea = 6
+  package var leastArea = 6
   /// How much likelier than one half a pixel must be on an object for each radius beyond the star's
   /// edge, and how much less likely inside.
-  var tightness: Float = 1.2
+  package var tightness: Float = 1.2
   /// How far beyond its star an object may reach, in radii.
-  var reach: Float = 1.35
+  package var reach: Float = 1.35
+
+  package init() {}
 }
 
 /// Draws the objects of a field.
-struct StarObjects {
+package struct StarObjects {
   private let field: StarField
   private let selection: StarSelection
   private let directions: [SIMD2<Float>]
@@ -41,7 +43,7 @@ struct StarObjects {
   }
 
   /// The objects of a field, surest first.
-  static func found(
+  package static func found(
     in field: StarField, _ network: StarNetwork, _ selection: StarSelection
   ) -> [EncodedObject] {
     var drawing = StarObjects(field, network, selection)

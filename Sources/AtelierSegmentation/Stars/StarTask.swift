@@ -31,7 +31,9 @@ public enum StarTraining: TrainingJob {
 
   public static func task(
     _ request: StarTrainingRequest, isResuming: Bool, kernels: Kernels
-  ) throws -> StarTask { try StarTask(request, kernels: kernels) }
+  ) throws -> StarTask {
+    try StarTask(request, isResuming: isResuming, kernels: kernels)
+  }
 }
 
 /// The mathematics of one training.
@@ -55,7 +57,7 @@ public final class StarTask: TrainingTask {
 
   /// Prepares a training; throws one line of `StudioError`, `ShapeError` or `DatasetError` before
   /// anything is written.
-  init(_ request: StarTrainingRequest, kernels: Kernels) throws {
+  init(_ request: StarTrainingRequest, isResuming: Bool = false, kernels: Kernels) throws {
     self.request = request
     data = try InstanceTrainingData(request)
     let network = StarNetwork(
@@ -69,7 +71,7 @@ public final class StarTask: TrainingTask {
     }
     let graph = try network.trainingGraph(
       batch: request.batch, height: request.side, width: request.side)
-    let store = try request.recipe.store(for: [graph])
+    let store = try request.recipe.store(for: [graph], isResuming: isResuming)
     let program = try Program(graph, parameters: store, kernels: kernels, seed: request.seed)
     steps = [
       try request.recipe.step(program, floor: 100, decaysOnlyMatrices: true, kernels: kernels)

@@ -47,7 +47,8 @@ extension StarTrainingRequest {
     Form(Self(), fields: []).section(
       "TRAINING OPTIONS",
       pictureFields + [
-        .learningRate(), .averageDecayOrNone("The decay of a moving average of the weights"),
+        .startFrom, .freeze, .learningRate(),
+        .averageDecayOrNone("The decay of a moving average of the weights"),
       ] + Field.limits + [
         .validateEvery(), .previewEvery(), .saveEvery(),
         Field(

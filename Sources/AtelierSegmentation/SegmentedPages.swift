@@ -1,0 +1,117 @@
+// A picture file on its way through a segmentation: page by page, at its precision, with the size of
+// its pixels.
+
+import AtelierImages
+import AtelierMedia
+import AtelierWorkbench
+import Foundation
+
+/// The size of a picture's pixels in the unit that its file names.
+public struct PixelScale: Sendable, Hashable {
+  /// A pixel's width and height in the unit.
+  public var width: Double
+  public var height: Double
+  /// The unit's name, such as µm or mm.
+  public var unit: String
+
+  /// What a file says: the unit that ImageJ names in a TIFF's description, or millimetres where the
+  /// file counts pixels along a metre, a centimetre or an inch; nil where it says nothing.
+  init?(_ metadata: ImageMetadata) {
+    guard let resolution = metadata.resolution, resolution.x > 0, resolution.y > 0,
+      resolution.x.isFinite, resolution.y.isFinite
+    else { return nil }
+    if let named = Self.named(metadata) {
+      (width, height, unit) = (1 / resolution.x, 1 / resolution.y, named)
+      return
+    }
+    guard resolution.unit != .none else { return nil }
+    let millimeters = 1000 * resolution.unit.rawValue
+    (width, height, unit) = (millimeters / resolution.x, millimeters / resolution.y, "mm")
+  }
+
+  /// The unit in the description that ImageJ writes: `unit=micron` on a line of its own.
+  private static func named(_ metadata: ImageMetadata) -> String? {
+    guard let data = metadata.tags[270]?.data else { return nil }
+    let text = String(decoding: data, as: UTF8.self)
+    guard text.hasPrefix("ImageJ="),
+      let line = text.split(whereSeparator: \.isNewline).first(where: { $0.hasPrefix("unit=") })
+    else { return nil }
+    let word = line.dropFirst(5).trimmingCharacters(in: .controlCharacters)
+    switch word {
+    case "micron", "microns", "um", "\\u00B5m", "µm", "μm": return "µm"
+    case "", "pixel", "pixels": return nil
+    default: return String(word.prefix(16))
+    }
+  }
+}
+
+/// One page of a picture file.
+struct SegmentedPage {
+  /// The page as its file stores it, alpha laid over white.
+  let stored: StoredImage
+  /// The size of its pixels; nil where the file does not say.
+  let scale: PixelScale?
+  /// What follows the file's name in those of its results: nothing for a file of one page.
+  let suffix: String
+
+  /// The page in 8 bits; of more bits, or of floating-point values, the darkest and brightest half
+  /// percent are laid on black and white where that is how a model sees pictures.
+  func picture(isStretched: Bool) -> ByteImage {
+    if case .bytes(let image) = stored { return image }
+    return isStretched ? stored.words.stretchedBytes : stored.bytes
+  }
+
+  /// Visits the pages of a file; further samples of a gray page, a microscope's channels, are pages
+  /// of their own.
+  ///
+  /// Throws `ImageError` when the file cannot be read, and what the visit throws.
+  static func visit(
+    _ path: String, in place: JobPlace, _ body: (SegmentedPage) throws -> Void
+  ) throws {
+    let source = try ForeignPicture(path)
+    if let remark = source.remark { place.remark(remark) }
+    let reader = try PictureReader(source.path, isUpright: source.isUpright)
+    let digits = max(3, String(reader.pageCount).count)
+    var number = 0
+    while let page = try reader.nextPage() {
+      number += 1
+      let scale = PixelScale(page.metadata)
+      let isStack = reader.pageCount > 1
+      let text = String(number)
+      let name = isStack ? "-p" + String(repeating: "0", count: digits - text.count) + text : ""
+      let isGray = page.image.channels == 1 && !page.planes.isEmpty
+      try body(
+        SegmentedPage(stored: page.image, scale: scale, suffix: name + (isGray ? "-c1" : "")))
+      for (index, plane) in page.planes.enumerated() where isGray {
+        try body(SegmentedPage(stored: plane, scale: scale, suffix: name + "-c\(index + 2)"))
+      }
+    }
+    for remark in reader.remarks { place.remark("\(path): \(remark)") }
+  }
+}
+
+extension WordImage {
+  /// 8 bits a sample, the darkest and brightest half percent of the samples at black and white.
+  var stretchedBytes: ByteImage {
+    let visible = flattened()
+    var counts = [Int](repeating: 0, count: 1 << 16)
+    for sample in visible.samples { counts[Int(sample)] += 1 }
+    let rest = visible.samples.count / 200
+    func quantile(_ values: some Sequence<Int>) -> Int {
+      var sum = 0
+      for value in values {
+        sum += counts[value]
+        if sum > rest { return value }
+      }
+      return 0
+    }
+    let (low, high) = (quantile(0..<1 << 16), quantile((0..<1 << 16).reversed()))
+    guard high > low else { return visible.bytes }
+    let table = counts.indices.map { value in
+      UInt8(min(max((value - low) * 255 / (high - low), 0), 255))
+    }
+    return ByteImage(
+      width: width, height: height, channels: visible.channels,
+      samples: visible.samples.map { table[Int($0)] })
+  }
+}
