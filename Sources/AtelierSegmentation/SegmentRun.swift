@@ -278,7 +278,7 @@ public enum SegmentWorkshop: Workshop {
     """
   public static let jobs: [any Job.Type] = [
     SegmentRun.self, SegmentationTraining.self, SegmentEvaluate.self, SegmentCompare.self,
-    SegmentPropose.self, SegmentInspect.self,
+    SegmentPropose.self, SegmentInspect.self, SegmentConvert.self,
     MaskRCNNTraining.self, StarTraining.self,
   ]
 }

@@ -190,11 +190,16 @@ public enum SegmentInspect: Job {
   public static func run(_ request: SegmentInspectRequest, in place: JobPlace) throws -> Report {
     let url = URL(fileURLWithPath: request.data)
     try StudioFiles.expectPresent([request.data])
-    let (kind, look, remarks) = try look(url, request.part)
-    for line in remarks { place.remark(line) }
+    let set = try SegmentationSet.read(url, request.part)
+    let look =
+      switch set {
+      case .objects(let set): try SetLook(set)
+      case .classes(let set): try SetLook(set)
+      }
+    for line in set.remarks { place.remark(line) }
     var report = Report(
       value: Value(
-        kind: kind, table: look.table.rows, remarks: look.lines + remarks,
+        kind: set.kind, table: look.table.rows, remarks: look.lines + set.remarks,
         warnings: look.warnings))
     report.say(look.table)
     report.say("")
@@ -206,25 +211,5 @@ public enum SegmentInspect: Job {
       report.say("picture: \(output)")
     }
     return report
-  }
-
-  /// A set of objects, or else one of pixels with classes.
-  private static func look(
-    _ url: URL, _ part: SegmentationPart
-  ) throws -> (kind: String, look: SetLook, remarks: [String]) {
-    let wanted = InstancePart(rawValue: part.rawValue) ?? .training
-    do {
-      let set = try InstanceData.read(url, part: wanted)
-      return ("objects", try SetLook(set), PicturePlan.few(set.leftOut, of: "files left out"))
-    } catch let objects as DatasetError {
-      do {
-        guard let set = try SegmentedImages.read(url, part: part) else { throw objects }
-        return ("classes", try SetLook(set), PicturePlan.few(set.leftOut, of: "files left out"))
-      } catch let classes as DatasetError {
-        // Which of both kinds was meant nobody knows: both say what they miss.
-        throw classes == objects
-          ? classes : StudioError(.data, "as objects: \(objects); as classes: \(classes)")
-      }
-    }
   }
 }

@@ -9,6 +9,9 @@ struct DrawnShape: Sendable, Hashable {
   enum Area: Sendable, Hashable {
     /// Inside a polygon, x and y of its corners in turn.
     case polygon([Double])
+    /// Inside a polygon whose corners stand for the pixels that they lie in, those pixels and all
+    /// that its edges cross included, as labelme fills it.
+    case pixels([Double])
     /// Inside a box.
     case box(x: Double, y: Double, width: Double, height: Double)
     /// Inside an ellipse, turned by an angle in radians.
@@ -31,6 +34,8 @@ struct DrawnShape: Sendable, Hashable {
     let polygon: [Double]
     switch area {
     case .polygon(let corners): polygon = corners
+    case .pixels(let corners):
+      return try RunLengthMask(width: size.width, height: size.height, pixelPolygon: corners)
     case .box(let x, let y, let width, let height):
       polygon = [x, y, x + width, y, x + width, y + height, x, y + height]
     case .ellipse(let x, let y, let across, let down, let angle):

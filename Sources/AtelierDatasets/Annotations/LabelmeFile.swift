@@ -22,7 +22,7 @@ package enum LabelmeFile {
   ) throws -> Data {
     struct Shape: Encodable {
       var label: String
-      var points: [[Int]]
+      var points: [[Double]]
       var group: Int?
 
       enum CodingKeys: String, CodingKey {
@@ -150,7 +150,7 @@ private struct LabelmeParser: JSONParts {
       JSONSyntaxError(message: "expected \(text), received \(points.count)", position: start)
     }
     switch kind {
-    case "polygon": return .polygon(points.flatMap(\.self))
+    case "polygon": return .pixels(points.flatMap(\.self))
     case "rectangle":
       guard points.count == 2 else { throw fail("a rectangle of 2 points") }
       let (x, y) = (min(points[0][0], points[1][0]), min(points[0][1], points[1][1]))

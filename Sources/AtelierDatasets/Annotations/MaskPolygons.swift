@@ -2,14 +2,23 @@
 
 import AtelierImages
 
-extension BinaryMask {
-  /// A polygon for each part of the mask, with corners on the edges of pixels.
+extension RunLengthMask {
+  /// How far corners are drawn in from the edges of the pixels that they enclose.
+  ///
+  /// Annotation tools disagree on which pixels an edge belongs to: labelme and the YOLO tools cut
+  /// corners down to the pixel that they lie in and fill up to and with the edges, COCO fills what has
+  /// its middle inside. A quarter of a pixel inside, all of them fill the same pixels.
+  package static let inset = 0.25
+
+  /// A polygon for each part of the mask, with corners a little inside of the edges of pixels.
   ///
   /// A hole is joined to its part by an edge that is walked in both directions, so that even-odd
   /// filling gives the mask again, to the pixel.
-  package var polygons: [[SIMD2<Int>]] {
+  package var polygons: [[SIMD2<Double>]] {
     let all = outlines
-    var parts = all.filter { !$0.isHole }.map { (outline: $0.corners, joined: $0.corners) }
+    var parts = all.filter { !$0.isHole }.map { outline in
+      (outline: outline.corners, joined: outline.corners(inset: Self.inset))
+    }
     for hole in all where hole.isHole {
       // The first edge of an outline runs east with the mask below it.
       let place = hole.corners[0]
@@ -17,13 +26,14 @@ extension BinaryMask {
         Self.surrounds($0.outline, Double(place.x) + 0.5, Double(place.y) + 0.5)
       }
       guard let owner else { continue }
-      parts[owner].joined += [parts[owner].outline[0]] + hole.corners + [hole.corners[0]]
+      let corners = hole.corners(inset: Self.inset)
+      parts[owner].joined += [parts[owner].joined[0]] + corners + [corners[0]]
     }
     return parts.map(\.joined)
   }
 
   /// All parts of the mask as one polygon, joined by edges that are walked in both directions.
-  package var polygon: [SIMD2<Int>] {
+  package var polygon: [SIMD2<Double>] {
     guard var joined = polygons.first else { return [] }
     let start = joined[0]
     for part in polygons.dropFirst() { joined += [start] + part + [part[0]] }
@@ -39,5 +49,23 @@ extension BinaryMask {
       last = corner
     }
     return isInside
+  }
+}
+
+extension MaskOutline {
+  /// The corners, drawn in towards the mask by a part of a pixel in both directions.
+  fileprivate func corners(inset: Double) -> [SIMD2<Double>] {
+    corners.indices.map { index in
+      let corner = corners[index]
+      let before = corners[(index + corners.count - 1) % corners.count]
+      let after = corners[(index + 1) % corners.count]
+      // The mask lies to the right of the walk, which with y pointing down is (-dy, dx).
+      func inwards(_ from: SIMD2<Int>, _ to: SIMD2<Int>) -> SIMD2<Double> {
+        let step = SIMD2((to.x - from.x).signum(), (to.y - from.y).signum())
+        return SIMD2(Double(-step.y), Double(step.x))
+      }
+      return SIMD2(Double(corner.x), Double(corner.y))
+        + inset * (inwards(before, corner) + inwards(corner, after))
+    }
   }
 }

@@ -170,8 +170,8 @@ package enum YOLOFolder {
 
   /// One picture's text: a line an object, its parts and holes joined to one polygon.
   package static func text(objects: [EncodedObject], size: PixelSize) -> String {
-    func part(_ value: Int, of whole: Int) -> String {
-      String(format: "%.6f", Double(value) / Double(whole))
+    func part(_ value: Double, of whole: Int) -> String {
+      String(format: "%.6f", value / Double(whole))
     }
     return objects.filter { !$0.isCrowd }.compactMap { object -> String? in
       let corners = object.mask.polygon

@@ -53,18 +53,6 @@ extension RunLengthMask {
     guard let (mask, corner) = cropped else { return [] }
     return mask.outlines.map { MaskOutline(corners: $0.corners.map { $0 &+ corner }) }
   }
-
-  /// The polygons as `BinaryMask.polygons` has them.
-  package var polygons: [[SIMD2<Int>]] {
-    guard let (mask, corner) = cropped else { return [] }
-    return mask.polygons.map { $0.map { $0 &+ corner } }
-  }
-
-  /// The polygon as `BinaryMask.polygon` has it.
-  package var polygon: [SIMD2<Int>] {
-    guard let (mask, corner) = cropped else { return [] }
-    return mask.polygon.map { $0 &+ corner }
-  }
 }
 
 /// Follows the edges of a mask's pixels with the mask on the right hand.
