@@ -27,6 +27,9 @@ demo: build
 	  .build/release/atelier segment Samples/shapes/images --model $$model -o $(OUT)/demo/$$model \
 	    --write label,overlay,boxes,instances,coco,csv || exit 1; \
 	  .build/release/atelier segment evaluate --model $$model --data Samples/shapes || exit 1; done
+	@.build/release/atelier segment Samples/nuclei/images --model objects-nuclei -o $(OUT)/demo/nuclei \
+	  --write overlay,instances,csv
+	@.build/release/atelier segment evaluate --model objects-nuclei --data Samples/nuclei --part test
 
 ## Build and run every test, optimised: unoptimised kernels are too slow to loop over.
 test: setup

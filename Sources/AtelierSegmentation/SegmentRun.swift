@@ -165,6 +165,8 @@ public enum SegmentRun: Job {
     let recognition: [RecognizedClass]
     let classes: [ClassShare]
     let objects: [FoundObject]
+    /// The smallest, the median and the largest area of the objects in pixels; nil without objects.
+    let areas: [Double]?
     let seconds: Double
 
     /// What is said of the picture.
@@ -173,8 +175,12 @@ public enum SegmentRun: Job {
       let largest = classes.prefix(4).map {
         "\($0.name) \(NumberText.fixed(100 * Double($0.pixels) / area, 1)) %"
       }
+      let sizes = areas.map {
+        " of \(NumberText.fixed($0[0], 0)) to \(NumberText.fixed($0[2], 0)) pixels, median "
+          + NumberText.fixed($0[1], 0)
+      }
       return "\(file)  \(width)x\(height)  \(largest.joined(separator: ", "))  "
-        + "\(objects.count) \(objects.count == 1 ? "object" : "objects")  "
+        + "\(objects.count) \(objects.count == 1 ? "object" : "objects")\(sizes ?? "")  "
         + "\(NumberText.fixed(seconds, 2)) s  -> \(outputs.joined(separator: ", "))"
     }
   }
@@ -249,6 +255,7 @@ public enum SegmentRun: Job {
         found, picture: picture, name: name, fileName: fileName, stored: page.stored,
         scale: page.scale)
     }
+    let areas = found.objects.map(\.area).sorted()
     return Segmented(
       file: task.input + page.suffix, width: picture.width, height: picture.height,
       outputs: files.map(\.relativePath), recognition: found.recognized(model.palette),
@@ -260,6 +267,8 @@ public enum SegmentRun: Job {
           name: model.palette.names[$0.classIndex + found.firstObjectLabel],
           score: $0.score, box: $0.box, area: $0.area)
       },
+      areas: areas.isEmpty
+        ? nil : [areas[0], areas[areas.count / 2], areas[areas.count - 1]],
       seconds: Date().timeIntervalSince(start))
   }
 }
