@@ -7,9 +7,10 @@ import Testing
 
 @Suite(.enabled(if: CommandTool.isBuilt, "the executable atelier was not built"))
 struct AnnotationCommandTests {
-  private let shapes = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
+  private static let project = URL(fileURLWithPath: #filePath).deletingLastPathComponent()
     .deletingLastPathComponent().deletingLastPathComponent()
-    .appendingPathComponent("Samples/shapes").path
+  private let shapes = project.appendingPathComponent("Samples/shapes").path
+  private let model = project.appendingPathComponent("Checkpoints/objects-shapes.safetensors").path
 
   private func names(_ folder: URL) throws -> [String] {
     try FileManager.default.contentsOfDirectory(atPath: folder.path).sorted()
@@ -54,7 +55,7 @@ struct AnnotationCommandTests {
   @Test func proposalsAreNumberedByDoubt() throws {
     let bench = try Workbench()
     let pool = shapes + "/images"
-    let words = ["segment", "propose", pool, "--model", "objects-shapes", "-o", "out"]
+    let words = ["segment", "propose", pool, "--model", model, "-o", "out"]
     let told = try bench.run(words + ["--count", "3"])
     #expect(told.status == 0, "\(told.errors)")
     let files = try names(bench.path("out"))
@@ -67,7 +68,7 @@ struct AnnotationCommandTests {
     let again = try bench.run(words)
     #expect(again.status == 73 && again.errors.contains("holds 7 files already"))
     let rest = try bench.run(
-      ["segment", "propose", pool, "--model", "objects-shapes", "-o", "rest", "--done", "out"])
+      ["segment", "propose", pool, "--model", model, "-o", "rest", "--done", "out"])
     #expect(rest.status == 0, "\(rest.errors)")
     let taken = Set(rows.map { String($0[1]) })
     let left = try String(contentsOf: bench.path("rest/order.csv"), encoding: .utf8)
@@ -88,7 +89,7 @@ struct AnnotationCommandTests {
     }
     try writer.finish()
     let told = try bench.run(
-      "segment", "stack.tif", "--model", "objects-shapes", "-o", "out", "--write", "label,csv")
+      "segment", "stack.tif", "--model", model, "-o", "out", "--write", "label,csv")
     #expect(told.status == 0, "\(told.errors)")
     #expect(
       try names(bench.path("out"))

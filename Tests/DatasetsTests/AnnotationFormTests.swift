@@ -49,8 +49,9 @@ struct AnnotationFormTests {
       #expect(set.classNames == ["bird", "cat"] && set.count == 1)
       let objects = set.items[0].objects
       #expect(objects.map(\.classIndex) == [1, 0])
-      #expect(objects[0].mask == box(2..<7, 3..<9))
-      #expect(objects[1].mask == RunLengthMask.union([box(10..<15, 1..<6), box(16..<19, 1..<3)]))
+      // Corners stand for the pixels that they lie in, as labelme fills them.
+      #expect(objects[0].mask == box(2..<8, 3..<10))
+      #expect(objects[1].mask == RunLengthMask.union([box(10..<16, 1..<7), box(16..<20, 1..<4)]))
       #expect(set.leftOut.contains { $0.contains("1 points and lines") })
       // The same as classes of pixels: background, bird, cat.
       let semantic = try #require(try SegmentedImages.read(folder, part: .training))

@@ -236,7 +236,6 @@ struct SegmentationMeasureTests {
     let runs = RunLengthMask(mask)
     #expect(runs.mirrored == RunLengthMask(twin))
     #expect(runs.outlines == mask.outlines)
-    #expect(runs.polygons == mask.polygons)
     let cut = try #require(runs.cropped)
     #expect(cut.corner == SIMD2(2, 0))
     #expect(

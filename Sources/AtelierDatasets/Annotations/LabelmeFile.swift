@@ -153,10 +153,9 @@ private struct LabelmeParser: JSONParts {
     case "polygon": return .pixels(points.flatMap(\.self))
     case "rectangle":
       guard points.count == 2 else { throw fail("a rectangle of 2 points") }
-      let (x, y) = (min(points[0][0], points[1][0]), min(points[0][1], points[1][1]))
-      return .box(
-        x: x, y: y, width: abs(points[0][0] - points[1][0]),
-        height: abs(points[0][1] - points[1][1]))
+      let (left, right) = (points[0][0], points[1][0])
+      let (top, bottom) = (points[0][1], points[1][1])
+      return .pixels([left, top, right, top, right, bottom, left, bottom])
     case "circle":
       guard points.count == 2 else { throw fail("a circle of 2 points") }
       let radius = hypot(points[0][0] - points[1][0], points[0][1] - points[1][1])

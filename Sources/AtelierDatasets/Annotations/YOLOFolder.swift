@@ -26,8 +26,24 @@ package enum YOLOFolder {
     }
     let known = InstancePart.allCases.filter { $0 != .all }.compactMap { parts($0) }
     guard known.isEmpty else { return part == .all ? known : parts(part).map { [$0] } ?? [] }
-    return pair("images", "labels").map { [$0] } ?? []
+    if let pair = pair("images", "labels") { return [pair] }
+    return isFlat(url) ? [(url, url)] : []
   }
+
+  /// Whether texts lie beside their pictures and `classes.txt`, as LabelImg and `segment propose`
+  /// write them.
+  private static func isFlat(_ url: URL) -> Bool {
+    guard let entries = try? url.entries(), entries.contains(Self.classList) else { return false }
+    func stems(where isWanted: (String) -> Bool) -> Set<String> {
+      Set(
+        entries.filter { isWanted(($0 as NSString).pathExtension.lowercased()) }
+          .map { ($0 as NSString).deletingPathExtension })
+    }
+    return !stems { $0 == "txt" }.isDisjoint(with: stems { ImageFile.extensions.contains($0) })
+  }
+
+  /// The file that lists classes beside flat texts.
+  private static let classList = "classes.txt"
 
   /// Whether there are texts of this form at a place.
   static func isThere(_ url: URL) -> Bool {
@@ -63,7 +79,9 @@ package enum YOLOFolder {
       }
       try harvest.expectSome()
       leftOut += harvest.leftOut
-      if let line = ImageFolder.leftOutLine(others, in: pair.images.relativePath) {
+      // Flat texts are no strangers among their pictures.
+      let strangers = pair.images == pair.labels ? others.filter { !$0.hasSuffix(".txt") } : others
+      if let line = ImageFolder.leftOutLine(strangers, in: pair.images.relativePath) {
         leftOut.append(line)
       }
     }

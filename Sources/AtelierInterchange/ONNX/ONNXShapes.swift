@@ -358,4 +358,33 @@ extension ONNXImporter {
     sizes.replaceSubrange(axis...axis, with: indices.dimensions)
     return .arranged(try reshaped(picked, sizes))
   }
+
+  /// Places of several axes at once, each counted along the first axes of the value.
+  mutating func gatheredPlaces(_ call: ONNXCall) throws -> ONNXValue {
+    let value = try arranged(call, 0)
+    guard try call.integer("batch_dims", 0) == 0 else {
+      throw ONNXRefusal("takes other places for each picture (batch_dims)")
+    }
+    guard let indices = try constant(call, 1), let numbers = indices.integers else {
+      throw ONNXRefusal("its places are not known before it runs")
+    }
+    let sizes = value.dimensions
+    guard let depth = indices.dimensions.last, (1...sizes.count).contains(depth) else {
+      throw ONNXRefusal("takes places along more axes than there are")
+    }
+    let (leading, rest) = (sizes[..<depth], sizes[depth...])
+    let places = try stride(from: 0, to: numbers.count, by: depth).map { start in
+      try leading.enumerated().reduce(0) { place, axis in
+        let number = numbers[start + axis.offset]
+        let index = number < 0 ? number + axis.element : number
+        guard (0..<axis.element).contains(index) else {
+          throw ONNXRefusal("takes places outside an axis of \(axis.element)")
+        }
+        return place * axis.element + index
+      }
+    }
+    let flat = try reshaped(value, [leading.reduce(1, *)] + rest)
+    let picked = try picked(flat, 0, places)
+    return .arranged(try reshaped(picked, indices.dimensions.dropLast() + rest))
+  }
 }

@@ -25,7 +25,7 @@ extension ONNXImporter {
     "ThresholdedRelu", "Softsign", "Mish", "Swish",
     "Add", "Sub", "Mul", "Div", "Sum", "Max", "Min", "Mean", "Neg", "Reciprocal", "Pow", "MatMul",
     "Gemm", "Concat", "Split", "Slice", "Pad", "Reshape", "Flatten", "Transpose", "Squeeze",
-    "Unsqueeze", "Expand", "Tile", "Gather", "ScatterND", "BatchNormalization",
+    "Unsqueeze", "Expand", "Tile", "Gather", "GatherND", "ScatterND", "BatchNormalization",
     "InstanceNormalization", "GroupNormalization", "LayerNormalization", "LRN", "Softmax",
     "LogSoftmax", "ReduceMean", "ReduceSum", "ReduceMax", "ReduceMin", "ReduceL2",
     "ReduceSumSquare", "Resize", "Upsample", "DepthToSpace", "SpaceToDepth", "Dropout",
@@ -80,6 +80,7 @@ extension ONNXImporter {
     case "Split": return try split(call)
     case "Slice": return [try sliced(call)]
     case "Gather": return [try gathered(call)]
+    case "GatherND": return [try gatheredPlaces(call)]
     case "Pad": return [try padded(call)]
     case "Expand", "Tile": return [try repeated(call)]
     case "Reshape", "Flatten", "Squeeze", "Unsqueeze": return [try reshaped(call)]
