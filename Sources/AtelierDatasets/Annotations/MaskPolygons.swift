@@ -26,18 +26,33 @@ extension RunLengthMask {
         Self.surrounds($0.outline, Double(place.x) + 0.5, Double(place.y) + 0.5)
       }
       guard let owner else { continue }
-      let corners = hole.corners(inset: Self.inset)
-      parts[owner].joined += [parts[owner].joined[0]] + corners + [corners[0]]
+      parts[owner].joined = Self.joined(parts[owner].joined, hole.corners(inset: Self.inset))
     }
     return parts.map(\.joined)
   }
 
+  /// Two polygons as one, joined where they are nearest: tools that fill edges, too, draw the shortest
+  /// line that way.
+  private static func joined(_ one: [SIMD2<Double>], _ other: [SIMD2<Double>]) -> [SIMD2<Double>] {
+    var best = (distance: Double.infinity, first: 0, second: 0)
+    // Of very long outlines some corners stand for all, so that joining stays quick.
+    let (step, stride) = (1 + one.count / 1000, 1 + other.count / 1000)
+    for first in Swift.stride(from: 0, to: one.count, by: step) {
+      for second in Swift.stride(from: 0, to: other.count, by: stride) {
+        let way = one[first] - other[second]
+        let distance = way.x * way.x + way.y * way.y
+        if distance < best.distance { best = (distance, first, second) }
+      }
+    }
+    let walk = Array(other[best.second...] + other[..<best.second])
+    return Array(one[...best.first]) + walk + [walk[0]] + Array(one[best.first...])
+  }
+
   /// All parts of the mask as one polygon, joined by edges that are walked in both directions.
   package var polygon: [SIMD2<Double>] {
-    guard var joined = polygons.first else { return [] }
-    let start = joined[0]
-    for part in polygons.dropFirst() { joined += [start] + part + [part[0]] }
-    return joined
+    let polygons = polygons
+    guard let first = polygons.first else { return [] }
+    return polygons.dropFirst().reduce(first, Self.joined)
   }
 
   /// Whether a polygon's inside holds a place, by even-odd crossings.

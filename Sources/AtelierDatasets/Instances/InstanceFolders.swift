@@ -54,8 +54,12 @@ extension InstanceData {
     let files = entries.filter { $0.lowercased().hasSuffix(".json") }
     if !files.isEmpty {
       if let set = try drawn(files, in: url) { return set }
-      let named = files.filter { $0.lowercased().contains(part.rawValue) }
-      let chosen = files.count == 1 ? files : named
+      // Results, which lie beside their file where both were written, are no annotations.
+      let sets =
+        files.count == 1
+        ? files : files.filter { AnnotationForm(of: url.appendingPathComponent($0)) == .coco }
+      let named = sets.filter { $0.lowercased().contains(part.rawValue) }
+      let chosen = sets.count == 1 ? sets : named
       guard chosen.count == 1 else {
         throw DatasetError(
           "\(url.relativePath): expected one COCO file of the \(part.rawValue) part, received "

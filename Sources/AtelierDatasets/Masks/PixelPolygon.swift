@@ -4,8 +4,8 @@ import AtelierImages
 
 extension RunLengthMask {
   /// The pixels of a polygon of x and y of each corner, the last of which joins the first: corners
-  /// are cut down to the pixels that they lie in, and the pixels on edges count, as Pillow's
-  /// `ImageDraw.polygon` with an outline, which labelme uses, has it.
+  /// are cut down to the pixels that they lie in, and rows are filled up to and with the pixels
+  /// nearest to the edges, as Pillow's `ImageDraw.polygon`, which labelme uses, has it.
   ///
   /// - Throws: `DatasetError` as `init(width:height:polygon:)`.
   init(width: Int, height: Int, pixelPolygon polygon: [Double]) throws(DatasetError) {
@@ -23,9 +23,6 @@ extension RunLengthMask {
       return
     }
     var raster = PixelRaster(left: left, top: low, width: right - left + 1, height: high - low + 1)
-    for (index, corner) in corners.enumerated() {
-      raster.line(corner, corners[(index + 1) % corners.count])
-    }
     raster.fill(corners)
     self.init(
       width: width, height: height, left: left, top: low, columns: raster.width,
@@ -46,48 +43,40 @@ private struct PixelRaster {
     pixels = [Bool](repeating: false, count: width * height)
   }
 
-  private mutating func set(_ x: Int, _ y: Int) {
-    guard x >= left, x < left + width, y >= top, y < top + height else { return }
-    pixels[(y - top) * width + x - left] = true
-  }
-
-  /// The pixels of a line (Bresenham 1965).
-  mutating func line(_ from: SIMD2<Int>, _ to: SIMD2<Int>) {
-    let (across, down) = (abs(to.x - from.x), abs(to.y - from.y))
-    let step = SIMD2(to.x >= from.x ? 1 : -1, to.y >= from.y ? 1 : -1)
-    let isFlat = across >= down
-    let (long, short) = isFlat ? (across, down) : (down, across)
-    var rest = 2 * short - long
-    var place = from
-    for _ in 0...long {
-      set(place.x, place.y)
-      if rest > 0 {
-        if isFlat { place.y += step.y } else { place.x += step.x }
-        rest -= 2 * long
-      }
-      rest += 2 * short
-      if isFlat { place.x += step.x } else { place.y += step.y }
-    }
-  }
-
   /// The pixels between pairs of crossings of each row, rounded to the nearest.
+  ///
+  /// An edge counts on the rows of both of its ends, and twice on that of its lower one unless the
+  /// polygon ends there: so peaks and valleys are filled, and where edges follow each other the
+  /// crossings stay in pairs.
   mutating func fill(_ corners: [SIMD2<Int>]) {
+    let last = corners.reduce(Int.min) { max($0, $1.y) }
     for row in top..<top + height {
       var crossings: [Double] = []
       for (index, start) in corners.enumerated() {
         let end = corners[(index + 1) % corners.count]
         let (upper, lower) = start.y < end.y ? (start, end) : (end, start)
-        guard upper.y <= row, row < lower.y else { continue }
+        guard upper.y <= row, row <= lower.y else { continue }
+        if upper.y == lower.y {
+          span(Double(min(start.x, end.x)), Double(max(start.x, end.x)), row)
+          continue
+        }
         let part = Double(row - upper.y) / Double(lower.y - upper.y)
-        crossings.append(Double(upper.x) + part * Double(lower.x - upper.x))
+        let crossing = Double(upper.x) + part * Double(lower.x - upper.x)
+        crossings.append(crossing)
+        if row == lower.y, row < last { crossings.append(crossing) }
       }
       crossings.sort()
       for pair in stride(from: 0, to: crossings.count - 1, by: 2) {
-        let first = max(Int((crossings[pair] + 0.5).rounded(.down)), left)
-        let last = min(Int((crossings[pair + 1] - 0.5).rounded(.up)), left + width - 1)
-        guard first <= last else { continue }
-        for x in first...last { pixels[(row - top) * width + x - left] = true }
+        span(crossings[pair], crossings[pair + 1], row)
       }
     }
+  }
+
+  /// The pixels of a row from the one nearest to a place to that nearest to another.
+  private mutating func span(_ low: Double, _ high: Double, _ row: Int) {
+    let first = max(Int((low + 0.5).rounded(.down)), left)
+    let last = min(Int((high - 0.5).rounded(.up)), left + width - 1)
+    guard first <= last else { return }
+    for x in first...last { pixels[(row - top) * width + x - left] = true }
   }
 }

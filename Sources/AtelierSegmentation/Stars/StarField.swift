@@ -92,7 +92,7 @@ package struct StarField: Sendable {
 
 /// A star network at work; used by one thread at a time.
 package final class StarDetector {
-  let network: StarNetwork
+  package let network: StarNetwork
   private let model: RunningModel
 
   /// Sizes whose programs are kept.

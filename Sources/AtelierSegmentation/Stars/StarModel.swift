@@ -90,7 +90,7 @@ public final class StarSegmenter: ObjectSegmenter {
   public let classNames: [String]
   public let usualScore: Float
   private let reading: PictureReading
-  private let detector: StarDetector
+  package let detector: StarDetector
   private let selection: StarSelection
 
   /// Takes a model; throws `ShapeError` when there is no memory for its weights.
@@ -120,6 +120,11 @@ public final class StarSegmenter: ObjectSegmenter {
   }
 
   public var stretchesContrast: Bool { reading.stretchesContrast }
+
+  /// What the network says of a picture before objects are chosen, from a least score on.
+  package func field(of picture: ByteImage, score: Float) throws -> StarField {
+    try detector.field(of: reading.prepared(picture).withChannels(3), score: score)
+  }
   public var methodName: String { "Star-convex objects" }
 
   /// Finds the objects of a picture of any size and channels, surest first; throws `ShapeError` when

@@ -5,6 +5,7 @@ import AtelierDatasets
 import AtelierImages
 import AtelierWorkbench
 import AtelierZoo
+import Foundation
 
 /// How proposals become objects.
 package struct StarSelection: Sendable, Hashable {
@@ -18,9 +19,11 @@ package struct StarSelection: Sendable, Hashable {
   package var leastArea = 6
   /// How much likelier than one half a pixel must be on an object for each radius beyond the star's
   /// edge, and how much less likely inside.
-  package var tightness: Float = 1.2
+  package var tightness: Float = 0.8
   /// How far beyond its star an object may reach, in radii.
   package var reach: Float = 1.35
+  /// The power to which a score is weighed by how far star and ground agree.
+  package var agreement: Float = 0.5
 
   package init() {}
 }
@@ -176,7 +179,7 @@ package struct StarObjects {
       top: rows.lowerBound, columns: columns.count, pixels: isKept)
     return EncodedObject(
       classIndex: proposal.classIndex, mask: mask,
-      score: Double(proposal.score * agreement.squareRoot()))
+      score: Double(proposal.score * pow(agreement, selection.agreement)))
   }
 
   /// The places of the largest part that hangs together over sides.

@@ -13,12 +13,12 @@ public struct StarTrainingRequest: InstanceTrainingRequest, Hashable {
   public var rays = 32
   public var widths = [32, 64, 96, 128]
   public var augmentation = InstanceAugmentation(
-    scale: 0.65...1.5, turns: true, brightness: 0.06, contrast: 0.25, color: 0.12)
+    scale: 0.65...1.5, turns: true, contrast: 0.25, color: 0.12)
   public var isVaried = true
   public var stretchesContrast = true
   public var darkensGround = true
   public var validationCount = 60
-  public var score: Float = 0.5
+  public var score: Float = 0.45
   public var recipe = TrainingRecipe()
 
   public init() {
@@ -105,7 +105,7 @@ extension StarTrainingRequest {
     set {
       guard newValue else { return }
       (stretchesContrast, darkensGround, isVaried) = (false, false, false)
-      (augmentation.brightness, augmentation.contrast, augmentation.color) = (0, 0, 0)
+      (augmentation.contrast, augmentation.color) = (0, 0)
     }
   }
 }
