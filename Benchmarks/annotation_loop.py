@@ -7,7 +7,7 @@ them. Beside it the same number of steps from pictures drawn at random. The test
 is chosen by it.
 
     Benchmarks/annotation_loop.py ATELIER NUCLEI WORK [--seeds 3] [--steps 300] [--rounds 3] [--more 10]
-        [--random 80] [--widths 16,32,48,64] [--threads 2]
+        [--random 80] [--same] [--widths 16,32,48,64] [--threads 2]
 
 Prints a table and writes WORK/loop.json and WORK/loop.csv; WORK keeps the run folders, and what is
 there is not made again.
@@ -33,6 +33,7 @@ def arguments():
     parser.add_argument("--more", type=int, default=10)
     parser.add_argument("--random", type=int, default=80)
     parser.add_argument("--steps", type=int, default=300)
+    parser.add_argument("--same", action="store_true", help="as many drawn at random, too")
     parser.add_argument("--widths", default="16,32,48,64")
     parser.add_argument("--threads", default="2")
     return parser.parse_args()
@@ -142,8 +143,9 @@ class Loop:
             note("uncertain", names, figure)
             start = os.path.join(here, "run", "last.safetensors")
         total = options.steps * (options.rounds + 1)
-        same = order[:len(names)]
-        note("random", same, self.train(place("random-same"), same, total, seed=seed))
+        if options.same:
+            same = order[:len(names)]
+            note("random", same, self.train(place("random-same"), same, total, seed=seed))
         many = order[:options.random]
         note("random", many, self.train(place("random-more"), many, total, seed=seed))
         return rows
