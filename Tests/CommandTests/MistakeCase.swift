@@ -116,7 +116,8 @@ struct MistakeCase: CustomTestStringConvertible {
       "atelier: none: expected a model file or one of autoencoder, unet, residual-unet, "
         + "blind-unet, blur-unet, dncnn, ffdnet, " + classifierNames
         + ", fcn, segment-unet, segnet, "
-        + "segnet-basic, mask-rcnn, swap-original, swap-half, swap-slim, noise-encoder-decoder, "
+        + "segnet-basic, mask-rcnn, stars, swap-original, swap-half, swap-slim, "
+        + "noise-encoder-decoder, "
         + "noise-unet, noise-resnet, generate-dcgan, generate-residual, generate-vae, rbm; there is "
         + "no such file"),
     MistakeCase(

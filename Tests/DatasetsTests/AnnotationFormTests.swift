@@ -208,31 +208,51 @@ struct AnnotationFormTests {
     }
   }
 
+  /// How many damaged copies are read; more where the environment says so.
+  private static let damagedCopies =
+    ProcessInfo.processInfo.environment["ATELIER_MUTATIONS"].flatMap { Int($0) } ?? 2000
+
   /// Thousands of damaged copies: an error or a set, never a crash.
   @Test func `damaged copies end in one line`() throws {
-    let texts = [
-      #"{"shapes":[{"label":"x","points":[[1,2],[9,3],[5,8]],"group_id":1}],"imagePath":"a.png"}"#,
-      #"{"p":{"filename":"a.png","regions":[{"shape_attributes":{"name":"circle","cx":5,"cy":5,"r":3},"region_attributes":{"a":"b"}}]}}"#,
+    let forms = [
+      (
+        "labelme/a.json",
+        #"{"shapes":[{"label":"x","points":[[1,2],[9,3],[5,8]],"group_id":1}],"imagePath":"a.png"}"#
+      ),
+      (
+        "via/a.json",
+        #"{"p":{"filename":"a.png","regions":[{"shape_attributes":{"name":"circle","cx":5,"cy":5,"r":3},"region_attributes":{"a":"b"}}]}}"#
+      ),
+      ("yolo/a.txt", "0 0.1 0.2 0.9 0.3 0.5 0.8\n1 0.5 0.5 0.2 0.3\n"),
+      ("yolo/classes.txt", "cat\ndog\n"),
     ]
     try withScratchFolder { folder in
-      try picture(folder.appendingPathComponent("a.png"))
-      let file = folder.appendingPathComponent("a.json")
+      for name in ["labelme", "via", "yolo"] {
+        let place = folder.appendingPathComponent(name)
+        try FileManager.default.createDirectory(at: place, withIntermediateDirectories: true)
+        try picture(place.appendingPathComponent("a.png"))
+      }
+      for (name, text) in forms { try write(text, folder.appendingPathComponent(name)) }
       var random = RandomGenerator(seed: 7)
-      for round in 0..<2000 {
-        var bytes = [UInt8](texts[round % 2].utf8)
+      for round in 0..<Self.damagedCopies {
+        let (name, text) = forms[round % forms.count]
+        let file = folder.appendingPathComponent(name)
+        var bytes = [UInt8](text.utf8)
         for _ in 0...Int.random(in: 0...3, using: &random) {
           let place = Int.random(in: 0..<bytes.count, using: &random)
           switch Int.random(in: 0...2, using: &random) {
-          case 0: bytes[place] = UInt8.random(in: 32...126, using: &random)
+          case 0: bytes[place] = UInt8.random(in: 0...255, using: &random)
           case 1: bytes.removeSubrange(place..<min(bytes.count, place + 4))
           default: bytes.insert(contentsOf: [0x39, 0x39, 0x39, 0x39, 0x39], at: place)
           }
           if bytes.isEmpty { bytes = [0x7B] }
         }
         try Data(bytes).write(to: file)
-        if let line = errorLine({ _ = try InstanceData.read(folder) }) {
+        let set = file.deletingLastPathComponent()
+        if let line = errorLine({ _ = try InstanceData.read(set) }) {
           #expect(!line.contains("\n") && !line.isEmpty, "\(round)")
         }
+        try write(text, file)
       }
     }
   }
