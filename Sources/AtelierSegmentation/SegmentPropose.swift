@@ -104,13 +104,13 @@ public enum SegmentPropose: Job {
       atelier segment propose pool/ --model r1/best.safetensors --done first20 \\
         --count 10 -o round2
       (correct the files of round2, copy them to first20, and go on from r1)
-      atelier segment train-stars --data first20/ --start-from r1/best.safetensors \\
-        --run r2 --minutes 20
+      atelier segment train-stars --data first20/ --run r2 --minutes 20 \\
+        --start-from r1/best.safetensors
 
     EXAMPLES
       atelier segment propose pool/ --model objects-nuclei -o proposals
-      atelier segment propose pool/ --model m.safetensors --format yolo --count 50 \\
-        -o proposals
+      atelier segment propose pool/ --model m.safetensors --format yolo -o yolo \\
+        --count 50
     """
 
   /// A picture that waits for its correction.

@@ -22,8 +22,8 @@ public enum SegmentationModel {
     /// The least score of an object, or the least probability of a pixel's class; nil for what is
     /// usual: 0 for pixels, for objects what the model says.
     public var threshold: Float?
-    /// The most objects of a picture.
-    public var most = 1000
+    /// The most objects of a picture: as many as a 16-bit picture can number.
+    public var most = 65_535
     /// The names of the classes to keep; nil for all.
     public var classes: [String]?
 
