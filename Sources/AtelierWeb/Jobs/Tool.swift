@@ -26,6 +26,10 @@ package struct Tool: Sendable {
     /// Standard error.
     package var errors: String
 
+    package init(code: Int32, output: String, errors: String) {
+      (self.code, self.output, self.errors) = (code, output, errors)
+    }
+
     /// The sentence of the tool that says what is wrong.
     package var complaint: String {
       let lines = errors.split(separator: "\n").map(String.init)

@@ -34,7 +34,7 @@ document.getElementById('shell').append(
     h('a.brand', { href: link('runs'), 'aria-label': 'Atelier, runs' }, h('span', { 'aria-hidden': 'true' }, '◩'), ' Atelier'),
     h('nav', { 'aria-label': 'Screens' }, [...links.values()]),
     h('div.states', {}, jobs, disk, connection, theme, help)),
-  banner, main, drawer, ...announcements);
+  banner, main, h('footer', {}, drawer), ...announcements);
 
 // Screens.
 

@@ -26,7 +26,7 @@ export function screen(now) {
   const verb = h('select', { 'aria-label': 'Work', onchange: () => choose(shop.value, verb.value) });
   const preset = h('select', { 'aria-label': 'Preset', onchange: usePreset });
   const summary = h('p.dim');
-  const guide = h('details.fold', {}, h('summary', {}, 'About this work'), h('pre.guide'));
+  const guide = h('details.fold', {}, h('summary', {}, 'About this work'), h('pre.guide', { tabindex: '0' }));
   const body = h('div');
   const run = h('button.primary', { onclick: submit }, 'Start');
   const message = h('p.error', { role: 'alert', hidden: true });

@@ -71,7 +71,7 @@ export class Chart {
       width: Math.max(this.place.clientWidth, 200), height: this.#height, series,
       cursor: { drag: { x: true, y: false }, sync: { key: 'atelier' }, points: { size: 7 } },
       legend: { live: true },
-      scales: { x: { time: false }, y: { distr: this.isLog ? 3 : 1, ...(this.isLog ? {} : { range: padded }) } },
+      scales: { x: { time: false, range: (_, low, high) => low === null ? [0, 1] : low === high ? [low - 1, high + 1] : [low, high] }, y: { distr: this.isLog ? 3 : 1, ...(this.isLog ? {} : { range: padded }) } },
       axes: [
         { ...axis, values: (_, ticks) => ticks.map((tick) => this.axis === 'time' ? duration(tick) : tick >= 10000 ? `${number(tick / 1000, 4)}k` : number(tick)) },
         { ...axis, size: 64, values: (_, ticks) => ticks.map((tick) => tick === null ? '' : number(tick, 3)) },
