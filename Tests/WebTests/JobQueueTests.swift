@@ -178,7 +178,7 @@ import Testing
       let studio = try folder.makeStudio()
       try folder.put("x", "secret.png")
       for word in [
-        "/etc/passwd", "../secret.png", "a/../../secret.png", "~/x", "upload:../../x",
+        "/etc/passwd", "../secret.png", "a/../../secret.png", "upload:../../x",
         "result:../..:0", "@results/../../../x", "upload:0123456789abcdef",
       ] {
         await #expect(throws: StudioError.self) {

@@ -73,8 +73,7 @@ extension Studio {
       guard !rest.contains("..") else { throw StudioError(.usage, "\(word): leads elsewhere") }
       return rest.isEmpty ? results.path : results.appendingPathComponent(String(rest)).path
     }
-    let leadsAway =
-      word.hasPrefix("/") || word.hasPrefix("~") || word.split(separator: "/").contains("..")
+    let leadsAway = word.hasPrefix("/") || word.split(separator: "/").contains("..")
     let isHere = Folders.real((folders.roots.first?.path ?? "") + "/" + word) != nil
     guard leadsAway || isHere else { return word }
     let shipped = (try? await shippedModels()) ?? []

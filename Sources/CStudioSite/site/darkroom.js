@@ -19,7 +19,7 @@ const table = { pictures: [], source: null };
 export function screen(now) {
   let tool = tools[now.query.get('tool')] ? now.query.get('tool') : 'denoise';
   let models = [];
-  let model = now.query.get('model') ?? '';
+  let model = '';
   let victim = '';
   let job = null;
   let report = null;
@@ -90,7 +90,8 @@ export function screen(now) {
     options.open = false;
   }
 
-  const word = (one) => one.isOwn ? one.file : one.name;
+  // Not every work knows the names of the models that ship; all know files.
+  const word = (one) => one.file;
 
   function drawCards(entry, fitting) {
     const card = (key, title, lines) => h('button.card', { 'aria-pressed': String(key === model), onclick: () => { model = key; drawCards(entry, fitting); } }, h('strong', {}, title), lines.filter(Boolean).map((line) => h('span.dim', {}, line)));

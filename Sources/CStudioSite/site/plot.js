@@ -82,7 +82,9 @@ export class Chart {
 
 function padded(_, low, high) {
   if (low === null || high === null) return [0, 1];
-  const room = (high - low || Math.abs(high) || 1) * 0.06;
+  // A curve that is constant but for rounding has no range: uPlot would look for its ticks without end.
+  const size = Math.max(Math.abs(low), Math.abs(high));
+  const room = (high - low > size * 1e-6 ? high - low : size || 1) * 0.06;
   return [low - room, high + room];
 }
 
