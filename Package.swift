@@ -136,3 +136,46 @@ let package = Package(
   ],
   cLanguageStandard: .c11
 )
+
+// The web studio, only where it is asked for: who builds `atelier` alone fetches and compiles nothing of it.
+// It needs Swift 6.2.
+if Context.environment["ATELIER_STUDIO"] != nil {
+  package.products.append(.executable(name: "atelier-studio", targets: ["AtelierWeb"]))
+  package.dependencies += [
+    .package(url: "https://github.com/hummingbird-project/hummingbird", from: "2.28.1"),
+    .package(url: "https://github.com/groue/GRDB.swift", from: "7.10.0"),
+    .package(url: "https://github.com/swiftlang/swift-subprocess", from: "1.0.2"),
+    .package(url: "https://github.com/apple/swift-log", from: "1.6.0"),
+    .package(url: "https://github.com/apple/swift-nio", from: "2.80.0"),
+    .package(url: "https://github.com/apple/swift-http-types", from: "1.3.0"),
+    .package(url: "https://github.com/apple/swift-system", from: "1.5.0"),
+  ]
+  let web: [Target.Dependency] = [
+    "AtelierFiles", "CStudioSite", "CZlib",
+    .product(name: "ArgumentParser", package: "swift-argument-parser"),
+    .product(name: "GRDB", package: "GRDB.swift"),
+    .product(name: "HTTPTypes", package: "swift-http-types"),
+    .product(name: "Hummingbird", package: "hummingbird"),
+    .product(name: "HummingbirdCore", package: "hummingbird"),
+    .product(name: "Logging", package: "swift-log"),
+    .product(name: "NIOCore", package: "swift-nio"),
+    .product(name: "NIOPosix", package: "swift-nio"),
+    .product(name: "Subprocess", package: "swift-subprocess"),
+    .product(name: "SystemPackage", package: "swift-system", condition: .when(platforms: [.linux])),
+  ]
+  package.targets += [
+    .target(name: "CStudioSite", exclude: ["site"]),
+    .executableTarget(name: "AtelierWeb", dependencies: web, swiftSettings: settings),
+    .testTarget(
+      name: "WebTests",
+      dependencies: [
+        "AtelierFiles", "AtelierWeb",
+        .product(name: "HTTPTypes", package: "swift-http-types"),
+        .product(name: "Hummingbird", package: "hummingbird"),
+        .product(name: "HummingbirdCore", package: "hummingbird"),
+        .product(name: "Logging", package: "swift-log"),
+        .product(name: "NIOCore", package: "swift-nio"),
+        .product(name: "NIOEmbedded", package: "swift-nio"),
+      ], swiftSettings: settings),
+  ]
+}
