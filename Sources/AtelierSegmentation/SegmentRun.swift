@@ -3,6 +3,7 @@
 import AtelierDatasets
 import AtelierImages
 import AtelierMedia
+import AtelierTraining
 import AtelierWorkbench
 import Foundation
 
@@ -120,14 +121,14 @@ public enum SegmentRun: Job {
     """
 
   /// One class in one picture.
-  private struct ClassShare: Encodable {
+  private struct ClassShare: Codable {
     let name: String
     let pixels: Int
     let confidence: Double
   }
 
   /// One object in one picture.
-  private struct FoundObject: Encodable {
+  private struct FoundObject: Codable {
     let name: String
     let score: Double
     let box: PlaneBox
@@ -135,7 +136,7 @@ public enum SegmentRun: Job {
   }
 
   /// One picture.
-  private struct Segmented: Encodable {
+  private struct Segmented: Codable {
     let file: String
     let width: Int
     let height: Int
@@ -157,6 +158,12 @@ public enum SegmentRun: Job {
     }
   }
 
+  /// One picture, and what the files of all need of it.
+  private struct Found: Codable {
+    let result: Segmented
+    let share: SegmentationWriter.Share
+  }
+
   /// All of a call.
   private struct Value: Encodable {
     let model: String
@@ -164,6 +171,8 @@ public enum SegmentRun: Job {
     let outputs: [String]
     let failures: [InputFailure]
   }
+
+  public static let runsOnAllRanks = true
 
   public static func run(_ request: SegmentRunRequest, in place: JobPlace) throws -> Report {
     let folder = request.output as NSString
@@ -183,15 +192,17 @@ public enum SegmentRun: Job {
     writer.opacity = request.opacity
     for remark in plan.remarks { place.remark(remark) }
     var failures = plan.missing
-    let results = try PictureJob.run(
+    let found = try PictureJob.share(
       plan.tasks, name: \.input, in: place, failures: &failures
     ) { task, counter in
-      let result = try segment(task, by: model, request, &writer)
-      for file in result.outputs { place.send(.saved(file)) }
-      place.note("\(counter) \(result.line)")
-      return result
+      let found = try segment(task, by: model, request, writer)
+      for file in found.result.outputs { place.send(.saved(file)) }
+      place.note("\(counter) \(found.result.line)")
+      return found
     }
-    let files = try writer.finish().map(\.relativePath)
+    for found in found { writer.append(found.share) }
+    let results = found.map(\.result)
+    let files = try Ranks.isFirst ? writer.finish().map(\.relativePath) : []
     var report = Report(
       value: Value(model: request.model, files: results, outputs: files, failures: failures))
     for file in files {
@@ -206,15 +217,15 @@ public enum SegmentRun: Job {
   /// Reads, segments and writes one picture.
   private static func segment(
     _ task: MediaFile, by model: SegmentationModel, _ request: SegmentRunRequest,
-    _ writer: inout SegmentationWriter
-  ) throws -> Segmented {
+    _ writer: SegmentationWriter
+  ) throws -> Found {
     let start = Date()
     let picture = try PictureJob.read(task.input)
     let found = try model.outcome(of: picture, request.options)
-    let files = try PictureJob.writing(request.output) {
-      try writer.add(found, picture: picture, name: task.stem, fileName: task.name)
+    let (files, share) = try PictureJob.writing(request.output) {
+      try writer.write(found, picture: picture, name: task.stem, fileName: task.name)
     }
-    return Segmented(
+    let result = Segmented(
       file: task.input, width: picture.width, height: picture.height,
       outputs: files.map(\.relativePath), recognition: found.recognized(model.palette),
       classes: found.shares(model.palette).map {
@@ -226,6 +237,7 @@ public enum SegmentRun: Job {
           score: $0.score, box: $0.box, area: $0.area)
       },
       seconds: Date().timeIntervalSince(start))
+    return Found(result: result, share: share)
   }
 }
 

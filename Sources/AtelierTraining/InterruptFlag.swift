@@ -59,6 +59,11 @@ public final class InterruptFlag: Sendable {
     return listensToSignals && number != 0 ? number : nil
   }
 
+  /// Whether any signal came that a flag listens to.
+  package static var hasReceivedSignal: Bool {
+    received.load(ordering: .sequentiallyConsistent) != 0
+  }
+
   /// Raises the flag.
   public func raise() { isSet.store(true, ordering: .sequentiallyConsistent) }
 
