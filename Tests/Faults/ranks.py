@@ -213,13 +213,23 @@ class Trial:
         self.refused("other arguments", [(1, [], self.cluster, words), (2, [], self.cluster, words + ["-q", "--save-every", "3"])],
                      ["rank 1", "other arguments"])
         self.refused("more ranks than shards", [(9, [], self.cluster, words)], ["8 shards", "9 ranks"])
-        moved = list(words)
-        place = moved.index("--data") + 1
-        elsewhere = os.path.join(self.scratch, "elsewhere")
-        if not os.path.isdir(elsewhere):
-            shutil.copytree(os.path.join(self.folder("x"), moved[place]), elsewhere)
-        self.refused("no disk space for rank 0", [(1, ["sh", "-c", 'ulimit -f 1; exec "$0" "$@"'], self.cluster, words),
-                                                  (2, [], self.cluster, words)], ["File too large"], code=73)
+        self.full_disks(words)
+        # Other pictures under the same path on one machine.
+        data = os.path.join(self.inputs, "digits")
+        other = os.path.join(self.scratch, "other-machine")
+        if not os.path.isdir(other):
+            os.makedirs(os.path.join(other, "work"))
+            shutil.copytree(self.inputs, os.path.join(other, "inputs"))
+            name = os.path.join(other, "inputs", "digits", "train-images-idx3-ubyte")
+            with open(name, "r+b") as file:
+                file.seek(16)
+                file.write(bytes(255 for _ in range(96 * 28 * 28)))
+        there = ["sh", "-c", f'cd {other}/work; exec "$0" "$@"']
+        self.refused("other data", [(1, [], self.cluster, words), (1, there, self.cluster, words)],
+                     ["rank 1", "other data"], code=65)
+        shutil.rmtree(os.path.join(other, "inputs", "digits"))
+        self.refused("no data", [(1, [], self.cluster, words), (1, there, self.cluster, words)], ["rank 1", "digits"])
+        shutil.rmtree(other)
         # Another instruction set: all take the one that all have, and the bytes are its own.
         sets = works.run(self.tool, ["--version"], self.scratch)
         if b"avx512" in sets.stdout or b"avx2" in sets.stdout:
@@ -227,7 +237,8 @@ class Trial:
             out, err = self.run([(1, [], self.cluster, words), (1, ["-x", "ATELIER_ISA=baseline"], self.cluster, words)], place,
                                 "another instruction set")
             alone = self.folder("isa-alone")
-            made = works.run(self.tool, words, alone, {"ATELIER_ISA": "baseline"})
+            subprocess.run([self.tool] + words, cwd=alone, capture_output=True,
+                           env=dict(works.environment(), ATELIER_ISA="baseline"))
             if works.snapshot(place, work.results) != works.snapshot(alone, work.results):
                 self.problem("another instruction set: other bytes than in one process of it")
             self.count("faults")
@@ -245,6 +256,28 @@ class Trial:
             self.problem(f"a slow rank: ended with {code}: {err[-300:]}")
         self.compare(work, place, "a slow rank")
         self.count("faults")
+
+    def full_disks(self, words):
+        """The disk of rank 0's run, then that of another rank's own files, has no room left."""
+        if os.geteuid() != 0:
+            print("  SKIPPED: full disks: only root can mount small ones", flush=True)
+            return
+        small = os.path.join(self.scratch, "small")
+        os.makedirs(small, exist_ok=True)
+        for what, size, ranks, code in (("a full disk under rank 0's run", "64k", (), 73),
+                                        ("a full disk under rank 1's files", "4k", (1,), 73)):
+            if subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", small], capture_output=True).returncode:
+                print("  SKIPPED: full disks: none can be mounted here", flush=True)
+                return
+            try:
+                own = list(words)
+                if not ranks:
+                    own[own.index("--run") + 1] = os.path.join(small, "run")
+                there = ["-x", "TMPDIR=" + small] if ranks else []
+                self.refused(what, [(1, [], self.cluster, own), (1, there, self.cluster, own)],
+                             ["rank 1", "No space left"] if ranks else ["No space left"], code=code)
+            finally:
+                subprocess.run(["umount", small], check=True)
 
     def interrupts(self, work, chance, count):
         """Ctrl-C at mpirun, with and without time to save."""
