@@ -143,7 +143,7 @@ final class MessageGroup: RankGroup, @unchecked Sendable {
       usleep(pause)
       waited += Double(pause) / 1e6
       pause = min(pause + pause / 4 + 1, 200)
-      if waited > 0.2 { complainWhereTold() }
+      if waited > 0.05 { complainWhereTold() }
     }
   }
 

@@ -7,8 +7,8 @@
 equal     1, 2, 3, 4 and 8 ranks of 1 and 2 threads leave the run folder of one process with the same shards
 resume    a training that is stopped goes on with another number of ranks and ends with the same bytes
 pictures  denoise, segment and classify over ranks give the files and lines of one process
-faults    another build, other arguments, another instruction set, a full disk, a stopped rank, Ctrl-C
-kills     any rank killed at any moment: all end within seconds, no state is lost, a resume ends with the same bytes
+faults    another build, other arguments, another instruction set, a full disk, a slow rank, other data
+kills     Ctrl-C, USR1, and any rank killed at any moment: all end within seconds, no state is lost, a resume ends with the same bytes
 
 Without mpirun it says so and ends with 0.
 """
@@ -54,6 +54,13 @@ def ranks_of(process):
     return found
 
 
+def left(folder, results):
+    """What is left, without the places of the lines that only say that a process went on."""
+    found = works.snapshot(folder, results)
+    return {name: b"\n".join(line for line in data.split(b"\n") if line) if name.endswith("events.jsonl") else data
+            for name, data in found.items()}
+
+
 class Trial:
     """Trainings in a scratch folder, and what one process leaves."""
 
@@ -87,7 +94,7 @@ class Trial:
             made = works.run(self.tool, work.arguments + ["--threads", "1"], place)
             if made.returncode:
                 sys.exit(f"{work.name} cannot run in one process: {works.text(made.stderr)}")
-            self.references[work.name] = works.snapshot(place, work.results)
+            self.references[work.name] = left(place, work.results)
         return self.references[work.name]
 
     def problem(self, text):
@@ -98,14 +105,14 @@ class Trial:
         self.counts[what] = self.counts.get(what, 0) + 1
 
     def compare(self, work, place, what):
-        wanted, found = self.reference(work), works.snapshot(place, work.results)
+        wanted, found = self.reference(work), left(place, work.results)
         for name in sorted(set(wanted) | set(found)):
             if wanted.get(name) != found.get(name):
                 self.problem(f"{work.name}, {what}: {name} " + (
                     "is missing" if name not in found else "is new" if name not in wanted else "differs"))
-        left = works.unfinished(place)
-        if left:
-            self.problem(f"{work.name}, {what}: unfinished files {left}")
+        rest = works.unfinished(place)
+        if rest:
+            self.problem(f"{work.name}, {what}: unfinished files {rest}")
 
     def run(self, contexts, place, what, further=None):
         code, out, err = ended(mpirun(contexts, place, further, stdout=subprocess.PIPE, stderr=subprocess.PIPE))
@@ -152,8 +159,8 @@ class Trial:
                 made = works.run(self.tool, arguments, other)
                 if made.returncode:
                     sys.exit(f"{work.name} cannot run in two parts: {works.text(made.stderr)}")
-            self.references[key] = works.snapshot(other, work.results)
-        wanted, found = self.references[key], works.snapshot(place, work.results)
+            self.references[key] = left(other, work.results)
+        wanted, found = self.references[key], left(place, work.results)
         for name in sorted(set(wanted) | set(found)):
             if wanted.get(name) != found.get(name):
                 self.problem(f"{work.name}, {what}: {name} differs")
@@ -174,12 +181,12 @@ class Trial:
         for name, arguments, results in cases:
             place = self.folder("one")
             made = works.run(self.tool, arguments + ["--threads", "1"], place)
-            wanted = (made.returncode, lines(works.text(made.stdout)), works.snapshot(place, results))
+            wanted = (made.returncode, lines(works.text(made.stdout)), left(place, results))
             for ranks in (3,) if self.short else (1, 2, 3, 4):
                 other = self.folder("several")
                 code, out, err = ended(mpirun([(ranks, [], self.cluster, arguments + ["--threads", "1"])], other,
                                               stdout=subprocess.PIPE, stderr=subprocess.PIPE))
-                found = (code, lines(out), works.snapshot(other, results))
+                found = (code, lines(out), left(other, results))
                 for what, first, second in zip(("exit code", "lines", "files"), wanted, found):
                     if first != second:
                         self.problem(f"{name} on {ranks} ranks: other {what}: {str(first)[:300]} {str(second)[:300]} {err[-300:]}")
@@ -239,7 +246,7 @@ class Trial:
             alone = self.folder("isa-alone")
             subprocess.run([self.tool] + words, cwd=alone, capture_output=True,
                            env=dict(works.environment(), ATELIER_ISA="baseline"))
-            if works.snapshot(place, work.results) != works.snapshot(alone, work.results):
+            if left(place, work.results) != left(alone, work.results):
                 self.problem("another instruction set: other bytes than in one process of it")
             self.count("faults")
         # A rank that rests for a while holds the others up, and changes nothing.
@@ -280,20 +287,20 @@ class Trial:
                 subprocess.run(["umount", small], check=True)
 
     def interrupts(self, work, chance, count):
-        """Ctrl-C at mpirun, with and without time to save."""
+        """Ctrl-C at mpirun, and the signal that asks for a save."""
         length = self.length(work)
         for index in range(count):
             place = self.folder("interrupt")
-            further = {"OMPI_MCA_odls_base_sigkill_timeout": "60"} if index % 2 else None
-            process = mpirun([(3, [], self.cluster, work.arguments + ["--threads", "1"])], place, further,
+            process = mpirun([(3, [], self.cluster, work.arguments + ["--threads", "1"])], place,
                              stdout=subprocess.PIPE, stderr=subprocess.PIPE)
             time.sleep(chance.uniform(0.1, length))
-            process.send_signal(signal.SIGINT)
+            # Ctrl-C gives a second to save in, USR1, which mpirun hands on, as long as that takes.
+            process.send_signal(signal.SIGUSR1 if index % 2 else signal.SIGINT)
             began = time.monotonic()
             _, _, err = ended(process)
             if time.monotonic() - began > SOON:
-                self.problem(f"{work.name}: Ctrl-C took {time.monotonic() - began:.0f} s")
-            self.goes_on(work, place, chance.choice([1, 2, 4]), f"Ctrl-C {index}")
+                self.problem(f"{work.name}: an interrupt took {time.monotonic() - began:.0f} s")
+            self.goes_on(work, place, chance.choice([1, 2, 4]), f"interrupt {index}")
             self.count("interrupts")
 
     def goes_on(self, work, place, ranks, what):

@@ -174,7 +174,10 @@ package struct JobCommand<Work: Job>: ParsableCommand, CustomReflectable {
     let request = try Self.sayingTheHelp { try job.request(own, in: run) }
     guard !settings.check else { return Console.print(try request.json()) }
     if let gigabytes = settings.memory { MemoryDoor.limit(to: Int(min(gigabytes, 1e6) * 1e9)) }
-    let interrupt = job.heedsInterrupt ? InterruptFlag.catchingSignals() : InterruptFlag()
+    // mpirun hands USR1 on, and lets the ranks end in their own time.
+    let interrupt =
+      job.heedsInterrupt
+      ? InterruptFlag.catchingSignals(Ranks.current == nil ? [] : [SIGUSR1]) : InterruptFlag()
     let events = try settings.events.flatMap { Ranks.isFirst ? try EventFile($0) : nil }
     let listener = ConsoleListener(settings)
     let kernels = common ?? kernels(settings, listener)
