@@ -276,7 +276,7 @@ private struct Outcome: Equatable {
   private func texts(
     ranks: Int,
     source: @escaping @Sendable (_ rank: Int) -> any BatchSource = { _ in smallBatches() },
-    change: @escaping @Sendable (_ rank: Int, TrainingLoop) -> Void = { _, _ in }
+    change: @escaping @Sendable (_ rank: Int, TrainingLoop) -> Void
   ) throws -> [String] {
     try onRanks(ranks) { group in
       let rank = group?.rank ?? 0
@@ -301,7 +301,7 @@ private struct Outcome: Equatable {
         return try smallBatches().batch(step: step)
       }
     }
-    let data = try texts(ranks: 3, source: broken)
+    let data = try texts(ranks: 3, source: broken) { _, _ in }
     #expect(data == ["rank 2: it is broken", "rank 2: it is broken", "it is broken"])
     let derived = try texts(ranks: 3) { rank, loop in
       loop.derivedInputs = { number, _ in
@@ -327,7 +327,7 @@ private struct Outcome: Equatable {
     @Sendable func other(_ rank: Int) -> any BatchSource {
       ClosureBatchSource { step in try smallBatches().batch(step: rank == 1 ? step + 1 : step) }
     }
-    let found = try texts(ranks: 3, source: other)
+    let found = try texts(ranks: 3, source: other) { _, _ in }
     for text in found { #expect(text.hasPrefix("rank 1 begins with other data than rank 0")) }
   }
 
