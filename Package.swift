@@ -36,13 +36,28 @@ func workshop(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
   module(name, workbench + dependencies)
 }
 
+/// Training on many machines needs MPI; the rest of the house is built without it.
+let hasCluster = Context.environment["ATELIER_CLUSTER"] != nil
+/// The name under which pkg-config knows MPI: `ompi-c` for Open MPI, `mpich` for MPICH.
+let cluster: [Target] = [
+  .systemLibrary(
+    name: "CMPI", pkgConfig: Context.environment["ATELIER_MPI"] ?? "ompi-c",
+    providers: [.apt(["libopenmpi-dev"]), .brew(["open-mpi"])]),
+  .executableTarget(
+    name: "AtelierCluster",
+    dependencies: [
+      "AtelierCommand", "AtelierEngine", "AtelierFiles", "AtelierKernels", "AtelierStudio",
+      "AtelierTraining", "AtelierWorkbench", "CMPI",
+    ], swiftSettings: settings),
+]
+
 let package = Package(
   name: "Atelier",
   platforms: [.macOS(.v15)],
   products: [
     .library(name: "Atelier", targets: ["Atelier"]),
-    .executable(name: "atelier", targets: ["AtelierCommand"]),
-  ],
+    .executable(name: "atelier", targets: ["AtelierMain"]),
+  ] + (hasCluster ? [.executable(name: "atelier-cluster", targets: ["AtelierCluster"])] : []),
   dependencies: [
     .package(url: "https://github.com/apple/swift-argument-parser", from: "1.8.0")
   ],
@@ -86,13 +101,11 @@ let package = Package(
       "AtelierGeneration", ["AtelierAdversarial", "AtelierClassification", "AtelierMedia"]),
     workshop("AtelierStudio", ["AtelierScenery"] + workshops),
     module("Atelier", workbench + workshops + ["AtelierMedia", "AtelierScenery", "AtelierStudio"]),
+    module(
+      "AtelierCommand",
+      ["Atelier", .product(name: "ArgumentParser", package: "swift-argument-parser")]),
     .executableTarget(
-      name: "AtelierCommand",
-      dependencies: [
-        "Atelier",
-        .product(name: "ArgumentParser", package: "swift-argument-parser"),
-      ],
-      swiftSettings: settings),
+      name: "AtelierMain", dependencies: ["AtelierCommand"], swiftSettings: settings),
     .target(
       name: "TestSupport",
       dependencies: ["AtelierDatasets", "AtelierEngine", "AtelierImages", "AtelierScenery"],
@@ -133,7 +146,7 @@ let package = Package(
         .product(name: "ArgumentParser", package: "swift-argument-parser"),
       ]),
     tests("CommandTests", ["Atelier"]),
-  ],
+  ] + (hasCluster ? cluster : []),
   cLanguageStandard: .c11
 )
 

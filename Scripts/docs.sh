@@ -18,7 +18,7 @@ rm -rf "$work"
 mkdir -p "$out"
 for folder in Sources/Atelier?*; do
   module=$(basename "$folder")
-  [ "$module" = AtelierCommand ] && continue
+  case $module in AtelierCommand | AtelierMain | AtelierCluster) continue ;; esac
   mkdir -p "$work/$module"
   # shellcheck disable=SC2086
   swift symbolgraph-extract -module-name "$module" -target "$target" -I "$build/Modules" $maps \

@@ -1,6 +1,7 @@
 #!/bin/sh
 # Makes sure that the C libraries are there which the package links: zlib, libpng, libjpeg,
-# libtiff, libwebp.
+# libtiff, libwebp. MPI is for atelier-cluster alone and stays with who wants it:
+# apt-get install libopenmpi-dev openmpi-bin, then ATELIER_CLUSTER=1 swift build (Documentation/Cluster.md).
 set -eu
 
 # Whether a program that includes the header and links the library can be built.

@@ -78,7 +78,7 @@ public final class ClassificationTask: TrainingTask {
     let training = parts.training
     var card = [
       "data": "\(training.name), \(training.count) pictures", "steps": String(step),
-      "batch": String(request.batch), "seed": String(request.seed),
+      "batch": request.recipe.batchText, "seed": String(request.seed),
       "validation": parts.validation.map { "\($0.name), \($0.count) pictures" } ?? "none",
       "loss": request.smoothing > 0
         ? "cross-entropy, targets smoothed by \(request.smoothing)" : "cross-entropy",

@@ -78,7 +78,7 @@ public struct ClassificationTrainingRequest: TrainingRequest, Hashable {
           ).byDefault(nil),
           .startFrom, .freeze,
           .epochs.byDefault("10, unless steps or minutes are given"),
-        ] + Field.limits + [
+        ] + Field.limits + Field.sharding + [
           .patience("accuracy"), .validateEvery(byDefault: "an epoch"),
           .saveEvery(byDefault: "an epoch"), .seed("weights, orders and changes"),
         ]

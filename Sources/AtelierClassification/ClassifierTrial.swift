@@ -25,7 +25,8 @@ package enum ClassifierTrial {
     _ request: ClassificationTrainingRequest, kernels: Kernels, interrupt: InterruptFlag,
     listener: any TrainingListener
   ) throws -> Result {
-    let task = try ClassificationTask(request, isResuming: false, kernels: kernels)
+    let task = try ClassificationTask(
+      request.perShard(), isResuming: false, kernels: kernels)
     let loop = try task.loop(in: nil, kernels: kernels)
     loop.interrupt = interrupt
     loop.listeners.append(listener)

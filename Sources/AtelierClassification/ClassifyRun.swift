@@ -63,7 +63,7 @@ public enum ClassifyRun: Job {
     """
 
   /// One picture.
-  private struct Classified: Encodable {
+  private struct Classified: Codable {
     let file: String
     let classes: [Prediction]
   }
@@ -74,11 +74,13 @@ public enum ClassifyRun: Job {
     let failures: [InputFailure]
   }
 
+  public static let runsOnAllRanks = true
+
   public static func run(_ request: ClassifyRunRequest, in place: JobPlace) throws -> Report {
     let classifier = try Classifier(files: request.model, in: place)
     var failures: [InputFailure] = []
     let files = PictureJob.pictures(request.inputs, &failures)
-    let results = try PictureJob.run(
+    let results = try PictureJob.share(
       files, name: \.url.relativePath, in: place, failures: &failures
     ) { file, _ in
       let result = Classified(

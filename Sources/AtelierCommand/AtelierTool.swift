@@ -4,12 +4,12 @@ import ArgumentParser
 import Atelier
 import Foundation
 
-/// The command `atelier`.
-@main
+/// The command `atelier`, or on several ranks `atelier-cluster`.
 package struct AtelierTool: ParsableCommand {
   package static var configuration: CommandConfiguration {
     CommandConfiguration(
-      commandName: "atelier", abstract: "A studio of encoders and decoders for images.",
+      commandName: Ranks.current == nil ? "atelier" : "atelier-cluster",
+      abstract: "A studio of encoders and decoders for images.",
       discussion: """
         EXAMPLES
           atelier denoise photo.png -o clean.png
@@ -41,6 +41,7 @@ package struct AtelierTool: ParsableCommand {
       AlignedMemory.refusal = MemoryDoor.refusal
       var command = try parseAsRoot()
       try command.run()
+      try Ranks.current?.settle()
       Console.finish()
     } catch {
       Failure.end(with: error)

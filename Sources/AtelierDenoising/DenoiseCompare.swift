@@ -110,7 +110,7 @@ public enum UnpoolingComparison {
       var changed = network
       changed.unpooling = unpooling
       own.network = .autoencoder(changed)
-      let task = try DenoisingTask(own, kernels: kernels, pictures: pictures)
+      let task = try DenoisingTask(own.perShard(), kernels: kernels, pictures: pictures)
       pictures = task.pictures
       return task
     } measure: { task, course in

@@ -77,7 +77,7 @@ public struct DenoiseRunRequest: JobRequest, Hashable {
 }
 
 /// What happened to one picture.
-public struct DenoisedPicture: Sendable, Encodable {
+public struct DenoisedPicture: Sendable, Codable {
   let file: String
   let output: String
   let comparison: String?
@@ -163,6 +163,8 @@ public enum DenoiseRun: Job {
       atelier denoise photo.jpg -o clean.jpg --explain noise.png --noise-map map.png
     """
 
+  public static let runsOnAllRanks = true
+
   public static func run(_ request: DenoiseRunRequest, in place: JobPlace) throws -> Report {
     let plan = try PicturePlan(
       inputs: request.inputs, output: request.output, extensions: MediaFile.extensions,
@@ -187,7 +189,7 @@ public enum DenoiseRun: Job {
     }
     for remark in plan.remarks { place.remark(remark) }
     var failures = plan.missing
-    let results = try PictureJob.run(plan.tasks, name: \.input, in: place, failures: &failures) {
+    let results = try PictureJob.share(plan.tasks, name: \.input, in: place, failures: &failures) {
       task, counter in
       let result =
         try task.isFilm

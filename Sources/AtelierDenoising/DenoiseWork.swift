@@ -6,7 +6,7 @@ import AtelierVision
 import AtelierWorkbench
 
 /// What was found out about a picture's noise and what came of it.
-struct NoiseFinding: Sendable, Encodable {
+struct NoiseFinding: Sendable, Codable {
   /// What the noise comes from.
   let kind: NoiseProfile.Kind
   /// Its deviation at mid gray, of 255.

@@ -192,7 +192,8 @@ public final class DenoisingTask: TrainingTask {
         "noise": request.target.addsNoise
           ? request.noises.map(\.description).joined(separator: ", ") : "the files' own",
         "steps": String(step),
-        "patch": String(request.patch), "batch": String(request.batch), "loss": "\(request.loss)",
+        "patch": String(request.patch), "batch": request.recipe.batchText,
+        "loss": "\(request.loss)",
         "seed": String(request.seed), "target": request.target.rawValue,
       ], figures: metrics)
   }

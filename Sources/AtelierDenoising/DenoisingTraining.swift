@@ -134,7 +134,7 @@ public struct DenoisingTrainingRequest: TrainingRequest, Hashable {
         "validation-sigma", \.validationSigma, "The sigma of validation and previews, of 255",
         value: "sigma", .from(0, to: 255)),
       .validateEvery(), .previewEvery(), .saveEvery(),
-    ] + Field.limits + [.patience("PSNR"), .seed("weights, patches and noise")]
+    ] + Field.limits + Field.sharding + [.patience("PSNR"), .seed("weights, patches and noise")]
   }
 
   public static func check(_ words: FieldWords) throws {

@@ -13,7 +13,7 @@ import AtelierZoo
 /// numbers were chosen on the 100 PolyU crops and 32 clean photographs of the project's measurements.
 package struct SecondOpinion {
   /// What came of a picture.
-  package struct Weight: Sendable, Hashable, Encodable {
+  package struct Weight: Sendable, Hashable, Codable {
     /// The deviation that the second network was told, of 255.
     package let sigma: Float
     /// Its share of the result, above 0 and at most 1.

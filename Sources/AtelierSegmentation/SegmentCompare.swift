@@ -131,7 +131,7 @@ public enum SegmentationComparison {
     ) { unpooling in
       var own = request
       own.unpooling = unpooling
-      return try SegmentationTask(own, kernels: kernels, sets: sets)
+      return try SegmentationTask(own.perShard(), kernels: kernels, sets: sets)
     } measure: { task, course in
       let report = try SegmentationEvaluation.run(task.segmenter, on: measured)
       text = report.protocol

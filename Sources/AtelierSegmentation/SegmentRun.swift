@@ -4,6 +4,7 @@ import AtelierDatasets
 import AtelierFiles
 import AtelierImages
 import AtelierMedia
+import AtelierTraining
 import AtelierWorkbench
 import Foundation
 
@@ -142,14 +143,14 @@ public enum SegmentRun: Job {
     """
 
   /// One class in one picture.
-  private struct ClassShare: Encodable {
+  private struct ClassShare: Codable {
     let name: String
     let pixels: Int
     let confidence: Double
   }
 
   /// One object in one picture.
-  private struct FoundObject: Encodable {
+  private struct FoundObject: Codable {
     let name: String
     let score: Double
     let box: PlaneBox
@@ -157,7 +158,7 @@ public enum SegmentRun: Job {
   }
 
   /// One picture.
-  private struct Segmented: Encodable {
+  private struct Segmented: Codable {
     let file: String
     let width: Int
     let height: Int
@@ -185,6 +186,12 @@ public enum SegmentRun: Job {
     }
   }
 
+  /// One picture, and what the files of all need of it.
+  private struct Found: Codable {
+    let result: Segmented
+    let share: SegmentationWriter.Share
+  }
+
   /// All of a call.
   private struct Value: Encodable {
     let model: String
@@ -192,6 +199,8 @@ public enum SegmentRun: Job {
     let outputs: [String]
     let failures: [InputFailure]
   }
+
+  public static let runsOnAllRanks = true
 
   public static func run(_ request: SegmentRunRequest, in place: JobPlace) throws -> Report {
     let folder = request.output as NSString
@@ -212,24 +221,26 @@ public enum SegmentRun: Job {
     for remark in plan.remarks { place.remark(remark) }
     var failures = plan.missing
     var names: Set<String> = []
-    let results = try PictureJob.run(
+    let found = try PictureJob.share(
       plan.tasks, name: \.input, in: place, failures: &failures
     ) { task, counter in
-      var results: [Segmented] = []
+      var pages: [Found] = []
       try SegmentedPage.visit(task.input, in: place) { page in
         let name = task.stem + page.suffix
         guard names.insert(name).inserted else {
           throw StudioError(
             .data, "\(task.input): the results of a page would overwrite those of \(name)")
         }
-        let result = try segment(page, named: name, of: task, by: model, request, &writer)
-        for file in result.outputs { place.send(.saved(file)) }
-        place.note("\(counter) \(result.line)")
-        results.append(result)
+        let found = try segment(page, named: name, of: task, by: model, request, writer)
+        for file in found.result.outputs { place.send(.saved(file)) }
+        place.note("\(counter) \(found.result.line)")
+        pages.append(found)
       }
-      return results
+      return pages
     }.flatMap(\.self)
-    let files = try writer.finish().map(\.relativePath)
+    for found in found { writer.append(found.share) }
+    let results = found.map(\.result)
+    let files = try Ranks.isFirst ? writer.finish().map(\.relativePath) : []
     var report = Report(
       value: Value(model: request.model, files: results, outputs: files, failures: failures))
     for file in files {
@@ -244,19 +255,19 @@ public enum SegmentRun: Job {
   /// Segments and writes one page of a picture.
   private static func segment(
     _ page: SegmentedPage, named name: String, of task: MediaFile, by model: SegmentationModel,
-    _ request: SegmentRunRequest, _ writer: inout SegmentationWriter
-  ) throws -> Segmented {
+    _ request: SegmentRunRequest, _ writer: SegmentationWriter
+  ) throws -> Found {
     let start = Date()
     let picture = page.picture(isStretched: model.stretchesContrast)
     let found = try model.outcome(of: picture, request.options)
     let fileName = page.suffix.isEmpty ? task.name : name + ".png"
-    let files = try PictureJob.writing(request.output) {
-      try writer.add(
+    let (files, share) = try PictureJob.writing(request.output) {
+      try writer.write(
         found, picture: picture, name: name, fileName: fileName, stored: page.stored,
         scale: page.scale)
     }
     let areas = found.objects.map(\.area).sorted()
-    return Segmented(
+    let result = Segmented(
       file: task.input + page.suffix, width: picture.width, height: picture.height,
       outputs: files.map(\.relativePath), recognition: found.recognized(model.palette),
       classes: found.shares(model.palette).map {
@@ -270,6 +281,7 @@ public enum SegmentRun: Job {
       areas: areas.isEmpty
         ? nil : [areas[0], areas[areas.count / 2], areas[areas.count - 1]],
       seconds: Date().timeIntervalSince(start))
+    return Found(result: result, share: share)
   }
 }
 

@@ -163,7 +163,7 @@ public final class SegmentationTask: TrainingTask {
     try model.card(
       [
         "data": training.summary, "validation": "\(validation.name), \(validation.count) pictures",
-        "steps": String(step), "batch": String(request.batch), "crop": "\(request.crop)",
+        "steps": String(step), "batch": request.recipe.batchText, "crop": "\(request.crop)",
         "seed": String(request.seed),
         "loss": request.loss.map(\.description).joined(separator: " + "),
         "weights": request.weighting.rawValue,

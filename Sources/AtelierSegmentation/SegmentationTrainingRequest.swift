@@ -102,7 +102,7 @@ extension SegmentationTrainingRequest {
             "The decay of the weights of AdamW", byDefault: "0.0001", .share, value: "decay"),
           .warmUp, .averageDecayOrNone("The decay of the moving average of the weights"),
           .validateEvery(), .previewEvery(), .saveEvery(),
-        ] + Field.limits + [.patience("mIoU"), .seed("weights, orders and crops")])
+        ] + Field.limits + Field.sharding + [.patience("mIoU"), .seed("weights, orders and crops")])
   }
 
   private static var dataFields: [Field<Self>] {

@@ -6,14 +6,23 @@ import Foundation
 /// Prepares batches in order on a thread of its own; every field is guarded by the condition.
 final class BatchPipeline: @unchecked Sendable {
   private let condition = NSCondition()
-  private var ready: [Result<[String: Tensor], any Error>] = []
+  private var ready: [Result<[[String: Tensor]], any Error>] = []
   private var isCancelled = false
   private var isFinished = false
   private let depth: Int
+  private let shards: Int
+  private let own: Range<Int>
 
-  /// Starts preparing the steps `first..<end`, of which at most `depth` batches (at least 1) wait.
-  init(_ source: any BatchSource, from first: Int, before end: Int?, depth: Int) {
+  /// Starts preparing the steps `first..<end`, of which at most `depth` (at least 1) wait.
+  ///
+  /// Of each step these are the batches of some of its shards: the source's batches by number are
+  /// those of all shards of the first step, then those of the second.
+  init(
+    _ source: any BatchSource, shards: Int = 1, own: Range<Int> = 0..<1, from first: Int,
+    before end: Int?, depth: Int
+  ) {
     self.depth = max(depth, 1)
+    (self.shards, self.own) = (shards, own)
     let thread = Thread { [self] in produce(source, first, end) }
     thread.name = "atelier.batches"
     thread.start()
@@ -22,13 +31,19 @@ final class BatchPipeline: @unchecked Sendable {
   private func produce(_ source: any BatchSource, _ first: Int, _ end: Int?) {
     var step = first
     while step < end ?? Int.max, waitForRoom() {
-      guard deliver(Result { try source.batch(step: step) }) else { break }
+      guard deliver(batches(source, step)) else { break }
       step += 1
     }
     condition.lock()
     isFinished = true
     condition.broadcast()
     condition.unlock()
+  }
+
+  private func batches(
+    _ source: any BatchSource, _ step: Int
+  ) -> Result<[[String: Tensor]], any Error> {
+    Result { try own.map { try source.batch(step: step * shards + $0) } }
   }
 
   private func waitForRoom() -> Bool {
@@ -38,7 +53,7 @@ final class BatchPipeline: @unchecked Sendable {
     return !isCancelled
   }
 
-  private func deliver(_ result: Result<[String: Tensor], any Error>) -> Bool {
+  private func deliver(_ result: Result<[[String: Tensor]], any Error>) -> Bool {
     condition.lock()
     defer { condition.unlock() }
     ready.append(result)
@@ -47,8 +62,8 @@ final class BatchPipeline: @unchecked Sendable {
     return !isCancelled
   }
 
-  /// The next batch, or the source's error once the batches before it are handed out.
-  func next() throws -> [String: Tensor] {
+  /// The batches of the next step, or the source's error once those before it are handed out.
+  func next() throws -> [[String: Tensor]] {
     condition.lock()
     defer { condition.unlock() }
     while ready.isEmpty, !isFinished { condition.wait() }

@@ -32,14 +32,14 @@ public final class InterruptFlag: Sendable {
   }
 
   /// Makes a flag that SIGINT (Ctrl-C), SIGTERM, SIGHUP and SIGPIPE raise from now on, but for those
-  /// that the process was started to ignore.
+  /// that the process was started to ignore; and `further` ones, such as those that mpirun hands on.
   ///
   /// The first signal raises the flag; the second ends the process as it would without the flag. A
   /// broken pipe stays broken, so SIGPIPE is ignored from then on.
-  public static func catchingSignals() -> InterruptFlag {
+  public static func catchingSignals(_ further: [Int32] = []) -> InterruptFlag {
     // Made here, because a handler must not be the one that initializes it.
     received.store(0, ordering: .sequentiallyConsistent)
-    for number in numbers where !isIgnored(number) {
+    for number in numbers + further where !isIgnored(number) {
       signal(number) { number in
         InterruptFlag.received.store(number, ordering: .sequentiallyConsistent)
         signal(number, number == SIGPIPE ? SIG_IGN : SIG_DFL)
@@ -57,6 +57,11 @@ public final class InterruptFlag: Sendable {
   public var signalNumber: Int32? {
     let number = Self.received.load(ordering: .sequentiallyConsistent)
     return listensToSignals && number != 0 ? number : nil
+  }
+
+  /// Whether any signal came that a flag listens to.
+  package static var hasReceivedSignal: Bool {
+    received.load(ordering: .sequentiallyConsistent) != 0
   }
 
   /// Raises the flag.

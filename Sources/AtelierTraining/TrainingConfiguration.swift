@@ -66,6 +66,10 @@ public struct TrainingConfiguration: Sendable, Hashable, Codable {
   public var averageDecay: Double?
   /// What decides which weights are best; nil for none.
   public var monitor: Monitor?
+  /// The small batches of each step, whose gradients are summed in an order of their own.
+  public var shards: Int
+  /// How gradients are summed over shards.
+  public var gradientPrecision: GradientPrecision
   /// How many batches are prepared ahead.
   public var prefetchDepth: Int
   /// The seed that the caller gave to the store, the programs and the batches; a resume checks it.
@@ -76,7 +80,8 @@ public struct TrainingConfiguration: Sendable, Hashable, Codable {
     steps: Int? = nil, epochs: Int? = nil, minutes: Double? = nil, validationInterval: Int? = nil,
     previewInterval: Int? = nil, saveInterval: Int? = 500, snapshotInterval: Int = 100,
     faultLimit: Int = 5, averageDecay: Double? = nil, monitor: Monitor? = nil,
-    prefetchDepth: Int = 2, seed: UInt64 = 0
+    shards: Int = 1, gradientPrecision: GradientPrecision = .float32, prefetchDepth: Int = 2,
+    seed: UInt64 = 0
   ) {
     self.steps = steps
     self.epochs = epochs
@@ -88,6 +93,8 @@ public struct TrainingConfiguration: Sendable, Hashable, Codable {
     self.faultLimit = faultLimit
     self.averageDecay = averageDecay
     self.monitor = monitor
+    self.shards = shards
+    self.gradientPrecision = gradientPrecision
     self.prefetchDepth = prefetchDepth
     self.seed = seed
   }
@@ -98,7 +105,8 @@ public struct TrainingConfiguration: Sendable, Hashable, Codable {
       ("steps", steps, 0), ("epochs", epochs, 0), ("a validation interval", validationInterval, 1),
       ("a preview interval", previewInterval, 1), ("a save interval", saveInterval, 1),
       ("a snapshot interval", snapshotInterval, 1), ("a fault limit", faultLimit, 1),
-      ("a prefetch depth", prefetchDepth, 1), ("a patience", monitor?.patience, 1),
+      ("shards", shards, 1), ("a prefetch depth", prefetchDepth, 1),
+      ("a patience", monitor?.patience, 1),
     ]
     for (what, value, least) in counts {
       if let value, value < least {

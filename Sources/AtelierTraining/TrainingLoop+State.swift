@@ -20,7 +20,7 @@ extension TrainingLoop {
   func runValidation() throws {
     let begin = clock()
     try withAverage {
-      var metrics = try validate?(store) ?? [:]
+      var metrics = try measure()
       if metrics["training_loss"] == nil { metrics["training_loss"] = counters.smoothedLoss }
       counters.lastMetrics = metrics
       counters.validatedStep = counters.step
@@ -97,7 +97,7 @@ extension TrainingLoop {
 
   /// Saves the state, then the model; without a folder nothing.
   func save() throws {
-    guard let folder, let lastGood else { return }
+    guard let folder, let lastGood, isFirst else { return }
     var checkpoints: [String: String] = [:]
     for listener in listeners {
       checkpoints[listener.identifier] = try ask(listener) { try listener.checkpoint() } ?? nil
@@ -111,9 +111,10 @@ extension TrainingLoop {
     try withAverage { try write(.last) }
   }
 
-  /// Writes a model file of the weights that are in the store.
-  private func write(_ kind: SavedFile.Kind) throws {
-    guard let folder, let writeModel else { return }
+  /// Writes a model file of the weights that are in the store; one that does not count also where
+  /// another rank writes those of the run.
+  private func write(_ kind: SavedFile.Kind, counts: Bool = true) throws {
+    guard let folder, let writeModel, isFirst || !counts else { return }
     let url = kind == .best ? folder.bestModelURL : folder.lastModelURL
     let file = SavedFile(kind: kind, path: url.relativePath, step: counters.step)
     try writeModel(store, file, counters.lastMetrics ?? [:])
@@ -127,6 +128,11 @@ extension TrainingLoop {
   }
 
   // MARK: - Resuming
+
+  /// What a rank that does not write leaves for the parts of its job that read the model.
+  func leaveModel() throws {
+    if !isFirst { try withAverage { try write(.last, counts: false) } }
+  }
 
   /// Takes the state of the run folder over, when it has one, and prepares the listeners.
   func resume() throws {
@@ -167,6 +173,10 @@ extension TrainingLoop {
       throw TrainingError(
         "\(path): the run has the seed \(state.counters.seed); received \(configuration.seed)",
         .data)
+    }
+    let (shards, wanted) = (state.counters.shards ?? 1, configuration.shards)
+    guard shards == wanted else {
+      throw TrainingError("\(path): the run has \(shards) shards; received \(wanted)", .data)
     }
     guard (state.current.average != nil) == (average != nil) else {
       let has = state.current.average == nil ? "no moving average" : "a moving average"

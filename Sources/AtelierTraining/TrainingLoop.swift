@@ -32,11 +32,11 @@ public final class TrainingLoop {
   public var listeners: [any TrainingListener] = []
   /// Measures the model in the store; averaged weights are in it meanwhile.
   public var validate: ((ParameterStore) throws -> [String: Double])?
-  /// Computes further inputs of a step from its batch and the weights as they are, such as pictures
-  /// that the network itself drew.
+  /// Computes further inputs of a batch by its number from it and the weights as they are, such as
+  /// pictures that the network itself drew; of several shards step n begins with n × shards.
   ///
-  /// It runs on the training's thread and must depend on the step, the batch and the weights alone.
-  public var derivedInputs: ((_ step: Int, _ batch: [String: Tensor]) throws -> [String: Tensor])?
+  /// It runs on the training's thread and must depend on number, batch and weights alone.
+  public var derivedInputs: ((_ number: Int, _ batch: [String: Tensor]) throws -> [String: Tensor])?
   /// Writes model files into the run folder; called for `last` and `best`.
   public var writeModel: ModelWriter?
   /// Asks the loop to save and stop.
@@ -48,6 +48,16 @@ public final class TrainingLoop {
   let optimizers: [OptimizerState]
   let kernels: Kernels
   let totalSteps: Int?
+  /// The processes that make the steps together; nil for one alone.
+  let group: (any RankGroup)?
+  /// The sums over shards of each step; empty where there is one shard and one process.
+  let sums: [GradientSum]
+  /// The shards of a step that are made here.
+  let own: Range<Int>
+  /// How much is done as rank 0 says it.
+  var decidedProgress: Double?
+  /// What went wrong in this step before its programs ran.
+  var failure: (any Error)?
   var counters = TrainingCounters()
   var lastGood: TrainingSnapshot?
   var bestWeights: [Float]?
@@ -60,11 +70,13 @@ public final class TrainingLoop {
 
   /// Puts a training together; where the folder has a state, the training goes on from it.
   ///
-  /// There must be at least one step, each with a name of its own, all with the same store.
+  /// There must be at least one step, each with a name of its own, all with the same store. The
+  /// source gives the batches of shards: those of step n are numbered from n × shards on. A group
+  /// makes each step together, with the bits of one process.
   /// - Throws: `TrainingError` when the parts do not fit together.
   public init(
     _ steps: [TrainingStep], source: any BatchSource, configuration: TrainingConfiguration,
-    folder: RunFolder? = nil, kernels: Kernels = Kernels()
+    folder: RunFolder? = nil, kernels: Kernels = Kernels(), group: (any RankGroup)? = nil
   ) throws(TrainingError) {
     guard let store = steps.first?.program.parameters else {
       throw TrainingError("a training needs at least one program")
@@ -99,13 +111,18 @@ public final class TrainingLoop {
     self.folder = folder
     self.optimizers = optimizers
     self.kernels = kernels
-    totalSteps = try configuration.totalSteps(stepsPerEpoch: source.stepsPerEpoch)
+    totalSteps = try configuration.totalSteps(
+      stepsPerEpoch: source.stepsPerEpoch.map { max(1, $0 / configuration.shards) })
+    let group = (group?.count ?? 1) > 1 ? group : nil
+    self.group = group
+    (sums, own) = try Self.sums(steps, configuration, group, kernels)
     average =
       if let decay = configuration.averageDecay {
         try MovingAverage(
           of: store, entries: optimizers.flatMap(\.entries), decay: decay, kernels: kernels)
       } else { nil }
     counters.seed = configuration.seed
+    counters.shards = configuration.shards == 1 ? nil : configuration.shards
   }
 
   /// The steps made so far.
@@ -117,7 +134,15 @@ public final class TrainingLoop {
   ///   the data the state so far is saved.
   @discardableResult
   public func run() throws -> StopReport {
-    try resume()
+    guard let group else { return try runHere() }
+    do { return try runHere() } catch {
+      group.abandon(RankFailure.described(error))
+      throw error
+    }
+  }
+
+  private func runHere() throws -> StopReport {
+    try begin()
     startTime = clock() - counters.seconds
     if lastGood == nil { lastGood = snapshot() }
     let trained = Dictionary(
@@ -131,6 +156,7 @@ public final class TrainingLoop {
     if reason == .finished || reason == .timeUp { try validateAtEnd() }
     counters.seconds = elapsed
     try save()
+    try leaveModel()
     if reason != .interrupted, configuration.monitor?.restoresBest == true, let bestWeights {
       store.restore(bestWeights)
     }
@@ -145,18 +171,21 @@ public final class TrainingLoop {
   private func makeSteps() throws -> StopReport.Reason {
     if let reason = reasonToStop() { return reason }
     let pipeline = BatchPipeline(
-      source, from: counters.step, before: totalSteps, depth: configuration.prefetchDepth)
+      source, shards: configuration.shards, own: own, from: counters.step, before: totalSteps,
+      depth: configuration.prefetchDepth)
     defer { pipeline.stop() }
     while true {
-      let batch: [String: Tensor]
+      let batches: [[String: Tensor]]
       do {
-        batch = try pipeline.next()
+        let next = Result { try pipeline.next() }
+        if let reason = try decide(next) { return reason }
+        batches = try next.get()
       } catch {
         counters.seconds = elapsed
         try save()
         throw error
       }
-      if let report = try makeStep(batch) {
+      if let report = try makeStep(batches) {
         try tell(.step(report))
       } else if counters.faults >= configuration.faultLimit {
         return .notFinite
@@ -172,6 +201,11 @@ public final class TrainingLoop {
       return .earlyStopping
     }
     if let totalSteps, counters.step >= totalSteps { return .finished }
+    return group == nil ? ownReasonToStop() : nil
+  }
+
+  /// What only this process knows: its clock, and its user's wish.
+  func ownReasonToStop() -> StopReport.Reason? {
     if let minutes = configuration.minutes, elapsed >= 60 * minutes { return .timeUp }
     return interrupt.isRaised ? .interrupted : nil
   }
@@ -193,27 +227,27 @@ public final class TrainingLoop {
   // MARK: - One step
 
   /// Makes one step; nil when values were not finite and the last good state was put back.
-  private func makeStep(_ batch: [String: Tensor]) throws -> StepReport? {
+  private func makeStep(_ batches: [[String: Tensor]]) throws -> StepReport? {
     let begin = clock()
     let index = counters.step
-    let progress = self.progress ?? 0
+    let progress = (group == nil ? self.progress : decidedProgress) ?? 0
     counters.step += 1
-    var batch = batch
-    if let derivedInputs { batch.merge(try derivedInputs(index, batch)) { $1 } }
+    let batches = try deriveInputs(of: batches, step: index)
     var values: [String: Double] = [:]
     var loss = 0.0
     var squares = 0.0
     var firstRate: Double?
-    for step in steps {
-      try setInputs(of: step, from: batch)
-      try step.program.run(step: UInt64(index))
-      let own = Double(try step.program.scalar("loss"))
+    for (place, step) in steps.enumerated() {
+      let scalars = try runShards(of: place, on: batches, step: index)
+      let own = scalars["loss"] ?? .nan
       guard own.isFinite else {
         try recover(from: "the loss\(suffix(step)) is \(own)")
         return nil
       }
       loss += own
-      for output in try scalars(of: step) { values[output.name] = output.value }
+      for (name, value) in scalars {
+        values[steps.count > 1 ? "\(step.name)/\(name)" : name] = value
+      }
       for optimizer in step.optimizers {
         let norm = optimizer.gradientNorm(step.program.gradients)
         guard norm.isFinite else {
@@ -252,7 +286,8 @@ public final class TrainingLoop {
     return StepReport(
       step: counters.step, totalSteps: totalSteps, loss: loss,
       smoothedLoss: counters.smoothedLoss, values: values, learningRate: rate, gradientNorm: norm,
-      imagesPerSecond: Double(batch) / mean, seconds: elapsed, progress: progress,
+      imagesPerSecond: Double(batch * configuration.shards) / mean, seconds: elapsed,
+      progress: progress,
       remainingSeconds: [byTime, bySteps].compactMap { $0 }.min())
   }
 
@@ -261,7 +296,7 @@ public final class TrainingLoop {
     steps.count > 1 ? " of \(step.name)" : ""
   }
 
-  private func setInputs(of step: TrainingStep, from batch: [String: Tensor]) throws {
+  func setInputs(of step: TrainingStep, from batch: [String: Tensor]) throws {
     for input in step.program.inputs {
       guard let tensor = batch["\(step.name)/\(input.name)"] ?? batch[input.name] else {
         throw TrainingError(
@@ -276,22 +311,13 @@ public final class TrainingLoop {
     }
   }
 
-  private func scalars(of step: TrainingStep) throws -> [(name: String, value: Double)] {
-    let graph = step.program.plan.graph
-    return try graph.outputs.compactMap { output in
-      guard graph.values[output.value].shape.count == 1 else { return nil }
-      let name = steps.count > 1 ? "\(step.name)/\(output.name)" : output.name
-      return (name, Double(try step.program.scalar(output.name)))
-    }
-  }
-
   // MARK: - Time and events
 
   /// The seconds of training so far.
   var elapsed: Double { max(clock() - startTime, 0) }
 
   /// How much is done, in 0...1; nil when nothing limits the training.
-  private var progress: Double? {
+  var progress: Double? {
     let bySteps = totalSteps.map { $0 > 0 ? Double(counters.step) / Double($0) : 1 }
     let byTime = configuration.minutes.map { $0 > 0 ? elapsed / (60 * $0) : 1 }
     return [bySteps, byTime].compactMap { $0 }.max().map { min($0, 1) }

@@ -38,6 +38,8 @@ struct TrainingCounters: Hashable, Codable {
   var badValidations = 0
   /// The steps made at the last validation.
   var validatedStep: Int?
+  /// The small batches of a step; nil for one, as where none are told apart.
+  var shards: Int?
   /// What the last validation measured, so that a model saved after a resume names it too.
   var lastMetrics: [String: Double]?
 

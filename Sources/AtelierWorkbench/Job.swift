@@ -18,6 +18,8 @@ public protocol Job: Sendable {
   static var trains: Bool { get }
   /// Whether it multiplies, so that a precision can be chosen.
   static var takesPrecision: Bool { get }
+  /// Whether several ranks share its pictures; else the first one does it alone.
+  static var runsOnAllRanks: Bool { get }
   /// Whether it looks at its place's interrupt, so that Ctrl-C ends it in good order.
   static var heedsInterrupt: Bool { get }
 
@@ -39,6 +41,7 @@ extension Job {
   public static var guide: String { "" }
   public static var trains: Bool { false }
   public static var takesPrecision: Bool { true }
+  public static var runsOnAllRanks: Bool { false }
   public static var heedsInterrupt: Bool { trains }
   /// Workshop and verb, such as `classify train`.
   public static var path: String { name == workshop ? name : "\(workshop) \(name)" }

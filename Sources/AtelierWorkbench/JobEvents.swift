@@ -74,6 +74,8 @@ public struct JobPlace {
   public var send: (JobEvent) -> Void
   /// Where a training runs; nil for other jobs.
   public var run: RunPlace?
+  /// What a job on several ranks says passes here.
+  package var relay: EventRelay?
   /// What the front end was given.
   public var arguments: FieldWords = [:]
 

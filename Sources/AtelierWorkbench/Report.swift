@@ -87,7 +87,7 @@ public enum JSONText {
 /// An input that could not be read or worked on.
 public struct InputFailure: Sendable, Hashable, Encodable {
   /// What kind of fault it is.
-  public enum Kind: Sendable, Hashable {
+  public enum Kind: String, Sendable, Hashable, Codable {
     /// It is not there or cannot be read.
     case missing
     /// Its content is not what it must be.

@@ -34,7 +34,8 @@ public struct RunPlace: JobRequest, Hashable {
 public protocol TrainingJob: Job where Request: TrainingRequest {
   /// The mathematics.
   associatedtype Task: TrainingTask where Task.Request == Request
-  /// Prepares the mathematics before anything is written; a resumed run has weights to go on from.
+  /// Prepares the mathematics of one shard (its batch is what `request` says) before anything is
+  /// written; a resumed run has weights to go on from.
   static func task(_ request: Request, isResuming: Bool, kernels: Kernels) throws -> Task
 }
 
@@ -67,7 +68,7 @@ extension TrainingJob {
     interrupt: InterruptFlag = InterruptFlag(), kernels: Kernels = Kernels(),
     arguments: FieldWords = [:], remark: (String) -> Void = { _ in }
   ) throws -> StopReport {
-    let task = try task(request, isResuming: isResuming, kernels: kernels)
+    let task = try task(request.perShard(), isResuming: isResuming, kernels: kernels)
     for text in task.remarks { remark(text) }
     let folder = try request.folder(
       at: run, isResuming: isResuming, about: AboutRun(job: path, arguments: arguments))
@@ -80,14 +81,17 @@ extension TrainingJob {
     _ task: Task, in folder: RunFolder, listeners: [any TrainingListener],
     interrupt: InterruptFlag, kernels: Kernels
   ) throws -> StopReport {
-    let loop = try task.loop(in: folder, kernels: kernels)
+    let loop = try task.loop(in: folder, kernels: kernels, group: Ranks.current)
     loop.interrupt = interrupt
+    // Of several ranks the first one tells and draws for all.
     loop.listeners =
-      folder.logs(task.metricNames) + loop.listeners + task.listeners(in: folder, loop) + listeners
-    if !folder.hasState, let sheet = task.dataSheet {
+      Ranks.isFirst
+      ? folder.logs(task.metricNames) + loop.listeners + task.listeners(in: folder, loop)
+        + listeners : []
+    if Ranks.isFirst, !folder.hasState, let sheet = task.dataSheet {
       try ImageFile.write(sheet, to: folder.url.appendingPathComponent("data.png"))
     }
-    if task.startsAsTheRecipeSays, !folder.hasState,
+    if Ranks.isFirst, task.startsAsTheRecipeSays, !folder.hasState,
       let store = loop.steps.first?.program.parameters
     {
       for remark in try task.request.recipe.remarks(on: store.entries) {
@@ -159,6 +163,7 @@ extension TrainingRequest {
       try form.read(words, into: &request)
       try request.complete(with: words)
       try request.expectLimit()
+      _ = try request.perShard()
       try StudioFiles.expectPresent(form.paths(request))
       return request
     }

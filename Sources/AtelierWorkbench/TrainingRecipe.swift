@@ -20,6 +20,11 @@ public struct TrainingRecipe: FlatPart, Sendable, Hashable {
 
   /// Examples a step.
   public var batch = 16
+  /// The small batches that each batch is cut into, whose gradients are summed in a fixed
+  /// order, here or on several machines.
+  public var shards = 1
+  /// How gradients are summed over shards and go from machine to machine.
+  public var gradientPrecision = GradientPrecision.float32
   /// The rule that moves the weights.
   public var optimizer: OptimizerKind = .adam()
   /// The base learning rate.
@@ -55,6 +60,11 @@ public struct TrainingRecipe: FlatPart, Sendable, Hashable {
 
   /// The recipe of the house.
   public init() {}
+
+  /// The examples of a step in words, for model files: here and in what a shard is told.
+  package var batchText: String {
+    shards == 1 ? String(batch) : "\(batch * shards) in \(shards) shards"
+  }
 
   /// The properties that a resume may change.
   static let changeable: Set = [
@@ -157,7 +167,7 @@ public struct TrainingRecipe: FlatPart, Sendable, Hashable {
       saveInterval: saveInterval ?? epoch, averageDecay: averageDecay,
       monitor: monitor.map {
         Monitor($0.metric, $0.mode, minimumDelta: $0.minimumDelta, patience: patience)
-      }, seed: seed)
+      }, shards: shards, gradientPrecision: gradientPrecision, seed: seed)
   }
 }
 
@@ -187,6 +197,20 @@ extension TrainingRequest {
     if ["epochs", "steps", "minutes"].contains(where: { words[$0] != nil }) {
       (recipe.epochs, recipe.steps, recipe.minutes) = (nil, nil, nil)
     }
+  }
+
+  /// What the programs and the batches of one shard are made of: the request with the shard's share
+  /// of the batch.
+  ///
+  /// Throws `StudioError` where the batch has no whole shares.
+  package func perShard() throws -> Self {
+    guard recipe.shards > 1 else { return self }
+    try StudioError.unless(
+      recipe.batch % recipe.shards == 0, .usage,
+      "--shards \(recipe.shards): expected a number that divides --batch \(recipe.batch)")
+    var share = self
+    share.recipe.batch /= recipe.shards
+    return share
   }
 
   /// Throws where a training would never end.
@@ -271,6 +295,20 @@ extension Field where Request: TrainingRequest {
     ]
   }
 
+  /// The small batches of a step, and how their gradients are summed.
+  public static var sharding: [Self] {
+    [
+      Self(
+        "shards", \.recipe.shards,
+        "Cut each batch into so many, one after the other or on several machines; the same bits",
+        value: "n", .from(1, to: 4096)),
+      Self(
+        "gradients", \.recipe.gradientPrecision,
+        "Sum gradients of shards in float32, or in bfloat16, which is half of it to send",
+        value: "kind"),
+    ]
+  }
+
   /// Validations without an improvement.
   public static func patience(_ metric: String) -> Self {
     Self(
@@ -335,3 +373,5 @@ extension OptimizerKind: FieldValue {
   }
   public var word: String { name }
 }
+
+extension GradientPrecision: ChoiceValue {}

@@ -73,8 +73,9 @@ public protocol TrainingTask: AnyObject {
   var metricNames: [String] { get }
   /// Whether `derivedInputs` gives anything.
   var hasDerivedInputs: Bool { get }
-  /// Further inputs of a step from its batch and the weights as they are.
-  func derivedInputs(step: Int, _ batch: [String: Tensor]) throws -> [String: Tensor]
+  /// Further inputs of a batch from it and the weights as they are; of several shards the batches
+  /// of step n are numbered from n × shards on.
+  func derivedInputs(number: Int, _ batch: [String: Tensor]) throws -> [String: Tensor]
   /// Measures the weights that are in the store.
   func validate(step: Int) throws -> Validation
   /// Draws what the weights that are in the store do, of which something may be measured already;
@@ -96,7 +97,9 @@ extension TrainingTask {
   public var metricNames: [String] { monitor.map { [$0.metric] } ?? [] }
   public var startsAsTheRecipeSays: Bool { true }
   public var hasDerivedInputs: Bool { false }
-  public func derivedInputs(step: Int, _ batch: [String: Tensor]) throws -> [String: Tensor] { [:] }
+  public func derivedInputs(number: Int, _ batch: [String: Tensor]) throws -> [String: Tensor] {
+    [:]
+  }
   @_semantics("optimize.sil.specialize.generic.never")
   public func preview(step: Int, _ known: Validation?) throws -> PreviewSheet? {
     try (known ?? validate(step: step)).preview?()
@@ -111,15 +114,19 @@ extension TrainingTask {
 
   /// The loop of this training, which this task must outlive; without a folder nothing is saved.
   @_semantics("optimize.sil.specialize.generic.never")
-  package func loop(in folder: RunFolder?, kernels: Kernels) throws -> TrainingLoop {
+  package func loop(
+    in folder: RunFolder?, kernels: Kernels, group: (any RankGroup)? = nil
+  ) throws -> TrainingLoop {
     let source = source
-    var configuration = request.recipe.configuration(epoch: source.stepsPerEpoch, monitor: monitor)
+    let epoch = source.stepsPerEpoch.map { max(1, $0 / request.recipe.shards) }
+    var configuration = request.recipe.configuration(epoch: epoch, monitor: monitor)
     adjust(&configuration)
     let loop = try TrainingLoop(
-      steps, source: source, configuration: configuration, folder: folder, kernels: kernels)
+      steps, source: source, configuration: configuration, folder: folder, kernels: kernels,
+      group: group)
     loop.writeModel = { [unowned self] _, file, metrics in try write(file, metrics: metrics) }
     if hasDerivedInputs {
-      loop.derivedInputs = { [unowned self] in try derivedInputs(step: $0, $1) }
+      loop.derivedInputs = { [unowned self] in try derivedInputs(number: $0, $1) }
     }
     guard monitor != nil else { return loop }
     // A preview right after a validation shows what was measured, without working twice.

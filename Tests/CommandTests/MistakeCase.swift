@@ -78,6 +78,9 @@ struct MistakeCase: CustomTestStringConvertible {
       "denoise train --network unet --scenes 1 --steps 1 --run r --patience 0", 64,
       "atelier: --patience takes at least 1; received 0 (see atelier denoise train --help)"),
     MistakeCase(
+      "denoise train --network unet --scenes 1 --steps 1 --run r --batch 16 --shards 3", 64,
+      "atelier: --shards 3: expected a number that divides --batch 16"),
+    MistakeCase(
       "denoise train --run none --resume", 66, "atelier: none: no such file or folder"),
     MistakeCase(
       "denoise train --run r --resume --batch 3 --data empty", 64,

@@ -91,7 +91,7 @@ struct MaskRCNNTests {
   /// The program of a task with the inputs of a step.
   private func prepared(_ task: MaskRCNNTask, step: Int = 0) throws -> Program {
     var inputs = try task.batches.batch(step: step)
-    inputs.merge(try task.derivedInputs(step: step, inputs)) { $1 }
+    inputs.merge(try task.derivedInputs(number: step, inputs)) { $1 }
     for input in task.training.inputs {
       try task.training.setInput(input.name, try #require(inputs[input.name]))
     }
@@ -135,10 +135,10 @@ struct MaskRCNNTests {
     for step in [5, 2] {
       let batch = try one.batches.batch(step: step)
       #expect(try two.batches.batch(step: step) == batch)
-      #expect(try one.derivedInputs(step: step, batch) == two.derivedInputs(step: step, batch))
+      #expect(try one.derivedInputs(number: step, batch) == two.derivedInputs(number: step, batch))
     }
     let batch = try one.batches.batch(step: 5)
-    #expect(try one.derivedInputs(step: 5, batch) != one.derivedInputs(step: 6, batch))
+    #expect(try one.derivedInputs(number: 5, batch) != one.derivedInputs(number: 6, batch))
   }
 
   @Test func aSceneIsLearntByHeart() throws {

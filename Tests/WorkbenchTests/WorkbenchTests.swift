@@ -162,6 +162,21 @@ import Testing
       try ClassificationTrainingRequest(words: again.merging(words) { own, _ in own }) == request)
   }
 
+  @Test func `a shard has its share of the batch`() throws {
+    var request = ClassificationTrainingRequest(data: ".")
+    (request.recipe.batch, request.recipe.shards) = (12, 4)
+    let share = try request.perShard()
+    #expect(share.recipe.batch == 3 && share.recipe.shards == 4)
+    #expect(share.recipe.batchText == "12 in 4 shards")
+    request.recipe.shards = 5
+    #expect(
+      errorLine { _ = try request.perShard() }
+        == "--shards 5: expected a number that divides --batch 12")
+    request.recipe.shards = 1
+    #expect(try request.perShard() == request)
+    #expect(request.recipe.batchText == "12")
+  }
+
   @Test func `missing memory is told apart from damaged data and unwritable files`() throws {
     let errors: [any Error] = [
       ImageError(.noMemory, name: "a.png", expected: "a whole PNG", received: "no memory"),

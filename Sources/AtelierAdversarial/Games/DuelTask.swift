@@ -112,15 +112,15 @@ public final class DuelTask: TrainingTask {
   public var hasDerivedInputs: Bool { search != nil }
 
   /// The first pictures of a batch as PGD leaves them, from random starts.
-  public func derivedInputs(step: Int, _ batch: [String: Tensor]) throws -> [String: Tensor] {
+  public func derivedInputs(number: Int, _ batch: [String: Tensor]) throws -> [String: Tensor] {
     guard let search, let pictures = batch["input"], let labels = batch["target"] else {
       return [:]
     }
     let rows = Array(0..<request.searched)
     let clean = pictures.rows(rows)
-    let budget = request.searchBudget(step: step)
+    let budget = request.searchBudget(step: number / request.recipe.shards)
     var noisy = clean
-    var generator = RandomGenerator(seed: request.seed, 0x5047_4421, UInt64(step))
+    var generator = RandomGenerator(seed: request.seed, 0x5047_4421, UInt64(number))
     for row in rows {
       request.searchStart.addNoise(
         to: &noisy, around: clean, row: row, radius: budget.radius, &generator)
@@ -215,7 +215,7 @@ public final class DuelTask: TrainingTask {
   ) -> [String: String] {
     var texts = [
       "data": "\(images.name), \(images.count) pictures", "steps": String(step),
-      "batch": String(request.batch), "seed": String(request.seed),
+      "batch": request.recipe.batchText, "seed": String(request.seed),
       "duel": "\(request.generator.rawValue) against the classifier, \(request.budget.text), "
         + "balance \(request.balance)",
       "loss": "\(request.loss)",

@@ -52,7 +52,7 @@ extension Field where Request: NoiseGameRequest {
       } + [
         .batch("Pictures a step"), .learningRate(), holdOut,
         .epochs.byDefault("\(epochs), unless steps or minutes are given"),
-      ] + limits + [.seed("weights and orders")]
+      ] + limits + sharding + [.seed("weights and orders")]
   }
 }
 

@@ -123,7 +123,7 @@ public final class NoiseTask: TrainingTask {
       budget: request.budget, goal: request.goal,
       universalSeed: request.isUniversal ? request.seed : nil)
     let texts = [
-      "data": images.name, "steps": String(step), "batch": String(request.batch),
+      "data": images.name, "steps": String(step), "batch": request.recipe.batchText,
       "seed": String(request.seed), "victim": victim.models[0].information.architecture,
       "loss": "\(request.loss)" + (request.discriminator.map { " + \($0) discriminator" } ?? ""),
     ]

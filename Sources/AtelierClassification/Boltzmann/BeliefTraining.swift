@@ -55,7 +55,7 @@ public struct BeliefTrainingRequest: TrainingRequest, Hashable {
           "smoothing", \.smoothing, "Spread this much of each target over all classes",
           value: "fraction", .partialShare),
         .epochs,
-      ] + Field.limits + [
+      ] + Field.limits + Field.sharding + [
         .patience("accuracy"), .validateEvery(byDefault: "an epoch"),
         .saveEvery(byDefault: "an epoch"), .seed("weights, orders and bits"),
       ]
@@ -90,6 +90,8 @@ public struct BeliefTrainingRequest: TrainingRequest, Hashable {
     request.below = below?.path
     request.picturesForm = form
     request.recipe.batch = recipe.batch
+    request.recipe.shards = recipe.shards
+    request.recipe.gradientPrecision = recipe.gradientPrecision
     request.recipe.learningRate =
       level == 0 && machine.isGaussian ? min(machineRate, 1e-3) : machineRate
     request.recipe.optimizer = .sgd(momentum: machine.momentum)
@@ -118,7 +120,7 @@ public enum BeliefTraining: TrainingJob {
   public static func run(_ request: BeliefTrainingRequest, in place: JobPlace) throws -> Report {
     guard let run = place.run else { throw StudioError(.usage, "a training needs a run folder") }
     // What is wrong with the request is said before anything is written.
-    let trial = try BeliefTask(request, start: [:], kernels: place.kernels)
+    let trial = try BeliefTask(request.perShard(), start: [:], kernels: place.kernels)
     for text in trial.remarks { place.remark(text) }
     let folder = try request.folder(
       at: run.url, isResuming: run.resume, about: AboutRun(job: path, arguments: place.arguments))
@@ -135,7 +137,7 @@ public enum BeliefTraining: TrainingJob {
         !$0.key.hasSuffix("visible_bias")
       }
     }
-    let task = try BeliefTask(request, start: start, kernels: place.kernels)
+    let task = try BeliefTask(request.perShard(), start: start, kernels: place.kernels)
     let stop = try train(
       task, in: folder, listeners: [place.listener], interrupt: place.interrupt,
       kernels: place.kernels)
@@ -227,7 +229,7 @@ public final class BeliefTask: TrainingTask {
   public func model(step: Int, metrics: [String: Double]) throws -> Model {
     let card = [
       "data": "\(training.name), \(training.count) pictures", "steps": String(step),
-      "batch": String(request.batch), "seed": String(request.seed),
+      "batch": request.recipe.batchText, "seed": String(request.seed),
       "validation": held.map { "\($0.name), \($0.count) pictures" } ?? "none",
       "loss": "cross-entropy, dropout \(request.visibleDropout) and \(request.hiddenDropout)",
       "machines": "\(request.machineEpochs) epochs each of contrastive divergence, "

@@ -35,6 +35,9 @@ public final class BoltzmannTask: TrainingTask {
   /// Prepares a training; throws one line of `StudioError`, `ShapeError`, `DatasetError` or
   /// `SafetensorsError` before anything is written.
   init(_ request: BoltzmannTrainingRequest, kernels: Kernels) throws {
+    try StudioError.unless(
+      !request.machine.isPersistent || request.recipe.shards == 1, .usage,
+      "--persistent keeps one set of chains: it is for --shards 1")
     self.request = request
     self.kernels = kernels
     let all = try LabeledImages.pictures(
@@ -145,13 +148,13 @@ public final class BoltzmannTask: TrainingTask {
   // MARK: - Drawing
 
   /// The pictures as the topmost machine sees them, and what it draws for them.
-  public func derivedInputs(step: Int, _ batch: [String: Tensor]) throws -> [String: Tensor] {
+  public func derivedInputs(number: Int, _ batch: [String: Tensor]) throws -> [String: Tensor] {
     guard let pixels = batch["pixels"] else { return [:] }
     let visible = try sampler.below(pixels)
     let start = request.machine.isPersistent ? store[Self.chains] ?? visible : visible
     let sample = try sampler.gibbs(
       start, steps: request.machine.gibbsSteps, drawsVisible: request.machine.isPersistent,
-      seed: request.seed, path: UInt64(step))
+      seed: request.seed, path: UInt64(number))
     if request.machine.isPersistent { try store.set(Self.chains, sample) }
     return ["visible": visible, "sample": sample]
   }
@@ -191,7 +194,7 @@ public final class BoltzmannTask: TrainingTask {
   public func model(step: Int, metrics: [String: Double]) throws -> Model {
     var texts = [
       "data": "\(images.name), \(images.count) pictures", "steps": String(step),
-      "batch": String(request.recipe.batch), "seed": String(request.recipe.seed),
+      "batch": request.recipe.batchText, "seed": String(request.recipe.seed),
       "loss": (request.machine.isPersistent ? "persistent " : "")
         + "contrastive divergence, \(request.machine.gibbsSteps) Gibbs steps",
       "widths": stack.levels.map { String($0.hidden) }.joined(separator: ", "),

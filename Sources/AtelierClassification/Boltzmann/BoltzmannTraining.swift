@@ -99,7 +99,7 @@ public struct BoltzmannTrainingRequest: TrainingRequest, Hashable {
           .demanded("a training needs pictures: give --data"),
         .batch("Pictures a step", most: 10_000), .learningRate(),
         .epochs.byDefault("15, unless steps or minutes are given"),
-      ] + Field.limits + [
+      ] + Field.limits + Field.sharding + [
         .validateEvery(byDefault: "an epoch"), .previewEvery(byDefault: "with each validation"),
         .saveEvery(byDefault: "an epoch"), .seed("weights, orders and bits"),
       ]

@@ -3,19 +3,24 @@
 import Atelier
 import Foundation
 
-/// The two ways out.
+/// The two ways out; of several ranks the first one speaks for all.
 ///
 /// Texts may hold what stands in a file or in its name: what a terminal would obey is shown escaped,
 /// in a form that JSON reads as the same text.
 enum Console {
   /// A result: a line on standard output.
-  static func print(_ text: String) { StandardStreams.writeOutput(escaped(text) + "\n") }
+  static func print(_ text: String) {
+    if Ranks.isFirst { StandardStreams.writeOutput(escaped(text) + "\n") }
+  }
 
   /// A remark: a line on standard error.
-  static func remark(_ text: String) { StandardStreams.writeError(escaped(text) + "\n") }
+  static func remark(_ text: String) {
+    if Ranks.isFirst { StandardStreams.writeError(escaped(text) + "\n") }
+  }
 
   /// A text on standard error without a line end, which may take the place of the line before it.
   static func write(_ text: String) {
+    guard Ranks.isFirst else { return }
     let (start, end) = ("\r", "\u{1B}[K")
     guard text.hasPrefix(start), text.hasSuffix(end) else {
       return StandardStreams.writeError(escaped(text))

@@ -22,8 +22,16 @@ extension InputFailure.Kind {
 enum Failure {
   /// Ends the process as the error asks for.
   static func end(with error: any Error) -> Never {
-    if let code = error as? ExitCode { Foundation.exit(code.rawValue) }
     let code = AtelierTool.exitCode(for: error)
+    // Nobody waits for a rank that failed, and the first one speaks for all.
+    if let group = Ranks.current {
+      if code == .success || error is ExitCode {
+        try? group.settle()
+      } else {
+        group.abandon(ErrorLine.told(error))
+      }
+    }
+    if let code = error as? ExitCode { Foundation.exit(code.rawValue) }
     // Help and version are thrown, too.
     guard code != .success else {
       Console.print(AtelierTool.fullMessage(for: error))

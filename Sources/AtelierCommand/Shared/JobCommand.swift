@@ -116,26 +116,80 @@ package struct JobCommand<Work: Job>: ParsableCommand, CustomReflectable {
   package func run() throws {
     let settings = try CommandSettings(words: words)
     let run = try place()
-    let own = own
+    guard let group = Ranks.current else { return try begin(own, in: run, settings) }
+    let ground = try CommonGround(group, settings)
+    for text in ground.remarks where !settings.quiet { Console.remark(text) }
+    guard Work.trains else {
+      // What cannot be shared the first one does, and the others wait for it.
+      guard Work.runsOnAllRanks || group.rank == 0 else { return }
+      return try begin(own, in: run, settings, ground.kernels)
+    }
+    guard group.rank > 0 else {
+      if run.resume { _ = try group.fromFirst { try RunFiles.read(run.url) } }
+      return try begin(own, in: run, settings, ground.kernels)
+    }
+    // The others work in folders of their own, in which they find what the run's holds.
+    let scratch = try ScratchRun()
+    defer { scratch.remove() }
+    var place = RunPlace()
+    place.resume = run.resume
+    place.run = scratch.url.appending(path: "run").path
+    if run.resume { try RunFiles.write(group.fromFirst { [] }, to: place.url) }
+    try begin(own, in: place, settings, ground.kernels)
+  }
+
+  /// The words with sixteen shards, or the most that the batch can be cut into alike, where several
+  /// ranks begin a training that says nothing of them.
+  private func withShards<Meant: Job>(
+    _ own: FieldWords, of job: Meant.Type, in run: RunPlace
+  ) throws -> FieldWords {
+    guard let group = Ranks.current, job.trains, !run.resume, own["shards"] == nil,
+      Meant.Request.form.field("shards") != nil
+    else { return own }
+    // Where the request cannot be made it says so itself, later.
+    let batch = try group.fromFirst {
+      let request = try? job.request(own, in: run)
+      return Array("\((request as? any TrainingRequest)?.recipe.batch ?? 16)".utf8)
+    }
+    var (most, rest) = (16, Int(String(decoding: batch, as: UTF8.self)) ?? 16)
+    while rest != 0 { (most, rest) = (rest, most % rest) }
+    return own.merging(["shards": ["\(most)"]]) { $1 }
+  }
+
+  /// Runs the job that the words or the run folder mean.
+  private func begin(
+    _ own: FieldWords, in run: RunPlace, _ settings: CommandSettings, _ kernels: Kernels? = nil
+  ) throws {
     let other = try Self.sayingTheHelp { try Work.handOver(own, in: run) }
     let meant: any Job.Type = other?.job ?? Work.self
-    try start(meant, other?.words ?? own, in: run, settings)
+    try start(meant, other?.words ?? own, in: run, settings, kernels)
   }
 
   /// Runs the job that is meant, which may be another than the one that was named.
   private func start<Meant: Job>(
-    _ job: Meant.Type, _ own: FieldWords, in run: RunPlace, _ settings: CommandSettings
+    _ job: Meant.Type, _ own: FieldWords, in run: RunPlace, _ settings: CommandSettings,
+    _ common: Kernels?
   ) throws {
+    let own = try withShards(own, of: job, in: run)
     let request = try Self.sayingTheHelp { try job.request(own, in: run) }
     guard !settings.check else { return Console.print(try request.json()) }
     if let gigabytes = settings.memory { MemoryDoor.limit(to: Int(min(gigabytes, 1e6) * 1e9)) }
-    let interrupt = job.heedsInterrupt ? InterruptFlag.catchingSignals() : InterruptFlag()
-    let events = try settings.events.map { try EventFile($0) }
+    // mpirun hands USR1 on, and lets the ranks end in their own time.
+    let interrupt =
+      job.heedsInterrupt
+      ? InterruptFlag.catchingSignals(Ranks.current == nil ? [] : [SIGUSR1]) : InterruptFlag()
+    let events = try settings.events.flatMap { Ranks.isFirst ? try EventFile($0) : nil }
     let listener = ConsoleListener(settings)
-    var place = JobPlace(kernels: kernels(settings, listener), interrupt: interrupt) { event in
+    let kernels = common ?? kernels(settings, listener)
+    var place = JobPlace(kernels: kernels, interrupt: interrupt) { event in
       listener.handle(event)
       // What cannot be written is told at the end; it is no reason to lose the work.
       do { try events?.append(event) } catch { listener.complain(error) }
+    }
+    if Ranks.current != nil {
+      let relay = EventRelay(place.send)
+      place.relay = relay
+      place.send = { relay.take($0) }
     }
     if job.trains { place.run = run }
     place.arguments = own

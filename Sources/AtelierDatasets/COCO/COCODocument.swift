@@ -5,7 +5,7 @@ import AtelierImages
 /// What a COCO file of objects says: pictures, categories and annotations.
 public struct COCODocument: Sendable, Hashable {
   /// One picture.
-  public struct Picture: Sendable, Hashable {
+  public struct Picture: Sendable, Hashable, Codable {
     /// Its number.
     public var id: Int
     /// The path of its file, relative to the folder of the pictures.
@@ -36,7 +36,7 @@ public struct COCODocument: Sendable, Hashable {
   }
 
   /// The pixels of an object, in one of the forms of the format.
-  public enum Segmentation: Sendable, Hashable {
+  public enum Segmentation: Sendable, Hashable, Codable {
     /// The union of polygons, each x and y of its corners in turn.
     case polygons([[Double]])
     /// Runs down the columns, background first.
@@ -46,7 +46,7 @@ public struct COCODocument: Sendable, Hashable {
   }
 
   /// One object of the truth, or one detection.
-  public struct Annotation: Sendable, Hashable {
+  public struct Annotation: Sendable, Hashable, Codable {
     /// Its number; detections have none.
     public var id: Int?
     /// The picture that it is in.

@@ -24,7 +24,7 @@ public enum AlignedMemory {
   /// of an image else spend up to half of their time looking up addresses.
   ///
   /// - Throws: `ShapeError` when the system has no such block.
-  static func allocate(_ count: Int) throws(ShapeError) -> UnsafeMutablePointer<Float> {
+  package static func allocate(_ count: Int) throws(ShapeError) -> UnsafeMutablePointer<Float> {
     guard count <= 1 << 48 else {
       throw ShapeError("the system does not give \(count) floats of memory", isMemory: true)
     }
@@ -55,7 +55,7 @@ public enum AlignedMemory {
   }
 
   /// Frees a block that `allocate` gave.
-  static func free(_ pointer: UnsafeMutablePointer<Float>) {
+  package static func free(_ pointer: UnsafeMutablePointer<Float>) {
     let start = UnsafeRawPointer(pointer)
     let base = UnsafeMutableRawPointer(bitPattern: start.load(fromByteOffset: -8, as: Int.self))
     #if canImport(Glibc)

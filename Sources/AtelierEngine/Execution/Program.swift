@@ -217,6 +217,25 @@ public final class Program: @unchecked Sendable {
       .sorted { $0.offset < $1.offset }
   }
 
+  /// The store's entries that a run itself moves, such as running statistics, in order.
+  package var movedEntries: [ParameterStore.Entry] {
+    Set(movedStatistics).sorted().map { parameters.entries[$0] }
+  }
+
+  /// The entries that this program has gradients of, each with the step (`onStep`) after which its
+  /// gradient is in the block; nil for the end of the run.
+  package var gradientSteps: [(entry: ParameterStore.Entry, step: Int?)] {
+    let copied = Set(copies.map(\.to))
+    var makers: [ValueID: Int] = [:]
+    for (index, node) in plan.graph.nodes.enumerated() {
+      for output in node.outputs { makers[output] = index }
+    }
+    return plan.graph.parameterGradients.map { gradient in
+      let entry = parameters.entries[storeIndices[gradient.parameter]]
+      return (entry, copied.contains(entry.offset) ? nil : makers[gradient.value])
+    }
+  }
+
   /// Bytes of the arena and of the gradient block that is in use.
   public var memoryBytes: Int {
     4 * (plan.arenaCount + trainedEntries.reduce(0) { $0 + $1.shape.count })

@@ -97,13 +97,13 @@ public final class FaceSwapTask: TrainingTask {
   public var hasDerivedInputs: Bool { request.cycleWeight > 0 }
 
   /// What the other's decoder draws of un-warped faces; before the cycle begins, the faces.
-  public func derivedInputs(step: Int, _ batch: [String: Tensor]) throws -> [String: Tensor] {
+  public func derivedInputs(number: Int, _ batch: [String: Tensor]) throws -> [String: Tensor] {
     var tensors: [String: Tensor] = [:]
     for face in stage.faces {
       guard let faces = batch["target_\(face.rawValue)"] else { continue }
       let name = "swapped_\(face.rawValue)"
       tensors[name] = faces
-      guard step >= request.cycleStart else { continue }
+      guard number / request.recipe.shards >= request.cycleStart else { continue }
       let swap = try model.program(key: face) {
         try request.network.conversionGraph(batch: request.batch, to: face.other)
           .specialized(for: .infer)
@@ -237,7 +237,7 @@ public final class FaceSwapTask: TrainingTask {
     let augmentation = request.augmentation
     var training = [
       "a": name(of: .a), "b": name(of: .b), "mode": request.mode.rawValue, "stage": stage.name,
-      "steps": String(step), "batch": "\(request.batch) of each person",
+      "steps": String(step), "batch": "\(request.recipe.batchText) of each person",
       "loss": request.loss.rawValue, "cycle": "\(request.cycleWeight)",
       "seed": String(request.seed),
       "optimizer":

@@ -83,7 +83,8 @@ public enum FaceSwapTraining: TrainingJob {
     arguments: FieldWords, forecast tell: @escaping (String) -> Void = { _ in }
   ) throws -> (stop: StopReport, forecast: ErrorForecast) {
     try request.validate()
-    let faces = try FaceSwapFaces(request, pool: kernels.pool)
+    let share = try request.perShard()
+    let faces = try FaceSwapFaces(share, pool: kernels.pool)
     // Before the folder is made, so that a request that cannot run leaves none behind.
     _ = try request.network.previewGraph(batch: 1)
     var start = try isResuming ? [:] : self.start(request)
@@ -93,7 +94,7 @@ public enum FaceSwapTraining: TrainingJob {
       _ stage: FaceSwapStage, in folder: RunFolder
     ) throws -> (stop: StopReport, forecast: ErrorForecast) {
       let task = try FaceSwapTask(
-        request, stage: stage, faces: faces, startingFrom: start, kernels: kernels)
+        share, stage: stage, faces: faces, startingFrom: start, kernels: kernels)
       task.tellForecast = tell
       let stop = try train(
         task, in: folder, listeners: listeners, interrupt: interrupt, kernels: kernels)

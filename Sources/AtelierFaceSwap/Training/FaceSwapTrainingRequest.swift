@@ -112,7 +112,7 @@ public struct FaceSwapTrainingRequest: TrainingRequest, Hashable {
           "timelapse", \.timelapseFaces, "Fixed faces in the timelapse; 0 for none", value: "n",
           .from(0, to: 32)),
         .validateEvery("measurements"), .previewEvery(), .saveEvery(),
-      ] + Field.limits + [.seed("weights, choices and poses")]
+      ] + Field.limits + Field.sharding + [.seed("weights, choices and poses")]
     ).section("AUGMENTATION", (Field.switches + Field.amounts).map { $0.within(\.augmentation) })
   }
 

@@ -155,7 +155,7 @@ public final class GenerationTask: TrainingTask {
   private func texts(_ step: Int) -> [String: String] {
     var texts = [
       "data": "\(images.name), \(images.count) pictures", "steps": String(step),
-      "batch": String(request.batch), "seed": String(request.seed),
+      "batch": request.recipe.batchText, "seed": String(request.seed),
       "distance": "Frechet's, of \(watch.features.title), \(watch.count) pictures each",
     ]
     guard encoder == nil else {

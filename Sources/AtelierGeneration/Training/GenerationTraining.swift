@@ -118,7 +118,7 @@ public struct GenerationTrainingRequest: TrainingRequest, Hashable {
           value: "n", .from(2, to: 50_000)),
         .startFrom,
         .epochs.byDefault("20, unless steps or minutes are given"),
-      ] + Field.limits + [
+      ] + Field.limits + Field.sharding + [
         .validateEvery(byDefault: "an epoch"), .previewEvery(byDefault: "with each validation"),
         .saveEvery(byDefault: "an epoch"), .seed("weights, orders and random numbers"),
       ]

@@ -92,20 +92,20 @@ public final class MaskRCNNTask: TrainingTask {
   public var monitor: Monitor? { Monitor("mask_ap", .maximum) }
 
   /// Proposes boxes with the weights as they are, and chooses what the heads learn from.
-  public func derivedInputs(step: Int, _ batch: [String: Tensor]) throws -> [String: Tensor] {
+  public func derivedInputs(number: Int, _ batch: [String: Tensor]) throws -> [String: Tensor] {
     guard let pictures = batch["input"] else { return [:] }
     try proposing.setInput("input", pictures)
     try proposing.run()
     var limits = ProposalLimits()
     limits.after = request.proposals
-    let truths = batches.truths(step: step)
+    let truths = batches.truths(step: number)
     var inputs = HeadInputs(network, request.sampling, batch: request.batch)
     let logits = try proposing.output("rpn_logits").elements
     let deltas = try proposing.output("rpn_deltas").elements
     for picture in 0..<request.batch {
       let proposals = reader.proposals(logits: logits, deltas: deltas, picture: picture, limits)
       var generator = RandomGenerator(
-        seed: request.seed, Self.regionStream, UInt64(step), UInt64(picture))
+        seed: request.seed, Self.regionStream, UInt64(number), UInt64(picture))
       let chosen = RegionSampler.regions(
         proposals.map(\.box), truths[picture], count: request.sampling.regions,
         positives: request.sampling.positives, using: &generator)
@@ -164,7 +164,7 @@ public final class MaskRCNNTask: TrainingTask {
     let sampling = request.sampling
     var training = [
       "data": data.description, "steps": String(step),
-      "pictures": "\(request.batch) of \(request.side) × \(request.side) a step",
+      "pictures": "\(request.recipe.batchText) of \(request.side) × \(request.side) a step",
       "optimizer":
         "AdamW \(request.learningRate), decay \(request.recipe.weightDecay ?? 0), cosine",
       "sampling": "\(sampling.anchors) anchors, \(sampling.regions) regions a picture, at most "

@@ -68,7 +68,7 @@ extension MaskRCNNTrainingRequest {
       pictureFields + [
         .startFrom, .learningRate(),
         .averageDecayOrNone("The decay of a moving average of the weights"),
-      ] + Field.limits + [
+      ] + Field.limits + Field.sharding + [
         .validateEvery(), .previewEvery(), .saveEvery(),
         Field(
           "validation-count", \.validationCount, "Held-out pictures to measure", value: "n",

@@ -44,17 +44,55 @@ public struct SegmentationWriter: Sendable {
     }
   }
 
+  /// What the files of all pictures need of one.
+  package struct Share: Sendable, Codable {
+    /// The files of the picture itself.
+    package var files: [String] = []
+    var picture: COCODocument.Picture?
+    var annotations: [COCODocument.Annotation] = []
+    var lines = ""
+    /// The classes of objects in their order.
+    var names: [String] = []
+  }
+
+  /// Writes the files of one picture, and keeps what those of all pictures need; see `write`.
+  public mutating func add(
+    _ outcome: SegmentationOutcome, picture: ByteImage, name: String, fileName: String? = nil
+  ) throws -> [URL] {
+    let (files, share) = try write(outcome, picture: picture, name: name, fileName: fileName)
+    append(share)
+    return files
+  }
+
+  /// Takes in what the files of all pictures need of the next one.
+  package mutating func append(_ share: Share) {
+    if outputs.contains(.csv) { table += share.lines }
+    if outputs.contains(.yolo) { names = share.names }
+    if var picture = share.picture {
+      picture.id = document.pictures.count + 1
+      document.pictures.append(picture)
+      for var annotation in share.annotations {
+        (annotation.id, annotation.pictureID) = (document.annotations.count + 1, picture.id)
+        document.annotations.append(annotation)
+      }
+    }
+    if document.categories.isEmpty {
+      document.categories = COCODocument.categories(share.names)
+    }
+  }
+
   /// Writes the files of one picture, which must have the outcome's size, in the order of
-  /// `SegmentationOutput`, and keeps what those of all pictures need; throws `StudioError`,
+  /// `SegmentationOutput`, and says what those of all pictures need; throws `StudioError`,
   /// `ImageError` or `FileError` when a file cannot be written.
   ///
   /// Files are called `name`, a path below the folder without extension; COCO calls the picture
   /// `fileName`, else `name` with .png. Measures are those of the picture as it is stored, else as it
   /// is shown, and in the unit of its scale.
-  public mutating func add(
+  package func write(
     _ outcome: SegmentationOutcome, picture: ByteImage, name: String, fileName: String? = nil,
     stored: StoredImage? = nil, scale: PixelScale? = nil
-  ) throws -> [URL] {
+  ) throws -> (files: [URL], share: Share) {
+    var share = Share(names: objectNames(outcome))
     let stem = folder.appendingPathComponent(name)
     if name.contains("/") { try Self.makeFolder(stem.deletingLastPathComponent()) }
     var files: [URL] = []
@@ -98,20 +136,16 @@ public struct SegmentationWriter: Sendable {
       case .yolo:
         let text = YOLOFolder.text(objects: outcome.objects, size: outcome.size)
         try write { try AtomicFile.write(Data(text.utf8), to: $0) }
-        names = objectNames(outcome)
       case .voc: files += try writeVOC(outcome, name)
-      case .coco: note(outcome, fileName: fileName ?? name + ".png")
+      case .coco: note(outcome, fileName: fileName ?? name + ".png", in: &share)
       case .csv:
-        table += outcome.csvLines(
+        share.lines += outcome.csvLines(
           name, palette: palette, picture: stored ?? .bytes(picture), scale: scale
         ).map { $0 + "\n" }.joined()
       }
     }
-    if document.categories.isEmpty {
-      document.categories = COCODocument.categories(
-        palette.entries.dropFirst(outcome.firstObjectLabel).map(\.name))
-    }
-    return files
+    share.files = files.map(\.relativePath)
+    return (files, share)
   }
 
   /// Writes the files of all pictures, `objects.csv`, `coco.json` and `coco-results.json`, as far
@@ -182,13 +216,11 @@ public struct SegmentationWriter: Sendable {
     }
   }
 
-  private mutating func note(_ outcome: SegmentationOutcome, fileName: String) {
-    let id = document.pictures.count + 1
-    document.pictures.append(COCODocument.Picture(id: id, fileName: fileName, size: outcome.size))
-    for object in outcome.objects {
-      document.annotations.append(
-        COCODocument.Annotation(
-          object, id: document.annotations.count + 1, pictureID: id, form: form))
+  /// Numbers are given when the picture is taken in.
+  private func note(_ outcome: SegmentationOutcome, fileName: String, in share: inout Share) {
+    share.picture = COCODocument.Picture(id: 0, fileName: fileName, size: outcome.size)
+    share.annotations = outcome.objects.map {
+      COCODocument.Annotation($0, id: 0, pictureID: 0, form: form)
     }
   }
 

@@ -131,7 +131,7 @@ public final class StarTask: TrainingTask {
   public func model(step: Int, metrics: [String: Double]) throws -> Model {
     var training = [
       "data": data.description, "steps": String(step),
-      "pictures": "\(request.batch) of \(request.side) × \(request.side) a step",
+      "pictures": "\(request.recipe.batchText) of \(request.side) × \(request.side) a step",
       "optimizer":
         "AdamW \(request.learningRate), decay \(request.recipe.weightDecay ?? 0), cosine",
       "seed": String(request.seed),

@@ -49,7 +49,7 @@ extension StarTrainingRequest {
       pictureFields + [
         .startFrom, .freeze, .learningRate(),
         .averageDecayOrNone("The decay of a moving average of the weights"),
-      ] + Field.limits + [
+      ] + Field.limits + Field.sharding + [
         .validateEvery(), .previewEvery(), .saveEvery(),
         Field(
           "validation-count", \.validationCount, "Held-out pictures to measure", value: "n",

@@ -33,7 +33,7 @@ public enum Workload: String, Sendable, Hashable, Codable, CaseIterable {
   }
 
   /// The classes of a label input; nil where targets are images.
-  var classes: Int? {
+  package var classes: Int? {
     switch self {
     case .autoencoder, .dncnn, .faceSwap: nil
     case .unet: 12
