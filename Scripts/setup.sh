@@ -1,6 +1,6 @@
 #!/bin/sh
 # Makes sure that the C libraries are there which the package links: zlib, libpng, libjpeg,
-# libtiff, libwebp.
+# libtiff, libwebp; with ATELIER_STUDIO set SQLite, too.
 set -eu
 
 # Whether a program that includes the header and links the library can be built.
@@ -38,6 +38,10 @@ have png.h png libpng || { apt="$apt libpng-dev"; brew="$brew libpng"; }
 have jpeglib.h jpeg libjpeg || { apt="$apt libjpeg-dev"; brew="$brew jpeg-turbo"; }
 have tiffio.h tiff libtiff-4 || { apt="$apt libtiff-dev"; brew="$brew libtiff"; }
 have webp/encode.h webp libwebp || { apt="$apt libwebp-dev"; brew="$brew webp"; }
+# The web studio's index.
+if [ "${ATELIER_STUDIO:-}" != "" ]; then
+  have sqlite3.h sqlite3 sqlite3 || { apt="$apt libsqlite3-dev"; brew="$brew sqlite"; }
+fi
 [ -n "$apt" ] || exit 0
 
 case $(uname -s) in
