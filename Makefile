@@ -7,7 +7,7 @@ OUT ?= out
 PREFIX ?= /usr/local
 DESTDIR ?=
 
-.PHONY: demo test sanitize fuzz faults build install docs setup lint format bench compare clean
+.PHONY: demo test sanitize fuzz faults build install studio studio-build studio-test docs setup lint format bench compare clean
 
 ## Denoise the sample pictures with the models that ship, and print PSNR before and after; swap the two fictional people;
 ## fool a classifier of clothes with drawn noise, and try the same noise on a hardened one; find shapes, by their pixels and
@@ -62,6 +62,21 @@ faults: build
 build: setup
 	$(SWIFT) build -c release --product atelier
 	@git describe --always --dirty --abbrev=12 > .build/release/atelier.commit 2>/dev/null || rm -f .build/release/atelier.commit
+
+## Build the web studio, start it on this machine and print its address; OPTIONS are its own, such as --port 8900. It needs
+## Swift 6.2. Its first build fetches and compiles an HTTP server: minutes, once.
+studio: studio-build
+	@.build/release/atelier-studio $(OPTIONS)
+
+studio-build: build
+	@ATELIER_STUDIO=1 sh Scripts/setup.sh
+	ATELIER_STUDIO=1 $(SWIFT) build -c release --product atelier-studio
+
+## Test the web studio: its server, and its page in a real browser.
+studio-test: studio-build
+	ATELIER_STUDIO=1 $(SWIFT) build -c release --build-tests
+	ATELIER_STUDIO=1 $(SWIFT) test -c release --skip-build --filter WebTests
+	sh Tests/Browser/run.sh .build/release/atelier-studio .build/release/atelier
 
 ## Put the tool, the models that ship, manual pages and completions below PREFIX.
 install: build

@@ -1,6 +1,6 @@
 #!/bin/sh
 # Makes sure that the C libraries are there which the package links: zlib, libpng, libjpeg,
-# libtiff, libwebp. MPI is for atelier-cluster alone and stays with who wants it:
+# libtiff, libwebp; with ATELIER_STUDIO set SQLite, too. MPI is for atelier-cluster alone and stays with who wants it:
 # apt-get install libopenmpi-dev openmpi-bin, then ATELIER_CLUSTER=1 swift build (Documentation/Cluster.md).
 set -eu
 
@@ -39,6 +39,10 @@ have png.h png libpng || { apt="$apt libpng-dev"; brew="$brew libpng"; }
 have jpeglib.h jpeg libjpeg || { apt="$apt libjpeg-dev"; brew="$brew jpeg-turbo"; }
 have tiffio.h tiff libtiff-4 || { apt="$apt libtiff-dev"; brew="$brew libtiff"; }
 have webp/encode.h webp libwebp || { apt="$apt libwebp-dev"; brew="$brew webp"; }
+# The web studio's index.
+if [ "${ATELIER_STUDIO:-}" != "" ]; then
+  have sqlite3.h sqlite3 sqlite3 || { apt="$apt libsqlite3-dev"; brew="$brew sqlite"; }
+fi
 [ -n "$apt" ] || exit 0
 
 case $(uname -s) in

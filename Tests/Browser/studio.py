@@ -170,6 +170,7 @@ def the_server_is_killed_and_finds_its_run(visit):
 @check
 def stop_saves_and_resume_goes_on(visit):
     house, page = visit.house, visit.page
+    page.goto(f"{house.address}/#/run/{visit.run}")
     run = next(house.root.glob("runs/denoise-*"))
     wait_for(lambda: (run / "state.safetensors").exists(), 60, "a state")
     page.get_by_role("button", name="Stop", exact=True).click()
@@ -351,14 +352,14 @@ def by_keyboard_alone(visit):
     page.wait_for_selector("table.runs tbody tr")
     press("/")
     page.keyboard.type("denoise")
-    page.wait_for_function("location.href.includes('search=denoise')")
+    page.wait_for_url(re.compile("search=denoise"))
     press("Escape")
     wait_for(lambda: page.locator("table.runs tbody tr").count() >= 1, 5, "the list")
     press("Enter")
     page.wait_for_url("**/#/run/*")
     page.wait_for_selector(".charts .chart")
     press("l")
-    page.wait_for_function("location.href.includes('log=1')")
+    page.wait_for_url(re.compile("log=1"))
     press("ArrowLeft")
     press("?")
     expect(page.get_by_role("heading", name="Keys")).to_be_visible()
@@ -390,6 +391,7 @@ def by_keyboard_alone(visit):
     visit.picture("queue", page)
     wait_for(lambda: all(job["state"] not in ("running", "queued", "starting") for job in visit.house.json("/api/jobs")),
              90, "the training's end")
+    expect(page.locator(".job .chip.running, .job .chip.starting")).to_have_count(0)
     count = page.locator(".job").count()
     press("Delete")
     wait_for(lambda: page.locator(".job").count() == count - 1, 5, "the removal")
@@ -479,8 +481,7 @@ def narrow_windows_and_large_letters_lose_nothing(visit):
         visit.go(place, page)
         page.wait_for_timeout(500)
         wide = page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
-        widest = page.evaluate("""() => [...document.querySelectorAll('body *')].filter((one) => !one.closest('.scroll') &&
-            one.getBoundingClientRect().right > document.documentElement.clientWidth + 1).slice(0, 3).map((one) => one.outerHTML.slice(0, 120))""")
+        widest = page.evaluate("""() => [...document.querySelectorAll('body *')].filter((one) => one.getBoundingClientRect().right > document.documentElement.clientWidth + 1).slice(0, 6).map((one) => `${Math.round(one.getBoundingClientRect().right)} ${one.outerHTML.slice(0, 100)}`)""")
         assert wide <= 0, f"{place} is {wide} pixels too wide: {widest}"
     visit.picture("narrow", page)
     page.context.close()

@@ -126,7 +126,7 @@ import Testing
       living.executableURL = URL(fileURLWithPath: "/bin/sleep")
       living.arguments = ["60"]
       try living.run()
-      defer { living.terminate() }
+      defer { kill(living.processIdentifier, SIGKILL) }
       func leave(_ id: String, _ state: StudioJob.State, process: Int32?, _ log: String = "") throws
       {
         var job = StudioJob(
@@ -154,7 +154,7 @@ import Testing
           ids[0]: .running, ids[1]: .finished, ids[2]: .lost, ids[3]: .queued, ids[4]: .failed,
         ])
       #expect(await queue.isPaused)
-      living.terminate()
+      kill(living.processIdentifier, SIGKILL)
       living.waitUntilExit()
       await queue.watchAdopted()
       #expect(try await queue.job(ids[0]).state == .lost)

@@ -69,7 +69,7 @@ package struct RunPage: Codable, Sendable {
 package final class RunIndex: Sendable {
   private let database: DatabaseQueue
   /// Raised whenever the tables change; an index of another version is built anew.
-  private static let version = 1
+  private static let version = 2
 
   /// Opens the index in a folder, or makes it anew where it is damaged or old; nil keeps it in memory.
   package init(in folder: URL?) throws {
@@ -109,7 +109,7 @@ package final class RunIndex: Sendable {
           CREATE INDEX runByName ON run (name);
           CREATE INDEX runByState ON run (state);
           CREATE VIRTUAL TABLE runText USING fts5(
-            id UNINDEXED, name, note, arguments, metrics, tokenize = 'unicode61');
+            name, note, arguments, metrics, tokenize = 'unicode61');
           PRAGMA user_version = \(version);
           """)
     }
@@ -128,7 +128,7 @@ package final class RunIndex: Sendable {
     var arguments: [any DatabaseValueConvertible] = []
     let words = query.search.split { !$0.isLetter && !$0.isNumber }
     if !words.isEmpty {
-      conditions.append("id IN (SELECT id FROM runText WHERE runText MATCH ?)")
+      conditions.append("rowid IN (SELECT rowid FROM runText WHERE runText MATCH ?)")
       arguments.append(words.map { "\"\($0)\"*" }.joined(separator: " "))
     } else if !query.search.isEmpty {
       conditions.append("instr(name, ?) > 0")
@@ -185,15 +185,24 @@ package final class RunIndex: Sendable {
   {
     guard !rows.isEmpty || !gone.isEmpty else { return }
     try database.write { base in
-      for id in gone + rows.map(\.row.id) {
-        try base.execute(sql: "DELETE FROM runText WHERE id = ?", arguments: [id])
+      // The text of a run has the number of its row: to look for it by a name would read all texts.
+      func number(_ id: String) throws -> Int64? {
+        try Int64.fetchOne(base, sql: "SELECT rowid FROM run WHERE id = ?", arguments: [id])
       }
-      for id in gone { try base.execute(sql: "DELETE FROM run WHERE id = ?", arguments: [id]) }
+      for id in gone {
+        if let number = try number(id) {
+          try base.execute(sql: "DELETE FROM runText WHERE rowid = ?", arguments: [number])
+        }
+        try base.execute(sql: "DELETE FROM run WHERE id = ?", arguments: [id])
+      }
       for (row, arguments, metrics) in rows {
         try row.save(base)
+        guard let number = try number(row.id) else { continue }
         try base.execute(
-          sql: "INSERT INTO runText (id, name, note, arguments, metrics) VALUES (?, ?, ?, ?, ?)",
-          arguments: [row.id, row.name, row.note, arguments, metrics])
+          sql: """
+            INSERT OR REPLACE INTO runText (rowid, name, note, arguments, metrics)
+            VALUES (?, ?, ?, ?, ?)
+            """, arguments: [number, row.name, row.note, arguments, metrics])
       }
     }
   }

@@ -34,8 +34,8 @@ package actor RunStore {
       if let former, former.stamp == stamp, (former.state == "running") == isHeld { continue }
       let row = former == nil ? nil : try index.run(files.id)
       changed.append(Self.read(files, former: row, stamp: stamp, isHeld: isHeld))
-      // Ten thousand new runs go in by parts, so that the first are seen soon.
-      if changed.count == 1000 {
+      // Ten thousand new runs go in by parts: the first are seen soon, and lists do not wait for all.
+      if changed.count == 250 {
         try put(changed)
         changed = []
       }

@@ -1,6 +1,7 @@
 // The studio: what routes share, and the beat that looks at runs and jobs while somebody watches.
 
 import AtelierFiles
+import CStudioSite
 import Foundation
 
 /// What the program was started with.
@@ -104,6 +105,7 @@ package actor Studio {
           if let run = job.run { try? await runs.addIfNew(URL(fileURLWithPath: run)) }
         }
       } else {
+        if beats > 0 { studio_give_back() }
         beats = 0
       }
       await queue.watchAdopted()

@@ -2,6 +2,7 @@
 
 import ArgumentParser
 import AtelierFiles
+import CStudioSite
 import Foundation
 import Hummingbird
 import HummingbirdCore
@@ -67,6 +68,7 @@ struct StudioCommand: AsyncParsableCommand {
   }
 
   func run() async throws {
+    studio_be_frugal()
     do { try await serve() } catch {
       let text = (error as? StudioError)?.description ?? "\(error)"
       FileHandle.standardError.write(Data("atelier-studio: \(text)\n".utf8))

@@ -34,7 +34,7 @@ export function screen(now) {
   const victims = h('label.row');
   const options = h('details.fold', {}, h('summary', {}, 'Options'), h('div'));
   const consent = h('p.notice', { hidden: true }, 'Swap faces only of people who agreed to it, and say of a swapped picture that it is one. The pictures and models that come with Atelier show drawn people that never lived.');
-  const run = h('button.primary', { onclick: work }, 'Denoise');
+  const run = h('button.primary', { onclick: work, disabled: true }, 'Denoise');
   const state = h('div.row', { role: 'status' });
   const error = h('p.error', { role: 'alert', hidden: true });
   const viewer = new Viewer({ label: 'Picture', onmove: drawCaption });
@@ -169,6 +169,7 @@ export function screen(now) {
   // Work.
 
   async function work() {
+    if (run.disabled) return;
     const entry = tools[tool];
     error.hidden = true;
     const sources = table.source ? [table.source] : table.pictures.map((one) => `upload:${one.id}`);

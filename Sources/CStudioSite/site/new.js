@@ -119,6 +119,7 @@ export function screen(now) {
   }
 
   async function submit() {
+    if (!form || run.disabled) return;
     hasTried = true;
     run.disabled = true;
     await attempt(async () => {

@@ -200,7 +200,12 @@ export function screen(now) {
       chart(`metric ${name}`, name.replaceAll('_', ' ')).set([{ label: name, x: own, raw: metric.values, color: color(index), points: metric.values.length < 60, best: best?.x === undefined ? null : best }]);
       index += 1;
     }
-    for (const name of Object.keys(titles)) if (log.columns.has(name)) chart(name, titles[name]).set([curve(name, padded(log.columns.get(name)), 4)]);
+    for (const name of Object.keys(titles)) if (log.columns.has(name)) {
+      const values = padded(log.columns.get(name));
+      const label = titles[name].toLowerCase();
+      // A schedule is exact: smoothing would only lag behind it.
+      chart(name, titles[name]).set([name === 'learningRate' ? { label, x, raw: values, color: color(4) } : curve(label, values, 4)]);
+    }
   }
 
   // Previews.

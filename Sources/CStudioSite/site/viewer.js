@@ -87,7 +87,7 @@ export class Viewer {
       const loaded = await Promise.all([...names.map((name) => load(item[name])), ...layers.map((layer) => load(layer.url))]);
       if (token !== this.#token) return;
       this.#images = Object.fromEntries(names.map((name, at) => [name, loaded[at]]));
-      this.#layers = new Map(layers.map((layer, at) => [layer.name, { image: loaded[names.length + at], isShown: this.#layers.get(layer.name)?.isShown ?? true }]));
+      this.#layers = new Map(layers.map((layer, at) => [layer.name, { image: loaded[names.length + at], isShown: this.#layers.get(layer.name)?.isShown ?? at === 0 }]));
       this.message.hidden = true;
     } catch (error) {
       if (token !== this.#token) return;
