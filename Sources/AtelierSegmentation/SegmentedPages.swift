@@ -96,16 +96,7 @@ extension WordImage {
     let visible = flattened()
     var counts = [Int](repeating: 0, count: 1 << 16)
     for sample in visible.samples { counts[Int(sample)] += 1 }
-    let rest = visible.samples.count / 200
-    func quantile(_ values: some Sequence<Int>) -> Int {
-      var sum = 0
-      for value in values {
-        sum += counts[value]
-        if sum > rest { return value }
-      }
-      return 0
-    }
-    let (low, high) = (quantile(0..<1 << 16), quantile((0..<1 << 16).reversed()))
+    let (low, high) = Self.ends(counts)
     guard high > low else { return visible.bytes }
     let table = counts.indices.map { value in
       UInt8(min(max((value - low) * 255 / (high - low), 0), 255))

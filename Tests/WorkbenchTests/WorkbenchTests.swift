@@ -163,7 +163,7 @@ import Testing
   }
 
   @Test func `a shard has its share of the batch`() throws {
-    var request = ClassificationTrainingRequest(data: ".")
+    var request = ClassificationTrainingRequest(data: ".", network: .lenet)
     (request.recipe.batch, request.recipe.shards) = (12, 4)
     let share = try request.perShard()
     #expect(share.recipe.batch == 3 && share.recipe.shards == 4)

@@ -56,15 +56,7 @@ public struct MaskRCNNModel: Sendable {
     let unit = 16
     let graph = try network.graph(
       height: max(unit, network.granularity), width: max(unit, network.granularity))
-    for parameter in graph.parameters where parameter.role != .constant {
-      guard model.parameters[parameter.name]?.shape == parameter.shape else {
-        let received = model.parameters[parameter.name].map { "shape \($0.shape)" } ?? "none"
-        throw StudioError(
-          .data,
-          "\(name): expected the parameter \(parameter.name) of shape \(parameter.shape); "
-            + "received \(received)")
-      }
-    }
+    try model.expectParameters(of: graph, name: name)
     self.model = model
     self.network = network
     let enlargement = information.training["enlargement"].flatMap(Float.init) ?? 1

@@ -188,7 +188,20 @@ extension ByteImage {
     let visible = flattened()
     var counts = [Int](repeating: 0, count: 256)
     for sample in visible.samples { counts[Int(sample)] += 1 }
-    let rest = visible.samples.count / 200
+    let (low, high) = Self.ends(counts)
+    guard high > low else { return visible }
+    let table = (0...255).map { UInt8(min(max(($0 - low) * 255 / (high - low), 0), 255)) }
+    var result = visible
+    result.samples = visible.samples.map { table[Int($0)] }
+    return result
+  }
+}
+
+extension Image {
+  /// The values beyond which half a percent of the samples lie on either side, by how many samples
+  /// have each value.
+  static func ends(_ counts: [Int]) -> (low: Int, high: Int) {
+    let rest = counts.reduce(0, +) / 200
     func quantile(_ values: some Sequence<Int>) -> Int {
       var sum = 0
       for value in values {
@@ -197,11 +210,6 @@ extension ByteImage {
       }
       return 0
     }
-    let (low, high) = (quantile(0...255), quantile((0...255).reversed()))
-    guard high > low else { return visible }
-    let table = (0...255).map { UInt8(min(max(($0 - low) * 255 / (high - low), 0), 255)) }
-    var result = visible
-    result.samples = visible.samples.map { table[Int($0)] }
-    return result
+    return (quantile(counts.indices), quantile(counts.indices.reversed()))
   }
 }

@@ -1,8 +1,10 @@
 // What finds objects one by one, whatever its network: the face that running and measuring see.
 
 import AtelierDatasets
+import AtelierEngine
 import AtelierFiles
 import AtelierImages
+import AtelierInterchange
 import AtelierWorkbench
 
 /// A model that finds objects with masks of their own; used by one thread at a time.
@@ -87,5 +89,20 @@ extension ObjectSegmenter {
           + name)
     }
     return names.map { isOne ? 0 : data.classNames.firstIndex(of: $0) }
+  }
+}
+
+extension Model {
+  /// Throws `StudioError` that names the file unless every parameter of a graph is there in its shape.
+  func expectParameters(of graph: Graph, name: String) throws(StudioError) {
+    for parameter in graph.parameters where parameter.role != .constant {
+      guard parameters[parameter.name]?.shape == parameter.shape else {
+        let received = parameters[parameter.name].map { "shape \($0.shape)" } ?? "none"
+        throw StudioError(
+          .data,
+          "\(name): expected the parameter \(parameter.name) of shape \(parameter.shape); "
+            + "received \(received)")
+      }
+    }
   }
 }

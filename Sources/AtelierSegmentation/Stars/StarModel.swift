@@ -59,15 +59,7 @@ public struct StarModel: Sendable {
     }
     let unit = network.granularity
     let graph = try network.graph(height: unit, width: unit)
-    for parameter in graph.parameters where parameter.role != .constant {
-      guard model.parameters[parameter.name]?.shape == parameter.shape else {
-        let received = model.parameters[parameter.name].map { "shape \($0.shape)" } ?? "none"
-        throw StudioError(
-          .data,
-          "\(name): expected the parameter \(parameter.name) of shape \(parameter.shape); "
-            + "received \(received)")
-      }
-    }
+    try model.expectParameters(of: graph, name: name)
     self.model = model
     self.network = network
     reading = PictureReading(information.preprocessing)
