@@ -182,7 +182,8 @@ func lectureNotebook(epochs: Int, data: URL? = nil, plot: String) throws -> Doub
           "denoise", "swap", "segment", "classify", "attack", "run", "train", "train-objects",
           "evaluate", "compare", "extract", "match", "explain", "model", "summary", "plan",
           "shrink", "import", "export", "check", "list", "time", "samples", "bench", "filter",
-          "generate", "interpolate", "course", "text", "play", "rivals",
+          "generate", "interpolate", "course", "text", "play", "rivals", "train-stars", "propose",
+          "inspect", "convert",
         ].contains(word)
       }
       let isDefault = path.count == 1 && !["samples", "bench", "filter"].contains(path.first)
