@@ -27,6 +27,8 @@ public enum SegmentationTraining: TrainingJob {
     \(Catalogue.list(for: .segment))
       \(MaskRCNNModel.architecture):
         a mask for every object; more options: segment train-objects --help
+      \(StarModel.architecture):
+        crowded round objects; more options: segment train-stars --help
 
     EXAMPLES
       atelier segment train --data camvid --network unet --run mine --minutes 30
@@ -42,16 +44,31 @@ public enum SegmentationTraining: TrainingJob {
     try SegmentationTask(request, isResuming: isResuming, kernels: kernels)
   }
 
-  /// Mask R-CNN's name means the training for objects, and so does a run folder of one.
+  /// The networks whose trainings are jobs of their own.
+  static let otherNetworks: [String] = [MaskRCNNModel.architecture, StarModel.architecture]
+
+  /// The name of a network of objects means its training, and so does a run folder of one.
   public static func handOver(
     _ words: FieldWords, in run: RunPlace
   ) throws -> (job: any Job.Type, words: FieldWords)? {
-    let network = MaskRCNNModel.architecture
-    let isMeant =
+    let given = words["network"]?.last
+    func isMeant<Other: TrainingJob>(_ job: Other.Type, _ network: String) -> Bool {
       run.resume
-      ? Request.form.fixed(of: words).isEmpty && MaskRCNNTraining.isJob(ofRun: run.url)
-      : words["network"]?.last == network
-    guard isMeant else { return nil }
+        ? Request.form.fixed(of: words).isEmpty && job.isJob(ofRun: run.url) : given == network
+    }
+    if isMeant(MaskRCNNTraining.self, MaskRCNNModel.architecture) {
+      return try handOver(words, to: MaskRCNNTraining.self, of: MaskRCNNModel.architecture)
+    }
+    if isMeant(StarTraining.self, StarModel.architecture) {
+      return try handOver(words, to: StarTraining.self, of: StarModel.architecture)
+    }
+    return nil
+  }
+
+  /// The words as another job understands them.
+  private static func handOver<Other: TrainingJob>(
+    _ words: FieldWords, to job: Other.Type, of network: String
+  ) throws -> (job: any Job.Type, words: FieldWords) {
     var shared = words
     shared["network"] = nil
     if let word = shared.removeValue(forKey: "crop")?.last {
@@ -62,14 +79,14 @@ public enum SegmentationTraining: TrainingJob {
       shared["side"] = [crop.width.word]
     }
     let others = Request.form.fields.map(\.name).filter {
-      shared[$0] != nil && MaskRCNNTrainingRequest.form.field($0) == nil
+      shared[$0] != nil && Other.Request.form.field($0) == nil
     }
     guard others.isEmpty else {
       throw StudioError(
         .usage,
         "\(network) does not have \(others.map { "--" + $0 }.joined(separator: ", ")); "
-          + "see atelier \(MaskRCNNTraining.path) --help")
+          + "see atelier \(job.path) --help")
     }
-    return (MaskRCNNTraining.self, shared)
+    return (job, shared)
   }
 }

@@ -66,8 +66,8 @@ public struct SegmentationTrainingRequest: TrainingRequest, Hashable {
   }
 
   public mutating func complete(with words: FieldWords) throws {
-    guard words["network"]?.last != MaskRCNNModel.architecture else {
-      throw StudioError(.usage, "\(MaskRCNNModel.architecture) is another job's network")
+    if let other = words["network"]?.last, SegmentationTraining.otherNetworks.contains(other) {
+      throw StudioError(.usage, "\(other) is another job's network")
     }
     if words["unpool"] != nil, !network.hasUnpooling {
       throw StudioError(.usage, "--unpool is for segnet-basic and segnet alone")
@@ -118,15 +118,17 @@ extension SegmentationTrainingRequest {
     ]
   }
 
-  /// The network, with the one whose training is a job of its own.
+  /// The network, with those whose trainings are jobs of their own.
   private static var networkField: Field<Self> {
     let words = SegmentationNetwork.allCases.map(\.rawValue)
-    let all = words + [MaskRCNNModel.architecture]
+    let all = words + SegmentationTraining.otherNetworks
     return Field(
       "network", "The network; see above", value: "name", kind: .choice(all),
       words: { [$0.network.rawValue] },
       put: { request, words in
-        guard let word = words.last, word != MaskRCNNModel.architecture else { return }
+        guard let word = words.last, !SegmentationTraining.otherNetworks.contains(word) else {
+          return
+        }
         guard let network = SegmentationNetwork(rawValue: word) else {
           throw FieldError("expected one of \(all.joined(separator: ", ")); received '\(word)'")
         }
