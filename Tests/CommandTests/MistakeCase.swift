@@ -369,7 +369,8 @@ struct MistakeCase: CustomTestStringConvertible {
     MistakeCase(
       "segment train --data empty --steps 1 --run r --network vgg", 64,
       "atelier: The value 'vgg' is invalid for '--network <name>': expected one of unet, "
-        + "segnet-basic, segnet, fcn, mask-rcnn; received 'vgg' (see atelier segment train --help)"),
+        + "segnet-basic, segnet, fcn, mask-rcnn, stars; received 'vgg' "
+        + "(see atelier segment train --help)"),
     MistakeCase(
       "segment train --network mask-rcnn --data shapes --loss ce --width 4 --patience 2 --run r",
       64,
