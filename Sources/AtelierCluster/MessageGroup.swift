@@ -19,7 +19,7 @@ final class MessageGroup: RankGroup, @unchecked Sendable {
   /// The most bytes that all ranks together send in one gathering.
   private static let mostBytes = 1 << 29
   /// Said once: that this process was told to end while others do not answer.
-  private var hasComplained = false
+  private let hasComplained = Atomic(false)
 
   /// Begins MPI; throws `StudioError` where it cannot be used.
   init() throws {
@@ -147,14 +147,27 @@ final class MessageGroup: RankGroup, @unchecked Sendable {
     }
   }
 
-  /// Where this process was told to end, as mpirun does when a rank is gone, the first one says so:
-  /// there may be no time for more.
+  /// Watches for the word to end, which mpirun gives when a rank is gone, and says so: a second later
+  /// there may be no time for it.
+  func watch() {
+    guard rank == 0 else { return }
+    let thread = Thread { [self] in
+      while !InterruptFlag.hasReceivedSignal { usleep(100_000) }
+      usleep(400_000)
+      complainWhereTold()
+    }
+    thread.name = "atelier.watch"
+    thread.start()
+  }
+
+  /// Where this process was told to end and is still there, the first one says so, once.
   private func complainWhereTold() {
-    guard rank == 0, !hasComplained, InterruptFlag.hasReceivedSignal else { return }
-    hasComplained = true
+    guard rank == 0, InterruptFlag.hasReceivedSignal,
+      !hasComplained.exchange(true, ordering: .sequentiallyConsistent)
+    else { return }
     let text =
-      "atelier: told to end while other ranks do not answer: one of them is gone, or slow; the run "
-      + "folder has its last save, and --resume goes on from there\n"
+      "atelier: told to end, by a signal or because a rank is gone; where no time is left to save, the "
+      + "run folder has its last save, and --resume goes on from there\n"
     FileHandle.standardError.write(Data(text.utf8))
   }
 }

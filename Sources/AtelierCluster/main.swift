@@ -12,6 +12,7 @@ do {
   let group = try MessageGroup()
   members = group
   atexit { members?.end() }
+  group.watch()
   Workshops.register(PlanWorkshop.self)
   Workshops.register(PaceWorkshop.self)
   Ranks.$current.withValue(group) { AtelierTool.main() }
