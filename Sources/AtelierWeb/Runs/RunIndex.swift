@@ -1,4 +1,5 @@
-// The index of runs in SQLite, which makes lists and search fast; it can be deleted, the folders hold everything.
+// The index of runs in SQLite, which makes lists and search fast; it can be deleted, the folders
+// hold everything.
 
 import AtelierFiles
 import Foundation
@@ -78,7 +79,8 @@ package final class RunIndex: Sendable {
   /// Raised whenever the tables change; an index of another version is built anew.
   private static let version = 2
 
-  /// Opens the index in a folder, or makes it anew where it is damaged or old; nil keeps it in memory.
+  /// Opens the index in a folder, or makes it anew where it is damaged or old; nil keeps it in
+  /// memory.
   package init(in folder: URL?) throws {
     guard let file = folder?.appendingPathComponent("index.sqlite") else {
       database = try DatabaseQueue()

@@ -1,4 +1,5 @@
-// The stream of events to a page: what changed in the studio, and the lines of the logs that it shows.
+// The stream of events to a page: what changed in the studio, and the lines of the logs that it
+// shows.
 
 import AtelierFiles
 import Foundation
