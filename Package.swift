@@ -8,7 +8,8 @@ let settings: [SwiftSetting] = [
   .enableUpcomingFeature("MemberImportVisibility"),
 ]
 
-/// A library or executable module of the house; arrows point down only (CONTRIBUTING.md has the map).
+/// A library or executable module of the house; arrows point down only (CONTRIBUTING.md has the
+/// map).
 func module(_ name: String, _ dependencies: [Target.Dependency]) -> Target {
   .target(name: name, dependencies: dependencies, swiftSettings: settings)
 }
@@ -150,7 +151,8 @@ let package = Package(
   cLanguageStandard: .c11
 )
 
-// The web studio, only where it is asked for: who builds `atelier` alone fetches and compiles nothing of it.
+// The web studio, only where it is asked for: who builds `atelier` alone fetches and compiles
+// nothing of it.
 // It needs Swift 6.2.
 if Context.environment["ATELIER_STUDIO"] != nil {
   package.products.append(.executable(name: "atelier-studio", targets: ["AtelierWeb"]))

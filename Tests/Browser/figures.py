@@ -152,7 +152,7 @@ def tabs(house, count=100):
             cwd=house.root, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=True)
         return json.loads((run / "events.jsonl").read_text().splitlines()[-1])["step"]
 
-    alone, beside = [], []
+    alone, beside, shares = [], [], []
     for turn in range(3):
         alone.append(steps(f"alone{turn}"))
         lines = []
@@ -176,13 +176,14 @@ def tabs(house, count=100):
         reader.start()
         taken = house.seconds()
         beside.append(steps(f"beside{turn}"))
-        taken = house.seconds() - taken
+        shares.append(house.seconds() - taken)
         ending.set()
         reader.join()
         for line in lines:
             line.close()
     print(f"steps in half a minute alone {alone}, beside {count} open pages {beside}: "
-          f"{100 * (1 - sum(beside) / sum(alone)):.1f} % slower; the studio took {taken:.1f} s of 30")
+          f"{100 * (1 - sum(beside) / sum(alone)):.1f} % slower; meanwhile the studio took "
+          f"{', '.join(f'{share:.2f}' for share in shares)} s of processor")
 
 
 def main():

@@ -1,4 +1,5 @@
-// Jobs as children: their ends, one training at a time, a studio that starts again, kills only with patience.
+// Jobs as children: their ends, one training at a time, a studio that starts again, kills only
+// with patience.
 
 import AtelierFiles
 import AtelierWeb
@@ -121,7 +122,8 @@ import Testing
     try await withFolder { folder in
       let studio = try folder.makeStudio()
       let home = studio.home
-      // As a studio that was killed left them: one whose process lives, one that ended, one that is gone, one that waits.
+      // As a studio that was killed left them: one whose process lives, one that ended, one that
+      // is gone, one that waits.
       let living = Process()
       living.executableURL = URL(fileURLWithPath: "/bin/sleep")
       living.arguments = ["60"]

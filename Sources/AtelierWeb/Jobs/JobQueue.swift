@@ -1,4 +1,5 @@
-// The queue: trainings one at a time, other work beside them; every job is a child that outlives the studio.
+// The queue: trainings one at a time, other work beside them; every job is a child that outlives
+// the studio.
 
 import AtelierFiles
 import Foundation

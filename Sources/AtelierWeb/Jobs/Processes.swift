@@ -1,4 +1,5 @@
-// Processes by number and start, so that a studio that starts again finds its children and no strangers.
+// Processes by number and start, so that a studio that starts again finds its children and no
+// strangers.
 
 import Foundation
 

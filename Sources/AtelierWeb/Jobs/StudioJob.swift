@@ -1,4 +1,5 @@
-// A job that the studio was asked for: what is run, how it stands, how it ended; kept in a folder of its own.
+// A job that the studio was asked for: what is run, how it stands, how it ended; kept in a folder
+// of its own.
 
 import AtelierFiles
 import Foundation

@@ -1,4 +1,5 @@
-// Pictures that a browser sends: written in parts, limited in bytes and pixels before anybody decodes them.
+// Pictures that a browser sends: written in parts, limited in bytes and pixels before anybody
+// decodes them.
 
 import AtelierFiles
 import Foundation
@@ -120,7 +121,8 @@ package struct Uploads: Sendable {
   }
 }
 
-/// Identities in addresses: sixteen hexadecimal digits, so that none is ever part of a path that leads away.
+/// Identities in addresses: sixteen hexadecimal digits, so that none is ever part of a path that
+/// leads away.
 package enum Identity {
   /// The identity, or an error.
   package static func checked(_ text: String) throws -> String {

@@ -1,4 +1,5 @@
-// Reading of a run's event log while somebody writes it: whole lines from a byte on, or word that it began anew.
+// Reading of a run's event log while somebody writes it: whole lines from a byte on, or word that
+// it began anew.
 
 import AtelierFiles
 import Foundation

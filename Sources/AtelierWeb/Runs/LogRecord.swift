@@ -1,4 +1,5 @@
-// One line of an event log: the entries of its object, found without building it, because lists read millions.
+// One line of an event log: the entries of its object, found without building it, because lists
+// read millions.
 
 import Foundation
 

@@ -1,4 +1,5 @@
-// The index of runs in SQLite, which makes lists and search fast; it can be deleted, the folders hold everything.
+// The index of runs in SQLite, which makes lists and search fast; it can be deleted, the folders
+// hold everything.
 
 import AtelierFiles
 import Foundation
@@ -39,6 +40,13 @@ package struct RunRow: Codable, Sendable, Hashable, FetchableRecord, Persistable
     (try? JSONDecoder().decode(LogSummary.self, from: Data(summary.utf8))) ?? LogSummary()
   }
 
+  /// The row without what only the index needs.
+  package var shown: RunRow {
+    var row = self
+    (row.summary, row.stamp) = ("", "")
+    return row
+  }
+
   enum CodingKeys: String, CodingKey, CaseIterable {
     case id, path, name, job, network, state, reason, step, total, metric, best, bestStep, loss,
       rate
@@ -71,7 +79,8 @@ package final class RunIndex: Sendable {
   /// Raised whenever the tables change; an index of another version is built anew.
   private static let version = 2
 
-  /// Opens the index in a folder, or makes it anew where it is damaged or old; nil keeps it in memory.
+  /// Opens the index in a folder, or makes it anew where it is damaged or old; nil keeps it in
+  /// memory.
   package init(in folder: URL?) throws {
     guard let file = folder?.appendingPathComponent("index.sqlite") else {
       database = try DatabaseQueue()
@@ -144,15 +153,18 @@ package final class RunIndex: Sendable {
     }
     let filter = conditions.isEmpty ? "" : " WHERE " + conditions.joined(separator: " AND ")
     let column = Self.sorts.contains(query.sort) ? query.sort : "updated"
-    let order = " ORDER BY \(column) IS NULL, \(column) \(query.isAscending ? "ASC" : "DESC"), id"
+    let order =
+      " ORDER BY run.\(column) IS NULL, run.\(column) \(query.isAscending ? "ASC" : "DESC"), run.id"
     let bounds = " LIMIT \(min(max(query.limit, 1), 1000)) OFFSET \(max(query.offset, 0))"
     return try database.read { base in
       let total = try Int.fetchOne(
         base, sql: "SELECT count(*) FROM run" + filter, arguments: StatementArguments(arguments))
+      // Numbers are sorted, not whole rows; those are read only of the part that is shown.
+      let chosen = "SELECT rowid AS number FROM run" + filter + order + bounds
       let rows = try RunRow.fetchAll(
-        base, sql: "SELECT * FROM run" + filter + order + bounds,
+        base, sql: "SELECT run.* FROM (\(chosen)) JOIN run ON run.rowid = number" + order,
         arguments: StatementArguments(arguments))
-      return RunPage(total: total ?? 0, rows: rows)
+      return RunPage(total: total ?? 0, rows: rows.map(\.shown))
     }
   }
 

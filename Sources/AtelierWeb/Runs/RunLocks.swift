@@ -4,7 +4,8 @@ import Foundation
 
 /// The locks of the system at one instant.
 ///
-/// A studio that took a run's lock to look at it could make a training that starts at that instant fail.
+/// A studio that took a run's lock to look at it could make a training that starts at that instant
+/// fail.
 /// So Linux is asked what it lists; only elsewhere a shared lock is tried.
 package struct RunLocks: Sendable {
   private var holders: Set<UInt64>?

@@ -1,4 +1,5 @@
-// The runs that the studio knows: folders on disk, kept in step with the index; the folders are right.
+// The runs that the studio knows: folders on disk, kept in step with the index; the folders are
+// right.
 
 import AtelierFiles
 import Foundation
@@ -34,7 +35,8 @@ package actor RunStore {
       if let former, former.stamp == stamp, (former.state == "running") == isHeld { continue }
       let row = former == nil ? nil : try index.run(files.id)
       changed.append(Self.read(files, former: row, stamp: stamp, isHeld: isHeld))
-      // Ten thousand new runs go in by parts: the first are seen soon, and lists do not wait for all.
+      // Ten thousand new runs go in by parts: the first are seen soon, and lists do not wait for
+      // all.
       if changed.count == 250 {
         try put(changed)
         changed = []

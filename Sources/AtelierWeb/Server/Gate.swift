@@ -1,4 +1,5 @@
-// Who may ask: this machine's own pages with the token, nobody else; and what every answer says to the browser.
+// Who may ask: this machine's own pages with the token, nobody else; and what every answer says to
+// the browser.
 
 import AtelierFiles
 import Foundation
@@ -9,7 +10,8 @@ import Hummingbird
 package struct GateRules: Sendable {
   /// The token.
   package var token: String
-  /// Names beside this machine's own by which the studio may be called; `*` is any address in digits.
+  /// Names beside this machine's own by which the studio may be called; `*` is any address in
+  /// digits.
   package var hosts: Set<String> = []
 
   package init(token: String, hosts: Set<String> = []) {
@@ -24,7 +26,8 @@ package struct GateRules: Sendable {
 
   /// Whether a host of a request, with or without a port, is one of ours.
   ///
-  /// A page of another site whose name was turned to this machine (DNS rebinding) says its own name here.
+  /// A page of another site whose name was turned to this machine (DNS rebinding) says its own
+  /// name here.
   package func knows(host: String) -> Bool {
     guard let name = Self.name(host) else { return false }
     if ["localhost", "127.0.0.1", "[::1]"].contains(name) || hosts.contains(name) { return true }

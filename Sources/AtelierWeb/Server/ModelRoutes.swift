@@ -1,4 +1,5 @@
-// The addresses of models: the list, what the tool says of one, and its weights for pictures of filters.
+// The addresses of models: the list, what the tool says of one, and its weights for pictures of
+// filters.
 
 import AtelierFiles
 import Foundation

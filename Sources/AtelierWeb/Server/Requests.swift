@@ -1,4 +1,5 @@
-// What a browser asks for, made into jobs: words with uploads and results put in, paths held inside the roots.
+// What a browser asks for, made into jobs: words with uploads and results put in, paths held
+// inside the roots.
 
 import AtelierFiles
 import Foundation

@@ -114,7 +114,8 @@ package actor Studio {
   }
 }
 
-/// Lets only so many wait for the tool at once, so that a page in a loop does not fill the machine with processes.
+/// Lets only so many wait for the tool at once, so that a page in a loop does not fill the machine
+/// with processes.
 package actor CheckLimit {
   private var free: Int
   private var waiting: [CheckedContinuation<Void, Never>] = []

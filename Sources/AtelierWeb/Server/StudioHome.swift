@@ -1,4 +1,5 @@
-// The studio's own folder: the token, the index, what was uploaded, the jobs; nobody else may look into it.
+// The studio's own folder: the token, the index, what was uploaded, the jobs; nobody else may look
+// into it.
 
 import AtelierFiles
 import Foundation

@@ -120,7 +120,7 @@ extension Studio {
     let about = files.about
     let place = folders.name(files.url)
     return RunView(
-      row: row, about: about,
+      row: row.shown, about: about,
       configuration: files.data("configuration.json").map {
         String(decoding: $0, as: UTF8.self)
       },

@@ -15,7 +15,8 @@ uint32_t studio_site_count(void);
 /// A file by its number; without name and bytes where there is none.
 studio_site_entry studio_site_file(uint32_t index);
 
-/// Keeps the allocator from a region of its own for every thread; called once, before there are threads.
+/// Keeps the allocator from a region of its own for every thread; called once, before there are
+/// threads.
 void studio_be_frugal(void);
 /// Gives memory that is free back to the system.
 void studio_give_back(void);
