@@ -15,7 +15,7 @@ struct CatalogueTests {
     #expect(names(.swap) == FaceSwapNetwork.Design.allCases.map(\.rawValue))
     #expect(names(.attack) == NoiseNetwork.allCases.map(\.rawValue))
     #expect(names(.generate) == GeneratorNetwork.allCases.map(\.rawValue))
-    #expect(names(.objects) == ["mask-rcnn"])
+    #expect(names(.objects) == ["mask-rcnn", "stars"])
     #expect(Catalogue.names(for: .swap) == "original, half, slim")
     #expect(Catalogue.list(for: .attack).hasPrefix("  encoder-decoder:\n    strided down"))
   }
