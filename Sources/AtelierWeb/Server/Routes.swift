@@ -198,7 +198,7 @@ package struct Routes: Sendable {
     let jobs = api.group("jobs")
     jobs.get { _, _ in
       try Answer.json(
-        await studio.queue.all.map { JobView(job: $0, progress: studio.progress($0)) })
+        await studio.queue.all.map { studio.shown($0) })
     }
     jobs.post { request, _ in
       let job = try await studio.job(try await Self.body(request))
@@ -206,7 +206,7 @@ package struct Routes: Sendable {
     }
     jobs.get(":id") { _, context in
       let job = try await studio.queue.job(try Self.id(context))
-      return try Answer.json(JobView(job: job, progress: studio.progress(job)))
+      return try Answer.json(studio.shown(job))
     }
     jobs.post(":id/:verb") { request, context in
       let id = try Self.id(context)

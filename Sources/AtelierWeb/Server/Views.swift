@@ -7,6 +7,8 @@ import Foundation
 package struct JobView: Encodable, Sendable {
   var job: StudioJob
   var progress: JobProgress?
+  /// When a face swap's error is foreseen to come to its goal, in words.
+  var forecast: String?
 
   /// How far a job is.
   package struct JobProgress: Codable, Sendable, Hashable {
@@ -19,7 +21,7 @@ package struct JobView: Encodable, Sendable {
   private enum Key: String, CodingKey {
     case id, path, command, state, run, runID, trains, created, started, stopped, ended, code,
       lastLines
-    case waitsFor, progress, inputs, words
+    case waitsFor, progress, forecast, inputs, words
   }
 
   package func encode(to encoder: any Encoder) throws {
@@ -40,6 +42,7 @@ package struct JobView: Encodable, Sendable {
     try box.encode(job.lastLines, forKey: .lastLines)
     try box.encodeIfPresent(job.waitsFor, forKey: .waitsFor)
     try box.encodeIfPresent(progress, forKey: .progress)
+    try box.encodeIfPresent(forecast, forKey: .forecast)
     try box.encode(job.inputs.map { URL(fileURLWithPath: $0).lastPathComponent }, forKey: .inputs)
     try box.encode(job.words, forKey: .words)
   }
@@ -71,11 +74,15 @@ extension Studio {
   package func view() async -> StudioView {
     let all = await queue.all
     let shown = all.filter { !$0.state.isOver } + all.filter(\.state.isOver).prefix(20)
-    var views: [JobView] = []
-    for job in shown { views.append(JobView(job: job, progress: progress(job))) }
+    let views = shown.map { self.shown($0) }
     return StudioView(
       runs: await runs.version, jobs: views, isPaused: await queue.isPaused,
       diskFree: FileSizes.free(home.url))
+  }
+
+  /// A job as the page shows it.
+  nonisolated func shown(_ job: StudioJob) -> JobView {
+    JobView(job: job, progress: progress(job), forecast: forecast(job))
   }
 
   /// How far a job is by the last word of its events; a training's by its run.
@@ -89,14 +96,7 @@ extension Studio {
           remainingSeconds: $0.remaining)
       }
     }
-    let url = JobFolder(home, job.id).events.url
-    var status = stat()
-    guard stat(url.path, &status) == 0 else { return nil }
-    let descriptor = open(url.path, O_RDONLY | O_CLOEXEC)
-    guard descriptor >= 0 else { return nil }
-    defer { close(descriptor) }
-    let start = max(0, Int(status.st_size) - 16384)
-    let bytes = AtomicFile.read(descriptor, at: start, count: Int(status.st_size) - start).bytes
+    let bytes = lastEvents(job)
     var last: JobView.JobProgress?
     bytes.forEachLine { record in
       var isProgress = false
@@ -111,6 +111,35 @@ extension Studio {
       if isProgress { last = found }
     }
     return last
+  }
+
+  /// What the last forecast of a job that runs says; nil for one that makes none.
+  nonisolated func forecast(_ job: StudioJob) -> String? {
+    guard job.state.isLive, job.trains else { return nil }
+    var last: String?
+    // It is told when it changes, which may be a while ago.
+    lastEvents(job, bytes: 1 << 18).forEachLine { record in
+      var isForecast = false
+      var text: String?
+      record.entries { key, value in
+        if key.spells("event") { isForecast = value.spells("\"forecast\"") }
+        if key.spells("text") { text = LogRecord.text(value) }
+      }
+      if isForecast { last = text }
+    }
+    return last
+  }
+
+  /// The end of what a job told of itself.
+  private nonisolated func lastEvents(_ job: StudioJob, bytes: Int = 1 << 14) -> [UInt8] {
+    let url = JobFolder(home, job.id).events.url
+    var status = stat()
+    guard stat(url.path, &status) == 0 else { return [] }
+    let descriptor = open(url.path, O_RDONLY | O_CLOEXEC)
+    guard descriptor >= 0 else { return [] }
+    defer { close(descriptor) }
+    let start = max(0, Int(status.st_size) - bytes)
+    return AtomicFile.read(descriptor, at: start, count: Int(status.st_size) - start).bytes
   }
 
   /// A run with all that its page shows.

@@ -166,6 +166,9 @@ export function screen(now) {
       ['Best', log.best ? `${log.best.metric} ${number(log.best.value)} at step ${log.best.step}` : '–'],
       ['Changed', when(row.updated)],
     ];
+    // When a face swap's error comes to its goal: the trainer's own forecast while it runs.
+    const forecast = job()?.forecast;
+    if (forecast) entries.push(['Outlook', forecast]);
     fill(figures, entries.map(([term, text]) => h('div', {}, h('dt', {}, term), h('dd', {}, text))));
     waiting.hidden = log.steps.length > 0;
   }
