@@ -18,7 +18,7 @@ public struct StarTrainingRequest: InstanceTrainingRequest, Hashable {
   public var stretchesContrast = true
   public var darkensGround = true
   public var validationCount = 60
-  public var score: Float = 0.45
+  public var score: Float = 0.5
   public var recipe = TrainingRecipe()
 
   public init() {
