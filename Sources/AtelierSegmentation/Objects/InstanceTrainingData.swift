@@ -64,9 +64,12 @@ struct InstanceTrainingData {
     case .set(let path, let objects):
       let (learnt, validation) = try Self.parts(path, objects: objects, seed: request.seed)
       held = validation
-      let seen = try? SetLook(learnt)
+      told = learnt.remarks(with: validation)
+      var seen: SetLook?
+      // A broken picture does not stop a training, so it does not stop the look at it either.
+      do { seen = try SetLook(learnt) } catch { told.append("no data.png is drawn: \(error)") }
       look = seen
-      told = learnt.remarks(with: validation) + (seen.map { $0.lines + $0.warnings } ?? [])
+      told += seen.map { $0.lines + $0.warnings } ?? []
       source = InstanceSource(
         try Self.loaded(learnt, request.reading, &broken), size: size,
         augmentation: request.augmentation, enlargement: request.reading.enlargement,
