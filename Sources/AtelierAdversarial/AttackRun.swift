@@ -85,10 +85,10 @@ public enum AttackRun: Job {
 
   public static func run(_ request: AttackRunRequest, in place: JobPlace) throws -> Report {
     let classifier = try Classifier(
-      [ModelFile.read(from: URL(fileURLWithPath: request.victim))], kernels: place.kernels)
+      [ModelFile.read(from: ShippedModels.file(of: request.victim))], kernels: place.kernels)
     let attack = try PictureAttack(
       NoiseAttacker(
-        ModelFile.read(from: URL(fileURLWithPath: request.model)), kernels: place.kernels),
+        ModelFile.read(from: ShippedModels.file(of: request.model)), kernels: place.kernels),
       victim: classifier, radius: request.epsilon)
     var failures: [InputFailure] = []
     let tasks = try AttackTask.list(request, classifier, &failures)

@@ -75,7 +75,7 @@ public enum SwapMatch: Job {
   public static let takesPrecision = false
 
   public static func run(_ request: SwapMatchRequest, in place: JobPlace) throws -> Report {
-    let trained = try FaceSwapModel(contentsOf: URL(fileURLWithPath: request.model))
+    let trained = try FaceSwapModel(contentsOf: ShippedModels.file(of: request.model))
     let faces: CodeMatching.Faces =
       request.characters.map { .characters(poses: $0, seed: request.seed) }
       ?? .crops(a: SwapPeople.urls(request.a), b: SwapPeople.urls(request.b))

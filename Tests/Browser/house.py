@@ -69,6 +69,10 @@ class House:
         time.sleep(0.2)
         shutil.rmtree(self.scratch, ignore_errors=True)
 
+    def call(self, *words):
+        """Runs the tool itself."""
+        subprocess.run([self.tool, *map(str, words)], check=True, capture_output=True)
+
     def memory(self):
         """The resident memory of the server in megabytes."""
         text = pathlib.Path(f"/proc/{self.process.pid}/status").read_text()

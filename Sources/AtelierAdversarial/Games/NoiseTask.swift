@@ -72,7 +72,7 @@ public final class NoiseTask: TrainingTask {
     if let weight = request.discriminator, !(weight > 0 && weight.isFinite) {
       throw StudioError(.usage, "a discriminator's weight is above 0; received \(weight)")
     }
-    let model = try ModelFile.read(from: URL(fileURLWithPath: request.victim))
+    let model = try ModelFile.read(from: ShippedModels.file(of: request.victim))
     guard let denoiser = request.denoiser else { return model }
     return try Defence.model(
       model, behind: ModelFile.read(from: URL(fileURLWithPath: denoiser)),

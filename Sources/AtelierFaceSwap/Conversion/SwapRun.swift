@@ -61,6 +61,11 @@ public struct SwapRunRequest: JobRequest, Hashable {
     if let grid { _ = try ImageFile.format(forWriting: grid) }
   }
 
+  /// What to change, where no face was found.
+  var advice: String {
+    alignments.map { "see whether \($0) names these pictures as they are called" } ?? source.advice
+  }
+
   /// A locator that lays faces into crops of the training's size.
   func locator(size: Int, in place: JobPlace) throws -> FaceLocator {
     if let alignments {
@@ -133,7 +138,7 @@ public enum SwapRun: Job {
       inputs: request.inputs, output: request.output, extensions: MediaFile.extensions,
       further: { request.compares ? [$0.comparison] : [] }, others: [request.grid])
     for remark in plan.remarks { place.remark(remark) }
-    let file = URL(fileURLWithPath: request.model)
+    let file = ShippedModels.file(of: request.model)
     let model = try FaceSwapModel(contentsOf: file)
     let isSingle = plan.tasks.count == 1 && !plan.tasks[0].isFilm
     let swapper = try FaceSwapper(
@@ -146,9 +151,13 @@ public enum SwapRun: Job {
     let (files, failed) = try conversion.run()
     let seconds = Date().timeIntervalSince(start)
     let failures = plan.missing + failed
+    let advice = files.isEmpty || files.contains { $0.faces > 0 } ? nil : request.advice
     var report = Report(
-      value: JSONEntries([("files", files), ("failures", failures), ("seconds", seconds)]))
+      value: JSONEntries([
+        ("files", files), ("failures", failures), ("seconds", seconds), ("advice", advice),
+      ]))
     report.note(summary(request, files, seconds))
+    if let advice { place.remark("no face was found; \(advice)") }
     report.files = files.flatMap { [$0.output] + [$0.comparison].compactMap(\.self) }
     report.failures = failures
     if conversion.wasInterrupted { report.continuation = [] }

@@ -73,7 +73,7 @@ public enum SwapEvaluate: Job {
   public static let takesPrecision = false
 
   public static func run(_ request: SwapEvaluateRequest, in place: JobPlace) throws -> Report {
-    let model = try FaceSwapModel(contentsOf: URL(fileURLWithPath: request.model))
+    let model = try FaceSwapModel(contentsOf: ShippedModels.file(of: request.model))
     let result = try FaceSwapEvaluation.run(model, on: request.faces, kernels: place.kernels)
     var report = Report(value: result.report)
     if let output = request.output {

@@ -69,6 +69,23 @@ public struct FaceSource: Sendable, Hashable, Codable {
   /// The name under which a detector beside the models is taken by itself.
   static let detectorName = "face-detector"
 
+  /// What to change, where no face was found: the limits that were set, by the option's name.
+  var advice: String {
+    if let boxes {
+      return "see whether \(boxes) names these pictures as they are called, and lower --smallest"
+    }
+    var steps: [String] = []
+    if options.leastConfidence > 0 {
+      steps.append("lower --min-confidence (now \(options.leastConfidence))")
+    }
+    steps.append(
+      options.smallest.map { "lower --smallest (now \($0) pixels)" }
+        ?? "set --smallest (without it a tenth of the shorter side)")
+    if detector == nil { steps.append("name a network with --detector") }
+    steps.append("or tell where faces are with --boxes")
+    return steps.joined(separator: ", ")
+  }
+
   /// A locator of another origin that asks the same of faces.
   func locator(_ origin: FaceLocator.Origin, size: Int) -> FaceLocator {
     FaceLocator(origin, options: options, aligner: FaceAligner(size: size))

@@ -80,7 +80,8 @@ public enum SwapExtract: Job {
         found.tooBlurred > 0
           ? "all \(found.tooBlurred) faces are less sharp than --min-sharpness "
             + "\(request.leastSharpness); the sheet of an extraction without it shows how sharp they are"
-          : "no face was found in \(found.pictures) pictures; try --smallest or --boxes")
+          : "no face was found in \(found.pictures == 1 ? "the picture" : "\(found.pictures) pictures"); "
+            + request.source.advice)
     }
     return report
   }

@@ -39,7 +39,7 @@ public enum ModelShrink: Job {
   public static let takesPrecision = false
 
   public static func run(_ request: ModelShrinkRequest, in place: JobPlace) throws -> Report {
-    let input = URL(fileURLWithPath: request.model)
+    let input = ShippedModels.file(of: request.model)
     let result = URL(fileURLWithPath: request.output)
     try ModelFile.write(ModelFile.read(from: input), to: result, form: .float16)
     let sizes = try [input, result].map {

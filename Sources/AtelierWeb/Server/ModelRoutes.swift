@@ -79,7 +79,10 @@ extension Routes {
     guard mark.count == 8, mark[7] == 0, (2...64 << 20).contains(length),
       let object = try? JSONSerialization.jsonObject(
         with: Data(AtomicFile.read(descriptor, at: 8, count: length).bytes)) as? [String: Any]
-    else { throw StudioError(.data, "\(name): expected a safetensors file") }
+    else {
+      throw StudioError(
+        .data, "\(name): expected a safetensors file, received something else of that name")
+    }
     return object.compactMap { key, value -> Tensor? in
       guard let entry = value as? [String: Any], let shape = entry["shape"] as? [Int],
         let range = entry["data_offsets"] as? [Int], let kind = entry["dtype"] as? String,

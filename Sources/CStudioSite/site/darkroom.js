@@ -9,7 +9,7 @@ const tools = {
   segment: { title: 'Segment', path: 'segment run', tasks: ['segment', 'segment-objects'], words: { write: ['color,overlay,confidence'] } },
   classify: { title: 'Classify', path: 'classify run', tasks: ['classify'], isPictureless: true },
   attack: { title: 'Attack', path: 'attack run', tasks: ['attack'], victim: true },
-  swap: { title: 'Swap', path: 'swap run', tasks: ['swap'], words: { to: ['b'] }, consent: true },
+  swap: { title: 'Swap', path: 'swap run', tasks: ['face-swap', 'swap'], words: { to: ['b'] }, consent: true },
   generate: { title: 'Generate', path: 'generate run', tasks: ['generate'], isWithoutInput: true, words: { 'by-class': [''] } },
 };
 
@@ -263,7 +263,9 @@ export function screen(now) {
     const { entry } = item;
     const parts = [h('strong', {}, item.name), ` ${index + 1} of ${items.length}`];
     if (entry?.sigma !== undefined) parts.push(` · noise σ ${number(entry.sigma, 3)} of 255${entry.estimated ? ' (estimated)' : ''}`);
-    if (entry?.noise?.kind) parts.push(` · ${entry.noise.kind}`);
+    if (entry?.noise?.kind && entry.noise.kind !== 'none') parts.push(` · ${entry.noise.kind} noise${entry.noise.correlation > 1 ? `, grains of ${entry.noise.correlation} pixels` : ''}`);
+    if (entry?.noise?.left_alone) parts.push(' · left as it is');
+    if (entry?.second_opinion) parts.push(` · second opinion σ ${number(entry.second_opinion.sigma, 3)}, ${number(100 * entry.second_opinion.share, 2)} %`);
     if (entry?.model) parts.push(` · ${String(entry.model).split('/').at(-1).replace('.safetensors', '')}`);
     if (entry?.seconds) parts.push(` · ${number(entry.seconds, 2)} s`);
     if (entry?.psnr !== undefined) parts.push(` · ${number(entry.psnr, 4)} dB`);
@@ -273,7 +275,7 @@ export function screen(now) {
     if (entry?.before?.name && entry?.after?.name) caption.append(bars('before', [entry.before]), bars('after', [entry.after]));
     else if (entry?.classes?.[0]?.probability !== undefined) caption.append(bars('', entry.classes));
     else if (entry?.classes) caption.append(h('p', {}, entry.classes.map((one) => `${one.name} ${number(100 * one.pixels / (entry.width * entry.height), 3)} %`).join(' · ')));
-    if (entry?.faces === 0) caption.append(h('p.error', {}, 'No face was found: give a lower --min-confidence or --smallest under Options.'));
+    if (entry?.faces === 0) caption.append(h('p.error', {}, report?.advice ? `No face was found; ${report.advice} (under Options).` : 'No face was found in this one.'));
   }
 
   function bars(title, classes) {

@@ -36,7 +36,9 @@ function one(kind, id) {
     h('div.columns.two', {}, h('section.panel', {}, h('h2', {}, 'Layers'), walk), detail), plans);
 
   async function load() {
-    const [summary, found] = await Promise.all([ask(`${base}/summary`), ask(`${base}/tensors`)]);
+    // The tool first: of a damaged file it says best what it expected and what came.
+    const summary = await ask(`${base}/summary`);
+    const found = await ask(`${base}/tensors`);
     const information = summary.information ?? {};
     layers = summary.layers ?? [];
     tensors = found;
