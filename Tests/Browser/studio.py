@@ -138,6 +138,11 @@ def a_training_starts_in_five_clicks_and_its_curve_grows(visit):
 
     first = wait_for(last_step, what="a step")
     wait_for(lambda: last_step() > first + 20, what="a later step")
+
+    def drawn():
+        return page.evaluate("document.querySelector('.chart').chart.span[1] ?? 0")
+
+    wait_for(lambda: drawn() > first + 10, what="a curve to the later step")
     expect(page.locator(".chip").first).to_contain_text("running")
     expect(page.get_by_label("Previews")).to_be_visible(timeout=60_000)
     visit.picture("run", page)
@@ -458,7 +463,7 @@ def two_sets_of_faces_are_trained_and_the_run_says_when_the_goal_comes(visit):
                    "-o", house.root / "faces" / key, "--boxes", REPOSITORY / "Samples/characters/boxes.csv", "--align", "box")
     page = visit.go("faces")
     for key in ("a", "b"):
-        card = page.locator(".card", has_text=f"faces/{key}")
+        card = page.locator(".card").filter(has=page.get_by_role("link", name=f"faces/{key}", exact=True))
         card.get_by_role("button", name=key.upper(), exact=True).click(timeout=20_000)
     expect(page.get_by_text("A faces/a, B faces/b")).to_be_visible()
     page.get_by_role("button", name="Train A and B").click()
@@ -466,12 +471,15 @@ def two_sets_of_faces_are_trained_and_the_run_says_when_the_goal_comes(visit):
     assert page.get_by_label("a", exact=True).input_value() == "faces/a"
     assert page.get_by_label("b", exact=True).input_value() == "faces/b"
     page.get_by_label("run needed", exact=False).fill("runs/two")
+    page.evaluate("document.querySelectorAll('details').forEach((one) => { one.open = true; })")
+    page.get_by_label("preview every").fill("20")
     expect(page.get_by_text("The tool would do this.")).to_be_visible()
     page.get_by_role("button", name="Start training").click()
     page.wait_for_url("**/#/run/*")
     expect(page.locator(".figures")).to_contain_text("Outlook", timeout=120_000)
     expect(page.locator(".figures")).to_contain_text("0.02")
     expect(page.get_by_label("Previews")).to_be_visible(timeout=120_000)
+    expect(page.get_by_label("Previews")).to_contain_text(re.compile("A.*B"))
     visit.picture("outlook", page)
     page.get_by_role("button", name="Stop", exact=True).click()
     expect(page.locator(".chip").first).to_contain_text("interrupted", timeout=60_000)

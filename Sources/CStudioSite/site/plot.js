@@ -15,6 +15,7 @@ export class Chart {
   #plot = null;
   #shape = '';
   #curves = [];
+  #ends = [];
 
   constructor({ title, isLog = false, axis = 'step' }) {
     this.title = title;
@@ -23,6 +24,7 @@ export class Chart {
     this.place = h('div.plot');
     this.caption = h('figcaption', {}, h('h3', {}, title));
     this.figure = h('figure.chart', {}, this.caption, this.place);
+    this.figure.chart = this;
     this.#observer.observe(this.place);
     this.redraw = () => this.set(this.#curves, true);
     addEventListener('themechange', this.redraw);
@@ -31,6 +33,9 @@ export class Chart {
   #observer = new ResizeObserver(() => {
     if (this.#plot && this.place.clientWidth > 40) this.#plot.setSize({ width: this.place.clientWidth, height: this.#height });
   });
+
+  /// The first and the last x that is drawn; none before there are two.
+  get span() { const { x } = this.#plot?.scales ?? {}; return x ? [x.min, x.max] : []; }
 
   get #height() { return this.place.clientHeight > 60 ? this.place.clientHeight : 220; }
 
@@ -54,13 +59,15 @@ export class Chart {
     }).join(', '));
     if (this.#plot && shape === this.#shape && !isNew) {
       const x = this.#plot.scales.x;
-      const former = this.#plot.data[0];
-      const isZoomed = former.length && (x.min > former[0] || x.max < former.at(-1));
+      // Where the axis ended is kept as numbers: the array behind it is the log's own and has grown since.
+      const isZoomed = this.#ends.length > 0 && (x.min > this.#ends[0] || x.max < this.#ends[1]);
+      this.#ends = ends(data[0]);
       this.#plot.setData(data, !isZoomed);
       if (isZoomed) this.#plot.redraw();
       return;
     }
     this.#shape = shape;
+    this.#ends = ends(data[0]);
     this.#plot?.destroy();
     this.place.replaceChildren();
     const style = getComputedStyle(document.documentElement);
@@ -79,6 +86,8 @@ export class Chart {
     }, data, this.place);
   }
 }
+
+function ends(values) { return values.length > 1 ? [values[0], values.at(-1)] : []; }
 
 function padded(_, low, high) {
   if (low === null || high === null) return [0, 1];
