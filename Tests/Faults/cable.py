@@ -18,6 +18,7 @@ import sys
 import time
 
 MTU = 62_000  # few large frames: this process has to keep up with the network that it plays
+SMALL = 300  # acknowledgements and the like go ahead, as fair queues of real devices let them
 SET_TAP, TAP, BARE = 0x400454CA, 0x0002, 0x1000
 NEW_NETWORK = 0x40000000
 
@@ -50,6 +51,7 @@ class Line:
         self.source, self.target, self.rate, self.delay = source, target, rate, delay
         self.free = 0.0
         self.frames = collections.deque()
+        self.small = collections.deque()
 
     def take(self):
         """Reads what is there, but no more than a tenth of a second's frames: the sender's queue waits, too."""
@@ -58,21 +60,22 @@ class Line:
                 frame = os.read(self.source, MTU + 100)
             except BlockingIOError:
                 return
-            self.free = max(self.free, time.monotonic()) + len(frame) / self.rate
+            now = time.monotonic()
+            if len(frame) < SMALL:
+                self.small.append((now + len(frame) / self.rate + self.delay, frame))
+                continue
+            self.free = max(self.free, now) + len(frame) / self.rate
             self.frames.append((self.free + self.delay, frame))
 
     def give(self):
         """Writes what has arrived; gives the time of the next."""
-        while self.frames:
-            due, frame = self.frames[0]
-            if due > time.monotonic():
-                return due
-            self.frames.popleft()
-            try:
-                os.write(self.target, frame)
-            except (BlockingIOError, OSError):
-                pass  # a network may lose a frame
-        return None
+        for queue in (self.small, self.frames):
+            while queue and queue[0][0] <= time.monotonic():
+                try:
+                    os.write(self.target, queue.popleft()[1])
+                except OSError:
+                    pass  # a network may lose a frame
+        return min((queue[0][0] for queue in (self.small, self.frames) if queue), default=None)
 
 
 def main():
@@ -83,6 +86,11 @@ def main():
         for words in (["ip", "link", "set", name, "mtu", str(MTU), "txqueuelen", "10000"],
                       ["ip", "addr", "add", address, "dev", name], ["ip", "link", "set", name, "up"]):
             subprocess.run(before + words, check=True)
+    try:
+        # A network does not wait until the ranks leave it a core.
+        os.sched_setscheduler(0, os.SCHED_RR, os.sched_param(10))
+    except PermissionError:
+        pass
     print("ready", flush=True)
     lines = [Line(here, there, rate, delay), Line(there, here, rate, delay)]
     while True:

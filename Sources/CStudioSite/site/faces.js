@@ -12,6 +12,7 @@ const consent = 'Use faces only of people who agreed to it. A swap shows somebod
 function list() {
   let version = -1;
   let sets = [];
+  let current = 0;
   const chosen = { a: '', b: '' };
   const cards = h('div.cards');
   const source = h('input', { type: 'text', id: 'face-source', placeholder: 'Samples/characters' });
@@ -37,16 +38,33 @@ function list() {
   }
 
   function draw() {
-    fill(cards, sets.map((set) => h('div.card', {}, h('h3', {}, h('a', { href: link(`faces/${set.id}`) }, set.path)), h('p', {}, `${set.count} faces`),
-      h('div.row', {}, ['a', 'b'].map((key) => h('button.toggle', { 'aria-pressed': String(chosen[key] === set.path), onclick: () => { chosen[key] = chosen[key] === set.path ? '' : set.path; draw(); } }, key.toUpperCase()))))),
+    fill(cards, sets.map((set, index) => h('div.card', { class: index === current ? 'card current' : 'card' }, h('h3', {}, h('a', { href: link(`faces/${set.id}`) }, set.path)), h('p', {}, `${set.count} faces`),
+      h('div.row', {}, ['a', 'b'].map((key) => h('button.toggle', { 'aria-pressed': String(chosen[key] === set.path), onclick: () => choose(key, index) }, key.toUpperCase()))))),
     !sets.length && h('p.empty', {}, 'No faces were cut out yet.'));
     fill(train, h('button.primary', { disabled: !(chosen.a && chosen.b) || chosen.a === chosen.b, onclick: () => go('new/swap/train', { words: JSON.stringify({ a: [chosen.a], b: [chosen.b], minutes: ['60'] }) }) }, 'Train A and B'),
       h('span.dim', {}, chosen.a && chosen.b ? `A ${chosen.a}, B ${chosen.b}` : 'choose a set as A and another as B; the run tells when the error comes to 0.02'));
   }
 
+  function choose(key, index) {
+    if (!sets[index]) return;
+    current = index;
+    chosen[key] = chosen[key] === sets[index].path ? '' : sets[index].path;
+    draw();
+  }
+
+  function key(event) {
+    switch (event.key) {
+    case 'ArrowRight': case 'j': current = Math.min(current + 1, sets.length - 1); draw(); return true;
+    case 'ArrowLeft': case 'k': current = Math.max(current - 1, 0); draw(); return true;
+    case 'a': case 'b': choose(event.key, current); return true;
+    case 'Enter': if (sets[current]) go(`faces/${sets[current].id}`); return true;
+    default: return false;
+    }
+  }
+
   const changed = () => { if (live.studio.runs !== version) { version = live.studio.runs; attempt(load); } };
   live.addEventListener('studio', changed);
-  return { title: 'Faces', element, ready: load(), leave: () => live.removeEventListener('studio', changed) };
+  return { title: 'Faces', element, ready: load(), key, keys: [['← →', 'from set to set'], ['a b', 'take the set as A, as B'], ['Enter', 'look it through']], leave: () => live.removeEventListener('studio', changed) };
 }
 
 function one(id) {
