@@ -16,14 +16,24 @@ import argparse, os, random, shutil, signal, subprocess, sys, tempfile, time
 import works
 
 SHARDS = 8
-ROOTED = ["--allow-run-as-root"] if os.geteuid() == 0 else []
+STARTER = ["mpirun"]
 # Seconds within which all ranks are gone after one is.
 SOON = 10
 
 
+def choose(starter):
+    """Takes Open MPI's or MPICH's mpirun, as its version says."""
+    told = subprocess.run([starter, "--version"], capture_output=True, text=True).stdout
+    STARTER[:] = [starter]
+    if "Open MPI" in told or "OpenRTE" in told:
+        STARTER.append("--oversubscribe")
+        if os.geteuid() == 0:
+            STARTER.append("--allow-run-as-root")
+
+
 def mpirun(contexts, folder, further=None, **streams):
     """Starts mpirun on contexts of (ranks, words before the tool, tool, arguments)."""
-    words = ["mpirun", "--oversubscribe"] + ROOTED
+    words = list(STARTER)
     for index, (ranks, before, tool, arguments) in enumerate(contexts):
         words += ([":"] if index else []) + ["-n", str(ranks)] + before + [tool] + arguments
     return subprocess.Popen(words, cwd=folder, env=works.environment(further), stdin=subprocess.DEVNULL, **streams)
@@ -56,22 +66,24 @@ def ended(process, timeout=600):
 
 def ranks_of(process):
     """The process of each rank of a start."""
-    found = {}
-    for name in os.listdir("/proc"):
-        if not name.isdigit():
-            continue
+    found, parents = {}, {}
+    for name in filter(str.isdigit, os.listdir("/proc")):
         try:
             with open(f"/proc/{name}/stat") as file:
-                parent = int(file.read().rsplit(")", 1)[1].split()[1])
-            if parent != process.pid:
-                continue
+                parents[int(name)] = int(file.read().rsplit(")", 1)[1].split()[1])
             with open(f"/proc/{name}/environ", "rb") as file:
-                for entry in file.read().split(b"\0"):
-                    if entry.startswith(b"OMPI_COMM_WORLD_RANK="):
-                        found[int(entry.split(b"=")[1])] = int(name)
+                entries = dict(entry.split(b"=", 1) for entry in file.read().split(b"\0") if b"=" in entry)
         except (OSError, ValueError, IndexError):
             continue
-    return found
+        rank = entries.get(b"OMPI_COMM_WORLD_RANK", entries.get(b"PMI_RANK"))
+        if rank is not None:
+            found.setdefault(int(name), int(rank))
+
+    # Open MPI's starter is the ranks' parent, MPICH's their grandparent.
+    def is_of(name):
+        return name is not None and (parents.get(name) == process.pid or parents.get(parents.get(name)) == process.pid)
+
+    return {rank: name for name, rank in found.items() if is_of(name)}
 
 
 def left(folder, results):
@@ -340,7 +352,8 @@ class Trial:
     def kills(self, work, chance, count):
         length = self.length(work)
         slowest, silent = 0.0, 0
-        for index in range(count):
+        index = 0
+        while index < count:
             place = self.folder("kill")
             process = mpirun([(3, [], self.cluster, work.arguments + ["--threads", "1"])], place,
                              stdout=subprocess.PIPE, stderr=subprocess.PIPE)
@@ -361,6 +374,8 @@ class Trial:
             if seconds > SOON and stuck == before:
                 self.problem(f"{work.name}, kill {index}: the others took {seconds:.0f} s to end")
             self.goes_on(work, place, chance.choice([1, 2, 4]), f"kill {index} of rank {victim}")
+            # A training that had ended before cannot be killed: another one is.
+            index += victim is not None
             self.count("kills" if victim is not None else "kills that came too late")
         print(f"  {work.name}: the others were gone after at most {slowest:.1f} s; rank 0 had no time for its line {silent} times", flush=True)
 
@@ -373,11 +388,13 @@ def main():
     parser.add_argument("--only", default="")
     parser.add_argument("--kills", type=int, default=12)
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--mpirun", default="mpirun", help="another starter, such as mpiexec.mpich")
     parser.add_argument("--short", action="store_true")
     options = parser.parse_args()
-    if not shutil.which("mpirun"):
-        print("SKIPPED: there is no mpirun here; install openmpi-bin")
+    if not shutil.which(options.mpirun):
+        print(f"SKIPPED: there is no {options.mpirun} here; install openmpi-bin")
         return
+    choose(options.mpirun)
     scratch = tempfile.mkdtemp(prefix="atelier-ranks-")
     chance = random.Random(options.seed)
     try:
