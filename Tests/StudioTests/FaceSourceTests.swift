@@ -53,6 +53,22 @@ struct BoxTableTests {
   }
 }
 
+struct FaceAdviceTests {
+  @Test func `where no face was found, the limits that were set are named`() {
+    var source = FaceSource()
+    #expect(source.advice.contains("set --smallest (without it a tenth of the shorter side)"))
+    #expect(!source.advice.contains("--min-confidence"))
+    source.options.smallest = 80
+    source.options.leastConfidence = 0.5
+    source.detector = "yunet.onnx"
+    #expect(
+      source.advice == "lower --min-confidence (now 0.5), lower --smallest (now 80.0 pixels), "
+        + "or tell where faces are with --boxes")
+    source.boxes = "b.csv"
+    #expect(source.advice.hasPrefix("see whether b.csv names these pictures"))
+  }
+}
+
 struct FaceAlignmentsTests {
   private let entry = FaceAlignments.Entry(
     source: "clips/a.mp4", frame: 12, face: 0, crop: "a-000012-0.png",

@@ -243,4 +243,27 @@ struct SegmentationMeasureTests {
         width: 9, height: 7, left: 2, top: 0, columns: cut.mask.width, pixels: cut.mask.pixels)
         == runs)
   }
+
+  @Test("colours on dark ground are read as gray is", arguments: [0, 1, 2])
+  func colouredFluorescence(_ channel: Int) {
+    let reading = PictureReading(stretchesContrast: true, darkensGround: true, keepsColor: true)
+    let gray = (0..<48 * 40).map { place in
+      let (x, y) = (place % 48 - 20, place / 48 - 16)
+      return UInt8(x * x + y * y < 60 ? 150 : 12 + place % 7)
+    }
+    let plain = ByteImage(width: 48, height: 40, channels: 1, samples: gray)
+    let tinted = ByteImage(
+      width: 48, height: 40, channels: 3,
+      samples: gray.flatMap { value in (0..<3).map { $0 == channel ? value : 0 } })
+    let seen = reading.prepared(tinted)
+    #expect(seen == reading.prepared(plain).withChannels(3))
+    #expect(seen.samples.max() == 255)
+    // Stained tissue keeps its colours, and becomes its negative.
+    let tissue = ByteImage(
+      width: 48, height: 40, channels: 3,
+      samples: gray.flatMap { [230, 255 - $0, 240] as [UInt8] })
+    let negative = reading.prepared(tissue)
+    #expect(negative.samples[0] != negative.samples[1])
+    #expect(PictureReading(reading.text) == reading)
+  }
 }

@@ -70,7 +70,7 @@ public struct FaceSource: Sendable, Hashable, Codable {
   static let detectorName = "face-detector"
 
   /// What to change, where no face was found: the limits that were set, by the option's name.
-  var advice: String {
+  package var advice: String {
     if let boxes {
       return "see whether \(boxes) names these pictures as they are called, and lower --smallest"
     }

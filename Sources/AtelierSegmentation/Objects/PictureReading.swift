@@ -24,16 +24,22 @@ package struct PictureReading: Sendable, Hashable {
   private static let darkening = "gray and negative where most of it is bright"
   /// The same with the colours kept.
   private static let inverting = "negative where most of it is bright"
+  /// What comes of colours on dark ground there.
+  ///
+  /// Models that do not say so are read so, too: the pictures of fluorescence that they learned from
+  /// were gray, for which it changes nothing.
+  private static let brightest = "else the brightest channel"
 
   /// The reading in words, as models tell it in their metadata.
-  var text: String {
-    let ground = darkensGround ? [keepsColor ? Self.inverting : Self.darkening] : []
+  package var text: String {
+    let coloured = keepsColor ? [Self.inverting, Self.brightest] : [Self.darkening]
+    let ground = darkensGround ? coloured : []
     return ((stretchesContrast ? [Self.stretching] : []) + ground + [Self.plain])
       .joined(separator: ", ")
   }
 
   /// A reading by its words.
-  init(_ text: String, enlargement: Float = 1) {
+  package init(_ text: String, enlargement: Float = 1) {
     stretchesContrast = text.contains(Self.stretching)
     darkensGround = text.contains(Self.inverting)
     keepsColor = darkensGround && !text.contains(Self.darkening)
@@ -41,7 +47,7 @@ package struct PictureReading: Sendable, Hashable {
   }
 
   /// A reading by its steps.
-  init(
+  package init(
     stretchesContrast: Bool = false, darkensGround: Bool = false, keepsColor: Bool = false,
     enlargement: Float = 1
   ) {
@@ -61,9 +67,15 @@ package struct PictureReading: Sendable, Hashable {
   }
 
   /// A picture with the contrast and the ground that the network sees.
-  func prepared(_ picture: ByteImage) -> ByteImage {
+  package func prepared(_ picture: ByteImage) -> ByteImage {
     let visible = stretchesContrast ? picture.stretched : picture.flattened()
-    return darkensGround ? visible.onDarkGround(keepsColor: keepsColor) : visible
+    guard darkensGround else { return visible }
+    guard keepsColor, visible.isColored, !visible.isOnBrightGround else {
+      return visible.onDarkGround(keepsColor: keepsColor)
+    }
+    // One stain in one colour, such as a blue nucleus, is as bright as it would be in gray.
+    let gray = picture.flattened().brightestChannel
+    return (stretchesContrast ? gray.stretched : gray).withChannels(visible.channels)
   }
 
   /// Prepares a picture of any size and channels; one with a longer side than the longest is
@@ -107,11 +119,35 @@ extension ByteImage {
   /// negative, in gray unless colours are kept: stained tissue is dark on bright ground,
   /// fluorescence bright on dark.
   func onDarkGround(keepsColor: Bool) -> ByteImage {
-    let gray = withChannels(1)
-    let bright = gray.samples.reduce(0) { $0 + ($1 >= 128 ? 1 : 0) }
-    guard 2 * bright > gray.samples.count else { return self }
-    var negative = keepsColor ? self : gray
+    guard isOnBrightGround else { return self }
+    var negative = keepsColor ? self : withChannels(1)
     negative.samples = negative.samples.map { 255 - $0 }
     return negative.withChannels(channels)
+  }
+
+  /// Whether more than half of it is bright.
+  var isOnBrightGround: Bool {
+    let gray = withChannels(1)
+    let bright = gray.samples.reduce(0) { $0 + ($1 >= 128 ? 1 : 0) }
+    return 2 * bright > gray.samples.count
+  }
+
+  /// Whether it has three channels that are not all the same.
+  var isColored: Bool {
+    guard channels == 3 else { return false }
+    for place in stride(from: 0, to: samples.count, by: 3) {
+      let red = samples[place]
+      if samples[place + 1] != red || samples[place + 2] != red { return true }
+    }
+    return false
+  }
+
+  /// The brightest channel of each pixel of an RGB picture, as gray.
+  var brightestChannel: ByteImage {
+    guard channels == 3 else { return self }
+    let gray = stride(from: 0, to: samples.count, by: 3).map { (place: Int) -> UInt8 in
+      max(samples[place], max(samples[place + 1], samples[place + 2]))
+    }
+    return ByteImage(width: width, height: height, channels: 1, samples: gray)
   }
 }
