@@ -23,6 +23,12 @@ final class MessageGroup: RankGroup, @unchecked Sendable {
 
   /// Begins MPI; throws `StudioError` where it cannot be used.
   init() throws {
+    guard cmpi_is_of_its_header() != 0 else {
+      throw StudioError(
+        .usage,
+        "this program was compiled for another MPI than it was linked with; remove the "
+          + "build folder's ModuleCache and AtelierCluster.build, and build it again")
+    }
     let level = cmpi_begin()
     guard level == 0 else {
       throw StudioError(.usage, "this MPI does not take calls from several threads (\(level - 1))")
@@ -152,8 +158,8 @@ final class MessageGroup: RankGroup, @unchecked Sendable {
   func watch() {
     guard rank == 0 else { return }
     let thread = Thread { [self] in
-      while !InterruptFlag.hasReceivedSignal { usleep(100_000) }
-      usleep(400_000)
+      while !InterruptFlag.hasReceivedSignal { usleep(20_000) }
+      usleep(150_000)
       complainWhereTold()
     }
     thread.name = "atelier.watch"

@@ -43,7 +43,7 @@ final class DenoiseFilm {
       guard let frame = try reader.next() else { break }
       size = frame.size
       if number.isMultiple(of: Self.sampleStep) {
-        found.append(try DenoiseWork(frame, request, shelf))
+        found.append(try DenoiseWork(frame, request, shelf, isFilm: true))
       }
     }
     // One level for the whole film: a level that changes from frame to frame is seen as flicker.

@@ -2,6 +2,7 @@
 
 import AtelierFiles
 import AtelierImages
+import AtelierKernels
 import AtelierMedia
 import AtelierWorkbench
 import Foundation
@@ -14,6 +15,7 @@ public struct DenoiseRunRequest: JobRequest, Hashable {
   public var sigma: Float?
   public var strength: Float = 1
   public var ensemble = false
+  public var isExact = false
   public var tile = Denoiser.Options().tileSize
   public var compare = false
   public var clean: String?
@@ -42,6 +44,10 @@ public struct DenoiseRunRequest: JobRequest, Hashable {
       Field(
         flag: "ensemble", \.ensemble,
         "Average the results of the eight flips and rotations: slower, a little better"),
+      Field(
+        flag: "exact", \.isExact,
+        "Multiply in float32 also where bfloat16 is as good and faster: in pictures above 4 "
+          + "megapixels and films"),
       Field(
         "tile", \.tile, "The side of the tiles; less needs less memory", value: "pixels",
         .from(16, to: 8192)),
@@ -95,13 +101,14 @@ public struct DenoisedPicture: Sendable, Codable {
   let sigma: Double
   let isEstimated: Bool
   let noise: NoiseFinding
+  let precision: Precision
   let seconds: Double
   var psnrBefore: Double?
   var psnrAfter: Double?
 
   enum CodingKeys: String, CodingKey {
     case file, output, comparison, model, width, height, pages, frames, channels, sigma, noise
-    case seconds
+    case precision, seconds
     case isEstimated = "estimated"
     case secondModel = "second_model"
     case opinion = "second_opinion"
@@ -125,7 +132,9 @@ public struct DenoisedPicture: Sendable, Codable {
     let size = frames.map { "\($0) frames of " } ?? (pages == 1 ? "" : "\(pages) pages of ")
     return "\(file)  \(size)\(width)x\(height) \(color)  \(work); "
       + (noise.isLeftAlone
-        ? "left as it is" : "model \(names.joined(separator: " and "))\(share ?? "")")
+        ? "left as it is"
+        : "model \(names.joined(separator: " and "))\(share ?? "")"
+          + (precision == .float32 ? "" : " in \(precision.rawValue)"))
       + "  \(NumberText.fixed(seconds, 2)) s  -> \(output)"
   }
 }
@@ -150,7 +159,8 @@ public enum DenoiseRun: Job {
     denoise-color where it is white (the same everywhere, each pixel for itself), denoise-photo \
     for a camera's, which depends on brightness and is correlated; that one finds out by itself \
     how noisy each part is. Where it takes much away, the one for white noise is asked, too, and \
-    both are blended (of pictures above 4 megapixels one of both does the work). A picture with hardly any noise is left as it is.
+    both are blended (of pictures above 4 megapixels one of both does the work, in bfloat16 where the \
+    CPU has it; --exact for float32). A picture with hardly any noise is left as it is.
 
     EXAMPLES
       atelier denoise photo.png -o clean.png
@@ -248,7 +258,8 @@ public enum DenoiseRun: Job {
       model: work.files[0], secondModel: work.files.dropFirst().first,
       opinion: work.opinion, width: noisy.size.width, height: noisy.size.height,
       pages: file.pageCount, channels: noisy.channels, sigma: Double(work.sigma),
-      isEstimated: request.sigma == nil, noise: work.finding, seconds: seconds)
+      isEstimated: request.sigma == nil, noise: work.finding, precision: work.precision,
+      seconds: seconds)
     if let clean = request.clean {
       let original = try ImageFile.read(try PicturePair.original(of: task.name, in: clean))
         .withChannels(noisy.channels)
@@ -275,7 +286,7 @@ public enum DenoiseRun: Job {
       file: task.input, output: task.output, comparison: film.comparison, model: film.work.file,
       width: film.size.width, height: film.size.height, pages: 1, frames: film.frames, channels: 3,
       sigma: Double(film.work.sigma), isEstimated: request.sigma == nil, noise: film.work.finding,
-      seconds: Date().timeIntervalSince(start))
+      precision: film.work.precision, seconds: Date().timeIntervalSince(start))
   }
 
   /// PSNR before and after, with the means.

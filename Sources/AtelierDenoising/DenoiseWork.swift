@@ -2,6 +2,7 @@
 
 import AtelierImages
 import AtelierInterchange
+import AtelierKernels
 import AtelierVision
 import AtelierWorkbench
 
@@ -45,6 +46,8 @@ struct DenoiseWork {
   let profile: NoiseProfile
   let finding: NoiseFinding
   let denoiser: Denoiser
+  /// How its products are multiplied.
+  let precision: Precision
   /// The file of the model.
   let file: String
   /// The deviation that is told or that was measured, of 255.
@@ -61,9 +64,16 @@ struct DenoiseWork {
     return opinion.share == 1 ? [second.file] : [file, second.file]
   }
 
+  /// Chooses the model for a picture, or for a film by its first frame.
   init(
-    _ picture: any StoredPicture, _ request: DenoiseRunRequest, _ shelf: DenoiserShelf
+    _ picture: any StoredPicture, _ request: DenoiseRunRequest, _ shelf: DenoiserShelf,
+    isFilm: Bool = false
   ) throws {
+    // Rounding of one part in 256 in a product stays far below half a level of 255 in the result,
+    // and takes a quarter of the time away where that counts.
+    let isLarge = picture.size.width * picture.size.height > SecondOpinion.mostPixels
+    let isQuick = (isLarge || isFilm) && !request.isExact
+    precision = shelf.precision(isQuick: isQuick)
     // What is hidden under transparency decides nothing.
     let seen = picture.visible
     profile = (seen ?? picture).noiseProfile
@@ -76,7 +86,7 @@ struct DenoiseWork {
     // A gray picture stored in colour has the same noise in all channels, which the colour model
     // takes for texture.
     (denoiser, file) = try shelf.denoiser(
-      isGray: (seen ?? picture).isColorless, noise: kind)
+      isGray: (seen ?? picture).isColorless, noise: kind, isQuick: isQuick)
     options.noiseMap = try denoiser.estimatesNoise ? picture.noiseMap(by: denoiser, profile) : nil
     // For white noise there is a finer estimate than that of flat parts.
     let measured = denoiser.estimatesNoise && kind != .white ? profile.sigma : profile.whiteSigma
@@ -98,7 +108,7 @@ struct DenoiseWork {
     if request.model == nil, options.noiseMap != nil, request.strength == 1,
       !(seen ?? picture).isColorless
     {
-      let (denoiser, file) = try shelf.denoiser(isGray: false, noise: .white)
+      let (denoiser, file) = try shelf.denoiser(isGray: false, noise: .white, isQuick: isQuick)
       second = SecondOpinion(denoiser: denoiser, file: file)
     }
   }

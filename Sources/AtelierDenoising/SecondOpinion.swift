@@ -30,7 +30,7 @@ package struct SecondOpinion {
   /// The second network's deviation where nothing was changed, and for each unit of change.
   private static let (leastSigma, slope): (Float, Float) = (7, 1.5)
   /// Pictures with more pixels go through one of the two networks alone, which a part of them tells.
-  private static let mostPixels = 4 << 20
+  static let mostPixels = 4 << 20
   private static let partSide = 1024
 
   let denoiser: Denoiser

@@ -4,11 +4,25 @@
 
 #include <mpi.h>
 #include <stddef.h>
+#include <string.h>
 
 /// A message on its way; what MPI has for it is a pointer here and a number there.
 typedef struct {
   MPI_Request request;
 } cmpi_request;
+
+/// Whether the library that runs is the one whose header this was built with: a build folder that was used for the
+/// other one keeps its header, and the handles of one are wild pointers for the other.
+static inline int cmpi_is_of_its_header(void) {
+  char version[MPI_MAX_LIBRARY_VERSION_STRING + 1] = {0};
+  int length = 0;
+  MPI_Get_library_version(version, &length);
+#ifdef OPEN_MPI
+  return strncmp(version, "Open MPI", 8) == 0;
+#else
+  return strncmp(version, "Open MPI", 8) != 0;
+#endif
+}
 
 /// Begins, with calls from one thread at a time; 0 where MPI can do that, else its level of threads + 1.
 static inline int cmpi_begin(void) {
