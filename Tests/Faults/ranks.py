@@ -351,7 +351,7 @@ class Trial:
 
     def kills(self, work, chance, count):
         length = self.length(work)
-        slowest, silent = 0.0, 0
+        slowest, early, silent = 0.0, 0, 0
         index = 0
         while index < count:
             place = self.folder("kill")
@@ -368,7 +368,12 @@ class Trial:
             seconds = time.monotonic() - began
             slowest = max(slowest, seconds) if stuck == before else slowest
             told = [line for line in err.split("\n") if line.startswith("atelier:")]
-            silent += victim not in (None, 0) and not told
+            if victim not in (None, 0) and not told:
+                # Before the ranks know each other mpirun alone can say which one ended, and does.
+                if "exited on signal 9" in err and not os.path.exists(os.path.join(place, "run")):
+                    early += 1
+                else:
+                    silent += 1
             if len(told) > 1:
                 self.problem(f"{work.name}, kill {index}: {told}")
             if seconds > SOON and stuck == before:
@@ -377,7 +382,8 @@ class Trial:
             # A training that had ended before cannot be killed: another one is.
             index += victim is not None
             self.count("kills" if victim is not None else "kills that came too late")
-        print(f"  {work.name}: the others were gone after at most {slowest:.1f} s; rank 0 had no time for its line {silent} times", flush=True)
+        print(f"  {work.name}: the others were gone after at most {slowest:.1f} s; {early} ended before the ranks knew each other, in mpirun's "
+              f"words; rank 0 had no time for its line {silent} times", flush=True)
 
 
 def main():
