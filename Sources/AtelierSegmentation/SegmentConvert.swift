@@ -125,11 +125,8 @@ public enum SegmentConvert: Job {
       return set.items.map { item in
         var source: URL?
         if case .file(let url) = item.source { source = url }
-        let stem = (item.name as NSString).deletingPathExtension
-        return Item(
-          name: stem,
-          fileName: stem + "." + (source?.pathExtension ?? "png"), source: source
-        ) {
+        // Objects' pictures are named without their ending, so what follows a dot is part of the name.
+        return Item(name: item.name, fileName: item.fileName, source: source) {
           (
             try item.picture(), try SegmentationOutcome(objects: item.objects, size: item.size)
           )

@@ -51,11 +51,14 @@ struct SetLook {
     }
     let empty = set.items.filter { $0.objects.isEmpty }.count
     lines = [Self.sizes(set.items.map(\.size)) + ", \(empty) of them without objects"]
+    let crowds = set.items.reduce(0) { $0 + $1.objects.count { $0.isCrowd } }
+    if crowds > 0 { lines.append("\(crowds) crowds, which are not counted as objects") }
     let names = zip(set.classNames, areas).filter { $1.isEmpty }.map(\.0)
     if !names.isEmpty {
       warnings.append("no object is of the class \(names.joined(separator: ", "))")
     }
     let small = areas.joined().filter { $0 < Self.smallArea }.count
+    if set.objectCount == 0 { warnings.append("there is no object at all: nothing can be learnt") }
     if small > 0 {
       warnings.append(
         "\(small) objects have fewer than \(Int(Self.smallArea)) pixels: specks, or slips of a pen")

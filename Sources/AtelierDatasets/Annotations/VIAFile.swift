@@ -53,7 +53,7 @@ private struct VIAParser: JSONParts {
         if parser.reader.nextIs("{") {
           try parser.object { parser, _ in regions.append(try parser.region()) }
         } else {
-          regions = try parser.array("regions") { try $0.region() }
+          regions = try parser.numbered("region", "regions") { try $0.region() }
         }
       default: try parser.reader.skipValue()
       }

@@ -19,8 +19,7 @@ package enum YOLOFolder {
       return pictures.isFolder == true && texts.isFolder == true ? (pictures, texts) : nil
     }
     func parts(_ part: InstancePart) -> (images: URL, labels: URL)? {
-      let names = part == .validation ? ["val", "valid", "validation"] : [part.rawValue]
-      return names.lazy.compactMap {
+      part.folders.lazy.compactMap {
         pair("images/\($0)", "labels/\($0)") ?? pair("\($0)/images", "\($0)/labels")
       }.first
     }

@@ -58,6 +58,12 @@ public struct InstanceData: DividedSet, Sendable {
       }
     }
 
+    /// The name with the ending of the picture's file, .png where there is none.
+    public var fileName: String {
+      guard case .file(let url) = source, !url.pathExtension.isEmpty else { return name + ".png" }
+      return "\(name).\(url.pathExtension)"
+    }
+
     /// The objects with masks of pixels.
     public var maskedObjects: [MaskedObject] { objects.map(\.decoded) }
   }

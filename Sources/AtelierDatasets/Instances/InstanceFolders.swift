@@ -13,13 +13,20 @@ public enum InstancePart: String, Sendable, Codable, CaseIterable {
   case test
   /// All of them.
   case all
+
+  /// What files of this part have in their names, in lower case.
+  fileprivate var words: [String] { self == .validation ? ["val"] : [rawValue] }
+
+  /// What folders of this part are called.
+  var folders: [String] { self == .validation ? ["val", "valid", "validation"] : [rawValue] }
 }
 
 extension InstanceData {
   /// Reads the set at a place, whatever its layout.
   ///
   /// - `images`, `labels` and `index.csv` with the columns name, split and instances (and kind).
-  /// - A COCO file, or a folder with one whose name tells the part (`instances_test….json`).
+  /// - A COCO file, or a folder with one whose name tells the part (`instances_test….json`), perhaps in
+  ///   `annotations` (COCO, CVAT), or with one in a folder for each part (Roboflow).
   /// - `images` and `labels` alone: a picture and a label PNG of one name.
   /// - One folder a picture, each with `images`, which holds the picture, and `masks`, which holds one
   ///   PNG an object (the layout of the Data Science Bowl 2018).
@@ -54,21 +61,67 @@ extension InstanceData {
     let files = entries.filter { $0.lowercased().hasSuffix(".json") }
     if !files.isEmpty {
       if let set = try drawn(files, in: url) { return set }
-      // Results, which lie beside their file where both were written, are no annotations.
-      let sets =
-        files.count == 1
-        ? files : files.filter { AnnotationForm(of: url.appendingPathComponent($0)) == .coco }
-      let named = sets.filter { $0.lowercased().contains(part.rawValue) }
-      let chosen = sets.count == 1 ? sets : named
-      guard chosen.count == 1 else {
-        throw DatasetError(
-          "\(url.relativePath): expected one COCO file of the \(part.rawValue) part, received "
-            + files.joined(separator: ", "))
-      }
-      return try InstanceData(coco: url.appendingPathComponent(chosen[0]))
+      return try InstanceData(coco: Self.coco(files, in: url, part))
     }
+    // CVAT, COCO and Roboflow put files of objects into folders of their own.
+    if let set = try Self.cocoBelow(url, part) { return set }
     if hasLabels { return try InstanceData(labelFolder: url, className: className) }
     return try InstanceData(maskFolders: url, className: className)
+  }
+
+  /// The one COCO file of a part among the JSON files of a folder.
+  private static func coco(
+    _ files: [String], in folder: URL, _ part: InstancePart
+  ) throws(DatasetError) -> URL {
+    // Results, which lie beside their file where both were written, are no annotations.
+    var sets =
+      files.count == 1
+      ? files : files.filter { AnnotationForm(of: folder.appendingPathComponent($0)) == .coco }
+    // COCO has captions and keypoints of the same pictures.
+    let instances = sets.filter { $0.lowercased().hasPrefix("instances") }
+    if !instances.isEmpty { sets = instances }
+    let named = sets.filter { file in part.words.contains { file.lowercased().contains($0) } }
+    let chosen = sets.count == 1 ? sets : named
+    guard chosen.count == 1 else {
+      throw DatasetError(
+        "\(folder.relativePath): expected one COCO file of the \(part.rawValue) part, received "
+          + files.prefix(8).joined(separator: ", "))
+    }
+    return folder.appendingPathComponent(chosen[0])
+  }
+
+  /// A set of which the COCO files lie in `annotations` or in a folder for each part; nil for none.
+  private static func cocoBelow(
+    _ url: URL, _ part: InstancePart
+  ) throws(DatasetError) -> InstanceData? {
+    func files(_ name: String) -> [String] {
+      let folder = url.appendingPathComponent(name)
+      let entries = (try? folder.entries()) ?? []
+      return entries.filter {
+        $0.lowercased().hasSuffix(".json")
+          && AnnotationForm(of: folder.appendingPathComponent($0)) == .coco
+      }
+    }
+    let whole = files("annotations")
+    if !whole.isEmpty {
+      return try InstanceData(
+        coco: coco(whole, in: url.appendingPathComponent("annotations"), part))
+    }
+    let parts = InstancePart.allCases.filter { $0 != .all }.compactMap { part in
+      part.folders.first { !files($0).isEmpty }.map { (part: part, folder: $0) }
+    }
+    guard !parts.isEmpty else { return nil }
+    let wanted = parts.filter { part == .all || $0.part == part }
+    guard let first = wanted.first else { return try expectPart(nil, url, part) }
+    guard wanted.count == 1 else {
+      throw DatasetError(
+        "\(url.relativePath): expected one part of the set, received "
+          + "\(wanted.map(\.folder).joined(separator: ", ")); name the folder of one")
+    }
+    return try InstanceData(
+      coco: coco(
+        files(first.folder), in: url.appendingPathComponent(first.folder), part),
+      name: "\(url.lastPathComponent) \(first.folder)")
   }
 
   private static func expectPart(
