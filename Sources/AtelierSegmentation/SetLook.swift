@@ -132,13 +132,13 @@ struct SetLook {
     for place in 0..<shown {
       let (name, picture, drawn) = try draw(place * count / shown)
       cells.append(
-        PictureGrid.Cell(picture.rgb.fitted(within: longestSide), caption: name))
+        PictureGrid.Cell(picture.rgb.fitted(within: longestSide), caption: name.drawable))
       cells.append(PictureGrid.Cell(drawn.fitted(within: longestSide)))
     }
     let rows = stride(from: 0, to: cells.count, by: 4).map {
       Array(cells[$0..<min($0 + 4, cells.count)])
     }
-    return PictureGrid(title: title, rows: rows).render()
+    return PictureGrid(title: title.drawable, rows: rows).render()
   }
 }
 

@@ -10,6 +10,13 @@ enum AnnotationForm: String, Sendable {
   case labelme
   case via = "VIA"
 
+  /// What a place must hold to be read.
+  static let expected =
+    "expected pictures with annotations: labelme's or VIA's JSON, COCO's (CVAT, Label Studio, "
+    + "Roboflow), YOLO's images and labels, Pascal VOC's JPEGImages and SegmentationClass, "
+    + "Cityscapes' leftImg8bit and gtFine, images with labels or masks as PNG or TIFF, or a folder "
+    + "a picture with images and masks; there is none of these"
+
   /// How much of a file is looked at.
   private static let head = 1 << 16
 
@@ -177,6 +184,14 @@ extension SegmentedImages {
           let size = try ImageFile.size(file.picture.path)
           try expectRoom(&used, size, channels, memoryLimit, file.picture.relativePath)
           return try ImageFile.read(file.picture).flattened().withChannels(channels)
+        }
+        // A picture that is listed without a mask shows background alone, where there is one.
+        let hasBackground = classes.palette.entries.first?.name.lowercased() == "background"
+        guard file.mask.isFolder != nil || !hasBackground else {
+          let labels = [UInt8](repeating: 0, count: image.pixelCount)
+          return SegmentedImage(
+            name: file.name, image: image,
+            labels: LabelMap(width: image.width, height: image.height, labels: labels))
         }
         return SegmentedImage(
           name: file.name, image: image,

@@ -72,7 +72,8 @@ package struct PictureSearch {
     func isSafe(_ part: String) -> Bool {
       part != ".." && !part.contains("/") && !part.contains("\0")
     }
-    var result: [String] = []
+    // Here the separator of Windows may be part of a name.
+    var result = name.contains("\\") && !name.contains("/") ? [name] : []
     for first in parts.indices where first < mostFolders || first == parts.count - 1 {
       let tail = Array(parts[first...])
       for names in [tail, tail.map { $0.removingPercentEncoding ?? $0 }]

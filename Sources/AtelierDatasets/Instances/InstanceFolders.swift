@@ -45,6 +45,7 @@ extension InstanceData {
     }
     guard isFolder else {
       if let set = try drawn(file: url) { return set }
+      try ForeignAnnotations.refuse(file: url)
       return try InstanceData(coco: url)
     }
     let entries = try url.entries()
@@ -61,11 +62,21 @@ extension InstanceData {
     let files = entries.filter { $0.lowercased().hasSuffix(".json") }
     if !files.isEmpty {
       if let set = try drawn(files, in: url) { return set }
+      try ForeignAnnotations.refuse(in: url)
       return try InstanceData(coco: Self.coco(files, in: url, part))
     }
     // CVAT, COCO and Roboflow put files of objects into folders of their own.
     if let set = try Self.cocoBelow(url, part) { return set }
     if hasLabels { return try InstanceData(labelFolder: url, className: className) }
+    // StarDist calls the folder masks, as sets of classes do.
+    if entries.contains("images"), try Self.masksAreNumbers(url) {
+      var set = try InstanceData(labelFolder: url, labels: "masks", className: className)
+      set.leftOut.insert(
+        "\(url.relativePath): the masks are taken as numbers of objects, since they are TIFF or of "
+          + "16 bits", at: 0)
+      return set
+    }
+    try ForeignAnnotations.refuse(in: url)
     return try InstanceData(maskFolders: url, className: className)
   }
 
@@ -136,20 +147,28 @@ extension InstanceData {
   /// Reads `images/NAME.png` with `labels/NAME.png`, whose pixels are the numbers of objects.
   /// - Throws: `DatasetError` that names the file: labels missing or of another size.
   public init(labelFolder folder: URL, className: String = "object") throws(DatasetError) {
+    try self.init(labelFolder: folder, labels: "labels", className: className)
+  }
+
+  /// Reads label pictures in a folder of another name; Fiji, StarDist and others write them as TIFF,
+  /// perhaps with as many pages as the picture has.
+  init(labelFolder folder: URL, labels: String, className: String) throws(DatasetError) {
     var harvest = FileHarvest()
     let images = folder.appendingPathComponent("images")
     let (files, others) = try ImageFolder.listing(images)
+    var search = PictureSearch([folder.appendingPathComponent(labels)])
     var items: [Item] = []
     for (name, url) in files {
       let stem = (name as NSString).deletingPathExtension
-      // Fiji writes label pictures as TIFF.
-      let labels =
-        ["png", "tif", "tiff"].map { folder.appendingPathComponent("labels/\(stem).\($0)") }
-        .first { $0.isFolder == false } ?? folder.appendingPathComponent("labels/\(stem).png")
-      let item = try harvest.take { () throws(DatasetError) in
-        try Self.item(stem, url, labels: labels, kind: nil, objects: nil)
+      var found: URL?
+      for ending in ["png", "tif", "tiff"] where found == nil {
+        found = try search.find("\(stem).\(ending)", of: folder.relativePath)?.url
       }
-      if let item { items.append(item) }
+      let file = found ?? folder.appendingPathComponent("\(labels)/\(stem).png")
+      let item = try harvest.take { () throws(DatasetError) in
+        try Self.items(stem, url, labels: file)
+      }
+      if let item { items += item }
     }
     try harvest.expectSome()
     try self.init(name: folder.lastPathComponent, classNames: [className], items: items)
@@ -204,6 +223,43 @@ extension InstanceData {
     let suffix = part == .all ? "" : " \(part.rawValue)"
     try self.init(name: folder.lastPathComponent + suffix, classNames: [className], items: items)
     leftOut = harvest.leftOut
+  }
+
+  /// A picture with its label picture, each page of a stack with its own.
+  private static func items(
+    _ name: String, _ picture: URL, labels: URL
+  ) throws(DatasetError) -> [Item] {
+    let pages = try DatasetError.wrapping { try ImageFile.information(picture.path).pages }
+    guard pages > 1 else {
+      return [try item(name, picture, labels: labels, kind: nil, objects: nil)]
+    }
+    let numbers = try InstanceLabels.readPages(labels)
+    guard numbers.count == pages else {
+      throw DatasetError(
+        "\(labels.relativePath): expected labels for each of its picture's \(pages) pages, received "
+          + "\(numbers.count)")
+    }
+    let digits = max(3, String(pages).count)
+    return try numbers.enumerated().map { index, labels throws(DatasetError) in
+      let text = String(index + 1)
+      return Item(
+        name: "\(name)-p" + String(repeating: "0", count: digits - text.count) + text,
+        size: labels.size,
+        objects: labels.masks.map { EncodedObject(classIndex: 0, mask: $0.mask) },
+        source: .page(picture, index))
+    }
+  }
+
+  /// Whether the files in `masks` can number objects and no classes: TIFF, or 16 bits.
+  private static func masksAreNumbers(_ url: URL) throws(DatasetError) -> Bool {
+    let folder = url.appendingPathComponent("masks")
+    guard folder.isFolder == true,
+      url.appendingPathComponent("classes.txt").isFolder == nil,
+      let first = try ImageFolder.list(folder).first,
+      let information = try? ImageFile.information(first.url.path)
+    else { return false }
+    return information.channels == 1 && !information.hasPalette
+      && (information.format == .tiff || information.bitDepth == 16)
   }
 
   /// One picture with its label picture, whose numbers are at most `objects` where that is known.
@@ -261,8 +317,8 @@ extension InstanceData {
     try harvest.expectSome()
     guard !items.isEmpty else {
       throw DatasetError(
-        "\(folder.relativePath): expected a COCO file, images with labels, or folders of images and "
-          + "masks; there are none")
+        "\(folder.relativePath): \(AnnotationForm.expected)", isBrokenFile: false,
+        isUnknownForm: true)
     }
     try self.init(name: folder.lastPathComponent, classNames: [className], items: items)
     leftOut = harvest.leftOut

@@ -63,7 +63,7 @@ extension RunLengthMask {
       abs(across * across * y * y + down * down * x * x - across * across * down * down)
     }
     var row = -1
-    while true {
+    while across + down > 0 {
       if y > row {
         row = y
         for side in [y, -y] {
