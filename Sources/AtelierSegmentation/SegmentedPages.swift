@@ -16,7 +16,7 @@ public struct PixelScale: Sendable, Hashable {
 
   /// What a file says: the sizes in OME's XML, the unit that ImageJ names in a TIFF's description, or millimetres where the
   /// file counts pixels along a metre, a centimetre or an inch; nil where it says nothing.
-  init?(_ metadata: ImageMetadata) {
+  package init?(_ metadata: ImageMetadata) {
     if let scale = Self.ome(metadata) {
       self = scale
       return

@@ -79,7 +79,7 @@ extension SegmentationOutcome {
   }
 
   /// The thickness of outlines and boxes in pixels: more in large pictures, where objects are large, too.
-  var lineWidth: Double {
+  package var lineWidth: Double {
     let sides = objects.map { $0.area.squareRoot() }.sorted()
     let median = sides.isEmpty ? .infinity : sides[sides.count / 2]
     return max(1, min(scale, median / 12))
@@ -132,7 +132,7 @@ extension SegmentationOutcome {
 
 extension String {
   /// The text in letters that the stroke font has: umlauts as ae, oe, ue and ss, other accents left out.
-  var drawable: String {
+  package var drawable: String {
     let written: [Character: String] = [
       "ä": "ae", "ö": "oe", "ü": "ue", "Ä": "Ae", "Ö": "Oe", "Ü": "Ue", "ß": "ss", "æ": "ae",
       "Æ": "Ae", "œ": "oe", "Œ": "Oe", "ø": "o", "Ø": "O", "å": "a", "Å": "A", "ł": "l", "Ł": "L",
