@@ -10,13 +10,19 @@ public struct DatasetError: Error, Hashable, Sendable, CustomStringConvertible {
   public let description: String
   /// Whether one file cannot be read, so that a folder's others can be taken without it.
   public let isBrokenFile: Bool
+  /// Whether there is nothing of a kind that is read, rather than something wrong.
+  public let isUnknownForm: Bool
   /// Whether nothing is wrong with the data, but there is no memory for it.
   public let lacksMemory: Bool
 
   /// Makes an error with its text.
   public init(_ description: String) { self.init(description, isBrokenFile: false) }
 
-  init(_ description: String, isBrokenFile: Bool, lacksMemory: Bool = false) {
+  init(
+    _ description: String, isBrokenFile: Bool, lacksMemory: Bool = false,
+    isUnknownForm: Bool = false
+  ) {
+    self.isUnknownForm = isUnknownForm
     self.description = description
     self.isBrokenFile = isBrokenFile
     self.lacksMemory = lacksMemory

@@ -95,7 +95,8 @@ public enum SegmentPropose: Job {
   public static let guide = """
     Writes each picture with what the model finds in it, as a file of your annotation tool, \
     numbered in the order in which corrections teach most: 001-NAME.png and 001-NAME.json. \
-    Open the folder, correct, and train on with the folder itself. order.csv tells of each \
+    Open the folder, correct, and train on with the folder itself. Pages of a stack, and for \
+    labelme pictures of more than 8 bits, are copied as PNG of 8 bits. order.csv tells of each \
     picture how unsure the model is: the entropy of the scores, and how far picture and mirrored \
     picture are seen differently.
 
@@ -113,9 +114,12 @@ public enum SegmentPropose: Job {
         --count 50
     """
 
-  /// A picture that waits for its correction.
+  /// A picture, or a page of one, that waits for its correction.
   private struct Candidate {
     let file: (name: String, url: URL)
+    /// The page's place among those of the file, and what follows the file's name in its name.
+    let page: Int
+    let suffix: String
     let uncertainty: Uncertainty
   }
 
@@ -161,15 +165,19 @@ public enum SegmentPropose: Job {
     let candidates = try PictureJob.run(
       pool, name: \.url.relativePath, in: place, failures: &failures
     ) { file, _ in
-      let pages = try PictureReader(file.url.path).pageCount
-      try StudioError.unless(
-        pages == 1, .data,
-        "\(file.url.relativePath): \(pages) pages, and annotation tools open one; save each as a file"
-      )
-      let picture = try PictureJob.read(file.url.path)
-      return Candidate(
-        file: file, uncertainty: try model.uncertainty(of: picture, request.options))
-    }
+      var pages: [Candidate] = []
+      var number = 0
+      try SegmentedPage.visit(file.url.path, in: place) { page in
+        defer { number += 1 }
+        guard !done.contains(stem(file.name) + page.suffix) else { return }
+        let picture = page.picture(isStretched: model.stretchesContrast)
+        pages.append(
+          Candidate(
+            file: file, page: number, suffix: page.suffix,
+            uncertainty: try model.uncertainty(of: picture, request.options)))
+      }
+      return pages
+    }.flatMap(\.self)
     let chosen = ordered(candidates, request).prefix(request.count ?? .max)
     var writer = try SegmentationWriter(
       folder: URL(fileURLWithPath: request.output), palette: model.palette,
@@ -181,7 +189,8 @@ public enum SegmentPropose: Job {
     ) { item, counter in
       let number = String(item.offset + 1)
       let rank = String(repeating: "0", count: digits - number.count) + number
-      let proposed = try propose(item.element, "\(rank)-", item.offset + 1, model, request, &writer)
+      let proposed = try propose(
+        item.element, "\(rank)-", item.offset + 1, model, request, &writer, place)
       place.note("\(counter) \(proposed.file): \(proposed.objects) objects")
       return proposed
     }
@@ -191,23 +200,34 @@ public enum SegmentPropose: Job {
   /// Writes the picture and its proposal.
   private static func propose(
     _ candidate: Candidate, _ prefix: String, _ rank: Int, _ model: SegmentationModel,
-    _ request: SegmentProposeRequest, _ writer: inout SegmentationWriter
+    _ request: SegmentProposeRequest, _ writer: inout SegmentationWriter, _ place: JobPlace
   ) throws -> Proposed {
     let url = candidate.file.url
-    let picture = try PictureJob.read(url.path)
+    guard let page = try SegmentedPage.read(url.path, candidate.page, in: place) else {
+      throw StudioError(.data, "\(url.relativePath): page \(candidate.page + 1) is gone")
+    }
+    let picture = page.picture(isStretched: model.stretchesContrast)
     let outcome = try model.outcome(of: picture, request.options)
     // Folders of the pool become part of the name, so that all lie beside each other.
-    let name = prefix + candidate.file.name.replacingOccurrences(of: "/", with: "-")
+    let bare = prefix + stem(candidate.file.name) + candidate.suffix
+    // labelme shows no more than 8 bits, and no tool a stack: these get a copy of what the model saw.
+    let isCopied =
+      candidate.suffix.isEmpty && (request.format != .labelme || page.isOpenedByTools)
+    let ending = isCopied ? (candidate.file.name as NSString).pathExtension : "png"
+    let name = ending.isEmpty ? bare : "\(bare).\(ending)"
     _ = try PictureJob.writing((request.output as NSString).appendingPathComponent(name)) {
-      try AtomicFile.write(
-        Data(contentsOf: url, options: .mappedIfSafe),
-        to: URL(fileURLWithPath: request.output).appendingPathComponent(name))
-      return try writer.add(
-        outcome, picture: picture, name: (name as NSString).deletingPathExtension, fileName: name)
+      let file = URL(fileURLWithPath: request.output).appendingPathComponent(name)
+      if isCopied {
+        try AtomicFile.write(Data(contentsOf: url, options: .mappedIfSafe), to: file)
+      } else {
+        try ImageFile.write(picture, to: file)
+      }
+      return try writer.add(outcome, picture: picture, name: bare, fileName: name)
     }
     let unsure = candidate.uncertainty
     return Proposed(
-      rank: rank, file: name, name: candidate.file.name, uncertainty: unsure.value,
+      rank: rank, file: name, name: candidate.file.name + candidate.suffix,
+      uncertainty: unsure.value,
       entropy: unsure.entropy, disagreement: unsure.disagreement, objects: outcome.objects.count)
   }
 

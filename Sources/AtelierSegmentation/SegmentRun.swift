@@ -126,8 +126,8 @@ public enum SegmentRun: Job {
       coco        coco.json of all pictures, and coco-results.json with the scores
       csv         objects.csv: a line an object with its measures
       svg         NAME-outlines.svg: the outlines with their holes
-      labelme     NAME.json: polygons to correct in labelme, pictures beside them
-      yolo        NAME.txt: polygons in parts of the size, and classes.txt
+      labelme     NAME.json: polygons to correct in labelme, which name the picture where it is
+      yolo        NAME.txt: polygons in parts of the size, classes.txt and data.yaml
       voc         SegmentationClass and SegmentationObject, and labelmap.txt
 
     --json prints which classes are there and how sure that is (recognition), the pixels of \
@@ -208,11 +208,11 @@ public enum SegmentRun: Job {
     let plan = try PicturePlan(
       inputs: request.inputs, output: request.output, ending: SegmentationOutput.label.ending,
       further: { task in
-        request.write.filter { $0 != .label }.flatMap { $0.files(of: task.stem) }.map {
-          folder.appendingPathComponent($0)
-        }
+        let copies = request.write.contains(.labelme) ? [task.stem + SegmentedPage.copyEnding] : []
+        let files = request.write.filter { $0 != .label }.flatMap { $0.files(of: task.stem) }
+        return (files + copies).map { folder.appendingPathComponent($0) }
       },
-      others: request.write.flatMap(\.sharedFiles).map { folder.appendingPathComponent($0) })
+      others: request.write.flatMap { $0.sharedFiles() }.map { folder.appendingPathComponent($0) })
     let model = try SegmentationModel(named: request.model, in: place)
     var writer = try SegmentationWriter(
       folder: URL(fileURLWithPath: request.output), palette: model.palette,
@@ -252,6 +252,25 @@ public enum SegmentRun: Job {
     return report
   }
 
+  /// Where labelme finds a picture from the folder of its file: where it is, or, of what labelme does
+  /// not open or not as it is seen here, a page of a stack or more than 8 bits, a copy of 8 bits.
+  private static func labelmePath(
+    _ page: SegmentedPage, _ picture: ByteImage, named name: String, of task: MediaFile,
+    _ request: SegmentRunRequest
+  ) throws -> String {
+    let json = URL(fileURLWithPath: request.output).appendingPathComponent(name)
+    let folder = json.deletingLastPathComponent()
+    let isForeign = ForeignPicture.extensions.contains(
+      (task.input as NSString).pathExtension.lowercased())
+    if page.isOpenedByTools, !isForeign {
+      return URL(fileURLWithPath: task.input).path(from: folder)
+    }
+    let copy = json.lastPathComponent + SegmentedPage.copyEnding
+    try FileManager.default.createDirectory(at: folder, withIntermediateDirectories: true)
+    try ImageFile.write(picture, to: folder.appendingPathComponent(copy))
+    return copy
+  }
+
   /// Segments and writes one page of a picture.
   private static func segment(
     _ page: SegmentedPage, named name: String, of task: MediaFile, by model: SegmentationModel,
@@ -262,8 +281,11 @@ public enum SegmentRun: Job {
     let found = try model.outcome(of: picture, request.options)
     let fileName = page.suffix.isEmpty ? task.name : name + ".png"
     let (files, share) = try PictureJob.writing(request.output) {
-      try writer.write(
-        found, picture: picture, name: name, fileName: fileName, stored: page.stored,
+      let path =
+        try request.write.contains(.labelme)
+        ? labelmePath(page, picture, named: name, of: task, request) : nil
+      return try writer.write(
+        found, picture: picture, name: name, fileName: fileName, path: path, stored: page.stored,
         scale: page.scale)
     }
     let areas = found.objects.map(\.area).sorted()

@@ -14,9 +14,13 @@ public struct PixelScale: Sendable, Hashable {
   /// The unit's name, such as µm or mm.
   public var unit: String
 
-  /// What a file says: the unit that ImageJ names in a TIFF's description, or millimetres where the
+  /// What a file says: the sizes in OME's XML, the unit that ImageJ names in a TIFF's description, or millimetres where the
   /// file counts pixels along a metre, a centimetre or an inch; nil where it says nothing.
-  init?(_ metadata: ImageMetadata) {
+  package init?(_ metadata: ImageMetadata) {
+    if let scale = Self.ome(metadata) {
+      self = scale
+      return
+    }
     guard let resolution = metadata.resolution, resolution.x > 0, resolution.y > 0,
       resolution.x.isFinite, resolution.y.isFinite
     else { return nil }
@@ -27,6 +31,33 @@ public struct PixelScale: Sendable, Hashable {
     guard resolution.unit != .none else { return nil }
     let millimeters = 1000 * resolution.unit.rawValue
     (width, height, unit) = (millimeters / resolution.x, millimeters / resolution.y, "mm")
+  }
+
+  private init(width: Double, height: Double, unit: String) {
+    (self.width, self.height, self.unit) = (width, height, unit)
+  }
+
+  /// The sizes in the description of an OME-TIFF: `PhysicalSizeX="0.3" PhysicalSizeXUnit="µm"`, where
+  /// micrometres go without saying.
+  private static func ome(_ metadata: ImageMetadata) -> PixelScale? {
+    guard let data = metadata.tags[270]?.data else { return nil }
+    let text = String(decoding: data, as: UTF8.self)
+    guard text.contains("<OME"), let pixels = text.range(of: "<Pixels") else { return nil }
+    let element = text[pixels.upperBound...].prefix { $0 != ">" }
+    func attribute(_ name: String) -> String? {
+      guard let start = element.range(of: " \(name)=") else { return nil }
+      let rest = element[start.upperBound...]
+      guard let quote = rest.first, quote == "\"" || quote == "'" else { return nil }
+      return String(rest.dropFirst().prefix { $0 != quote })
+    }
+    guard let width = attribute("PhysicalSizeX").flatMap(Double.init), width > 0, width.isFinite,
+      let height = Double(attribute("PhysicalSizeY") ?? "\(width)"), height > 0, height.isFinite
+    else { return nil }
+    let unit = attribute("PhysicalSizeXUnit") ?? "µm"
+    // One length has to stand for both.
+    guard attribute("PhysicalSizeYUnit") ?? "µm" == unit else { return nil }
+    let isMicron = ["&#181;m", "&#xB5;m", "μm", "um"].contains(unit)
+    return PixelScale(width: width, height: height, unit: isMicron ? "µm" : String(unit.prefix(16)))
   }
 
   /// The unit in the description that ImageJ writes: `unit=micron` on a line of its own.
@@ -61,6 +92,34 @@ struct SegmentedPage {
     return isStretched ? stored.words.stretchedBytes : stored.bytes
   }
 
+  /// What the name of a copy for annotation tools ends with.
+  static let copyEnding = "-picture.png"
+
+  /// Whether annotation tools open the file and show what a model is shown: one page of 8 bits.
+  var isOpenedByTools: Bool {
+    if case .bytes = stored { suffix.isEmpty } else { false }
+  }
+
+  /// What ends a visit early.
+  private struct Found: Error {}
+
+  /// The page of a place, from 0, in the order of `visit`; nil where there is none.
+  static func read(_ path: String, _ wanted: Int, in place: JobPlace) throws -> SegmentedPage? {
+    var found: SegmentedPage?
+    var number = 0
+    do {
+      try visit(path, in: place) { page in
+        guard number == wanted else {
+          number += 1
+          return
+        }
+        found = page
+        throw Found()
+      }
+    } catch is Found {}
+    return found
+  }
+
   /// Visits the pages of a file; further samples of a gray page, a microscope's channels, are pages
   /// of their own.
   ///
@@ -87,6 +146,21 @@ struct SegmentedPage {
       }
     }
     for remark in reader.remarks { place.remark("\(path): \(remark)") }
+  }
+}
+
+extension URL {
+  /// The path that leads here from a folder, links resolved, with `/` between names.
+  func path(from folder: URL) -> String {
+    func parts(_ url: URL) -> [String] {
+      url.standardizedFileURL.resolvingSymlinksInPath().pathComponents
+    }
+    // The file itself may be a link with a name of its own.
+    let here = parts(deletingLastPathComponent()) + [lastPathComponent]
+    let there = parts(folder)
+    let common = zip(here, there).prefix { $0 == $1 }.count
+    return ([String](repeating: "..", count: there.count - common) + here[common...])
+      .joined(separator: "/")
   }
 }
 

@@ -51,11 +51,14 @@ struct SetLook {
     }
     let empty = set.items.filter { $0.objects.isEmpty }.count
     lines = [Self.sizes(set.items.map(\.size)) + ", \(empty) of them without objects"]
+    let crowds = set.items.reduce(0) { $0 + $1.objects.count { $0.isCrowd } }
+    if crowds > 0 { lines.append("\(crowds) crowds, which are not counted as objects") }
     let names = zip(set.classNames, areas).filter { $1.isEmpty }.map(\.0)
     if !names.isEmpty {
       warnings.append("no object is of the class \(names.joined(separator: ", "))")
     }
     let small = areas.joined().filter { $0 < Self.smallArea }.count
+    if set.objectCount == 0 { warnings.append("there is no object at all: nothing can be learnt") }
     if small > 0 {
       warnings.append(
         "\(small) objects have fewer than \(Int(Self.smallArea)) pixels: specks, or slips of a pen")
@@ -129,13 +132,13 @@ struct SetLook {
     for place in 0..<shown {
       let (name, picture, drawn) = try draw(place * count / shown)
       cells.append(
-        PictureGrid.Cell(picture.rgb.fitted(within: longestSide), caption: name))
+        PictureGrid.Cell(picture.rgb.fitted(within: longestSide), caption: name.drawable))
       cells.append(PictureGrid.Cell(drawn.fitted(within: longestSide)))
     }
     let rows = stride(from: 0, to: cells.count, by: 4).map {
       Array(cells[$0..<min($0 + 4, cells.count)])
     }
-    return PictureGrid(title: title, rows: rows).render()
+    return PictureGrid(title: title.drawable, rows: rows).render()
   }
 }
 

@@ -9,26 +9,27 @@ tifffile), compared with the truth pixel by pixel, read by Atelier, and compared
 of several parts come from drawn masks. A last part draws polygons as people do, and compares how labelme
 and Atelier fill them. Needs labelme, pycocotools, pillow, tifffile, numpy. Exit code 1 below 99.9 %.
 """
+
 import argparse
 import csv
 import glob
 import json
 import os
 import shutil
-import subprocess
 import sys
 import tempfile
 
 import numpy as np
 import tifffile
 from PIL import Image, ImageDraw
-from pycocotools.coco import COCO
+
+from shared import read_coco, segment
 
 failures = []
 
 
 def call(atelier, *words):
-    result = subprocess.run([atelier, "segment", *words], capture_output=True, text=True)
+    result = segment(atelier, *words)
     if result.returncode != 0:
         sys.exit(f"segment {' '.join(words)}: {result.stderr.strip()}")
 
@@ -56,8 +57,10 @@ def drawn(folder):
 
 
 def truth(folder, names):
-    return {name: np.array(Image.open(os.path.join(folder, "labels", name + ".png"))).astype(int)
-            for name in names}
+    return {
+        name: np.array(Image.open(os.path.join(folder, "labels", name + ".png"))).astype(int)
+        for name in names
+    }
 
 
 def same_objects(truth, masks):
@@ -82,6 +85,7 @@ def same_objects(truth, masks):
 
 def by_labelme(folder, name, size):
     from labelme.utils import shapes_to_label
+
     with open(os.path.join(folder, name + ".json")) as file:
         content = json.load(file)
     shapes = [shape for shape in content["shapes"]]
@@ -100,11 +104,9 @@ def by_labelme(folder, name, size):
 
 
 def by_pycocotools(folder, name, size):
-    coco = COCO(os.path.join(folder, "coco.json"))
-    picture = next(p for p in coco.loadImgs(coco.getImgIds())
-                   if os.path.splitext(p["file_name"])[0] == name)
-    return [coco.annToMask(a).astype(bool)
-            for a in coco.loadAnns(coco.getAnnIds(imgIds=[picture["id"]]))]
+    coco = read_coco(os.path.join(folder, "coco.json"))
+    picture = next(p for p in coco.loadImgs(coco.getImgIds()) if os.path.splitext(p["file_name"])[0] == name)
+    return [coco.annToMask(a).astype(bool) for a in coco.loadAnns(coco.getAnnIds(imgIds=[picture["id"]]))]
 
 
 def by_yolo(folder, name, size):
@@ -125,14 +127,20 @@ def by_voc(folder, name, size):
 
 
 def by_numbers(folder, name, size):
-    labels = np.array(Image.open(os.path.join(folder, name + "-instances.png")))
+    path = os.path.join(folder, "labels", name + ".png")
+    if not os.path.exists(path):
+        path = os.path.join(folder, name + "-instances.png")
+    labels = np.array(Image.open(path))
     return [labels == index for index in np.unique(labels) if index != 0]
 
 
 FORMS = [
-    ("labelme", ["labelme"], by_labelme), ("COCO, runs", ["coco"], by_pycocotools),
-    ("COCO, polygons", ["coco", "--polygons"], by_pycocotools), ("YOLO", ["yolo"], by_yolo),
-    ("VOC", ["voc"], by_voc), ("numbers", ["instances"], by_numbers),
+    ("labelme", ["labelme"], by_labelme),
+    ("COCO, runs", ["coco"], by_pycocotools),
+    ("COCO, polygons", ["coco", "--polygons"], by_pycocotools),
+    ("YOLO", ["yolo"], by_yolo),
+    ("VOC", ["voc"], by_voc),
+    ("numbers", ["instances"], by_numbers),
 ]
 
 
@@ -157,23 +165,15 @@ def round_trips(atelier, title, data, labels, words, work):
             count += len(masks)
         mean = sum(s * n for s, n in shares) / sum(n for _, n in shares)
         note(f"{title}, {form}, by its own reader", mean, count)
-        if form == "numbers":
-            for part in ("images", "labels"):
-                os.makedirs(os.path.join(out, part))
-            for name in labels:
-                shutil.move(os.path.join(out, name + "-instances.png"), os.path.join(out, "labels", name + ".png"))
-                shutil.move(os.path.join(out, name + ".png"), os.path.join(out, "images", name + ".png"))
-        if form == "VOC":
-            os.makedirs(os.path.join(out, "JPEGImages"))
-            for name in labels:
-                shutil.move(os.path.join(out, name + ".png"), os.path.join(out, "JPEGImages", name + ".png"))
         back(atelier, f"{title}, {form}, back by Atelier", out, labels, work)
 
 
 def back(atelier, what, folder, labels, work):
     again = os.path.join(work, "back")
     shutil.rmtree(again, ignore_errors=True)
-    call(atelier, "convert", "--data", folder, "--write", "instances", "-o", again)
+    # What was written is read as it is: nothing is moved to where a reader wants it.
+    part = ["--part", "val"] if os.path.exists(os.path.join(folder, "ImageSets/Segmentation/val.txt")) else []
+    call(atelier, "convert", "--data", folder, *part, "--write", "instances", "-o", again)
     shares, count = [], 0
     for name, label in labels.items():
         masks = by_numbers(again, name, label.shape)
@@ -208,11 +208,29 @@ def by_hand(atelier, work):
             angles = np.sort(random.uniform(0, 2 * np.pi, random.integers(3, 20)))
             radii = random.uniform(8, 46, len(angles))
             points = np.stack([x + radii * np.cos(angles), y + radii * np.sin(angles)], 1)
-            shapes.append({"label": "thing", "points": points.tolist(), "group_id": None,
-                           "shape_type": "polygon", "flags": {}, "description": ""})
+            shapes.append(
+                {
+                    "label": "thing",
+                    "points": points.tolist(),
+                    "group_id": None,
+                    "shape_type": "polygon",
+                    "flags": {},
+                    "description": "",
+                }
+            )
         with open(os.path.join(folder, name + ".json"), "w") as file:
-            json.dump({"version": "5.4.1", "flags": {}, "shapes": shapes, "imagePath": name + ".png",
-                       "imageData": None, "imageHeight": size[0], "imageWidth": size[1]}, file)
+            json.dump(
+                {
+                    "version": "5.4.1",
+                    "flags": {},
+                    "shapes": shapes,
+                    "imagePath": name + ".png",
+                    "imageData": None,
+                    "imageHeight": size[0],
+                    "imageWidth": size[1],
+                },
+                file,
+            )
         masks = by_labelme(folder, name, size)
         label = np.zeros(size, int)
         for index, mask in enumerate(masks):

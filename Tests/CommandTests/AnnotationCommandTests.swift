@@ -23,7 +23,8 @@ struct AnnotationCommandTests {
     #expect(truth.status == 0, "\(truth.errors)")
     let wanted = try names(bench.path("truth"))
     #expect(!wanted.isEmpty)
-    for form in ["labelme", "yolo", "coco"] {
+    // What --pictures writes is read as it is.
+    for form in ["labelme", "yolo", "coco", "voc", "instances"] {
       let out = try bench.run(
         "segment", "convert", "--data", shapes, "--write", form, "--pictures", "-o", form)
       #expect(out.status == 0, "\(form): \(out.errors)")
@@ -40,6 +41,105 @@ struct AnnotationCommandTests {
     let twice = try bench.run(
       "segment", "convert", "--data", shapes, "--write", "nothing", "-o", "x")
     #expect(twice.status == 64)
+    let both = try bench.run(
+      "segment", "convert", "--data", shapes, "--write", "label,yolo", "--pictures", "-o", "x")
+    #expect(both.status == 64 && both.errors.contains("which have a classes.txt each"))
+    for word in ["classes", "again"] {
+      let data = word == "classes" ? shapes : "classes"
+      let masks = try bench.run(
+        "segment", "convert", "--data", data, "--write", "label", "--pictures", "-o", word)
+      #expect(masks.status == 0, "\(masks.errors)")
+    }
+    for name in try names(bench.path("classes/masks")) {
+      #expect(
+        try ImageFile.readIndices(bench.path("classes/masks/\(name)").path)
+          == ImageFile.readIndices(bench.path("again/masks/\(name)").path), "\(name)")
+    }
+  }
+
+  /// A set of one picture of 20x12 with an object, both of a name with dots.
+  private func dottedSet(_ bench: Workbench, _ name: String) throws {
+    let picture = ByteImage(width: 20, height: 12, channels: 3, filledWith: 90)
+    var labels = ByteImage(width: 20, height: 12, channels: 1)
+    for place in 25..<30 { labels.samples[place] = 1 }
+    for (folder, image) in [("images", picture), ("labels", labels)] {
+      let file = bench.path("set/\(folder)/\(name).png")
+      try FileManager.default.createDirectory(
+        at: file.deletingLastPathComponent(), withIntermediateDirectories: true)
+      try ImageFile.write(image, to: file)
+    }
+  }
+
+  @Test func namesKeepWhatFollowsADot() throws {
+    let bench = try Workbench()
+    for name in ["a_png.rf.aa11", "a_png.rf.bb22"] { try dottedSet(bench, name) }
+    let told = try bench.run(
+      "segment", "convert", "--data", "set", "--write", "labelme", "--pictures", "-o", "out")
+    #expect(told.status == 0, "\(told.errors)")
+    #expect(
+      try names(bench.path("out"))
+        == ["aa11", "bb22"].flatMap { ["a_png.rf.\($0).json", "a_png.rf.\($0).png"] })
+  }
+
+  /// The picture that each of labelme's files in a folder names, from that folder.
+  private func named(_ folder: URL) throws -> [String: URL] {
+    struct File: Decodable { let imagePath: String }
+    let files = try names(folder).filter { $0.hasSuffix(".json") && !$0.hasPrefix("coco") }
+    return try Dictionary(
+      uniqueKeysWithValues: files.map { name in
+        let data = try Data(contentsOf: folder.appendingPathComponent(name))
+        let path = try JSONDecoder().decode(File.self, from: data).imagePath
+        return (name, folder.appendingPathComponent(path).standardizedFileURL)
+      })
+  }
+
+  @Test func labelmeFindsThePicturesThatItsFilesName() throws {
+    let bench = try Workbench()
+    let first = try #require(
+      ImageFolder.list(URL(fileURLWithPath: shapes + "/images")).first)
+    try FileManager.default.createDirectory(
+      at: bench.path("pool"), withIntermediateDirectories: true)
+    try FileManager.default.copyItem(at: first.url, to: bench.path("pool/byte.png"))
+    let image = try ImageFile.read(first.url)
+    try ImageFile.write(image.words, to: bench.path("pool/word.png").path)
+    let writer = try PictureWriter(bench.path("pool/stack.tif").path)
+    for _ in 0..<2 { try writer.append(PicturePage(.words(image.words))) }
+    try writer.finish()
+    let told = try bench.run(
+      "segment", "pool", "--model", model, "-o", "out/deep", "--write", "labelme")
+    #expect(told.status == 0, "\(told.errors)")
+    let found = try named(bench.path("out/deep"))
+    #expect(found.count == 4)
+    #expect(found["byte.json"]?.path == bench.path("pool/byte.png").standardizedFileURL.path)
+    for name in ["word", "stack-p001", "stack-p002"] {
+      let copy = bench.path("out/deep/\(name)-picture.png")
+      #expect(found["\(name).json"]?.path == copy.standardizedFileURL.path)
+      #expect(try ImageFile.information(copy.path).bitDepth == 8)
+    }
+    let proposed = try bench.run("segment", "propose", "pool", "--model", model, "-o", "proposals")
+    #expect(proposed.status == 0, "\(proposed.errors)")
+    let proposals = try named(bench.path("proposals"))
+    #expect(
+      Set(proposals.keys.map { $0.dropFirst(4) })
+        == ["byte.json", "word.json", "stack-p001.json", "stack-p002.json"])
+    for url in proposals.values { #expect(try ImageFile.information(url.path).bitDepth == 8) }
+    let rest = try bench.run(
+      "segment", "propose", "pool", "--model", model, "--done", "proposals", "-o", "rest")
+    #expect(rest.status == 66 && rest.errors.contains("are corrected already"))
+  }
+
+  @Test func aTrainingWithoutObjectsIsRefused() throws {
+    let bench = try Workbench()
+    try dottedSet(bench, "a")
+    try FileManager.default.removeItem(at: bench.path("set/labels"))
+    let text = #"{"shapes": [], "imagePath": "a.png"}"#
+    for name in ["a", "b"] {
+      try Data(text.utf8).write(to: bench.path("set/images/\(name).json"))
+    }
+    let told = try bench.run(
+      "segment", "train-stars", "--data", "set/images", "--steps", "1", "--run", "run")
+    #expect(
+      told.status == 65 && told.errors.contains("expected pictures with objects to learn from"))
   }
 
   @Test func aSetIsLookedAt() throws {

@@ -117,7 +117,7 @@ import Testing
     ),
     (
       #""image_id":1,"category_id":7,"segmentation":[]"#,
-      "f: annotation 17: expected a segmentation, received none"
+      "f: annotation 17: expected a segmentation or a box, received none"
     ),
     (
       #""image_id":1,"category_id":7,"segmentation":[[1,1,2,2]]"#,
@@ -181,13 +181,15 @@ import Testing
       #expect(
         errorLine { _ = try InstanceData(coco: json) }
           == "\(json.relativePath): image 3: expected sub/a.png of 4x3, received a picture of 5x3")
-      for name in ["../images/sub/a.png", picture.path] {
-        try write(name)
-        #expect(
-          errorLine { _ = try InstanceData(coco: json) }
-            == "\(json.relativePath): image 3: expected a file_name below the folder of the "
-            + "pictures, received another path")
-      }
+      // No name leads out of the folders.
+      try write("../\(folder.lastPathComponent)/images/sub/b.png")
+      try ImageFile.write(
+        ByteImage(width: 4, height: 3, channels: 3), to: folder.appendingPathComponent("b.jpg"))
+      #expect(
+        errorLine { _ = try InstanceData(coco: json, pictures: images) }
+          == "\(json.relativePath): image 3: expected its picture "
+          + "../\(folder.lastPathComponent)/images/sub/b.png in \(images.relativePath); there is no "
+          + "such file")
     }
   }
 

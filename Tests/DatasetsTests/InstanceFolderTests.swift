@@ -131,7 +131,7 @@ import Testing
           .hasSuffix("none: no such file or folder") == true)
       #expect(
         errorLine { _ = try InstanceData.read(folder.appendingPathComponent("one/masks")) }?
-          .contains("expected a COCO file, images with labels, or folders of images and masks")
+          .contains("expected pictures with annotations: labelme")
           == true)
     }
   }

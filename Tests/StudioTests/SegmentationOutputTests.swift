@@ -254,4 +254,40 @@ import Testing
     #expect(overlay.samples.prefix(36).allSatisfy { $0 == 100 })
     #expect(overlay.samples.suffix(36).contains { $0 != 100 })
   }
+
+  @Test(arguments: [
+    ("Müll, größer", "Muell, groesser"), ("Café Åström", "Cafe Astroem"), ("plain 1", "plain 1"),
+  ])
+  func namesAreDrawnInLettersThatThereAre(_ text: String, _ drawn: String) {
+    #expect(text.drawable == drawn)
+    #expect(text.decomposedStringWithCanonicalMapping.drawable == drawn)
+  }
+
+  @Test func outlinesAreNoThickerThanSmallObjectsBear() throws {
+    func width(_ size: Int, _ side: Int) throws -> Double {
+      var pixels = [Bool](repeating: false, count: size * size)
+      for y in 0..<side { for x in 0..<side { pixels[y * size + x] = true } }
+      let mask = BinaryMask(width: size, height: size, pixels: pixels)
+      return try SegmentationOutcome(
+        objects: [EncodedObject(classIndex: 0, mask: RunLengthMask(mask))],
+        size: mask.size
+      ).lineWidth
+    }
+    #expect(try width(300, 20) == 1 && width(720, 100) == 2 && width(2000, 200) == 3)
+    #expect(try width(2000, 18) == 1.5)
+  }
+
+  @Test(arguments: [
+    (#"PhysicalSizeX="0.5" PhysicalSizeXUnit="µm" PhysicalSizeY="0.25""#, [0.5, 0.25], "µm"),
+    (#"PhysicalSizeX="2" PhysicalSizeXUnit="nm" PhysicalSizeYUnit="nm""#, [2, 2], "nm"),
+    (#"PhysicalSizeX="2""#, [2, 2], "µm"), (#"PhysicalSizeX="0""#, [], ""),
+    (#"PhysicalSizeX="2" PhysicalSizeXUnit="nm""#, [], ""), (#"SizeX="4""#, [], ""),
+  ])
+  func theSizeOfOMEsPixels(_ attributes: String, _ size: [Double], _ unit: String) {
+    var metadata = ImageMetadata()
+    let text = #"<OME><Image><Pixels ID="p" \#(attributes)/></Image></OME>"#
+    metadata.tags[270] = TagDirectory.Entry(tag: 270, kind: 2, data: Array(text.utf8))
+    let scale = PixelScale(metadata)
+    #expect((scale.map { [$0.width, $0.height] } ?? []) == size && (scale?.unit ?? "") == unit)
+  }
 }

@@ -10,6 +10,13 @@ enum AnnotationForm: String, Sendable {
   case labelme
   case via = "VIA"
 
+  /// What a place must hold to be read.
+  static let expected =
+    "expected pictures with annotations: labelme's or VIA's JSON, COCO's (CVAT, Label Studio, "
+    + "Roboflow), YOLO's images and labels, Pascal VOC's JPEGImages and SegmentationClass, "
+    + "Cityscapes' leftImg8bit and gtFine, images with labels or masks as PNG or TIFF, or a folder "
+    + "a picture with images and masks; there is none of these"
+
   /// How much of a file is looked at.
   private static let head = 1 << 16
 
@@ -64,9 +71,12 @@ extension InstanceData {
     _ files: [String], in folder: URL
   ) throws(DatasetError) -> InstanceData? {
     var forms: [(form: AnnotationForm, file: String)] = []
+    var unknown: [String] = []
     for file in files {
       if let form = AnnotationForm(of: folder.appendingPathComponent(file)) {
         forms.append((form, file))
+      } else {
+        unknown.append(file)
       }
     }
     guard let first = forms.first(where: { $0.form != .coco }) else { return nil }
@@ -75,7 +85,33 @@ extension InstanceData {
         "\(folder.relativePath): expected annotations of one form, received \(first.form.rawValue) "
           + "(\(first.file)) and \(other.form.rawValue) (\(other.file))")
     }
-    return try drawn(forms.map { folder.appendingPathComponent($0.file) }, first.form, folder)
+    var set = try drawn(
+      forms.map { folder.appendingPathComponent($0.file) }, first.form, folder)
+    if let file = unknown.first {
+      set.leftOut.append(
+        "\(folder.relativePath): \(unknown.count) JSON files are left out, which are broken or of no "
+          + "form that is read, such as \(file)")
+    }
+    if first.form == .labelme, let line = try set.withoutAnnotations(in: folder) {
+      set.leftOut.append(line)
+    }
+    return set
+  }
+
+  /// A line that tells of pictures in a folder that are not in the set; nil for none.
+  private func withoutAnnotations(in folder: URL) throws(DatasetError) -> String? {
+    var used: Set<String> = []
+    for item in items {
+      if case .file(let url) = item.source { used.insert(url.lastPathComponent) }
+    }
+    let rest = try folder.entries().filter {
+      ImageFile.extensions.contains(($0 as NSString).pathExtension.lowercased())
+        && !used.contains($0)
+    }
+    guard let first = rest.first else { return nil }
+    return
+      "\(folder.relativePath): \(rest.count) pictures have no annotations and are left out, such "
+      + "as \(first)"
   }
 
   /// Reads one file that people drew shapes in; nil where it is COCO's or none that is known.
@@ -87,13 +123,20 @@ extension InstanceData {
   private static func drawn(
     _ files: [URL], _ form: AnnotationForm, _ folder: URL
   ) throws(DatasetError) -> InstanceData {
-    var harvest: [DrawnPicture] = []
+    var harvest = FileHarvest()
+    var pictures: [DrawnPicture] = []
     for file in files {
-      harvest += form == .labelme ? [try LabelmeFile.read(file)] : try VIAFile.read(file)
+      let found = try harvest.take { () throws(DatasetError) in
+        form == .labelme ? [try LabelmeFile.read(file)] : try VIAFile.read(file)
+      }
+      pictures += found ?? []
     }
-    return try InstanceData(
-      drawn: harvest, name: "\(folder.lastPathComponent) (\(form.rawValue))",
+    try harvest.expectSome()
+    var set = try InstanceData(
+      drawn: pictures, name: "\(folder.lastPathComponent) (\(form.rawValue))",
       folders: folders(around: folder))
+    set.leftOut += harvest.leftOut
+    return set
   }
 }
 
@@ -112,7 +155,8 @@ extension SegmentedImages {
     if let voc = VOCFolder(url) {
       guard let files = try voc.files(part.rawValue) else { return .some(nil) }
       return try masked(
-        files.map { ($0.name, $0.picture, $0.classMask) }, voc.classes(),
+        files.map { ("\($0.name).\($0.picture.pathExtension)", $0.picture, $0.classMask) },
+        voc.classes(),
         name: url.lastPathComponent, channels, memoryLimit)
     }
     if YOLOFolder.isThere(url) {
@@ -141,6 +185,14 @@ extension SegmentedImages {
           try expectRoom(&used, size, channels, memoryLimit, file.picture.relativePath)
           return try ImageFile.read(file.picture).flattened().withChannels(channels)
         }
+        // A picture that is listed without a mask shows background alone, where there is one.
+        let hasBackground = classes.palette.entries.first?.name.lowercased() == "background"
+        guard file.mask.isFolder != nil || !hasBackground else {
+          let labels = [UInt8](repeating: 0, count: image.pixelCount)
+          return SegmentedImage(
+            name: file.name, image: image,
+            labels: LabelMap(width: image.width, height: image.height, labels: labels))
+        }
         return SegmentedImage(
           name: file.name, image: image,
           labels: try MaskFile.read(file.mask.path, classes: classes, size: image.size))
@@ -166,7 +218,7 @@ extension SegmentedImages {
         object.mask.forEachPixel { labels[$0] = label }
       }
       return SegmentedImage(
-        name: item.name, image: try item.picture().withChannels(channels),
+        name: item.fileName, image: try item.picture().withChannels(channels),
         labels: LabelMap(width: item.size.width, height: item.size.height, labels: labels))
     }
     try self.init(name: set.name, items: items, channels: channels, palette: set.palette)

@@ -14,6 +14,8 @@ struct DrawnShape: Sendable, Hashable {
     case pixels([Double])
     /// Inside a box.
     case box(x: Double, y: Double, width: Double, height: Double)
+    /// The pixels of a circle as labelme fills it.
+    case disc(x: Double, y: Double, radius: Double)
     /// Inside an ellipse, turned by an angle in radians.
     case ellipse(x: Double, y: Double, across: Double, down: Double, angle: Double)
     /// The white pixels of a picture whose left upper corner lies at a pixel.
@@ -36,6 +38,9 @@ struct DrawnShape: Sendable, Hashable {
     case .polygon(let corners): polygon = corners
     case .pixels(let corners):
       return try RunLengthMask(width: size.width, height: size.height, pixelPolygon: corners)
+    case .disc(let x, let y, let radius):
+      return try RunLengthMask(
+        width: size.width, height: size.height, pixelDisc: SIMD2(x, y), radius: radius)
     case .box(let x, let y, let width, let height):
       polygon = [x, y, x + width, y, x + width, y + height, x, y + height]
     case .ellipse(let x, let y, let across, let down, let angle):
@@ -69,6 +74,8 @@ struct DrawnPicture: Sendable {
   let file: String
   /// The picture's file as the annotation file names it.
   let fileName: String
+  /// The annotation file where it is this picture's alone, and so is called as it is, and may hold it.
+  var own: URL?
   /// The size as the annotation file has it; nil where it tells none.
   var size: PixelSize?
   var shapes: [DrawnShape] = []
@@ -84,7 +91,10 @@ extension InstanceData {
   ///   - name: What the set is called.
   ///   - folders: Where the pictures are looked for, one after the other.
   ///   - classNames: The classes in their order; nil for all labels, sorted.
-  /// - Throws: `DatasetError` that names the file: a missing picture, one of another size, a broken
+  ///
+  /// Pictures that are not there are left out and counted, unless their annotation file holds them.
+  ///
+  /// - Throws: `DatasetError` that names the file: no picture at all, one of another size, a broken
   ///   shape, a label that is no class.
   init(
     drawn: [DrawnPicture], name: String, folders: [URL], classNames: [String]? = nil
@@ -92,51 +102,63 @@ extension InstanceData {
     let names = classNames ?? Set(drawn.flatMap { $0.shapes.map(\.label) }).sorted()
     let places = Dictionary(zip(names, 0...), uniquingKeysWith: { first, _ in first })
     var harvest = FileHarvest()
+    var search = PictureSearch(folders)
+    var absent: [DrawnPicture] = []
     var items: [Item] = []
     for picture in drawn {
-      let item = try harvest.take { () throws(DatasetError) in
-        let url = try Self.picture(picture, in: folders)
-        let size = try DatasetError.wrapping { try ImageFile.size(url.path) }
-        guard picture.size == nil || picture.size == size else {
-          throw DatasetError(
-            "\(picture.file): expected \(url.lastPathComponent) of \(picture.size ?? size), "
-              + "received a picture of \(size)")
-        }
-        return Item(
-          name: url.deletingPathExtension().lastPathComponent, size: size,
-          objects: try picture.objects(size, places), source: .file(url))
+      let found = try harvest.take { () throws(DatasetError) in
+        try Self.source(of: picture, &search)
       }
-      if let item { items.append(item) }
+      guard let found else { continue }
+      guard let source = found else {
+        absent.append(picture)
+        continue
+      }
+      guard picture.size == nil || picture.size == source.size else {
+        throw DatasetError(
+          "\(picture.file): expected \(source.name) of \(picture.size ?? source.size), received a "
+            + "picture of \(source.size)")
+      }
+      items.append(
+        Item(
+          name: (source.name as NSString).deletingPathExtension, size: source.size,
+          objects: try picture.objects(source.size, places), source: source.source))
+    }
+    if items.isEmpty, harvest.leftOut.isEmpty, let first = absent.first {
+      throw DatasetError(
+        "\(first.file): expected its picture \(first.fileName) in \(search.places); there is no such "
+          + "file")
     }
     try harvest.expectSome()
-    try self.init(name: name, classNames: names, items: items)
-    leftOut = harvest.leftOut
+    try self.init(name: name, classNames: names.isEmpty ? ["object"] : names, items: items)
+    if let first = absent.first {
+      leftOut.append(
+        "\(name): \(absent.count) of \(drawn.count) pictures are not there and left out, such as "
+          + "\(first.fileName); looked in \(search.places)")
+    }
+    leftOut += harvest.leftOut
     let lines = drawn.reduce(0) { $0 + $1.withoutArea }
     if lines > 0 { leftOut.append("\(name): \(lines) points and lines, which have no pixels") }
   }
 
-  /// The file of a drawn picture: as it is named, by its last name, or by the annotation file's.
-  private static func picture(
-    _ drawn: DrawnPicture, in folders: [URL]
-  ) throws(DatasetError) -> URL {
-    // Windows programs write their own separators, and many tools write where the picture was once.
-    let portable = drawn.fileName.replacingOccurrences(of: "\\", with: "/")
-    let last = (portable as NSString).lastPathComponent
-    let stem = ((drawn.file as NSString).lastPathComponent as NSString).deletingPathExtension
-    let isBelow = !portable.hasPrefix("/") && !portable.split(separator: "/").contains("..")
-    var names = isBelow ? [portable, last] : [last]
-    for ending in ImageFile.extensions.sorted() {
-      names += ["\(stem).\(ending)", "\(stem).\(ending.uppercased())"]
-    }
-    for name in names where !name.isEmpty && !name.contains("\0") {
-      for folder in folders {
-        let url = folder.appendingPathComponent(name)
-        if url.isFolder == false { return url }
+  /// Where a drawn picture is: a file as it is named or called as its annotations, else what its
+  /// annotation file holds; nil where it is nowhere.
+  private static func source(
+    of drawn: DrawnPicture, _ search: inout PictureSearch
+  ) throws(DatasetError) -> (name: String, size: PixelSize, source: Source)? {
+    var found = try search.find(drawn.fileName, of: drawn.file)
+    if found == nil, let own = drawn.own {
+      let stem = own.deletingPathExtension().lastPathComponent
+      for ending in ImageFile.extensions.sorted() where found == nil {
+        found = try search.find("\(stem).\(ending)", of: drawn.file)
+      }
+      if found == nil, let image = try LabelmeFile.embedded(own) {
+        return (stem + ".png", image.size, .image(image))
       }
     }
-    throw DatasetError(
-      "\(drawn.file): expected its picture \(drawn.fileName) in "
-        + folders.map(\.relativePath).joined(separator: " or ") + "; there is no such file")
+    guard let (path, url) = found else { return nil }
+    let size = try DatasetError.wrapping { try ImageFile.size(url.path) }
+    return ((path as NSString).lastPathComponent, size, .file(url))
   }
 
   /// The folders in which the pictures of annotations are looked for.

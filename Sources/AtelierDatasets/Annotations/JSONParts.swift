@@ -10,11 +10,21 @@ protocol JSONParts {
   var name: String { get }
 }
 
+extension StrictJSONReader {
+  /// Whether what follows is one value to the end of the text.
+  fileprivate var isWellFormed: Bool {
+    var ahead = self
+    do { try ahead.skipValue() } catch { return false }
+    return ahead.isAtEnd()
+  }
+}
+
 extension JSONParts {
   /// What the text is from its beginning to its end.
   mutating func whole<Value>(
     _ parse: (inout Self) throws -> Value
   ) throws(DatasetError) -> Value {
+    let start = reader
     do {
       let value = try parse(&self)
       guard reader.isAtEnd() else {
@@ -23,7 +33,9 @@ extension JSONParts {
       }
       return value
     } catch let error as JSONSyntaxError {
-      throw DatasetError("\(name): byte \(error.position): \(error.message)")
+      // Damage of one file is no reason to refuse a folder's others; a mistake in it is.
+      throw DatasetError(
+        "\(name): byte \(error.position): \(error.message)", isBrokenFile: !start.isWellFormed)
     } catch {
       throw error as? DatasetError ?? DatasetError("\(name): \(error)")
     }
@@ -51,6 +63,20 @@ extension JSONParts {
     var result: [Element] = []
     while try reader.hasElement(isFirst: result.isEmpty) { result.append(try element(&self)) }
     return result
+  }
+
+  /// An array of which the errors tell the number of the element, from 1.
+  mutating func numbered<Element>(
+    _ title: String, _ expected: String, _ element: (inout Self) throws -> Element
+  ) throws -> [Element] {
+    var count = 0
+    return try array(expected) { parser in
+      count += 1
+      do { return try element(&parser) } catch let error as JSONSyntaxError {
+        throw JSONSyntaxError(
+          message: "\(title) \(count): \(error.message)", position: error.position)
+      }
+    }
   }
 
   mutating func numbers(_ expected: String) throws -> [Double] {

@@ -13,7 +13,23 @@ package enum LabelmeFile {
   static func read(_ url: URL) throws(DatasetError) -> DrawnPicture {
     var parser = LabelmeParser(
       try CompressedFile.read(url, limit: mostBytes), url.relativePath)
-    return try parser.whole { try $0.picture() }
+    var picture = try parser.whole { try $0.picture() }
+    picture.own = url
+    return picture
+  }
+
+  /// The picture that a file holds in base 64; nil where it holds none.
+  static func embedded(_ url: URL) throws(DatasetError) -> ByteImage? {
+    var parser = LabelmeParser(
+      try CompressedFile.read(url, limit: mostBytes), url.relativePath)
+    guard let text = try parser.whole({ try $0.embedded() }), !text.isEmpty else { return nil }
+    guard let data = Data(base64Encoded: text, options: .ignoreUnknownCharacters) else {
+      throw DatasetError(
+        "\(url.relativePath): expected imageData in base 64, received another text")
+    }
+    return try DatasetError.wrapping {
+      try ImageFile.decode(data, name: "\(url.relativePath): imageData").flattened().rgb
+    }
   }
 
   /// One file's content: polygons in the order of the objects, the parts of an object in a group.
@@ -91,13 +107,26 @@ private struct LabelmeParser: JSONParts {
     self.name = name
   }
 
+  mutating func embedded() throws -> String? {
+    var text: String?
+    try object { parser, key in
+      if key == "imageData" {
+        text = try parser.optional { try $0.reader.string("a picture in base 64") }
+      } else {
+        try parser.reader.skipValue()
+      }
+    }
+    return text
+  }
+
   mutating func picture() throws -> DrawnPicture {
     var shapes: [DrawnShape?]?
     var fileName = ""
     var (width, height): (Int?, Int?)
     try object { parser, key in
       switch key {
-      case "shapes": shapes = try parser.array("an array of shapes") { try $0.shape() }
+      case "shapes":
+        shapes = try parser.numbered("shape", "an array of shapes") { try $0.shape() }
       case "imagePath":
         fileName = try parser.optional { try $0.reader.string("the path of a picture") } ?? ""
       case "imageWidth": width = try parser.optional { try $0.reader.wholeNumber() }
@@ -128,7 +157,7 @@ private struct LabelmeParser: JSONParts {
       case "label": label = try parser.reader.string("a label")
       case "points":
         points = try parser.array("an array of points") { try $0.numbers("a point of x and y") }
-      case "group_id": group = try parser.optional { try $0.reader.wholeNumber() }
+      case "group_id": group = try parser.optional { try $0.group() }
       case "shape_type": kind = try parser.optional { try $0.reader.string() } ?? kind
       case "mask": encoded = try parser.optional { try $0.reader.string("a mask in base 64") }
       default: try parser.reader.skipValue()
@@ -143,6 +172,18 @@ private struct LabelmeParser: JSONParts {
     return DrawnShape(label: label, area: area, group: group)
   }
 
+  /// A group's number, which some tools write as text.
+  private mutating func group() throws -> Int {
+    guard reader.nextIs("\"") else { return try reader.wholeNumber() }
+    let start = reader.position
+    let text = try reader.string()
+    guard let number = Int(text) else {
+      throw JSONSyntaxError(
+        message: "expected the number of a group, received '\(text.prefix(40))'", position: start)
+    }
+    return number
+  }
+
   private func area(
     _ kind: String, _ points: [[Double]], _ encoded: String?, _ start: Int
   ) throws -> DrawnShape.Area? {
@@ -151,6 +192,10 @@ private struct LabelmeParser: JSONParts {
     }
     switch kind {
     case "polygon": return .pixels(points.flatMap(\.self))
+    case "oriented_rectangle",
+      "rectangle" where points.count == 4:
+      guard points.count == 4 else { throw fail("a turned rectangle of 4 points") }
+      return .pixels(points.flatMap(\.self))
     case "rectangle":
       guard points.count == 2 else { throw fail("a rectangle of 2 points") }
       let (left, right) = (points[0][0], points[1][0])
@@ -159,8 +204,7 @@ private struct LabelmeParser: JSONParts {
     case "circle":
       guard points.count == 2 else { throw fail("a circle of 2 points") }
       let radius = hypot(points[0][0] - points[1][0], points[0][1] - points[1][1])
-      return .ellipse(
-        x: points[0][0], y: points[0][1], across: radius, down: radius, angle: 0)
+      return .disc(x: points[0][0], y: points[0][1], radius: radius)
     case "mask":
       guard points.count == 2, let encoded, let data = Data(base64Encoded: encoded),
         points[0].allSatisfy({ abs($0) < 1e6 })
@@ -175,7 +219,8 @@ private struct LabelmeParser: JSONParts {
     case "point", "points", "line", "linestrip": return nil
     default:
       throw JSONSyntaxError(
-        message: "expected a polygon, rectangle, circle or mask, received the shape \(kind)",
+        message: "expected a polygon, rectangle, oriented_rectangle, circle or mask, received the "
+          + "shape \(kind.prefix(40))",
         position: start)
     }
   }

@@ -15,17 +15,52 @@ enum VIAFile {
   static func read(_ url: URL) throws(DatasetError) -> [DrawnPicture] {
     var parser = VIAParser(
       try CompressedFile.read(url, limit: LabelmeFile.mostBytes), url.relativePath)
-    return try parser.whole { try $0.pictures() }
+    return try parser.whole { parser in
+      // What stands for an attribute's options often comes behind the pictures.
+      var ahead = parser
+      parser.options = try ahead.optionNames()
+      return try parser.pictures()
+    }
   }
 }
 
 private struct VIAParser: JSONParts {
   var reader: StrictJSONReader
   let name: String
+  /// Of an attribute of regions what its options are called.
+  var options: [String: [String: String]] = [:]
 
   init(_ json: [UInt8], _ name: String) {
     reader = StrictJSONReader(json.withoutByteOrderMark)
     self.name = name
+  }
+
+  /// The names of the options of a project's attributes, by the attribute and the option.
+  mutating func optionNames() throws -> [String: [String: String]] {
+    var result: [String: [String: String]] = [:]
+    try object { parser, key in
+      guard key == "_via_attributes", parser.reader.nextIs("{") else {
+        return try parser.reader.skipValue()
+      }
+      try parser.object { parser, kind in
+        guard kind == "region", parser.reader.nextIs("{") else {
+          return try parser.reader.skipValue()
+        }
+        try parser.object { parser, attribute in
+          guard parser.reader.nextIs("{") else { return try parser.reader.skipValue() }
+          try parser.object { parser, key in
+            guard key == "options", parser.reader.nextIs("{") else {
+              return try parser.reader.skipValue()
+            }
+            try parser.object { parser, option in
+              guard parser.reader.nextIs("\"") else { return try parser.reader.skipValue() }
+              result[attribute, default: [:]][option] = try parser.reader.string()
+            }
+          }
+        }
+      }
+    }
+    return result
   }
 
   mutating func pictures() throws -> [DrawnPicture] {
@@ -53,7 +88,7 @@ private struct VIAParser: JSONParts {
         if parser.reader.nextIs("{") {
           try parser.object { parser, _ in regions.append(try parser.region()) }
         } else {
-          regions = try parser.array("regions") { try $0.region() }
+          regions = try parser.numbered("region", "regions") { try $0.region() }
         }
       default: try parser.reader.skipValue()
       }
@@ -87,7 +122,7 @@ private struct VIAParser: JSONParts {
           }
         }
       case "region_attributes":
-        try parser.object { parser, key in attributes[key] = try parser.attribute() }
+        try parser.object { parser, key in attributes[key] = try parser.attribute(key) }
       default: try parser.reader.skipValue()
       }
     }
@@ -134,16 +169,20 @@ private struct VIAParser: JSONParts {
     }
   }
 
-  /// A text, or the ticked words of a list of boxes.
-  private mutating func attribute() throws -> String? {
-    if reader.nextIs("\"") { return try reader.string() }
+  /// A text, or the ticked words of a list of boxes, by the names of the attribute's options.
+  private mutating func attribute(_ attribute: String) throws -> String? {
+    let names = options[attribute] ?? [:]
+    func named(_ option: String) -> String {
+      names[option].flatMap { $0.isEmpty ? nil : $0 } ?? option
+    }
+    if reader.nextIs("\"") { return named(try reader.string()) }
     guard reader.nextIs("{") else {
       try reader.skipValue()
       return nil
     }
     var ticked: [String] = []
     try object { parser, key in
-      if parser.reader.nextIs("t") { ticked.append(key) }
+      if parser.reader.nextIs("t") { ticked.append(named(key)) }
       try parser.reader.skipValue()
     }
     return ticked.isEmpty ? nil : ticked.sorted().joined(separator: "+")

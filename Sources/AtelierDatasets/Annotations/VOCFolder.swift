@@ -47,7 +47,12 @@ struct VOCFolder {
       for (index, line) in text.split(whereSeparator: \.isNewline).enumerated()
       where !line.hasPrefix("#") {
         let fields = line.split(separator: ":", omittingEmptySubsequences: false)
-        let color = fields.count > 1 ? fields[1].split(separator: ",").compactMap { UInt8($0) } : []
+        // A class without a colour has the contest's of its number.
+        let word = fields.count > 1 ? fields[1].trimmingCharacters(in: .whitespaces) : ""
+        let color =
+          word.isEmpty
+          ? ClassPalette.standardColor(entries.count)
+          : word.split(separator: ",").compactMap { UInt8($0) }
         guard !fields[0].isEmpty, color.count == 3 else {
           throw DatasetError(
             "\(map.relativePath): line \(index + 1): expected name:red,green,blue::, received "
@@ -80,7 +85,8 @@ struct VOCFolder {
       let whole = lists.appendingPathComponent("default.txt")
       if let file = file ?? (whole.isFolder == false ? whole : nil) {
         names = try CompressedFile.text(file, limit: 64 << 20, of: "a list of names")
-          .split(whereSeparator: \.isWhitespace).map(String.init)
+          .split(whereSeparator: \.isNewline)
+          .map { $0.trimmingCharacters(in: .whitespaces) }.filter { !$0.isEmpty }
       } else if part != nil, try !lists.entries().isEmpty {
         return nil
       }
@@ -117,6 +123,11 @@ struct VOCFolder {
     for file in files {
       let item = try harvest.take { () throws(DatasetError) in
         let size = try DatasetError.wrapping { try ImageFile.size(file.picture.path) }
+        // A picture that is listed without masks shows no object.
+        guard file.classMask.isFolder != nil || file.objectMask.isFolder != nil else {
+          return InstanceData.Item(
+            name: file.name, size: size, objects: [], source: .file(file.picture))
+        }
         let labels = try MaskFile.read(file.classMask.path, classes: list, size: size)
         return InstanceData.Item(
           name: file.name, size: size,

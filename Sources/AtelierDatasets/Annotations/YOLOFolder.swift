@@ -19,8 +19,7 @@ package enum YOLOFolder {
       return pictures.isFolder == true && texts.isFolder == true ? (pictures, texts) : nil
     }
     func parts(_ part: InstancePart) -> (images: URL, labels: URL)? {
-      let names = part == .validation ? ["val", "valid", "validation"] : [part.rawValue]
-      return names.lazy.compactMap {
+      part.folders.lazy.compactMap {
         pair("images/\($0)", "labels/\($0)") ?? pair("\($0)/images", "\($0)/labels")
       }.first
     }
@@ -79,8 +78,11 @@ package enum YOLOFolder {
       }
       try harvest.expectSome()
       leftOut += harvest.leftOut
-      // Flat texts are no strangers among their pictures.
-      let strangers = pair.images == pair.labels ? others.filter { !$0.hasSuffix(".txt") } : others
+      // Flat texts are no strangers among their pictures, nor is what `segment propose` writes.
+      let known = [".txt", ".yaml", ".yml", "order.csv"]
+      let strangers =
+        pair.images == pair.labels
+        ? others.filter { name in !known.contains { name.hasSuffix($0) } } : others
       if let line = ImageFolder.leftOutLine(strangers, in: pair.images.relativePath) {
         leftOut.append(line)
       }
@@ -142,7 +144,10 @@ package enum YOLOFolder {
       let file = url.appendingPathComponent(name)
       guard file.isFolder == false else { continue }
       let text = try CompressedFile.text(file, limit: 1 << 20, of: "a description of the set")
-      if let names = yamlNames(text) { return names }
+      do {
+        var reader = YAMLNames(text)
+        if let names = try reader.names() { return names }
+      } catch { throw DatasetError("\(file.relativePath): \(error)") }
       throw DatasetError("\(file.relativePath): expected names of classes, there are none")
     }
     for name in ["classes.txt", "labels/classes.txt"] {
@@ -152,38 +157,14 @@ package enum YOLOFolder {
     return nil
   }
 
-  /// The list `names:` of YAML as these tools write it: in brackets, in lines with dashes or numbers.
-  static func yamlNames(_ text: String) -> [String]? {
-    func plain(_ text: some StringProtocol) -> String {
-      text.trimmingCharacters(in: .whitespaces).trimmingCharacters(in: ["'", "\""])
+  /// The `data.yaml` of texts that lie beside their pictures.
+  package static func description(classNames: [String]) -> String {
+    let names = classNames.enumerated().map { index, name in
+      let escaped = name.replacingOccurrences(of: "\\", with: "\\\\")
+        .replacingOccurrences(of: "\"", with: "\\\"")
+      return "  \(index): \"\(escaped)\"\n"
     }
-    let lines = text.split(whereSeparator: \.isNewline).map(String.init)
-    guard let start = lines.firstIndex(where: { $0.hasPrefix("names:") }) else { return nil }
-    var rest = plain(lines[start].dropFirst("names:".count))
-    if rest.hasPrefix("[") {
-      var next = start + 1
-      while !rest.contains("]"), next < lines.count {
-        rest += lines[next]
-        next += 1
-      }
-      let inner = rest.dropFirst().prefix { $0 != "]" }
-      return inner.split(separator: ",").map(plain).filter { !$0.isEmpty }
-    }
-    var names: [String] = []
-    for line in lines.dropFirst(start + 1) {
-      let bare = line.trimmingCharacters(in: .whitespaces)
-      if bare.hasPrefix("#") { continue }
-      if bare.hasPrefix("- ") {
-        names.append(plain(bare.dropFirst(2)))
-      } else if line.hasPrefix(" "), let colon = bare.firstIndex(of: ":"),
-        Int(bare[..<colon]) == names.count
-      {
-        names.append(plain(bare[bare.index(after: colon)...]))
-      } else {
-        break
-      }
-    }
-    return names.isEmpty ? nil : names
+    return "path: .\ntrain: .\nval: .\nnames:\n" + names.joined()
   }
 
   /// One picture's text: a line an object, its parts and holes joined to one polygon.

@@ -10,7 +10,7 @@ public struct COCODocument: Sendable, Hashable {
     public var id: Int
     /// The path of its file, relative to the folder of the pictures.
     public var fileName: String
-    /// Columns and rows.
+    /// Columns and rows; 0x0 where the file does not say.
     public var size: PixelSize
 
     /// A picture by its parts.
@@ -71,6 +71,8 @@ public struct COCODocument: Sendable, Hashable {
   public var categories: [Category]
   /// The objects.
   public var annotations: [Annotation]
+  /// Whether annotations carry attributes, as CVAT's and datumaro's do and COCO's own do not.
+  var hasAttributes = false
 
   /// A file's content by its parts.
   public init(
@@ -83,6 +85,12 @@ public struct COCODocument: Sendable, Hashable {
 }
 
 extension COCODocument.Segmentation {
+  /// A box as a polygon.
+  init(_ box: PlaneBox) {
+    let (right, bottom) = (box.x + box.width, box.y + box.height)
+    self = .polygons([[box.x, box.y, right, box.y, right, bottom, box.x, bottom]])
+  }
+
   /// The pixels, for a picture of a size.
   /// - Throws: `DatasetError` for a broken polygon, runs that do not fill the picture, or runs of
   ///   another size.
@@ -92,8 +100,10 @@ extension COCODocument.Segmentation {
       guard !polygons.isEmpty else {
         throw DatasetError("expected one or more polygons, received none")
       }
+      // Slips of a pen beside a drawn polygon, points and lines, have no pixels.
+      let drawn = polygons.filter { $0.count >= 6 }
       var masks: [RunLengthMask] = []
-      for polygon in polygons {
+      for polygon in drawn.isEmpty ? polygons : drawn {
         masks.append(try RunLengthMask(width: size.width, height: size.height, polygon: polygon))
       }
       return RunLengthMask.union(masks)

@@ -10,8 +10,9 @@ extension COCODocument {
 
   /// Reads a file of objects, plain or gzip: an object with images, annotations and categories.
   ///
-  /// Unknown keys are passed over. The numbers of pictures, categories and annotations must each
-  /// stand once; what an annotation refers to is checked where it is used.
+  /// Unknown keys are passed over. The numbers of pictures and categories must each stand once; what
+  /// an annotation refers to is checked where it is used. As the COCO API has it, numbers may be
+  /// texts or have a zero fraction, and `iscrowd`, widths and heights may be null or missing.
   ///
   /// - Throws: `DatasetError` that names the file, the place or annotation, and what was expected.
   public static func read(_ url: URL) throws(DatasetError) -> COCODocument {
@@ -41,6 +42,10 @@ extension COCODocument {
 private struct COCOParser: JSONParts {
   var reader: StrictJSONReader
   let name: String
+  /// The numbers that stand for texts that are none.
+  private var numbersOfTexts: [String: Int] = [:]
+  /// Whether an annotation has attributes.
+  private var hasAttributes = false
 
   init(_ json: [UInt8], _ name: String) {
     reader = StrictJSONReader(json.withoutByteOrderMark)
@@ -53,7 +58,6 @@ private struct COCOParser: JSONParts {
     let document = try whole { try $0.parts() }
     try check("image", document.pictures.map(\.id))
     try check("category", document.categories.map(\.id))
-    try check("annotation", document.annotations.compactMap(\.id))
     return document
   }
 
@@ -87,6 +91,7 @@ private struct COCOParser: JSONParts {
         "\(name): expected COCO objects with the keys images, categories and annotations; "
           + "there is no \(key)")
     }
+    document.hasAttributes = hasAttributes
     return document
   }
 
@@ -96,19 +101,23 @@ private struct COCOParser: JSONParts {
     let start = reader.position
     var id: Int?
     var fileName: String?
-    var (width, height) = (0, 0)
+    var (width, height): (Int?, Int?)
     try object { parser, key in
       switch key {
-      case "id": id = try parser.reader.wholeNumber()
+      case "id": id = try parser.identity()
       case "file_name": fileName = try parser.reader.string("a file name")
-      case "width": width = try parser.reader.wholeNumber()
-      case "height": height = try parser.reader.wholeNumber()
+      case "width": width = try parser.optional { try $0.wholeNumber() }
+      case "height": height = try parser.optional { try $0.wholeNumber() }
       default: try parser.reader.skipValue()
       }
     }
     guard let id else { throw missing("an image with an id", start) }
     guard let fileName, !fileName.isEmpty else {
       throw DatasetError("\(name): image \(id): expected a file_name, received none")
+    }
+    guard let width, let height else {
+      return COCODocument.Picture(
+        id: id, fileName: fileName, size: PixelSize(width: 0, height: 0))
     }
     let (pixels, isTooLarge) = width.multipliedReportingOverflow(by: height)
     guard width > 0, height > 0, !isTooLarge, pixels <= RunLengthMask.mostPixels else {
@@ -126,7 +135,7 @@ private struct COCOParser: JSONParts {
     var title: String?
     try object { parser, key in
       switch key {
-      case "id": id = try parser.reader.wholeNumber()
+      case "id": id = try parser.identity()
       case "name": title = try parser.reader.string("a category's name")
       default: try parser.reader.skipValue()
       }
@@ -144,9 +153,12 @@ private struct COCOParser: JSONParts {
     var numbers: [Double]?
     try object { parser, key in
       switch key {
-      case "id": result.id = try parser.reader.wholeNumber()
-      case "image_id": result.pictureID = try parser.reader.wholeNumber()
-      case "category_id": result.categoryID = try parser.reader.wholeNumber()
+      case "id": result.id = try parser.identity()
+      case "image_id": result.pictureID = try parser.identity() ?? -1
+      case "category_id": result.categoryID = try parser.identity() ?? -1
+      case "attributes":
+        parser.hasAttributes = true
+        try parser.reader.skipValue()
       case "segmentation": result.segmentation = try parser.segmentation()
       case "area": result.area = try parser.optional { try $0.reader.number() }
       case "bbox": numbers = try parser.optional { try $0.numbers("a box of four numbers") }
@@ -180,16 +192,21 @@ private struct COCOParser: JSONParts {
     return result
   }
 
-  /// Polygons, runs or text; nothing for null and for an empty list.
+  /// Polygons, or one as a flat list, runs or text; nothing for null and for lists without a number.
   private mutating func segmentation() throws -> COCODocument.Segmentation? {
     if reader.nextIs("n") {
       try reader.skipValue()
       return nil
     }
     if reader.nextIs("[") {
-      let polygons = try array("an array of polygons") {
-        try $0.numbers("a polygon as an array of numbers")
+      let expected = "a polygon as an array of numbers"
+      var flat: [Double] = []
+      var polygons = try array("an array of polygons") { parser in
+        if parser.reader.nextIs("[") { return try parser.numbers(expected) }
+        flat.append(try parser.reader.number(expected))
+        return []
       }
+      polygons = (flat.isEmpty ? [] : [flat]) + polygons.filter { !$0.isEmpty }
       return polygons.isEmpty ? nil : .polygons(polygons)
     }
     let start = reader.position
@@ -224,15 +241,44 @@ private struct COCOParser: JSONParts {
     JSONSyntaxError(message: "expected \(expected), received one without", position: position)
   }
 
-  /// 0 or 1, or a truth value as some tools write.
+  /// A whole number of at least 0, perhaps with a zero fraction as 120.0.
+  private mutating func wholeNumber() throws -> Int {
+    var ahead = reader
+    do {
+      let value = try ahead.wholeNumber()
+      reader = ahead
+      return value
+    } catch {
+      guard let number = try? reader.number(), (0...1e15).contains(number),
+        number == number.rounded()
+      else { throw error }
+      return Int(number)
+    }
+  }
+
+  /// The number of an entry: whole, or a text, which is a number or gets one of its own; nil for null.
+  private mutating func identity() throws -> Int? {
+    guard reader.nextIs("\"") else { return try optional { try $0.wholeNumber() } }
+    let text = try reader.string()
+    if let number = Int(text), number >= 0 { return number }
+    let number = numbersOfTexts[text] ?? Int.max - numbersOfTexts.count
+    numbersOfTexts[text] = number
+    return number
+  }
+
+  /// 0 or 1, or a truth value as some tools write; null is 0.
   private mutating func flag() throws -> Bool {
+    if reader.nextIs("n") {
+      try reader.skipValue()
+      return false
+    }
     for (letter, value) in [("t", true), ("f", false)] as [(Unicode.Scalar, Bool)]
     where reader.nextIs(letter) {
       try reader.skipValue()
       return value
     }
     let start = reader.position
-    let number = try reader.wholeNumber()
+    let number = try wholeNumber()
     guard number <= 1 else {
       throw JSONSyntaxError(message: "expected 0 or 1, received \(number)", position: start)
     }

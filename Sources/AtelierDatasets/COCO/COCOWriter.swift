@@ -44,7 +44,8 @@ extension COCODocument {
         info: ["description": description], licenses: [],
         images: pictures.map {
           Coded.Picture(
-            id: $0.id, fileName: $0.fileName, width: $0.size.width, height: $0.size.height)
+            id: $0.id, fileName: $0.fileName, width: $0.size.width > 0 ? $0.size.width : nil,
+            height: $0.size.height > 0 ? $0.size.height : nil)
         },
         categories: categories.map { Coded.Category(id: $0.id, name: $0.name) },
         annotations: annotations.map { Coded.Annotation($0, isResult: false) }))
@@ -79,8 +80,8 @@ private enum Coded {
   struct Picture: Encodable {
     let id: Int
     let fileName: String
-    let width: Int
-    let height: Int
+    let width: Int?
+    let height: Int?
 
     enum CodingKeys: String, CodingKey {
       case id, width, height
@@ -91,6 +92,8 @@ private enum Coded {
   struct Category: Encodable {
     let id: Int
     let name: String
+    /// What COCO's categories lie in; some tools ask for the key.
+    var supercategory = ""
   }
 
   struct Segmentation: Encodable {

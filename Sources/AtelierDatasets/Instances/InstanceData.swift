@@ -14,6 +14,8 @@ public struct InstanceData: DividedSet, Sendable {
     case image(ByteImage)
     /// In a file.
     case file(URL)
+    /// One page of a file, from 0.
+    case page(URL, Int)
     /// Drawn when it is asked for.
     case drawn(@Sendable () -> ByteImage)
   }
@@ -49,13 +51,33 @@ public struct InstanceData: DividedSet, Sendable {
       case .image(let image): return image.rgb
       case .drawn(let draw): return draw()
       case .file(let url):
-        let image = try DatasetError.wrapping { try ImageFile.read(url).flattened().rgb }
-        guard image.size == size else {
-          throw DatasetError(
-            "\(url.relativePath): expected a picture of \(size), received \(image.size)")
+        return try expectSize(
+          DatasetError.wrapping { try ImageFile.read(url).flattened().rgb }, url)
+      case .page(let url, let index):
+        let page = try DatasetError.wrapping {
+          let reader = try PictureReader(url.path)
+          for _ in 0..<index { _ = try reader.nextPage() }
+          return try reader.nextPage()
         }
-        return image
+        guard let page else {
+          throw DatasetError("\(url.relativePath): expected a page \(index + 1), there is none")
+        }
+        return try expectSize(page.image.bytes.flattened().rgb, url)
       }
+    }
+
+    private func expectSize(_ image: ByteImage, _ url: URL) throws(DatasetError) -> ByteImage {
+      guard image.size == size else {
+        throw DatasetError(
+          "\(url.relativePath): expected a picture of \(size), received \(image.size)")
+      }
+      return image
+    }
+
+    /// The name with the ending of the picture's file, .png where there is none.
+    public var fileName: String {
+      guard case .file(let url) = source, !url.pathExtension.isEmpty else { return name + ".png" }
+      return "\(name).\(url.pathExtension)"
     }
 
     /// The objects with masks of pixels.

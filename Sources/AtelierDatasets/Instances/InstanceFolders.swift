@@ -13,13 +13,20 @@ public enum InstancePart: String, Sendable, Codable, CaseIterable {
   case test
   /// All of them.
   case all
+
+  /// What files of this part have in their names, in lower case.
+  fileprivate var words: [String] { self == .validation ? ["val"] : [rawValue] }
+
+  /// What folders of this part are called.
+  var folders: [String] { self == .validation ? ["val", "valid", "validation"] : [rawValue] }
 }
 
 extension InstanceData {
   /// Reads the set at a place, whatever its layout.
   ///
   /// - `images`, `labels` and `index.csv` with the columns name, split and instances (and kind).
-  /// - A COCO file, or a folder with one whose name tells the part (`instances_test….json`).
+  /// - A COCO file, or a folder with one whose name tells the part (`instances_test….json`), perhaps in
+  ///   `annotations` (COCO, CVAT), or with one in a folder for each part (Roboflow).
   /// - `images` and `labels` alone: a picture and a label PNG of one name.
   /// - One folder a picture, each with `images`, which holds the picture, and `masks`, which holds one
   ///   PNG an object (the layout of the Data Science Bowl 2018).
@@ -38,6 +45,7 @@ extension InstanceData {
     }
     guard isFolder else {
       if let set = try drawn(file: url) { return set }
+      try ForeignAnnotations.refuse(file: url)
       return try InstanceData(coco: url)
     }
     let entries = try url.entries()
@@ -54,21 +62,77 @@ extension InstanceData {
     let files = entries.filter { $0.lowercased().hasSuffix(".json") }
     if !files.isEmpty {
       if let set = try drawn(files, in: url) { return set }
-      // Results, which lie beside their file where both were written, are no annotations.
-      let sets =
-        files.count == 1
-        ? files : files.filter { AnnotationForm(of: url.appendingPathComponent($0)) == .coco }
-      let named = sets.filter { $0.lowercased().contains(part.rawValue) }
-      let chosen = sets.count == 1 ? sets : named
-      guard chosen.count == 1 else {
-        throw DatasetError(
-          "\(url.relativePath): expected one COCO file of the \(part.rawValue) part, received "
-            + files.joined(separator: ", "))
-      }
-      return try InstanceData(coco: url.appendingPathComponent(chosen[0]))
+      try ForeignAnnotations.refuse(in: url)
+      return try InstanceData(coco: Self.coco(files, in: url, part))
     }
+    // CVAT, COCO and Roboflow put files of objects into folders of their own.
+    if let set = try Self.cocoBelow(url, part) { return set }
     if hasLabels { return try InstanceData(labelFolder: url, className: className) }
+    // StarDist calls the folder masks, as sets of classes do.
+    if entries.contains("images"), try Self.masksAreNumbers(url) {
+      var set = try InstanceData(labelFolder: url, labels: "masks", className: className)
+      set.leftOut.insert(
+        "\(url.relativePath): the masks are taken as numbers of objects, since they are TIFF or of "
+          + "16 bits", at: 0)
+      return set
+    }
+    try ForeignAnnotations.refuse(in: url)
     return try InstanceData(maskFolders: url, className: className)
+  }
+
+  /// The one COCO file of a part among the JSON files of a folder.
+  private static func coco(
+    _ files: [String], in folder: URL, _ part: InstancePart
+  ) throws(DatasetError) -> URL {
+    // Results, which lie beside their file where both were written, are no annotations.
+    var sets =
+      files.count == 1
+      ? files : files.filter { AnnotationForm(of: folder.appendingPathComponent($0)) == .coco }
+    // COCO has captions and keypoints of the same pictures.
+    let instances = sets.filter { $0.lowercased().hasPrefix("instances") }
+    if !instances.isEmpty { sets = instances }
+    let named = sets.filter { file in part.words.contains { file.lowercased().contains($0) } }
+    let chosen = sets.count == 1 ? sets : named
+    guard chosen.count == 1 else {
+      throw DatasetError(
+        "\(folder.relativePath): expected one COCO file of the \(part.rawValue) part, received "
+          + files.prefix(8).joined(separator: ", "))
+    }
+    return folder.appendingPathComponent(chosen[0])
+  }
+
+  /// A set of which the COCO files lie in `annotations` or in a folder for each part; nil for none.
+  private static func cocoBelow(
+    _ url: URL, _ part: InstancePart
+  ) throws(DatasetError) -> InstanceData? {
+    func files(_ name: String) -> [String] {
+      let folder = url.appendingPathComponent(name)
+      let entries = (try? folder.entries()) ?? []
+      return entries.filter {
+        $0.lowercased().hasSuffix(".json")
+          && AnnotationForm(of: folder.appendingPathComponent($0)) == .coco
+      }
+    }
+    let whole = files("annotations")
+    if !whole.isEmpty {
+      return try InstanceData(
+        coco: coco(whole, in: url.appendingPathComponent("annotations"), part))
+    }
+    let parts = InstancePart.allCases.filter { $0 != .all }.compactMap { part in
+      part.folders.first { !files($0).isEmpty }.map { (part: part, folder: $0) }
+    }
+    guard !parts.isEmpty else { return nil }
+    let wanted = parts.filter { part == .all || $0.part == part }
+    guard let first = wanted.first else { return try expectPart(nil, url, part) }
+    guard wanted.count == 1 else {
+      throw DatasetError(
+        "\(url.relativePath): expected one part of the set, received "
+          + "\(wanted.map(\.folder).joined(separator: ", ")); name the folder of one")
+    }
+    return try InstanceData(
+      coco: coco(
+        files(first.folder), in: url.appendingPathComponent(first.folder), part),
+      name: "\(url.lastPathComponent) \(first.folder)")
   }
 
   private static func expectPart(
@@ -83,20 +147,28 @@ extension InstanceData {
   /// Reads `images/NAME.png` with `labels/NAME.png`, whose pixels are the numbers of objects.
   /// - Throws: `DatasetError` that names the file: labels missing or of another size.
   public init(labelFolder folder: URL, className: String = "object") throws(DatasetError) {
+    try self.init(labelFolder: folder, labels: "labels", className: className)
+  }
+
+  /// Reads label pictures in a folder of another name; Fiji, StarDist and others write them as TIFF,
+  /// perhaps with as many pages as the picture has.
+  init(labelFolder folder: URL, labels: String, className: String) throws(DatasetError) {
     var harvest = FileHarvest()
     let images = folder.appendingPathComponent("images")
     let (files, others) = try ImageFolder.listing(images)
+    var search = PictureSearch([folder.appendingPathComponent(labels)])
     var items: [Item] = []
     for (name, url) in files {
       let stem = (name as NSString).deletingPathExtension
-      // Fiji writes label pictures as TIFF.
-      let labels =
-        ["png", "tif", "tiff"].map { folder.appendingPathComponent("labels/\(stem).\($0)") }
-        .first { $0.isFolder == false } ?? folder.appendingPathComponent("labels/\(stem).png")
-      let item = try harvest.take { () throws(DatasetError) in
-        try Self.item(stem, url, labels: labels, kind: nil, objects: nil)
+      var found: URL?
+      for ending in ["png", "tif", "tiff"] where found == nil {
+        found = try search.find("\(stem).\(ending)", of: folder.relativePath)?.url
       }
-      if let item { items.append(item) }
+      let file = found ?? folder.appendingPathComponent("\(labels)/\(stem).png")
+      let item = try harvest.take { () throws(DatasetError) in
+        try Self.items(stem, url, labels: file)
+      }
+      if let item { items += item }
     }
     try harvest.expectSome()
     try self.init(name: folder.lastPathComponent, classNames: [className], items: items)
@@ -151,6 +223,43 @@ extension InstanceData {
     let suffix = part == .all ? "" : " \(part.rawValue)"
     try self.init(name: folder.lastPathComponent + suffix, classNames: [className], items: items)
     leftOut = harvest.leftOut
+  }
+
+  /// A picture with its label picture, each page of a stack with its own.
+  private static func items(
+    _ name: String, _ picture: URL, labels: URL
+  ) throws(DatasetError) -> [Item] {
+    let pages = try DatasetError.wrapping { try ImageFile.information(picture.path).pages }
+    guard pages > 1 else {
+      return [try item(name, picture, labels: labels, kind: nil, objects: nil)]
+    }
+    let numbers = try InstanceLabels.readPages(labels)
+    guard numbers.count == pages else {
+      throw DatasetError(
+        "\(labels.relativePath): expected labels for each of its picture's \(pages) pages, received "
+          + "\(numbers.count)")
+    }
+    let digits = max(3, String(pages).count)
+    return try numbers.enumerated().map { index, labels throws(DatasetError) in
+      let text = String(index + 1)
+      return Item(
+        name: "\(name)-p" + String(repeating: "0", count: digits - text.count) + text,
+        size: labels.size,
+        objects: labels.masks.map { EncodedObject(classIndex: 0, mask: $0.mask) },
+        source: .page(picture, index))
+    }
+  }
+
+  /// Whether the files in `masks` can number objects and no classes: TIFF, or 16 bits.
+  private static func masksAreNumbers(_ url: URL) throws(DatasetError) -> Bool {
+    let folder = url.appendingPathComponent("masks")
+    guard folder.isFolder == true,
+      url.appendingPathComponent("classes.txt").isFolder == nil,
+      let first = try ImageFolder.list(folder).first,
+      let information = try? ImageFile.information(first.url.path)
+    else { return false }
+    return information.channels == 1 && !information.hasPalette
+      && (information.format == .tiff || information.bitDepth == 16)
   }
 
   /// One picture with its label picture, whose numbers are at most `objects` where that is known.
@@ -208,8 +317,8 @@ extension InstanceData {
     try harvest.expectSome()
     guard !items.isEmpty else {
       throw DatasetError(
-        "\(folder.relativePath): expected a COCO file, images with labels, or folders of images and "
-          + "masks; there are none")
+        "\(folder.relativePath): \(AnnotationForm.expected)", isBrokenFile: false,
+        isUnknownForm: true)
     }
     try self.init(name: folder.lastPathComponent, classNames: [className], items: items)
     leftOut = harvest.leftOut

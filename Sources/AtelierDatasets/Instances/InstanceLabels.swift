@@ -51,29 +51,85 @@ public struct InstanceLabels: Sendable, Hashable {
     WordImage(width: width, height: height, channels: 1, samples: labels)
   }
 
-  /// Reads a PNG or TIFF of numbers as they are stored: gray of 8 or 16 bits, or a PNG's palette indices.
-  /// - Throws: `DatasetError` that names the file when it cannot be read or has colours.
+  /// Reads a PNG or TIFF of numbers as they are stored: gray of 8, 16 or, as Cellpose, scikit-image and
+  /// MorphoLibJ write them, 32 bits, whole or floating-point, or a PNG's palette indices.
+  /// - Throws: `DatasetError` that names the file when it cannot be read, has colours, several pages or
+  ///   numbers that are none of objects.
   public static func read(_ url: URL) throws(DatasetError) -> InstanceLabels {
+    let pages = try readPages(url)
+    guard pages.count == 1 else {
+      throw DatasetError(
+        "\(url.relativePath): expected one page of numbers of objects, received \(pages.count)")
+    }
+    return pages[0]
+  }
+
+  /// Reads the numbers of each page of a file, as `read` does; all but TIFFs have one.
+  static func readPages(_ url: URL) throws(DatasetError) -> [InstanceLabels] {
     try DatasetError.wrapping(isMask: true) {
       let information = try ImageFile.information(url.path)
-      if information.bitDepth == 16 {
-        guard information.channels == 1 else {
+      if information.format != .tiff, information.bitDepth < 16 {
+        let indices = try ImageFile.readIndices(url.path).indices
+        return [
+          InstanceLabels(
+            width: indices.width, height: indices.height, labels: indices.samples.map(UInt16.init))
+        ]
+      }
+      let reader = try PictureReader(url.path)
+      var pages: [InstanceLabels] = []
+      while let page = try reader.nextPage() {
+        guard page.image.channels == 1, !information.hasPalette else {
           throw ImageError(
             .unsupported, name: url.relativePath, expected: "gray numbers of objects",
-            received: "\(information.channels) channels")
+            received: information.hasPalette
+              ? "a palette's colours" : "\(page.image.channels) channels")
         }
-        let image = try ImageFile.readWords(url.path)
-        return InstanceLabels(width: image.width, height: image.height, labels: image.samples)
+        let size = page.image.size
+        pages.append(
+          InstanceLabels(
+            width: size.width, height: size.height,
+            labels: try numbers(page, name: url.relativePath)))
       }
-      if information.format == .tiff, information.channels == 1, information.bitDepth == 8 {
-        let image = try ImageFile.read(url)
-        return InstanceLabels(
-          width: image.width, height: image.height, labels: image.samples.map(UInt16.init))
-      }
-      let indices = try ImageFile.readIndices(url.path).indices
-      return InstanceLabels(
-        width: indices.width, height: indices.height, labels: indices.samples.map(UInt16.init))
+      return pages
     }
+  }
+
+  /// The numbers of a gray page; above 65535 their places in order, so that they fit.
+  private static func numbers(
+    _ page: PicturePage, name: String
+  ) throws(DatasetError) -> [UInt16] {
+    let isSigned = page.storage?.kind == .signed
+    switch page.image {
+    case .bytes(let image) where !isSigned: return image.samples.map(UInt16.init)
+    case .words(let image) where !isSigned: return image.samples
+    // Signed samples were moved up, so that the darkest is 0.
+    case .bytes(let image): return try numbers(image.samples.map { Float($0) - 128 }, name)
+    case .words(let image): return try numbers(image.samples.map { Float($0) - 32768 }, name)
+    case .floats(let image): return try numbers(image.samples, name)
+    }
+  }
+
+  /// The largest number that a float tells from its neighbours.
+  private static let largestExact: Float = 16_777_216
+
+  private static func numbers(_ values: [Float], _ name: String) throws(DatasetError) -> [UInt16] {
+    var largest: Float = 0
+    for value in values {
+      guard value >= 0, value < largestExact, value == value.rounded() else {
+        throw DatasetError(
+          "\(name): expected whole numbers of objects from 0 to \(Int(largestExact) - 1), received "
+            + "\(value)")
+      }
+      largest = max(largest, value)
+    }
+    if largest <= Float(UInt16.max) { return values.map { UInt16($0) } }
+    let sorted = Set(values).subtracting([0]).sorted()
+    guard sorted.count <= Int(UInt16.max) else {
+      throw DatasetError(
+        "\(name): expected at most \(UInt16.max) objects, received \(sorted.count)")
+    }
+    let places = Dictionary(uniqueKeysWithValues: zip(sorted, 1...).map { ($0, UInt16($1)) })
+    return values.map { places[$0] ?? 0 }
   }
 
   /// The masks of the objects, in the order of their numbers.

@@ -30,6 +30,58 @@ extension RunLengthMask {
   }
 }
 
+extension RunLengthMask {
+  /// The longest axis of a disc, so that products of four of them fit.
+  private static let longestAxis = 50_000
+
+  /// The pixels of a circle in the box of pixels around it, as Pillow's `ImageDraw.ellipse`, which
+  /// labelme uses, has them: of each row the outermost pixel of Bresenham's walk along the edge.
+  ///
+  /// - Throws: `DatasetError` when it lies farther outside the picture than the picture is large.
+  init(width: Int, height: Int, pixelDisc center: SIMD2<Double>, radius: Double)
+    throws(DatasetError)
+  {
+    let (low, high) = (center - radius, center + radius)
+    // Checks corners and sizes.
+    _ = try RunLengthMask(
+      width: width, height: height,
+      polygon: [low.x, low.y, high.x, low.y, high.x, high.y, low.x, high.y])
+    let (left, top) = (Int(low.x), Int(low.y))
+    let (across, down) = (Int(high.x) - left, Int(high.y) - top)
+    guard max(across, down) <= Self.longestAxis else {
+      throw DatasetError(
+        "expected a circle of at most \(Self.longestAxis) pixels across, received \(across)")
+    }
+    var pixels = [Bool](repeating: false, count: width * height)
+    func fill(_ row: Int, _ first: Int, _ last: Int) {
+      guard (0..<height).contains(row), max(first, 0) <= min(last, width - 1) else { return }
+      for x in max(first, 0)...min(last, width - 1) { pixels[row * width + x] = true }
+    }
+    // Twice the distance from the middle, so that it is whole.
+    var (x, y) = (across, down % 2)
+    func distance(_ x: Int, _ y: Int) -> Int {
+      abs(across * across * y * y + down * down * x * x - across * across * down * down)
+    }
+    var row = -1
+    while across + down > 0 {
+      if y > row {
+        row = y
+        for side in [y, -y] {
+          fill(top + (side + down) / 2, left + (across - x) / 2, left + (across + x) / 2)
+        }
+      }
+      if x == across % 2, y == down { break }
+      var next = (x, y + 2)
+      if x > 1 {
+        for step in [(x - 2, y + 2), (x - 2, y)]
+        where distance(step.0, step.1) < distance(next.0, next.1) { next = step }
+      }
+      (x, y) = next
+    }
+    self.init(BinaryMask(width: width, height: height, pixels: pixels))
+  }
+}
+
 /// The part of a picture that a polygon may touch.
 private struct PixelRaster {
   let left: Int

@@ -197,7 +197,11 @@ public struct ImageFolder: Sendable {
     }
     for entry in entries where !entry.hasPrefix(".") && !foreignFolders.contains(entry) {
       let url = folder.appendingPathComponent(entry)
-      guard let isFolder = url.isFolder else { continue }
+      guard let isFolder = url.isFolder else {
+        let target = try? FileManager.default.destinationOfSymbolicLink(atPath: url.path)
+        if target != nil { others.append(prefix + entry + " (a link to nothing)") }
+        continue
+      }
       if InputFile.otherKind(url.path) != nil {
         // To look into a pipe would wait for ever.
         others.append(prefix + entry)

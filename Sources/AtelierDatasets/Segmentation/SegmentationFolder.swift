@@ -56,7 +56,8 @@ public struct SegmentationFolder: Sendable, Hashable {
     guard let whole = pair(in: url, below: nil) else {
       throw DatasetError(
         "\(url.relativePath): expected train and trainannot, train/images and train/masks, or "
-          + "images and masks; there are none of these folders")
+          + "images and masks; there are none of these folders", isBrokenFile: false,
+        isUnknownForm: true)
     }
     return SegmentationFolder(images: whole.0, masks: whole.1, classes: classes(of: url))
   }

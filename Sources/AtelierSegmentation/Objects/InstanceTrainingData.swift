@@ -63,6 +63,13 @@ struct InstanceTrainingData {
       description = "shapes scenes of seed \(request.seed), without end"
     case .set(let path, let objects):
       let (learnt, validation) = try Self.parts(path, objects: objects, seed: request.seed)
+      guard learnt.objectCount > 0 else {
+        throw DatasetError(
+          ([
+            "\(learnt.name): expected pictures with objects to learn from, received "
+              + "\(learnt.count) without any"
+          ] + learnt.leftOut.prefix(3)).joined(separator: "; "))
+      }
       held = validation
       told = learnt.remarks(with: validation)
       var seen: SetLook?

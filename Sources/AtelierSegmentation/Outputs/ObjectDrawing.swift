@@ -3,6 +3,7 @@
 import AtelierDatasets
 import AtelierImages
 import AtelierWorkbench
+import Foundation
 
 extension SegmentationOutcome {
   /// The colour of an object: its class's, or one of its own where there is a single class.
@@ -77,8 +78,15 @@ extension SegmentationOutcome {
     objects.indices.sorted { (objects[$0].score, -$0) < (objects[$1].score, -$1) }
   }
 
-  /// The thickness of outlines and boxes in pixels.
-  private var lineWidth: Double { max(1, Double(min(size.width, size.height)) / 360) }
+  /// The thickness of outlines and boxes in pixels: more in large pictures, where objects are large, too.
+  package var lineWidth: Double {
+    let sides = objects.map { $0.area.squareRoot() }.sorted()
+    let median = sides.isEmpty ? .infinity : sides[sides.count / 2]
+    return max(1, min(scale, median / 12))
+  }
+
+  /// How much larger than in a small picture lines and letters are.
+  private var scale: Double { min(max(1, Double(min(size.width, size.height)) / 360), 3) }
 
   private static func tint(
     _ image: inout ByteImage, _ pixel: Int, _ color: PixelColor, _ opacity: Double
@@ -92,14 +100,16 @@ extension SegmentationOutcome {
   /// Writes class and score at the top of an object, or the score alone, where the object is as wide.
   private func caption(_ index: Int, _ palette: ClassPalette, on canvas: inout Canvas) {
     let object = objects[index]
-    let scale = max(1, Double(min(size.width, size.height)) / 360)
+    let scale = scale
     let entry = object.classIndex + firstObjectLabel
-    let name = palette.entries.indices.contains(entry) ? palette.entries[entry].name : "?"
-    let percent = "\(Int((object.score * 100).rounded()))"
+    let name = palette.entries.indices.contains(entry) ? palette.entries[entry].name.drawable : "?"
+    // Of a truth nothing is more or less sure.
+    let isTruth = objects.allSatisfy { $0.score == 1 }
+    let percent = isTruth ? "" : "\(Int((object.score * 100).rounded()))"
     // A name may stand out a little on both sides, a number alone has to fit.
     let hasNames = palette.count - firstObjectLabel > 1
-    var texts: [(text: String, reach: Double)] = [(percent, 1)]
-    if hasNames { texts.insert(("\(name) \(percent)", 1.8), at: 0) }
+    var texts: [(text: String, reach: Double)] = isTruth ? [] : [(percent, 1)]
+    if hasNames { texts.insert((isTruth ? name : "\(name) \(percent)", 1.8), at: 0) }
     for (text, reach) in texts {
       let extent = Canvas.textSize(text, scale: scale)
       guard extent.width + 2 <= reach * object.box.width || text == percent && size.width < 192
@@ -117,5 +127,22 @@ extension SegmentationOutcome {
         isBright ? .ink : .white)
       return
     }
+  }
+}
+
+extension String {
+  /// The text in letters that the stroke font has: umlauts as ae, oe, ue and ss, other accents left out.
+  package var drawable: String {
+    let written: [Character: String] = [
+      "ä": "ae", "ö": "oe", "ü": "ue", "Ä": "Ae", "Ö": "Oe", "Ü": "Ue", "ß": "ss", "æ": "ae",
+      "Æ": "Ae", "œ": "oe", "Œ": "Oe", "ø": "o", "Ø": "O", "å": "a", "Å": "A", "ł": "l", "Ł": "L",
+      "đ": "d", "Đ": "D", "ı": "i", "µ": "u", "μ": "u",
+    ]
+    return precomposedStringWithCanonicalMapping.map { character in
+      if let text = written[character] { return text }
+      let bare = String(character).decomposedStringWithCanonicalMapping.unicodeScalars
+        .filter(\.isASCII)
+      return bare.isEmpty ? String(character) : String(String.UnicodeScalarView(bare))
+    }.joined()
   }
 }

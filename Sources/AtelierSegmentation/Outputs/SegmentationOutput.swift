@@ -35,20 +35,33 @@ public enum SegmentationOutput: String, Codable, Sendable, CaseIterable {
     }
   }
 
-  /// The files or folder of a picture, below the folder of results.
-  func files(of stem: String) -> [String] {
-    if self == .voc {
-      return ["SegmentationClass/\(stem).png", "SegmentationObject/\(stem).png"]
+  /// The files or folder of a picture, below the folder of results, or of a set that has its pictures
+  /// in folders of their own.
+  func files(of stem: String, inSet: Bool = false) -> [String] {
+    switch self {
+    case .voc: return ["SegmentationClass/\(stem).png", "SegmentationObject/\(stem).png"]
+    case .label where inSet: return ["masks/\(stem).png"]
+    case .instances where inSet: return ["labels/\(stem).png"]
+    default: return ending.map { [stem + $0] } ?? []
     }
-    return ending.map { [stem + $0] } ?? []
+  }
+
+  /// The folder of a set's pictures that lie with these files; nothing for beside them.
+  var pictureFolder: String {
+    switch self {
+    case .voc: "JPEGImages/"
+    case .label, .instances: "images/"
+    default: ""
+    }
   }
 
   /// The files of all pictures of a call.
-  var sharedFiles: [String] {
+  func sharedFiles(inSet: Bool = false) -> [String] {
     switch self {
+    case .label: inSet ? ["classes.txt"] : []
     case .coco: ["coco.json", "coco-results.json"]
     case .csv: ["objects.csv"]
-    case .yolo: ["classes.txt"]
+    case .yolo: ["classes.txt", "data.yaml"]
     case .voc: ["labelmap.txt"]
     default: []
     }

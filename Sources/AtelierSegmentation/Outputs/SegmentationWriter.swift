@@ -16,6 +16,8 @@ public struct SegmentationWriter: Sendable {
   public let form: COCOMaskForm
   /// How strong the colours of an overlay are, 0 (the picture alone) to 1.
   public var opacity = 0.4
+  /// Whether the pictures lie with the files, as the sets have them that are read again.
+  var isSet = false
 
   private var document = COCODocument()
   private var table = SegmentationOutcome.csvHeader + "\n"
@@ -57,9 +59,11 @@ public struct SegmentationWriter: Sendable {
 
   /// Writes the files of one picture, and keeps what those of all pictures need; see `write`.
   public mutating func add(
-    _ outcome: SegmentationOutcome, picture: ByteImage, name: String, fileName: String? = nil
+    _ outcome: SegmentationOutcome, picture: ByteImage, name: String, fileName: String? = nil,
+    path: String? = nil
   ) throws -> [URL] {
-    let (files, share) = try write(outcome, picture: picture, name: name, fileName: fileName)
+    let (files, share) = try write(
+      outcome, picture: picture, name: name, fileName: fileName, path: path)
     append(share)
     return files
   }
@@ -86,23 +90,28 @@ public struct SegmentationWriter: Sendable {
   /// `ImageError` or `FileError` when a file cannot be written.
   ///
   /// Files are called `name`, a path below the folder without extension; COCO calls the picture
-  /// `fileName`, else `name` with .png. Measures are those of the picture as it is stored, else as it
+  /// `fileName`, else `name` with .png, and labelme finds it at `path` from its file's folder, else by
+  /// that name. Measures are those of the picture as it is stored, else as it
   /// is shown, and in the unit of its scale.
   package func write(
     _ outcome: SegmentationOutcome, picture: ByteImage, name: String, fileName: String? = nil,
-    stored: StoredImage? = nil, scale: PixelScale? = nil
+    path: String? = nil, stored: StoredImage? = nil, scale: PixelScale? = nil
   ) throws -> (files: [URL], share: Share) {
     var share = Share(names: objectNames(outcome))
     let stem = folder.appendingPathComponent(name)
     if name.contains("/") { try Self.makeFolder(stem.deletingLastPathComponent()) }
     var files: [URL] = []
     func place(_ output: SegmentationOutput) -> URL {
-      stem.deletingLastPathComponent()
+      if isSet, let file = output.files(of: name, inSet: true).first {
+        return folder.appendingPathComponent(file)
+      }
+      return stem.deletingLastPathComponent()
         .appendingPathComponent(stem.lastPathComponent + (output.ending ?? ""))
     }
     for output in SegmentationOutput.allCases where outputs.contains(output) {
       func write(_ write: (URL) throws -> Void) throws {
         files.append(place(output))
+        if isSet { try Self.makeFolder(files[files.count - 1].deletingLastPathComponent()) }
         try write(files[files.count - 1])
       }
       switch output {
@@ -130,7 +139,7 @@ public struct SegmentationWriter: Sendable {
       case .labelme:
         let json = try LabelmeFile.json(
           objects: outcome.objects, classNames: objectNames(outcome),
-          fileName: ((fileName ?? name + ".png") as NSString).lastPathComponent,
+          fileName: path ?? ((fileName ?? name + ".png") as NSString).lastPathComponent,
           size: outcome.size)
         try write { try AtomicFile.write(json, to: $0) }
       case .yolo:
@@ -152,29 +161,33 @@ public struct SegmentationWriter: Sendable {
   /// as they are wanted; throws `FileError` when one cannot be written.
   public func finish() throws(FileError) -> [URL] {
     var files: [URL] = []
-    if outputs.contains(.coco) {
-      files += SegmentationOutput.coco.sharedFiles.map { folder.appendingPathComponent($0) }
-      try AtomicFile.write(document.json(description: "Objects found by Atelier"), to: files[0])
-      try AtomicFile.write(COCODocument.resultsJSON(detections), to: files[1])
-    }
-    if outputs.contains(.csv) {
-      files += SegmentationOutput.csv.sharedFiles.map { folder.appendingPathComponent($0) }
-      try AtomicFile.write(Data(table.utf8), to: files[files.count - 1])
-    }
-    if outputs.contains(.yolo) {
-      files += SegmentationOutput.yolo.sharedFiles.map { folder.appendingPathComponent($0) }
-      let lines = names.map { $0 + "\n" }.joined()
-      try AtomicFile.write(Data(lines.utf8), to: files[files.count - 1])
-    }
-    if outputs.contains(.voc) {
-      files += SegmentationOutput.voc.sharedFiles.map { folder.appendingPathComponent($0) }
-      let lines = palette.entries.map {
-        "\($0.name):\($0.color.map(String.init).joined(separator: ","))::\n"
+    func write(_ output: SegmentationOutput, _ contents: [Data]) throws(FileError) {
+      guard outputs.contains(output) else { return }
+      for (name, data) in zip(output.sharedFiles(inSet: isSet), contents) {
+        files.append(folder.appendingPathComponent(name))
+        try AtomicFile.write(data, to: files[files.count - 1])
       }
-      let text = "# label:color_rgb:parts:actions\n" + lines.joined()
-      try AtomicFile.write(Data(text.utf8), to: files[files.count - 1])
     }
+    if isSet { try write(.label, [Data(classList.utf8)]) }
+    if outputs.contains(.coco) {
+      let json = document.json(description: "Objects found by Atelier")
+      try write(.coco, [json, COCODocument.resultsJSON(detections)])
+    }
+    try write(.csv, [Data(table.utf8)])
+    let lines = names.map { $0 + "\n" }.joined()
+    try write(.yolo, [Data(lines.utf8), Data(YOLOFolder.description(classNames: names).utf8)])
+    let colors = palette.entries.map {
+      "\($0.name):\($0.color.map(String.init).joined(separator: ","))::\n"
+    }
+    try write(.voc, [Data(("# label:color_rgb:parts:actions\n" + colors.joined()).utf8)])
     return files
+  }
+
+  /// The classes of masks that are written as a set, with the values that stand for them.
+  private var classList: String {
+    palette.entries.enumerated().map { index, entry in
+      "\(index) \(entry.name) \(entry.color.map(String.init).joined(separator: " "))\n"
+    }.joined()
   }
 
   private func objectNames(_ outcome: SegmentationOutcome) -> [String] {

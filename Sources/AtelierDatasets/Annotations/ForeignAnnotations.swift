@@ -1,0 +1,70 @@
+// Annotations of tools whose own form is not read, named with what to export instead.
+
+import AtelierFiles
+import AtelierImages
+import Foundation
+
+/// Tells forms of annotations that are not read.
+enum ForeignAnnotations {
+  /// How much of a file is looked at.
+  private static let head = 1 << 14
+  /// How many files of a folder are looked at.
+  private static let mostFiles = 4
+
+  /// Throws what to export instead where a folder, or one that tools put annotations in, holds files
+  /// of a form that is not read.
+  static func refuse(in folder: URL) throws(DatasetError) {
+    for name in ["", "annotations", "Annotations", "default", "labels"] {
+      let place = name.isEmpty ? folder : folder.appendingPathComponent(name)
+      let entries = (try? place.entries()) ?? []
+      for ending in [".json", ".xml"] {
+        for entry in entries.filter({ $0.lowercased().hasSuffix(ending) }).prefix(mostFiles) {
+          try refuse(file: place.appendingPathComponent(entry))
+        }
+      }
+    }
+  }
+
+  /// Throws what to export instead of a file of a form that is not read.
+  static func refuse(file: URL) throws(DatasetError) {
+    guard let advice = advice(file) else { return }
+    throw DatasetError("\(file.relativePath): \(advice)")
+  }
+
+  private static func advice(_ file: URL) -> String? {
+    guard let handle = try? FileHandle(forReadingFrom: file),
+      let data = try? handle.read(upToCount: head)
+    else { return nil }
+    try? handle.close()
+    let text = String(decoding: data, as: UTF8.self)
+    return file.pathExtension.lowercased() == "xml" ? xml(text) : json(text)
+  }
+
+  private static func xml(_ text: String) -> String? {
+    if text.contains("<annotations>"), text.contains("<image ") || text.contains("<meta>") {
+      return "CVAT's XML is not read; export COCO 1.0 or Segmentation mask 1.1 from CVAT instead"
+    }
+    guard text.contains("<annotation") else { return nil }
+    if text.contains("<bndbox>") {
+      return "boxes of Pascal VOC's XML have no masks and are not read; export masks as "
+        + "SegmentationObject, COCO or YOLO polygons instead"
+    }
+    return text.contains("<polygon>") || text.contains("<object>")
+      ? "LabelMe's XML is not read; export COCO, or JSON of the program labelme, instead" : nil
+  }
+
+  private static func json(_ text: String) -> String? {
+    func has(_ keys: String...) -> Bool { keys.allSatisfy { text.contains("\"\($0)\"") } }
+    let isList = text.first { !$0.isWhitespace } == "["
+    if isList, has("data"), has("annotations") || has("result") || has("completions") {
+      return "Label Studio's own JSON is not read; export COCO or YOLO with images instead"
+    }
+    if !isList, has("project", "pid") || has("project", "config", "attribute") {
+      return "a project of VIA 3 is not read; export COCO from it, or draw with VIA 2"
+    }
+    if !isList, has("items", "categories", "info"), !has("images") {
+      return "datumaro's own JSON is not read; export coco_instances instead"
+    }
+    return nil
+  }
+}
