@@ -240,7 +240,9 @@ public enum SegmentRun: Job {
     }.flatMap(\.self)
     for found in found { writer.append(found.share) }
     let results = found.map(\.result)
-    let files = try Ranks.isFirst ? writer.finish().map(\.relativePath) : []
+    // Files of all pictures say nothing where there is none.
+    let hasResults = Ranks.isFirst && (!found.isEmpty || failures.isEmpty)
+    let files = try hasResults ? writer.finish().map(\.relativePath) : []
     var report = Report(
       value: Value(model: request.model, files: results, outputs: files, failures: failures))
     for file in files {
