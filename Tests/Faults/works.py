@@ -20,16 +20,16 @@ SLOW = ("train-swap", "train-objects", "train-duel", "samples")
 class Work:
     """A command, or a training: its arguments in the folder of a work, and which entries are results."""
 
-    def __init__(self, name, arguments, results=(), training=None):
+    def __init__(self, name, arguments, results=(), training=None, steps=STEPS):
         # Of a file's like calls at most so many are failed.
         self.most = 2 if name in SLOW else 8
         self.name, self.arguments = name, arguments + QUIET
-        self.results, self.training = list(results), training
+        self.results, self.training, self.steps = list(results), training, steps
 
     @property
     def resume(self):
         """The arguments that go on with the training."""
-        limit = [] if self.training == "attack train" else ["--steps", str(STEPS)]
+        limit = [] if self.training == "attack train" else ["--steps", str(self.steps)]
         return self.training.split() + ["--run", "run", "--resume"] + limit + QUIET
 
 
@@ -123,10 +123,12 @@ GENERATOR = "--filters 4 --latent 8 --batch 8 --watch 24".split()
 
 def trainings():
     """All kinds of training and of their networks that keep further files, at the smallest sizes."""
-    def work(name, command, arguments, further=("--save-every", "2", "--validate-every", "3")):
-        return Work(name, command.split() + arguments + ["--run", "run", "--seed", "5", "--steps", str(STEPS)]
-                    + list(further), ["run"], command)
+    def work(name, command, arguments, further=("--save-every", "2", "--validate-every", "3"), steps=STEPS):
+        return Work(name, command.split() + arguments + ["--run", "run", "--seed", "5", "--steps", str(steps)]
+                    + list(further), ["run"], command, steps)
     pictures = ["--save-every", "2", "--validate-every", "3", "--preview-every", "3"]
+    # Of what is slow, two steps.
+    brief = ["--save-every", "1", "--validate-every", "1", "--preview-every", "2"]
     digits = "../inputs/digits"
     return [
         work("train-denoise", "denoise train", ["--data", "../inputs/noisy", "--network", "autoencoder",
@@ -134,19 +136,18 @@ def trainings():
         work("train-self", "denoise train", ["--data", "../inputs/noisy", "--target", "self", "--network",
              "blur-unet", "--widths", "4,4", "--patch", "32", "--batch", "2"], pictures),
         work("train-swap", "swap train", ["--a", "../inputs/crops/a", "--b", "../inputs/crops/b", "--network",
-             "slim", "--batch", "1", "--timelapse", "1"],
-             ["--save-every", "3", "--validate-every", "3", "--preview-every", "3"]),
+             "slim", "--batch", "1", "--timelapse", "1"], brief, 2),
         work("train-segment", "segment train", ["--data", os.path.join(SAMPLES, "shapes"), "--network", "unet",
              "--width", "4", "--levels", "2", "--crop", "32x32", "--batch", "1"], pictures),
         work("train-objects", "segment train-objects", ["--data", "shapes", "--design", "tiny", "--side", "64",
-             "--batch", "1", "--validation-count", "1"], pictures),
+             "--batch", "1", "--validation-count", "1"], brief, 2),
         work("train-classify", "classify train", ["--data", digits, "--hold-out", "12", "--network", "lenet",
              "--batch", "8"]),
         work("train-attack", "attack train", ["--victim", "../inputs/victim/last.safetensors", "--data", digits,
              "--network", "unet", "--hold-out", "12", "--batch", "32"], []),
         work("train-duel", "attack train", ["--antagonist", "--classifier", "lenet", "--data", digits,
              "--network", "unet", "--hold-out", "12", "--batch", "16", "--pgd-share", "0.5", "--pgd-steps", "2",
-             "--validate-every", "3"], []),
+             "--validate-every", "1"], [], 2),
         work("train-stars", "segment train-stars", ["--data", "shapes", "--side", "64",
              "--batch", "1", "--widths", "4,4,4", "--rays", "8", "--validation-count", "1"], pictures),
         work("train-generate", "generate train", ["--data", digits] + GENERATOR, pictures),
