@@ -136,6 +136,54 @@ struct MetFaultTests {
     }
   }
 
+  // MARK: - Memory beyond the file
+
+  /// Replaces a text in the header of a model file, wherever it stands; its seal goes.
+  private func edit(_ file: URL, _ former: String, _ text: String) throws {
+    let data = try Data(contentsOf: file)
+    let count = data.prefix(8).reversed().reduce(0) { $0 << 8 | Int($1) }
+    let header = String(decoding: data[8..<8 + count], as: UTF8.self)
+    try #require(header.contains(former), "\(header)")
+    let changed = header.replacingOccurrences(of: former, with: text)
+      .replacingOccurrences(of: "\"checksum\"", with: "\"unsealed\"")
+    let length = (0..<8).map { UInt8(truncatingIfNeeded: changed.utf8.count >> (8 * $0)) }
+    try (Data(length) + Data(changed.utf8) + data[(8 + count)...]).write(to: file)
+  }
+
+  @Test(arguments: [
+    ("granularity", "4096"), ("granularity", "0"), ("granularity", "-4"),
+    ("granularity", "1099511627776"), ("granularity", "1.5"), ("receptiveRadius", "-1"),
+    ("receptiveRadius", "1099511627776"), ("shapes", "4096"), ("shapes", "268435456"),
+  ])
+  func `what a model says of itself takes no memory beyond its file`(
+    _ key: String, _ value: String
+  ) throws {
+    let bench = try Workbench()
+    let network = Workbench.tinyNetwork(channels: 1)
+    try bench.model("m.safetensors", network, channels: 1)
+    try bench.picture("a.png", 20, 20, channels: 1)
+    let model = bench.path("m.safetensors")
+    if key == "shapes" {
+      // The picture that goes in, and all of its size.
+      let side = 4 * network.granularity
+      try edit(model, "[1,\(side),\(side),", "[1,\(value),\(value),")
+    } else {
+      let former = key == "granularity" ? network.granularity : network.receptiveRadius
+      try edit(model, "\\\"\(key)\\\":\(former)", "\\\"\(key)\\\":\(value)")
+    }
+    for arguments in [
+      ["denoise", "a.png", "-o", "out.png", "--model", "m.safetensors"],
+      ["model", "time", "m.safetensors", "--seconds", "0.1"],
+      ["model", "export", "m.safetensors", "-o", "out.onnx"],
+    ] {
+      let outcome = try bench.run(arguments + ["--memory", "0.5"])
+      #expect(outcome.status == 65, "\(outcome.errors)")
+      #expect(
+        outcome.errors.hasPrefix("atelier: m.safetensors: ")
+          && outcome.errors.split(separator: "\n").count == 1, "\(outcome.errors)")
+    }
+  }
+
   // MARK: - Names
 
   /// Standard error of a call that is refused as wrong usage, before anything is written.

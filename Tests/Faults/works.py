@@ -13,6 +13,8 @@ QUIET = ["--threads", "1", "-q"]
 # What the tool may end with when something is at fault: the table of `atelier --help`.
 CODES = {65, 66, 70, 71, 73}
 STEPS = 6
+# What tells of all pictures: where one cannot be worked on, it is told, and these tell of the others.
+COLLECTIONS = ("coco.json", "coco-results.json", "alignments.json", "order.csv", "objects.csv")
 # What takes many seconds a run.
 SLOW = ("train-swap", "train-objects", "train-duel", "samples")
 
@@ -25,6 +27,11 @@ class Work:
         self.most = 2 if name in SLOW else 8
         self.name, self.arguments = name, arguments + QUIET
         self.results, self.training, self.steps = list(results), training, steps
+
+    def clear(self, folder):
+        """Takes away the results of a work that refuses to write beside older ones."""
+        if self.name.startswith("propose"):
+            shutil.rmtree(os.path.join(folder, "out"), ignore_errors=True)
 
     @property
     def resume(self):
@@ -308,6 +315,18 @@ def differences(found, reference, is_lenient=False):
                 continue
         wrong.append(name if mine is not None else name + " (missing)")
     return wrong
+
+
+def is_whole_collection(path):
+    """Whether a file about all pictures is whole, whichever it tells of."""
+    with open(path, "rb") as file:
+        data = file.read()
+    if path.endswith(".csv"):
+        return data.endswith(b"\n")
+    try:
+        return json.loads(data) is not None
+    except ValueError:
+        return False
 
 
 if __name__ == "__main__" and sys.argv[1:] == ["--quick"]:
