@@ -234,7 +234,11 @@ enum SegmentationSet {
       return .objects(
         try InstanceData.read(
           url, part: wanted, className: objectName ?? InstanceTrainingPictures.objectName))
-    } catch { objects = error }
+    } catch {
+      // For want of memory a set is of no other kind.
+      guard !error.lacksMemory else { throw error }
+      objects = error
+    }
     let classes: DatasetError
     do {
       guard let set = try SegmentedImages.read(url, part: part) else { throw objects }

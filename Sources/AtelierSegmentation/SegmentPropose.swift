@@ -302,6 +302,7 @@ public enum SegmentPropose: Job {
 
   /// Proposals beside older ones would be taken for corrected.
   private static func expectEmpty(_ folder: String) throws(StudioError) {
+    AtomicFile.removeAbandoned(in: URL(fileURLWithPath: folder))
     let found = (try? FileManager.default.contentsOfDirectory(atPath: folder)) ?? []
     guard found.isEmpty else {
       throw StudioError(

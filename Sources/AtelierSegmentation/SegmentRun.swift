@@ -220,14 +220,15 @@ public enum SegmentRun: Job {
     writer.opacity = request.opacity
     for remark in plan.remarks { place.remark(remark) }
     var failures = plan.missing
-    var names: Set<String> = []
+    // Of bytes: letters of two Unicode forms are equal as text, and two files.
+    var names: Set<[UInt8]> = []
     let found = try PictureJob.share(
       plan.tasks, name: \.input, in: place, failures: &failures
     ) { task, counter in
       var pages: [Found] = []
       try SegmentedPage.visit(task.input, in: place) { page in
         let name = task.stem + page.suffix
-        guard names.insert(name).inserted else {
+        guard names.insert(Array(name.utf8)).inserted else {
           throw StudioError(
             .data, "\(task.input): the results of a page would overwrite those of \(name)")
         }
@@ -240,7 +241,9 @@ public enum SegmentRun: Job {
     }.flatMap(\.self)
     for found in found { writer.append(found.share) }
     let results = found.map(\.result)
-    let files = try Ranks.isFirst ? writer.finish().map(\.relativePath) : []
+    // Files of all pictures say nothing where there is none.
+    let hasResults = Ranks.isFirst && (!found.isEmpty || failures.isEmpty)
+    let files = try hasResults ? writer.finish().map(\.relativePath) : []
     var report = Report(
       value: Value(model: request.model, files: results, outputs: files, failures: failures))
     for file in files {

@@ -1,6 +1,7 @@
 // The thread that prepares batches while the program runs.
 
 import AtelierEngine
+import AtelierFiles
 import Foundation
 
 /// Prepares batches in order on a thread of its own; every field is guarded by the condition.
@@ -16,16 +17,15 @@ final class BatchPipeline: @unchecked Sendable {
   /// Starts preparing the steps `first..<end`, of which at most `depth` (at least 1) wait.
   ///
   /// Of each step these are the batches of some of its shards: the source's batches by number are
-  /// those of all shards of the first step, then those of the second.
+  /// those of all shards of the first step, then those of the second. Throws where the system has no
+  /// room for a thread.
   init(
     _ source: any BatchSource, shards: Int = 1, own: Range<Int> = 0..<1, from first: Int,
     before end: Int?, depth: Int
-  ) {
+  ) throws(StudioError) {
     self.depth = max(depth, 1)
     (self.shards, self.own) = (shards, own)
-    let thread = Thread { [self] in produce(source, first, end) }
-    thread.name = "atelier.batches"
-    thread.start()
+    try OwnThread.start(for: "the batches") { [self] in produce(source, first, end) }
   }
 
   private func produce(_ source: any BatchSource, _ first: Int, _ end: Int?) {

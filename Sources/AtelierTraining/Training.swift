@@ -1,6 +1,7 @@
 // The short way to train a model, with the events as an asynchronous stream.
 
 import AtelierEngine
+import AtelierFiles
 import AtelierKernels
 import Foundation
 import Synchronization
@@ -77,26 +78,27 @@ public final class Training: @unchecked Sendable {
     let interrupt = InterruptFlag()
     return AsyncThrowingStream { continuation in
       continuation.onTermination = { _ in interrupt.raise() }
-      let thread = Thread { [self] in
-        do {
-          guard !isRunning.exchange(true, ordering: .sequentiallyConsistent) else {
-            throw TrainingError("this training is running already")
+      do {
+        // The tracing of deep graphs recurses; a thread's usual half megabyte may not do.
+        try OwnThread.start(for: "the training") { [self] in
+          do {
+            guard !isRunning.exchange(true, ordering: .sequentiallyConsistent) else {
+              throw TrainingError("this training is running already")
+            }
+            defer { isRunning.store(false, ordering: .sequentiallyConsistent) }
+            let loop = try loop(on: source, configuration, folder: folder)
+            loop.validate = validate
+            loop.interrupt = interrupt
+            loop.listeners = [ClosureListener { continuation.yield($0) }]
+            try loop.run()
+            continuation.finish()
+          } catch {
+            continuation.finish(throwing: error)
           }
-          defer { isRunning.store(false, ordering: .sequentiallyConsistent) }
-          let loop = try loop(on: source, configuration, folder: folder)
-          loop.validate = validate
-          loop.interrupt = interrupt
-          loop.listeners = [ClosureListener { continuation.yield($0) }]
-          try loop.run()
-          continuation.finish()
-        } catch {
-          continuation.finish(throwing: error)
         }
+      } catch {
+        continuation.finish(throwing: error)
       }
-      thread.name = "atelier.training"
-      // The tracing of deep graphs recurses; a thread's usual half megabyte may not do.
-      thread.stackSize = 8 << 20
-      thread.start()
     }
   }
 

@@ -170,7 +170,7 @@ public final class TrainingLoop {
   /// Makes steps until there is a reason to stop.
   private func makeSteps() throws -> StopReport.Reason {
     if let reason = reasonToStop() { return reason }
-    let pipeline = BatchPipeline(
+    let pipeline = try BatchPipeline(
       source, shards: configuration.shards, own: own, from: counters.step, before: totalSteps,
       depth: configuration.prefetchDepth)
     defer { pipeline.stop() }

@@ -114,8 +114,13 @@ public struct InputFailure: Sendable, Hashable, Encodable {
 
 extension InputFailure {
   /// The failure that an error is.
+  ///
+  /// What asks for memory seldom knows for which file: the line names it.
   public init(file: String, _ error: any Error) {
-    self.init(file: file, error: ErrorLine.text(error), kind: ErrorLine.kind(error))
+    let (kind, text) = (ErrorLine.kind(error), ErrorLine.text(error))
+    let isNamed = text.contains((file as NSString).lastPathComponent)
+    self.init(
+      file: file, error: kind == .noMemory && !isNamed ? "\(file): \(text)" : text, kind: kind)
   }
 }
 

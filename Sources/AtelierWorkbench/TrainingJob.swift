@@ -129,7 +129,8 @@ package struct AboutRun: Codable {
 extension AboutRun {
   /// What a run folder says; nil where an older version made it.
   package init?(ofRun run: URL) {
-    guard let data = try? Data(contentsOf: run.appendingPathComponent("about.json")),
+    let file = run.appendingPathComponent("about.json")
+    guard let data = try? InputFile.data(file, limit: 1 << 24),
       let about = try? JSONDecoder().decode(Self.self, from: data)
     else { return nil }
     self = about

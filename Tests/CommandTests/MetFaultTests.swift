@@ -83,6 +83,107 @@ struct MetFaultTests {
     #expect(try precision(bench, "separators") == 978)
   }
 
+  // MARK: - Hidden colours
+
+  /// Half of the picture is hidden, in colours that a closure draws.
+  private func cutOut(_ channels: Int, _ hidden: (Int) -> UInt8) -> ByteImage {
+    var generator = RandomGenerator(seed: 9)
+    return ByteImage(width: 72, height: 60, channels: channels) { samples in
+      for index in samples.indices {
+        let (pixel, channel) = (index / channels, index % channels)
+        let isSeen = pixel % 72 < 40 && pixel / 72 > 9
+        let noise = UInt8(90 + pixel % 72 + generator.index(below: 40))
+        samples[index] =
+          channel == channels - 1 ? (isSeen ? 255 : 0) : isSeen ? noise : hidden(index)
+      }
+    }
+  }
+
+  @Test(arguments: [("png", 4), ("png", 2), ("tif", 4), ("tif", 2), ("webp", 4), ("png16", 4)])
+  func `what is hidden changes nothing that is seen`(_ format: String, _ channels: Int) throws {
+    let bench = try Workbench()
+    try bench.model("m.safetensors", Workbench.tinyNetwork(channels: 1), channels: 1)
+    let ending = format == "png16" ? "png" : format
+    var results: [(ByteImage, Double)] = []
+    for (name, hidden) in [
+      ("black", { _ in 0 }), ("white", { _ in 255 }), ("drawn", { UInt8($0 * 7 % 251) }),
+    ] as [(String, (Int) -> UInt8)] {
+      let input = bench.path("\(name).\(ending)")
+      let picture = cutOut(channels, hidden)
+      if format == "png16" {
+        try ImageFile.write(picture.map { UInt16($0) * 257 }, to: input)
+      } else {
+        try ImageFile.write(picture, to: input.path, options: .init(quality: 100))
+      }
+      let outcome = try bench.run(
+        "denoise", "\(name).\(ending)", "-o", "out.\(ending)", "--model", "m.safetensors",
+        "--quality", "100", "--json")
+      #expect(outcome.status == 0, "\(outcome.errors)")
+      let report = try JSONSerialization.jsonObject(with: Data(outcome.output.utf8))
+      let files = try #require((report as? [String: Any])?["files"] as? [[String: Any]])
+      var result = try ImageFile.read(bench.path("out.\(ending)"))
+      #expect(result.channel(channels - 1) == picture.channel(channels - 1))
+      result = ByteImage(width: 72, height: 60, channels: channels) { samples in
+        for index in samples.indices
+        where result.samples[index / channels * channels + channels - 1] > 0 {
+          samples[index] = result.samples[index]
+        }
+      }
+      results.append((result, try #require(files.first?["sigma"] as? Double)))
+    }
+    for (picture, sigma) in results.dropFirst() {
+      #expect(picture == results[0].0 && sigma == results[0].1)
+    }
+  }
+
+  // MARK: - Memory beyond the file
+
+  /// Replaces a text in the header of a model file, wherever it stands; its seal goes.
+  private func edit(_ file: URL, _ former: String, _ text: String) throws {
+    let data = try Data(contentsOf: file)
+    let count = data.prefix(8).reversed().reduce(0) { $0 << 8 | Int($1) }
+    let header = String(decoding: data[8..<8 + count], as: UTF8.self)
+    try #require(header.contains(former), "\(header)")
+    let changed = header.replacingOccurrences(of: former, with: text)
+      .replacingOccurrences(of: "\"checksum\"", with: "\"unsealed\"")
+    let length = (0..<8).map { UInt8(truncatingIfNeeded: changed.utf8.count >> (8 * $0)) }
+    try (Data(length) + Data(changed.utf8) + data[(8 + count)...]).write(to: file)
+  }
+
+  @Test(arguments: [
+    ("granularity", "4096"), ("granularity", "0"), ("granularity", "-4"),
+    ("granularity", "1099511627776"), ("granularity", "1.5"), ("receptiveRadius", "-1"),
+    ("receptiveRadius", "1099511627776"), ("shapes", "4096"), ("shapes", "268435456"),
+  ])
+  func `what a model says of itself takes no memory beyond its file`(
+    _ key: String, _ value: String
+  ) throws {
+    let bench = try Workbench()
+    let network = Workbench.tinyNetwork(channels: 1)
+    try bench.model("m.safetensors", network, channels: 1)
+    try bench.picture("a.png", 20, 20, channels: 1)
+    let model = bench.path("m.safetensors")
+    if key == "shapes" {
+      // The picture that goes in, and all of its size.
+      let side = 4 * network.granularity
+      try edit(model, "[1,\(side),\(side),", "[1,\(value),\(value),")
+    } else {
+      let former = key == "granularity" ? network.granularity : network.receptiveRadius
+      try edit(model, "\\\"\(key)\\\":\(former)", "\\\"\(key)\\\":\(value)")
+    }
+    for arguments in [
+      ["denoise", "a.png", "-o", "out.png", "--model", "m.safetensors"],
+      ["model", "time", "m.safetensors", "--seconds", "0.1"],
+      ["model", "export", "m.safetensors", "-o", "out.onnx"],
+    ] {
+      let outcome = try bench.run(arguments + ["--memory", "0.5"])
+      #expect(outcome.status == 65, "\(outcome.errors)")
+      #expect(
+        outcome.errors.hasPrefix("atelier: m.safetensors: ")
+          && outcome.errors.split(separator: "\n").count == 1, "\(outcome.errors)")
+    }
+  }
+
   // MARK: - Names
 
   /// Standard error of a call that is refused as wrong usage, before anything is written.

@@ -64,6 +64,45 @@ import Testing
     }
   }
 
+  /// Identifiers and names of categories, and the class that each identifier is of.
+  @Test(
+    arguments: [
+      ([(1, "a"), (2, "a"), (3, "a")], ["a"], [1: 0, 2: 0, 3: 0]),
+      ([(5, "b"), (1, "a"), (9, "b")], ["b", "a"], [5: 0, 1: 1, 9: 0]),
+      ([(1, "a"), (2, "A"), (3, "a")], ["a", "A"], [1: 0, 2: 1, 3: 0]),
+      ([(7, "b"), (8, "c"), (9, "c"), (10, "b")], ["b", "c"], [7: 0, 8: 1, 9: 1, 10: 0]),
+      ([(0, "a"), (1, "b"), (2, "b")], ["a", "b"], [2: 1, 1: 1, 0: 0]),
+    ] as [([(Int, String)], [String], [Int: Int])])
+  func `however often a name stands, it is one class`(
+    _ categories: [(Int, String)], _ names: [String], _ classes: [Int: Int]
+  ) throws {
+    try withScratchFolder { folder in
+      let ids = classes.keys.sorted()
+      let text = categories.map { #"{"id":\#($0.0),"name":"\#($0.1)"}"# }.joined(separator: ",")
+      let objects = ids.enumerated().map { box($0 + 1, category: $1, 1, 3) }
+      let data = try InstanceData(
+        coco: write(folder, file(categories: text, annotations: objects.joined(separator: ","))))
+      #expect(data.classNames == names)
+      #expect(data.items[0].objects.map(\.classIndex) == ids.map { classes[$0] ?? -1 })
+    }
+  }
+
+  /// Polygons, and how many pixels pycocotools 2.0 gives them in pictures of 8x8.
+  @Test(arguments: [
+    ("[3.1,3.1,3.3,3.1,3.3,3.3]", 0), ("[1,5,7,5,4,5]", 0), ("[2,2,2,6,2,4]", 0),
+    ("[0.4,0.4,1.6,0.4,1.6,1.6,0.4,1.6]", 4), ("[7.6,7.6,9,7.6,9,9]", 0),
+    ("[2.5,2.5,3.5,2.5,3.5,3.5,2.5,3.5]", 1), ("[-3,-3,2,-3,2,2,-3,2]", 4),
+    ("[1,1,6,6,6,1,1,6]", 12),
+  ])
+  func `odd polygons have the reference's pixels`(_ polygon: String, _ area: Int) throws {
+    try withScratchFolder { folder in
+      let annotation =
+        #"{"id":1,"image_id":1,"category_id":1,"iscrowd":0,"segmentation":[\#(polygon)]}"#
+      let data = try InstanceData(coco: write(folder, file(annotations: annotation)))
+      #expect(data.items[0].objects.map(\.mask.area) == [area])
+    }
+  }
+
   @Test func `an object smaller than a pixel counts`() throws {
     try withScratchFolder { folder in
       let data = try InstanceData(

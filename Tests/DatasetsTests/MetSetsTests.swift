@@ -67,6 +67,38 @@ private func idx(_ sizes: [Int], _ bytes: [UInt8]) -> [UInt8] {
     }
   }
 
+  /// What a model learnt, and what it is tested on.
+  @Test(arguments: [
+    ((0..<12).map { "0\($0)" }, ["02", "010", "07"]), (["1", "2", "10"], ["10", "2"]),
+    (["-1", "0", "1"], ["1"]), (["2019", "2020", "2021", "1999"], ["2021", "1999"]),
+    (["0 cats", "1 dogs", "10 elks", "2 foxes"], ["2 foxes", "1 dogs"]),
+    (["1.0", "1.5", "1.25"], ["1.5", "1.25", "1.0"]), (["x3", "3", "30"], ["30", "3"]),
+  ])
+  func `whatever folders are called, names decide`(_ learnt: [String], _ tested: [String]) throws {
+    try withScratchFolder { folder in
+      for (index, name) in learnt.enumerated() {
+        try picture(folder, "a/\(name)/x.png", gray: UInt8(20 * index))
+        if tested.contains(name) { try picture(folder, "b/\(name)/x.png", gray: UInt8(20 * index)) }
+      }
+      // One folder alone makes no set.
+      if tested.count == 1 { try picture(folder, "b/\(learnt[0])/x.png", gray: 0) }
+      let names = try LabeledImages.read(folder.appending(path: "a"), part: .training, form: form)
+        .classNames
+      #expect(names.sorted() == learnt.sorted())
+      let test = try LabeledImages.read(folder.appending(path: "b"), part: .test, form: form)
+        .ordered(as: names)
+      for (index, label) in test.labels.enumerated() {
+        #expect(names[label] == learnt[Int(test.image(index).samples[0]) / 20])
+      }
+      try picture(folder, "b/unknown/x.png")
+      let line = errorLine {
+        _ = try LabeledImages.read(folder.appending(path: "b"), part: .test, form: form)
+          .ordered(as: names)
+      }
+      #expect(line?.hasPrefix("b: its class 'unknown' is none of the model's") == true)
+    }
+  }
+
   @Test func `numbers without names keep their places, or find them`() throws {
     try withScratchFolder { folder in
       try write(folder, "train-images-idx3-ubyte", idx([2, 1, 1], [7, 9]))
@@ -230,6 +262,70 @@ private func idx(_ sizes: [Int], _ bytes: [UInt8]) -> [UInt8] {
     try withScratchFolder { folder in
       try set(folder) { _, _ in 255 }
       #expect(line(folder)?.contains("received pixels 255 alone") == true)
+    }
+  }
+
+  /// A mask by name, the names beside it, and what is told.
+  @Test(
+    arguments: [
+      ("0 or 255", "sky\nroad\ntree\n", "of the class sky or 255 alone"),
+      ("1 or 255", nil, "received pixels 1 or 255 alone"), ("0", nil, "received pixels 0 alone"),
+      ("0 or 255", "0 sky\n1 object\n", "of the class sky or"),
+      ("one full, one empty", nil, "pixels 0 or 255 alone"), ("3", nil, "received pixels 3 alone"),
+      ("0 or 1", nil, nil), ("0 or 255", "0 sky\n255 object\n", nil),
+    ] as [(String, String?, String?)])
+  func `sets of masks without two classes are refused`(
+    _ kind: String, _ classes: String?, _ words: String?
+  ) throws {
+    try withScratchFolder { folder in
+      try set(folder, classes: classes) { x, _ in
+        switch kind {
+        case "1 or 255": x < 12 ? 1 : 255
+        case "0 or 1": x < 12 ? 0 : 1
+        case "0 or 255": x < 12 ? 0 : 255
+        case "3": 3
+        default: 0
+        }
+      }
+      if kind.hasPrefix("one") {
+        try ImageFile.write(
+          ByteImage(width: 24, height: 24, channels: 1, filledWith: 255),
+          to: folder.appending(path: "masks/b.png"))
+      }
+      let line = line(folder)
+      #expect(words.map { line?.contains($0) == true } ?? (line == nil), "\(line ?? "read")")
+    }
+  }
+
+  /// Masks of two or three areas that are enlarged or shrunk with weights between pixels.
+  @Test(arguments: [
+    (48, [200]), (80, [255]), (17, [255]), (50, [100, 200]), (40, [255, 60, 130]), (30, [9]),
+  ])
+  func `masks that were resized with weights are told apart`(
+    _ side: Int, _ levels: [UInt8]
+  ) throws {
+    try withScratchFolder { folder in
+      let sharp = ByteImage(width: 24, height: 24, channels: 1) { samples in
+        for index in samples.indices {
+          let (x, y) = (index % 24 - 11, index / 24 - 12)
+          for (ring, level) in levels.enumerated() where x * x + y * y < 100 - 30 * ring {
+            samples[index] = level
+          }
+        }
+      }
+      let soft = sharp.resized(width: side, height: side, filter: .bilinear)
+      for (image, isRefused) in [(sharp, false), (soft, true)] {
+        for name in ["a", "b"] {
+          try picture(folder, "images/\(name).png", side: image.width)
+          let file = folder.appending(path: "masks/\(name).png")
+          try FileManager.default.createDirectory(
+            at: file.deletingLastPathComponent(), withIntermediateDirectories: true)
+          try ImageFile.write(image, to: file)
+        }
+        let told = line(folder)?.contains("values that stand only where others meet") == true
+        // What is sharp may still be too little for a set, 255 above all.
+        #expect(told == isRefused, "\(levels) to \(side): \(line(folder) ?? "read")")
+      }
     }
   }
 

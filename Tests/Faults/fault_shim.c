@@ -7,6 +7,7 @@
 // FAULT_UNDER  only files under this folder count; mmap counts large blocks alone, malloc what C code
 //              and the libraries of pictures ask for (an object of Swift that gets no memory ends the
 //              process: nothing can be told then)
+// FAULT_PLACES where the tool's own C code lies, as LOW-HIGH,… in its file: what else is in it is Swift
 // FAULT_LIST   a file that gets the path of every such call, a line each (- where it has none)
 // FAULT_LOG    a file that gets every change of a file under the folder, in order (power.py reads it)
 #define _GNU_SOURCE
@@ -81,13 +82,22 @@ static int watched_descriptor(int descriptor, char path[PATH_MAX]) {
 }
 
 // The code of the tool itself and of the libraries of pictures.
-static struct { uintptr_t low, high; } places[64];
+static struct { uintptr_t low, high; } places[256];
 static int place_count;
 
 static int note_place(struct dl_phdr_info *info, size_t size, void *state) {
   (void)size;
   int *index = state;
   int is_tool = (*index)++ == 0;
+  const char *own = getenv("FAULT_PLACES");
+  if (is_tool && own) {
+    char *end;
+    for (const char *text = own; *text && place_count < 256; text = *end ? end + 1 : end) {
+      places[place_count].low = info->dlpi_addr + strtoul(text, &end, 16);
+      places[place_count++].high = info->dlpi_addr + strtoul(end + 1, &end, 16);
+    }
+    return 0;
+  }
   static const char *names[] = {"libpng", "libjpeg", "libtiff", "libwebp", "libz.so", "libdeflate",
                                 "liblzma", "libzstd", "libjbig"};
   int counts = is_tool;
@@ -95,7 +105,7 @@ static int note_place(struct dl_phdr_info *info, size_t size, void *state) {
     counts |= strstr(info->dlpi_name, names[name]) != NULL;
   for (int part = 0; counts && part < info->dlpi_phnum; part++) {
     const ElfW(Phdr) *header = &info->dlpi_phdr[part];
-    if (header->p_type != PT_LOAD || !(header->p_flags & PF_X) || place_count == 64) continue;
+    if (header->p_type != PT_LOAD || !(header->p_flags & PF_X) || place_count == 256) continue;
     places[place_count].low = info->dlpi_addr + header->p_vaddr;
     places[place_count++].high = info->dlpi_addr + header->p_vaddr + header->p_memsz;
   }

@@ -121,6 +121,7 @@ def one(tool, work, chance, seconds, reference, folder):
             arguments = work.resume
         if kind == "over":
             break
+    work.clear(folder)
     try:
         again = works.run(tool, arguments, folder)
     except subprocess.TimeoutExpired:

@@ -39,6 +39,11 @@ struct DamageTests {
         ("stray bytes before a marker", body + Data(count: 7) + end),
         ("stray bytes before a marker", data[..<tables] + Data([1, 2, 3]) + data[tables...]),
         ("no end marker", Data(body)),
+        ("stray bytes before a marker", body + [0] + end),
+        ("stray bytes before a marker", body + Data(count: 3000) + end),
+        ("stray bytes before a marker", body + Data("junk".utf8) + end),
+        ("stray bytes before a marker", data[..<tables] + Data(count: 200) + data[tables...]),
+        ("no end marker", body + Data(count: 7)),
       ]
       for (fault, bytes) in cases {
         try bytes.write(to: URL(fileURLWithPath: path))
@@ -46,6 +51,13 @@ struct DamageTests {
         let page = try #require(try reader.nextPage())
         #expect(page.image == .bytes(whole))
         #expect(reader.remarks == ["the JPEG has \(fault); it is read all the same"])
+      }
+      // Bytes that fill before a marker are allowed, and what follows the end is another file's.
+      for bytes in [body + [0xff, 0xff, 0xff] + end, data + Data(count: 9), data + data] {
+        try bytes.write(to: URL(fileURLWithPath: path))
+        let reader = try PictureReader(path)
+        #expect(try reader.nextPage()?.image == .bytes(whole))
+        #expect(reader.remarks.isEmpty)
       }
       // A progressive picture without its last scan would be a coarse one.
       let progressive = try Fixture.data("jpeg-progressive.jpg")

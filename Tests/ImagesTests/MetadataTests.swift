@@ -132,6 +132,16 @@ struct MetadataTests {
     }
   }
 
+  @Test("every orientation turns, in each format", arguments: ["png", "jpg", "webp"], 2...8)
+  func everyOrientation(format: String, number: Int) throws {
+    try Fixture.inTemporaryFolder { folder in
+      let upright = try ImageFile.read(Self.write(format, in: folder, orientation: 1))
+      let turned = try ImageFile.read(Self.write(format, in: folder, orientation: number))
+      let orientation = try #require(Orientation(rawValue: number))
+      #expect(turned == upright.oriented(orientation))
+    }
+  }
+
   @Test("a maker's note stays at its place, the thumbnail goes")
   func mended() throws {
     for isBigEndian in [false, true] {

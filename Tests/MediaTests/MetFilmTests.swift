@@ -67,7 +67,10 @@ struct MetFilmTests {
   @Test(arguments: [
     ("bt709", "tv", "bt709", "bt709"), ("smpte170m", "tv", "smpte170m", "smpte170m"),
     ("bt709", "pc", "bt709", "bt709"), ("bt470bg", "tv", "bt470bg", "bt470bg"),
-    ("bt2020nc", "tv", "bt2020", "bt709"),
+    ("bt2020nc", "tv", "bt2020", "bt709"), ("smpte170m", "pc", "smpte170m", "bt709"),
+    ("bt470bg", "pc", "bt470bg", "smpte170m"), ("bt2020nc", "pc", "bt2020", "bt709"),
+    ("bt709", "tv", "smpte432", "bt709"), ("smpte170m", "tv", "bt470bg", "smpte170m"),
+    ("bt2020nc", "tv", "bt2020", "arib-std-b67"),
   ])
   func `matrix, range, primaries and curve are kept`(
     _ matrix: String, _ range: String, _ primaries: String, _ transfer: String
@@ -105,10 +108,18 @@ struct MetFilmTests {
     }
   }
 
-  @Test(arguments: [(0, "4:3"), (90, "3:4"), (180, "4:3"), (270, "3:4")])
-  func `the shape of pixels turns with the film`(_ turn: Int, _ aspect: String) throws {
-    try withFilm("gray", ["-vf", "setsar=4/3", "-pix_fmt", "yuv420p"]) { film, result, tools in
-      let turned = film.deletingLastPathComponent().appending(path: "turned.mp4")
+  /// The shape of pixels as stored and as shown, the turn, and the ending of the film's name.
+  @Test(arguments: [
+    ("4:3", 0, "4:3", "mp4"), ("4:3", 90, "3:4", "mp4"), ("4:3", 180, "4:3", "mp4"),
+    ("4:3", 270, "3:4", "mp4"), ("8:9", 90, "9:8", "mp4"), ("12:11", 270, "11:12", "mov"),
+    ("16:15", 90, "15:16", "mov"), ("3:4", 270, "4:3", "mp4"), ("1:1", 90, "1:1", "mov"),
+  ])
+  func `the shape of pixels turns with the film`(
+    _ stored: String, _ turn: Int, _ aspect: String, _ ending: String
+  ) throws {
+    let shape = "setsar=" + stored.replacingOccurrences(of: ":", with: "/")
+    try withFilm("gray", ["-vf", shape, "-pix_fmt", "yuv420p"]) { film, result, tools in
+      let turned = film.deletingLastPathComponent().appending(path: "turned." + ending)
       try run(
         tools.ffmpeg,
         [

@@ -165,7 +165,7 @@ public enum DuelTraining: TrainingJob {
   /// Whether a run is a duel: it says so, or, where an older version made it, has a duel's settings.
   static func isDuel(_ run: URL) -> Bool {
     if let about = AboutRun(ofRun: run) { return about.job == path }
-    let data = try? Data(contentsOf: run.appending(path: "configuration.json"))
+    let data = try? InputFile.data(run.appending(path: "configuration.json"), limit: 1 << 24)
     let stored = data.flatMap { try? JSONSerialization.jsonObject(with: $0) } as? [String: Any]
     return stored?["balance"] != nil
   }

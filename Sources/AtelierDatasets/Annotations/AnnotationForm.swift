@@ -22,7 +22,8 @@ enum AnnotationForm: String, Sendable {
 
   /// The form of a JSON file, by the first keys in it; nil for none that is known.
   init?(of url: URL) {
-    guard let handle = try? FileHandle(forReadingFrom: url),
+    // To open a pipe would wait for a writer.
+    guard InputFile.otherKind(url.path) == nil, let handle = try? FileHandle(forReadingFrom: url),
       let data = try? handle.read(upToCount: Self.head)
     else { return nil }
     try? handle.close()

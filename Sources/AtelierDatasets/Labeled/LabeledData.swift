@@ -108,6 +108,15 @@ extension LabeledImages {
     }
   }
 
+  /// Whether a published set has files of this part.
+  public static func hasPart(_ part: DataPart, in url: URL) -> Bool {
+    let entries = (try? FileManager.default.contentsOfDirectory(atPath: url.path)) ?? []
+    return entries.contains { name in
+      (isIDXImages(name) || name.hasSuffix(".bin") || name.hasSuffix(".bin.gz"))
+        && part.prefixes.contains { name.lowercased().hasPrefix($0) }
+    }
+  }
+
   /// Whether a name is that of an IDX file of pictures.
   private static func isIDXImages(_ name: String) -> Bool {
     name.contains("idx3") || (name.contains("images") && name.contains("ubyte"))

@@ -39,7 +39,9 @@ extension LabeledImages {
     for file in files {
       do {
         pixels += try ImageFile.read(file.url).fitted(to: size, channels: channels).samples
-      } catch let error as ImageError { failures.append("\(error)") }
+      } catch let error as ImageError where error.reason != .noMemory {
+        failures.append("\(error)")
+      }
     }
     guard !pixels.isEmpty else {
       throw DatasetError("not usable for training: \(failures.first ?? "no picture")")

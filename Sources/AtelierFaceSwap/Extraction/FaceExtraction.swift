@@ -129,11 +129,15 @@ public final class FaceExtraction {
     try settle(&waiting)
     try sheet.finish()
     report.sheets = sheet.files
-    report.alignments = (request.output as NSString).appendingPathComponent("alignments.json")
-    try FaceAlignments(
-      software: StudioVersion.software, cropSize: locator.aligner.size, faces: entries
-    ).write(to: URL(fileURLWithPath: report.alignments))
-    for file in [report.alignments] + report.sheets { place.send(.saved(file)) }
+    // Where no picture could be worked on, there is nothing to tell.
+    if report.pictures > 0 || report.failures.isEmpty {
+      report.alignments = (request.output as NSString).appendingPathComponent("alignments.json")
+      try FaceAlignments(
+        software: StudioVersion.software, cropSize: locator.aligner.size, faces: entries
+      ).write(to: URL(fileURLWithPath: report.alignments))
+      place.send(.saved(report.alignments))
+    }
+    for file in report.sheets { place.send(.saved(file)) }
     report.seconds = Date().timeIntervalSince(start)
   }
 
@@ -258,14 +262,10 @@ public final class FaceExtraction {
 
   private func write(_ crop: ByteImage, _ name: String) throws {
     let path = (request.output as NSString).appendingPathComponent(name)
-    do {
-      try FileManager.default.createDirectory(
-        atPath: (path as NSString).deletingLastPathComponent, withIntermediateDirectories: true)
+    try PictureJob.writing(path) {
       try ImageFile.write(
         crop, to: path,
         options: .init(compression: 3, metadata: ["Software": StudioVersion.software]))
-    } catch {
-      throw StudioError(.cannotCreate, "\(path): cannot be written: \(error)")
     }
   }
 }

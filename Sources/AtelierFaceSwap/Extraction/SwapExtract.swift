@@ -96,9 +96,9 @@ extension FaceExtractionReport {
         + (laidByPoints > 0 ? "\(laidByPoints) laid by five points, " : "")
         + "\(laidByEyes) laid by the eyes, \(laidByBox) by the box\(blurred); "
         + "\(withoutFace) pictures without "
-        + "a face), \(NumberText.fixed(seconds, 1)) s, \(NumberText.fixed(rate, 1)) pictures/s",
-      "alignments: \(alignments)",
+        + "a face), \(NumberText.fixed(seconds, 1)) s, \(NumberText.fixed(rate, 1)) pictures/s"
     ]
-    return (lines + sheets.map { "sheet:      \($0)" }).joined(separator: "\n")
+    let written = alignments.isEmpty ? [] : ["alignments: \(alignments)"]
+    return (lines + written + sheets.map { "sheet:      \($0)" }).joined(separator: "\n")
   }
 }

@@ -149,6 +149,7 @@ public enum GenerateEvaluate: Job {
   }
 
   public static func run(_ request: GenerateEvaluateRequest, in place: JobPlace) throws -> Report {
+    try StudioFiles.expectPresent([request.data])
     let drawn = try drawn(request, in: place)
     let sets = try sets(request, drawn)
     for remark in sets.test.remarks() { place.remark(remark) }
@@ -214,7 +215,7 @@ public enum GenerateEvaluate: Job {
       return drawn.classNames.isEmpty ? images : try images.ordered(as: drawn.classNames)
     }
     let training = try read(.training)
-    return (training, try LabeledImages.isSet(url) ? read(.test) : training)
+    return (training, LabeledImages.hasPart(.test, in: url) ? try read(.test) : training)
   }
 
   private static func features(

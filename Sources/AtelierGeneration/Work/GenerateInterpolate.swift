@@ -207,7 +207,7 @@ public enum GenerateInterpolate: Job {
     let tools = try FilmTools()
     try PictureJob.writing(request.output) {}
     let writer = try FilmWriter(
-      request.output, size: size, like: request.output,
+      request.output, size: size, like: "",
       FilmInformation(
         rate: "\(Int((1000 * request.rate).rounded()))/1000", framesPerSecond: request.rate),
       tools: tools)

@@ -166,6 +166,7 @@ public struct PictureFilter: Sendable, Hashable {
       self = known
     } else if FileManager.default.fileExists(atPath: word) {
       let data = try InputFile.data(URL(fileURLWithPath: word), limit: 1 << 20)
+        .withoutByteOrderMark
       let kernel = try FilterKernel(parsing: String(decoding: data, as: UTF8.self), name: word)
       let stem = ((word as NSString).lastPathComponent as NSString).deletingPathExtension
       self.init(name: stem, kernel: kernel)

@@ -38,6 +38,10 @@ struct HierarchicalFile {
     self.data = data
     self.file = file
     budget = data.count / 16 + 64
+    guard Self.isOne(data) else {
+      throw FileError(
+        file: file, message: "expected HDF5, received \(data.count) bytes of something else")
+    }
     var reader = ByteReader(data, 8..<data.count, file: file)
     let version = try reader.byte()
     guard version == 0 else {

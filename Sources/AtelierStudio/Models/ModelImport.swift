@@ -262,7 +262,8 @@ public enum ModelImport: Job {
   /// The names of the classes: the lines of a file, or numbers.
   static func classNames(_ request: ModelImportRequest, count: Int) throws -> [String] {
     guard let path = request.classes else { return (0..<count).map(String.init) }
-    guard let text = try? String(contentsOf: URL(fileURLWithPath: path), encoding: .utf8) else {
+    let bytes = try InputFile.data(URL(fileURLWithPath: path), limit: 1 << 20).withoutByteOrderMark
+    guard let text = String(data: bytes, encoding: .utf8) else {
       throw StudioError(.data, "\(path): expected class names as text, one a line")
     }
     let names = text.split(whereSeparator: \.isNewline)
