@@ -370,7 +370,9 @@ func residentPages() -> Int {
   }
   let fields = text.split(separator: " ")
   return fields.count > 1 ? Int(fields[1]) ?? 0 : 0
+}
 
+@Suite("Tensors") struct TensorTests {
   @Test("a NaN of either sign and any payload is found wherever it stands, infinity is none")
   func holdsNaN() {
     for count in [1, 7, 16, 33] {
