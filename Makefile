@@ -7,7 +7,7 @@ OUT ?= out
 PREFIX ?= /usr/local
 DESTDIR ?=
 
-.PHONY: demo test sanitize fuzz faults build install studio studio-build studio-test docs setup lint format bench compare clean
+.PHONY: demo test sanitize arm fuzz faults build install studio studio-build studio-test docs setup lint format bench compare clean
 
 ## Denoise the sample pictures with the models that ship, and print PSNR before and after; swap the two fictional people;
 ## fool a classifier of clothes with drawn noise, and try the same noise on a hardened one; find shapes, by their pixels and
@@ -43,6 +43,11 @@ sanitize: setup
 	  $(SWIFT) test --package-path Tests/Sanitizers --scratch-path .build/sanitizers -c release \
 	  --sanitize address --disable-xctest
 	SWIFT=$(SWIFT) sh Tests/Sanitizers/races.sh
+
+## Run every kernel as an ARM CPU would, under qemu, against the kernels of x86 (apt-get install qemu-user
+## libc6-dev-arm64-cross libgcc-12-dev-arm64-cross lld).
+arm:
+	sh Tests/Arm/run.sh .build/arm
 
 ## Fuzz every reader of files for MINUTES in all; without MINUTES read the committed inputs once.
 fuzz: setup

@@ -2,7 +2,9 @@
 """Times Atelier against its peers, alternating, each workload, phase and mode in a process of its own.
 
 usage: compare.py [--only NAME,NAME] [--phases train,infer] [--threads 2] [--seconds 4] [--rounds 3]
-                  [--modes eager,channels_last,compile] [--infer-modes onnxruntime,openvino]
+                  [--modes eager,channels_last,compile,max_autotune]
+                  [--infer-modes onnxruntime,openvino,openvino_throughput,ncnn]
+                  [--isa avx2,avx512] [--spread 25]
                   [--atelier .build/release/atelier] [--peer-python python3] [--json | --markdown]
 
 A round times Atelier and every mode of the peers once; every other round goes in the opposite order. The peer of a workload
@@ -11,6 +13,11 @@ faster); the spread is the smallest and the largest ratio of a round. Memory is 
 process; its ratio is Atelier's to that of PyTorch's fastest mode (below 1 Atelier needs less). Times are only
 comparable within one table: same machine, same minutes, same number of threads. `of peak` counts the operations of
 direct convolution against the machine's float32 peak; Winograd's algorithm may exceed 100 %.
+
+Every process is pinned to as many cores as it has threads, one of each pair that shares a core first. `--isa` holds Atelier
+and every peer to an instruction set, a table for each; peers that cannot be held (ONNX Runtime, ncnn) are left out of all but
+the CPU's best. Above a table stand the load average before and while it was measured. A table whose rounds disagree by
+more than `--spread` percent is refused: the rows at fault are named, and the exit code is 3.
 
 Modes that fail (no C++ compiler for `compile`, a network that cannot be exported) are named on standard error. Exit code 1
 when Atelier or all peers gave no figure for a row.
@@ -28,9 +35,18 @@ from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
 NAMES = "A-autoencoder,B-dncnn,C-faceswap,D-unet,E-noise-generator,F-vgg16-transfer"
-TORCH_MODES = ("eager", "channels_last", "compile")
-ONNX_MODES = ("onnxruntime", "openvino")
-PACKAGES = {"PyTorch": "torch", "ONNX Runtime": "onnxruntime", "OpenVINO": "openvino"}
+TORCH_MODES = ("eager", "channels_last", "compile", "max_autotune")
+ONNX_MODES = ("onnxruntime", "openvino", "openvino_throughput", "ncnn")
+PACKAGES = {"PyTorch": "torch", "ONNX Runtime": "onnxruntime", "OpenVINO": "openvino", "ncnn": "ncnn"}
+# Slowest first, with what holds each side to it. OpenVINO stands on oneDNN and hears its word.
+ISAS = {
+    "avx2": {
+        "ATELIER_ISA": "avx2", "ATEN_CPU_CAPABILITY": "avx2", "ONEDNN_MAX_CPU_ISA": "AVX2", "DNNL_MAX_CPU_ISA": "AVX2",
+        "MKL_ENABLE_INSTRUCTIONS": "AVX2"},
+    "avx512": {
+        "ATELIER_ISA": "avx512", "ATEN_CPU_CAPABILITY": "avx512", "MKL_ENABLE_INSTRUCTIONS": "AVX512"}}
+# They ask the CPU alone.
+UNHELD = ("onnxruntime", "ncnn")
 
 
 def processor():
@@ -43,9 +59,47 @@ def processor():
     return platform.processor() or platform.machine()
 
 
-def records(command):
+def cores(threads):
+    """So many of the cores that we may use, one of each pair that shares a core first; None where no one can be held."""
+    if not hasattr(os, "sched_getaffinity"):
+        return None
+    allowed = sorted(os.sched_getaffinity(0))
+
+    def siblings(core):
+        try:
+            return Path(f"/sys/devices/system/cpu/cpu{core}/topology/thread_siblings_list").read_text().strip()
+        except OSError:
+            return str(core)
+
+    seen, first, second = set(), [], []
+    for core in allowed:
+        pair = siblings(core)
+        (second if pair in seen else first).append(core)
+        seen.add(pair)
+    return set((first + second)[:threads])
+
+
+def load():
+    """The load average of the last minute."""
+    try:
+        return os.getloadavg()[0]
+    except OSError:
+        return float("nan")
+
+
+def records(command, options=None):
     """The JSON lines that a process prints; what it says beside them goes to our standard error."""
-    result = subprocess.run(command, stdout=subprocess.PIPE, text=True)
+    environment, pin = dict(os.environ), None
+    if options is not None:
+        # Thread pools that are not told otherwise take a thread for each core of the machine.
+        for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):
+            environment[name] = str(options.threads)
+        if options.isa:
+            environment |= ISAS[options.isa]
+        held = options.cores
+        pin = (lambda: os.sched_setaffinity(0, held)) if held else None
+        options.loads.append(load())
+    result = subprocess.run(command, stdout=subprocess.PIPE, text=True, env=environment, preexec_fn=pin)
     lines = [json.loads(line) for line in result.stdout.splitlines() if line.startswith("{")]
     if result.returncode != 0:
         print(f"{command[0]} ended with {result.returncode}", file=sys.stderr)
@@ -66,11 +120,13 @@ def versions(python):
 
 def machine(options):
     """One line: the processor, what it can do, and who is compared."""
-    limits = records([options.atelier, "bench", "--roofline", "--json", "--threads", str(options.threads)])
-    parts = [processor(), f"{os.cpu_count()} cores", f"{options.threads} threads"]
+    limits = records([options.atelier, "bench", "--roofline", "--json", "--threads", str(options.threads)], options)
+    held = "" if options.cores is None else " on cores " + ",".join(map(str, sorted(options.cores)))
+    parts = [processor(), f"{os.cpu_count()} cores", f"{options.threads} threads{held}"]
     peaks = [limit for limit in limits if limit["kind"] == "multiply-add"]
     if peaks:
-        parts.append(f"{peaks[-1]['instruction_set']}, peak {peaks[-1]['all_threads']:.0f} GFLOP/s")
+        wanted = [peak for peak in peaks if peak["instruction_set"] == options.isa] or peaks
+        parts.append(f"{wanted[-1]['instruction_set']}, peak {wanted[-1]['all_threads']:.0f} GFLOP/s")
     parts += [
         f"memory {limit['all_threads']:.0f} GB/s" for limit in limits if limit["kind"] == "memory-read"]
     parts += [f"{name} {version}" for name, version in versions(options.peer_python).items()]
@@ -86,7 +142,7 @@ def side(options, name, phase, mode):
     else:
         script = "onnx_workloads.py" if mode in ONNX_MODES else "torch_workloads.py"
         command = [options.peer_python, str(HERE / script), "--phases", phase, "--modes", mode]
-    found = records(command + common)
+    found = records(command + common, options)
     return found[0] if found else {"error": "no figure"}
 
 
@@ -95,6 +151,8 @@ def rounds_of(options, name, phase):
     modes = ["atelier", *filter(None, options.modes.split(","))]
     if phase == "infer":
         modes += filter(None, options.infer_modes.split(","))
+    if options.isa and options.isa != options.best:
+        modes = [mode for mode in modes if mode not in UNHELD]
     results = defaultdict(dict)
     failed = set()
     for number in range(options.rounds):
@@ -183,6 +241,8 @@ def main():
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--seconds", type=float, default=4)
     parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--isa", default="", help="avx2, avx512 or both: a table for each")
+    parser.add_argument("--spread", type=float, default=25, help="percent; above it a table is refused")
     parser.add_argument("--atelier", default=str(HERE.parent / ".build/release/atelier"))
     parser.add_argument("--peer-python", default=os.environ.get("PYTHON", sys.executable))
     form = parser.add_mutually_exclusive_group()
@@ -192,6 +252,32 @@ def main():
     if options.rounds < 1:
         parser.error("--rounds takes at least 1")
 
+    sets = list(filter(None, options.isa.split(",")))
+    for isa in sets:
+        if isa not in ISAS:
+            parser.error(f"--isa takes {', '.join(ISAS)}; received {isa}")
+    options.cores = cores(options.threads)
+    if options.cores is not None and len(options.cores) < options.threads:
+        parser.error(f"--threads {options.threads}: only {len(options.cores)} cores may be used")
+    codes = [measured(options, isa) for isa in sets or [None]]
+    sys.exit(max(codes))
+
+
+def known_sets(options):
+    """The instruction sets of this CPU that Atelier names, slowest first."""
+    limits = records([options.atelier, "bench", "--roofline", "--json", "--threads", "1"])
+    return [limit["instruction_set"] for limit in limits if limit["kind"] == "multiply-add"]
+
+
+def measured(options, isa):
+    """Measures and prints one table; the exit code."""
+    options.isa, options.loads = isa, []
+    known = known_sets(options)
+    options.best = known[-1] if known else None
+    if isa and isa not in known:
+        print(f"this CPU has no {isa}: {', '.join(known)}", file=sys.stderr)
+        return 1
+    before = load()
     about = machine(options)
     complete = True
     rows = []
@@ -202,19 +288,30 @@ def main():
                 print(f"{name} {phase}: a side gave no figure", file=sys.stderr)
                 complete = False
                 continue
+            row["spread_percent"] = 100 * (row["ratio_most"] / row["ratio_least"] - 1)
             rows.append(row)
             if options.json:
-                print(json.dumps(row | {"machine": about}), flush=True)
+                print(json.dumps(row | {
+                    "machine": about, "isa": isa or options.best, "load": options.loads[-1],
+                    "refused": row["spread_percent"] > options.spread}), flush=True)
             else:
                 print(f"{name} {phase}: {row['ratio']:.2f} against {row['peer_mode']}", file=sys.stderr)
-    if not options.json:
+    refused = [row for row in rows if row["spread_percent"] > options.spread]
+    for row in refused:
+        print(
+            f"refused: {row['workload']} {row['phase']}: the rounds' ratios lie {row['spread_percent']:.0f} % apart "
+            f"({row['ratio_least']:.2f}-{row['ratio_most']:.2f}), at most {options.spread:g} % are taken; load "
+            f"average {max(options.loads):.1f}", file=sys.stderr)
+    if not options.json and not refused:
         wanted = [*options.modes.split(","), *options.infer_modes.split(",")]
         modes = [mode for mode in wanted if any(mode in row["modes"] for row in rows)]
-        print(f"{about}. Medians of {options.rounds} alternating rounds of at least {options.seconds:g} s "
-              "a side, milliseconds a step.")
+        print(f"{about}. Load average {before:.1f} before, up to {max(options.loads):.1f} while measuring (ours included). "
+              f"Medians of {options.rounds} alternating rounds of at least {options.seconds:g} s a side, milliseconds a "
+              "step.")
         print()
         print("\n".join(table(rows, modes, options.markdown)))
-    sys.exit(0 if complete else 1)
+        print()
+    return 3 if refused else 0 if complete else 1
 
 
 if __name__ == "__main__":

@@ -1,15 +1,18 @@
 #!/usr/bin/env python3
-"""More inference peers of `atelier bench`: the networks of torch_workloads.py in ONNX Runtime and OpenVINO, float32.
+"""More inference peers of `atelier bench`: the networks of torch_workloads.py in ONNX Runtime, OpenVINO and ncnn, float32.
 
-usage: onnx_workloads.py [--threads 2] [--seconds 6] [--only NAME,NAME] [--modes onnxruntime,openvino]
-                         [--phases infer]
+usage: onnx_workloads.py [--threads 2] [--seconds 6] [--only NAME,NAME] [--phases infer]
+                         [--modes onnxruntime,openvino,openvino_throughput,ncnn]
 
 Prints one JSON object a line with the keys of torch_workloads.py. The networks are exported to ONNX in evaluation
 mode with their batch size fixed, constants folded. Each mode runs in a process of its own, so that peak_rss_mb holds the
 runtime and the model file but neither the other runtime nor PyTorch. Training is not theirs: `train` prints an error.
 A-autoencoder prints one, too: max unpooling by switches cannot be exported.
 
-Needs: pip install torch numpy onnx onnxruntime openvino
+`openvino` is its latency hint with one stream, `openvino_throughput` its throughput hint: the batch goes in as
+single pictures, as many at once as it wants. ncnn knows no batches, so that its pictures go one after the other.
+
+Needs: pip install torch numpy onnx onnxruntime openvino ncnn pnnx
 """
 
 import argparse
@@ -23,11 +26,12 @@ import time
 from pathlib import Path
 
 NAMES = "A-autoencoder,B-dncnn,C-faceswap,D-unet,E-noise-generator,F-vgg16-transfer"
-MODES = "onnxruntime,openvino"
+MODES = "onnxruntime,openvino,openvino_throughput,ncnn"
 
 
-def export(name, folder):
-    """Writes the workload's network, its inputs and what it answers; returns what the record says of it."""
+def export(name, folder, mode):
+    """Writes the workload's network as the mode reads it, its inputs and what it answers; returns what the record says
+    of it."""
     import numpy
     import torch
     from torch_workloads import WORKLOADS
@@ -57,10 +61,15 @@ def export(name, folder):
     # Of an image and its target only the image is used; only the face swap reads both.
     used = images if isinstance(expected, tuple) else images[:1]
     inference = Inference().eval()
-    path = Path(folder) / "network.onnx"
-    torch.onnx.export(
-        inference, used, str(path), dynamo=False, opset_version=17, do_constant_folding=True,
-        input_names=[f"input{i}" for i in range(len(used))])
+    pictures = tuple(d[:1] for d in used)
+    if mode == "ncnn":
+        import pnnx
+
+        pnnx.export(inference, str(Path(folder) / "network.pt"), inputs=pictures, fp16=False)
+    else:
+        torch.onnx.export(
+            inference, pictures if mode in SINGLE else used, str(Path(folder) / "network.onnx"), dynamo=False,
+            opset_version=17, do_constant_folding=True, input_names=[f"input{i}" for i in range(len(used))])
     expected = expected if isinstance(expected, tuple) else (expected,)
     numpy.savez(
         Path(folder) / "data.npz", **{f"input{i}": d.numpy() for i, d in enumerate(used)},
@@ -70,10 +79,12 @@ def export(name, folder):
         "params": sum(p.numel() for n in task.networks for p in n.parameters())}
 
 
-def onnxruntime_session(path, inputs, threads):
+def onnxruntime_session(folder, inputs, threads):
     import onnxruntime
 
+    path = str(folder / "network.onnx")
     options = onnxruntime.SessionOptions()
+    options.enable_cpu_mem_arena = True
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
     options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_ALL
@@ -81,10 +92,10 @@ def onnxruntime_session(path, inputs, threads):
     return lambda: session.run(None, inputs)
 
 
-def openvino_session(path, inputs, threads):
+def openvino_session(folder, inputs, threads):
     import openvino
 
-    model = openvino.Core().compile_model(path, "CPU", {
+    model = openvino.Core().compile_model(str(folder / "network.onnx"), "CPU", {
         "INFERENCE_PRECISION_HINT": "f32", "INFERENCE_NUM_THREADS": threads, "NUM_STREAMS": 1,
         "PERFORMANCE_HINT": "LATENCY"})
     request = model.create_infer_request()
@@ -97,7 +108,63 @@ def openvino_session(path, inputs, threads):
     return run
 
 
-SESSIONS = {"onnxruntime": onnxruntime_session, "openvino": openvino_session}
+def openvino_throughput_session(folder, inputs, threads):
+    import numpy
+    import openvino
+
+    model = openvino.Core().compile_model(str(folder / "network.onnx"), "CPU", {
+        "INFERENCE_PRECISION_HINT": "f32", "INFERENCE_NUM_THREADS": threads, "PERFORMANCE_HINT": "THROUGHPUT"})
+    queue = openvino.AsyncInferQueue(model)
+    count = len(next(iter(inputs.values())))
+    answers = [None] * count
+
+    def keep(request, index):
+        answers[index] = [request.get_output_tensor(i).data.copy() for i in range(len(model.outputs))]
+
+    queue.set_callback(keep)
+    pictures = [{name: array[i:i + 1] for name, array in inputs.items()} for i in range(count)]
+
+    def run():
+        for index, picture in enumerate(pictures):
+            queue.start_async(picture, index)
+        queue.wait_all()
+        return [numpy.concatenate(parts) for parts in zip(*answers)]
+
+    return run
+
+
+def ncnn_session(folder, inputs, threads):
+    import ncnn
+    import numpy
+
+    network = ncnn.Net()
+    network.opt.num_threads = threads
+    # float32 throughout, as the others.
+    network.opt.use_fp16_packed = network.opt.use_fp16_storage = network.opt.use_fp16_arithmetic = False
+    network.opt.use_bf16_storage = False
+    for load, ending in ((network.load_param, "param"), (network.load_model, "bin")):
+        if load(str(folder / f"network.ncnn.{ending}")) != 0:
+            raise ValueError(f"ncnn does not take network.ncnn.{ending}")
+    outputs = len(network.output_names())
+    count = len(next(iter(inputs.values())))
+
+    def run():
+        answers = []
+        for index in range(count):
+            with network.create_extractor() as extractor:
+                for place in range(len(inputs)):
+                    extractor.input(f"in{place}", ncnn.Mat(inputs[f"input{place}"][index]))
+                answers.append([numpy.array(extractor.extract(f"out{i}")[1]) for i in range(outputs)])
+        return [numpy.stack(parts) for parts in zip(*answers)]
+
+    return run
+
+
+SESSIONS = {
+    "onnxruntime": onnxruntime_session, "openvino": openvino_session,
+    "openvino_throughput": openvino_throughput_session, "ncnn": ncnn_session}
+# Those that take a batch as single pictures.
+SINGLE = ("openvino_throughput", "ncnn")
 
 
 def median_ms(step, seconds):
@@ -119,11 +186,12 @@ def measure(mode, folder, threads, seconds):
 
     data = dict(numpy.load(Path(folder) / "data.npz"))
     inputs = {name: array for name, array in data.items() if name.startswith("input")}
-    run = SESSIONS[mode](str(Path(folder) / "network.onnx"), inputs, threads)
+    run = SESSIONS[mode](Path(folder), inputs, threads)
     for index, answer in enumerate(run()):
         expected = data.pop(f"output{index}")
+        answer = numpy.asarray(answer).reshape(expected.shape)
         limit = 1e-3 * max(float(numpy.abs(expected).max()), 1e-3)
-        error = float(numpy.abs(numpy.asarray(answer) - expected).max())
+        error = float(numpy.abs(answer - expected).max())
         if not error <= limit:
             raise ValueError(f"output {index} differs from PyTorch by {error:.2g}; at most {limit:.2g} are expected")
     ms = median_ms(run, seconds)
@@ -143,17 +211,17 @@ def child(arguments):
 
 
 def records(name, modes, phases, options):
-    """Yields one record a mode and phase; the network is exported once."""
-    with tempfile.TemporaryDirectory() as folder:
-        exported = None
-        for mode in modes:
+    """Yields one record a mode and phase."""
+    for mode in modes:
+        with tempfile.TemporaryDirectory() as folder:
+            exported = None
             for phase in phases:
                 record = {"workload": name, "phase": phase, "mode": mode}
                 if phase != "infer":
                     yield record | {"error": f"{mode} does not train"}
                     continue
                 if exported is None:
-                    exported = child(["--export", folder, "--only", name])
+                    exported = child(["--export", folder, "--only", name, "--modes", mode])
                 if "error" in exported:
                     yield record | {"error": f"cannot be exported: {exported['error']}"[:120]}
                     continue
@@ -187,7 +255,7 @@ def main():
         if mode not in SESSIONS:
             parser.error(f"no mode {mode}; there are {MODES}")
     if options.export:
-        print(json.dumps(export(options.only, options.export)))
+        print(json.dumps(export(options.only, options.export, options.modes)))
     elif options.measure:
         print(json.dumps(measure(options.modes, options.measure, options.threads, options.seconds)))
     else:

@@ -9,7 +9,14 @@ share=$prefix/share
 
 install -d "$prefix/bin" "$share/atelier/Checkpoints" "$share/man/man1" \
   "$share/bash-completion/completions" "$share/zsh/site-functions" "$share/fish/vendor_completions.d"
-install -m 755 "$build/atelier" "$prefix/bin/atelier"
+# With the runtime inside where that goes, so that it starts faster and needs no Swift.
+static=$(mktemp)
+trap 'rm -f "$static"' EXIT
+if sh Scripts/static.sh "$(readlink -f "$build")" "$static"; then
+  install -m 755 "$static" "$prefix/bin/atelier"
+else
+  install -m 755 "$build/atelier" "$prefix/bin/atelier"
+fi
 install -m 644 Checkpoints/*.safetensors Checkpoints/README.md "$share/atelier/Checkpoints"
 install -m 644 LICENSE "$share/atelier"
 if [ -f "$build/atelier.commit" ]; then

@@ -104,7 +104,8 @@ extension ClassificationParts {
       architecture.graph(batch: request.batch), classes: training.classNames.count)
     let store = try request.recipe.store(for: [differentiated], isResuming: isResuming)
     let program = try Program(
-      differentiated, parameters: store, kernels: kernels, seed: request.seed)
+      differentiated, parameters: store, kernels: kernels, seed: request.seed,
+      handsGradientsOver: request.recipe.handsGradientsOver)
     let model = RunningModel(
       graph: try architecture.graph(),
       information: ModelInformation(

@@ -56,7 +56,9 @@ public final class DenoisingTask: TrainingTask {
         ? 0 : request.blindSpot ?? NoisyExposure.blindRadius(for: folder))
     let training = try Self.trainingGraph(request, spots)
     store = try request.recipe.store(for: [training], isResuming: isResuming)
-    let program = try Program(training, parameters: store, kernels: kernels, seed: request.seed)
+    let program = try Program(
+      training, parameters: store, kernels: kernels, seed: request.seed,
+      handsGradientsOver: request.recipe.handsGradientsOver)
     steps = [try request.recipe.step(program, kernels: kernels)]
     let sampler = try PatchSampler(
       folder: folder, patchSize: request.patch, batchSize: request.batch, seed: request.seed)

@@ -27,6 +27,18 @@ public struct Tensor: Hashable, Sendable {
   /// The number of elements.
   public var count: Int { elements.count }
 
+  /// Whether an element is no number; looks at all of them, many at a time.
+  package var holdsNaN: Bool {
+    elements.withUnsafeBufferPointer { numbers in
+      var found: UInt32 = 0
+      for number in numbers {
+        // Beyond the bits of infinity the difference wraps around to a sign.
+        found |= 0x7F80_0000 &- (number.bitPattern & 0x7FFF_FFFF)
+      }
+      return found >> 31 == 1
+    }
+  }
+
   /// The same elements under another shape.
   ///
   /// Precondition: equal counts.

@@ -75,7 +75,8 @@ public final class SegmentationTask: TrainingTask {
           for: [differentiated], seed: request.seed, startingFrom: $0.parameters)
       } ?? request.recipe.store(for: [differentiated], isResuming: isResuming)
     let program = try Program(
-      differentiated, parameters: store, kernels: kernels, seed: request.seed)
+      differentiated, parameters: store, kernels: kernels, seed: request.seed,
+      handsGradientsOver: request.recipe.handsGradientsOver)
     steps = [
       try encoder?.step(request.recipe, program, kernels)
         ?? request.recipe.step(program, decaysOnlyMatrices: true, kernels: kernels)

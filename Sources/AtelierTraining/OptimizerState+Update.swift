@@ -7,18 +7,72 @@ import Foundation
 extension OptimizerState {
   /// Moves all sweeps and counts the step.
   func update(gradients: UnsafePointer<Float>, learningRate: Double, scale: Float) {
+    let step = begin(learningRate: learningRate)
+    for sweep in sweeps { move(sweep, by: gradients + sweep.offset, step, scale: scale) }
+  }
+
+  /// Whether it can move one parameter after the other: the norm of all is not needed before.
+  public var takesGradientsSingly: Bool { optimizer.normLimit == nil }
+
+  /// Counts a step whose gradients come one by one, and gives its numbers.
+  ///
+  /// Precondition: `takesGradientsSingly`.
+  package func beginStep(learningRate: Double) -> SingleStep {
+    precondition(takesGradientsSingly, "a norm limit needs all gradients at once")
+    return SingleStep(numbers: begin(learningRate: learningRate))
+  }
+
+  /// Moves one parameter by its gradient, which a value limit changes, with the bits that `step`
+  /// gives; returns the sum of the gradient's squares before, and moves nothing where that is not
+  /// finite. Unless it `isMeasured`, the sum is 0 and everything moves.
+  package func move(
+    _ entry: ParameterStore.Entry, by gradient: UnsafeMutablePointer<Float>, in step: SingleStep,
+    isMeasured: Bool = true
+  ) -> Double {
+    let squares = isMeasured ? kernels.sumOfSquares(gradient, count: entry.shape.count) : 0
+    guard squares.isFinite,
+      let sweep = sweeps.last(where: { $0.offset <= entry.offset })
+    else { return squares }
+    if let limit = optimizer.valueLimit {
+      kernels.clamp(
+        gradient, lower: -Float(limit), upper: Float(limit), gradient, count: entry.shape.count)
+    }
+    let part = Sweep(
+      offset: entry.offset, count: entry.shape.count,
+      stateOffset: sweep.stateOffset + entry.offset - sweep.offset, decays: sweep.decays)
+    move(part, by: gradient, step.numbers, scale: 1)
+    store.touch([entry.name])
+    return squares
+  }
+
+  /// The numbers of a step whose gradients come one by one.
+  package struct SingleStep {
+    fileprivate let numbers: StepNumbers
+  }
+
+  /// What all calls of a step share.
+  fileprivate struct StepNumbers {
+    let isFirst: Bool
+    let rate: Float
+    let momenta: Momenta?
+  }
+
+  private func begin(learningRate: Double) -> StepNumbers {
     let isFirst = counters.steps == 0
     counters.steps += 1
-    let rate = effectiveRate(learningRate)
     let momenta = nadamMomenta()
-    for sweep in sweeps {
-      let call = Call(
-        parameters: store.pointer + sweep.offset, gradients: gradients + sweep.offset,
-        stateOffset: sweep.stateOffset, count: sweep.count, rate: rate,
-        decay: sweep.decays ? Float(optimizer.kind.weightDecay) : 0, scale: scale)
-      move(call, momenta, isFirst: isFirst)
-    }
     if let momenta { counters.momentumProduct = momenta.product }
+    return StepNumbers(isFirst: isFirst, rate: effectiveRate(learningRate), momenta: momenta)
+  }
+
+  private func move(
+    _ sweep: Sweep, by gradients: UnsafePointer<Float>, _ step: StepNumbers, scale: Float
+  ) {
+    let call = Call(
+      parameters: store.pointer + sweep.offset, gradients: gradients,
+      stateOffset: sweep.stateOffset, count: sweep.count, rate: step.rate,
+      decay: sweep.decays ? Float(optimizer.kind.weightDecay) : 0, scale: scale)
+    move(call, step.momenta, isFirst: step.isFirst)
   }
 
   /// The numbers of one kernel call.
@@ -33,7 +87,7 @@ extension OptimizerState {
   }
 
   /// Nadam's momenta of this step and the next, and the product of all so far.
-  private struct Momenta {
+  fileprivate struct Momenta {
     let current: Double
     let next: Double
     let product: Double

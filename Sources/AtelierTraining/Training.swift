@@ -116,7 +116,9 @@ public final class Training: @unchecked Sendable {
     let shapes = first.mapValues(\.shape)
     let training = try graph.reshaped(shapes).training(
       loss: loss, of: output, target: shapes["target"])
-    let program = try Program(training, parameters: parameters, kernels: kernels, seed: seed)
+    let program = try Program(
+      training, parameters: parameters, kernels: kernels, seed: seed,
+      handsGradientsOver: optimizer.normLimit == nil && configuration.shards == 1)
     let step = try TrainingStep(program: program, optimizer: optimizer, kernels: kernels)
     return try TrainingLoop(
       [step], source: source, configuration: configuration, folder: folder, kernels: kernels)

@@ -115,6 +115,15 @@ public final class TrainingLoop {
       stepsPerEpoch: source.stepsPerEpoch.map { max(1, $0 / configuration.shards) })
     let group = (group?.count ?? 1) > 1 ? group : nil
     self.group = group
+    for step in steps where step.program.handsGradientsOver {
+      guard group == nil, configuration.shards == 1,
+        step.optimizers.allSatisfy(\.takesGradientsSingly)
+      else {
+        throw TrainingError(
+          "training step \(step.name): its program hands gradients over one by one; shards, ranks "
+            + "and a norm limit need all of them at once")
+      }
+    }
     (sums, own) = try Self.sums(steps, configuration, group, kernels)
     average =
       if let decay = configuration.averageDecay {
@@ -238,6 +247,10 @@ public final class TrainingLoop {
     var squares = 0.0
     var firstRate: Double?
     for (place, step) in steps.enumerated() {
+      let rates = step.optimizers.map {
+        $0.learningRate(step: index, progress: progress) * counters.learningRateScale
+      }
+      let mover = step.program.handsGradientsOver ? GradientMover(step, rates: rates) : nil
       let scalars = try runShards(of: place, on: batches, step: index)
       let own = scalars["loss"] ?? .nan
       guard own.isFinite else {
@@ -248,21 +261,23 @@ public final class TrainingLoop {
       for (name, value) in scalars {
         values[steps.count > 1 ? "\(step.name)/\(name)" : name] = value
       }
-      for optimizer in step.optimizers {
-        let norm = optimizer.gradientNorm(step.program.gradients)
+      for (number, optimizer) in step.optimizers.enumerated() {
+        let norm =
+          mover?.squares[number].squareRoot() ?? optimizer.gradientNorm(step.program.gradients)
         guard norm.isFinite else {
           try recover(from: "the gradient\(suffix(step)) is not finite")
           return nil
         }
-        let rate = optimizer.learningRate(step: index, progress: progress)
-        let scaled = rate * counters.learningRateScale
-        optimizer.step(gradients: step.program.gradients, learningRate: scaled, norm: norm)
+        if mover == nil {
+          optimizer.step(
+            gradients: step.program.gradients, learningRate: rates[number], norm: norm)
+        }
         guard optimizer.movesFiniteParameters else {
           try recover(from: "a parameter\(suffix(step)) is not finite")
           return nil
         }
         squares += norm * norm
-        firstRate = firstRate ?? scaled
+        firstRate = firstRate ?? rates[number]
       }
     }
     average?.update()

@@ -11,8 +11,8 @@ public enum StudioVersion {
   public static let software = "Atelier \(current)"
 
   /// The commit that the tool was built from, as `make` writes it beside the executable; nil where
-  /// it was built in another way.
-  public static var commit: String? {
+  /// it was built in another way. Looked up once, when it is asked for.
+  public static let commit: String? = {
     guard
       let place = Bundle.main.executableURL?.resolvingSymlinksInPath().deletingLastPathComponent()
     else { return nil }
@@ -23,7 +23,7 @@ public enum StudioVersion {
       }
     }
     return nil
-  }
+  }()
 
   /// Version, commit and the instruction set that the kernels use here.
   public static var full: String {

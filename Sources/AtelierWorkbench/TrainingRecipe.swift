@@ -85,6 +85,12 @@ public struct TrainingRecipe: FlatPart, Sendable, Hashable {
       normLimit: gradientLimit, decaysOnlyMatrices: decaysOnlyMatrices)
   }
 
+  /// Whether gradients may be handed over one by one, which saves their memory: nothing needs all of
+  /// them at once.
+  package var handsGradientsOver: Bool {
+    gradientLimit == nil && shards == 1 && Ranks.current == nil
+  }
+
   /// The store of a training's parameters: at random by the seed, or as in the model that it starts
   /// from.
   ///

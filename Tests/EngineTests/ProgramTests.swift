@@ -371,3 +371,22 @@ func residentPages() -> Int {
   let fields = text.split(separator: " ")
   return fields.count > 1 ? Int(fields[1]) ?? 0 : 0
 }
+
+@Suite("Tensors") struct TensorTests {
+  @Test("a NaN of either sign and any payload is found wherever it stands, infinity is none")
+  func holdsNaN() {
+    for count in [1, 7, 16, 33] {
+      var elements: [Float] = (0..<count).map { [-.infinity, .infinity, -0, 3][$0 % 4] }
+      #expect(!Tensor([count], elements).holdsNaN)
+      for index in 0..<count {
+        let former = elements[index]
+        for bits: UInt32 in [0x7FC0_0000, 0xFFC0_0000, 0x7F80_0001, 0xFFFF_FFFF] {
+          elements[index] = Float(bitPattern: bits)
+          #expect(Tensor([count], elements).holdsNaN, "\(bits) at \(index) of \(count)")
+        }
+        elements[index] = former
+      }
+    }
+    #expect(!Tensor([0], []).holdsNaN)
+  }
+}

@@ -68,4 +68,46 @@ struct RandomPlanTests {
       }
     }
   }
+
+  @Test(
+    "60 networks: gradients handed over are those of the block, and nobody reads what was moved")
+  func handedOver() throws {
+    var count = 0
+    for seed in UInt64(0)..<60 {
+      let graph = try RandomGraph.network(seed: seed, layers: 3 + Int(seed % 15))
+        .specialized(for: .train).differentiated(withRespectToInputs: ["x"])
+      for isFused in [true, false] {
+        func results(handsOver: Bool) throws -> [String: Tensor] {
+          let store = try ParameterStore(for: [graph], seed: seed)
+          let program = try Program(
+            graph, parameters: store, seed: 3, isFused: isFused, handsGradientsOver: handsOver)
+          expectDisjoint(program.plan.buffers, program.plan.memory, "seed \(seed)")
+          count += program.plan.handovers.joined().count
+          try program.setInput("x", .random([2, 8, 8, 4], seed: seed))
+          var results: [String: Tensor] = [:]
+          program.onGradient = { entry, gradient in
+            let values = UnsafeMutableBufferPointer(start: gradient, count: entry.shape.count)
+            #expect(results[entry.name] == nil, "seed \(seed): \(entry.name) came twice")
+            results[entry.name] = Tensor(entry.shape, Array(values))
+            values.update(repeating: .nan)
+            (store.pointer + entry.offset).update(repeating: .nan, count: entry.shape.count)
+            store.touch([entry.name])
+          }
+          try program.run(step: 1)
+          if !handsOver {
+            #expect(results.isEmpty)
+            for entry in program.trainedEntries {
+              results[entry.name] = program.gradient(of: entry.name)
+            }
+          }
+          results["loss"] = try program.output("loss")
+          results["dx"] = try program.output("gradient of x")
+          return results
+        }
+        let (handed, block) = (try results(handsOver: true), try results(handsOver: false))
+        #expect(handed == block, "seed \(seed)")
+      }
+    }
+    #expect(count > 200)
+  }
 }

@@ -37,12 +37,14 @@ struct SmallTraining {
 
   init(
     _ optimizer: Optimizer, _ configuration: TrainingConfiguration,
-    source: any BatchSource = smallBatches(), folder: RunFolder? = nil, seed: UInt64 = 5
+    source: any BatchSource = smallBatches(), folder: RunFolder? = nil, seed: UInt64 = 5,
+    handsGradientsOver: Bool = false
   ) throws {
     let graph = try smallNetwork().graph(batch: 4)
     store = try ParameterStore(for: [graph], seed: seed)
     let program = try Program(
-      try graph.training(loss: .squaredError), parameters: store, seed: seed)
+      try graph.training(loss: .squaredError), parameters: store, seed: seed,
+      handsGradientsOver: handsGradientsOver)
     step = try TrainingStep(program: program, optimizer: optimizer)
     loop = try TrainingLoop([step], source: source, configuration: configuration, folder: folder)
     loop.clock = { 0 }

@@ -222,7 +222,10 @@ package struct JobCommand<Work: Job>: ParsableCommand, CustomReflectable {
 /// A workshop as a group of commands.
 struct WorkshopCommand<Shop: Workshop>: ParsableCommand {
   static var configuration: CommandConfiguration {
-    let commands = Shop.jobs.map { command(for: $0) }
+    // A job that the second word names is made alone, as its workshop is.
+    let word = CommandLine.arguments.dropFirst(2).first
+    let named = Shop.jobs.first { $0.name == word && CommandLine.arguments[1] == Shop.name }
+    let commands = (named.map { [$0] } ?? Shop.jobs).map { command(for: $0) }
     return CommandConfiguration(
       commandName: Shop.name, abstract: Shop.summary, discussion: Shop.guide, subcommands: commands,
       defaultSubcommand: commands.first { $0.configuration.commandName == Shop.mainJob })

@@ -15,7 +15,7 @@ public enum AlignedMemory {
   nonisolated(unsafe) public static var refusal: @Sendable (_ bytes: Int) -> String? = { _ in nil }
 
   private static let header = 64
-  /// A large page of the system; blocks of at least two ask for them.
+  /// A large page of the system; blocks of at least one ask for them.
   private static let largePage = 2 << 20
 
   /// A zeroed block of `count` floats, aligned to 64 bytes, to be given to `free`; pages that are never touched cost nothing.
@@ -32,7 +32,7 @@ public enum AlignedMemory {
       throw ShapeError("a program \(line)", isMemory: true)
     }
     #if canImport(Glibc)
-    if count * 4 >= 2 * largePage { return try allocateLarge(count) }
+    if count * 4 >= largePage { return try allocateLarge(count) }
     #endif
     guard let base = calloc(count * 4 + 2 * header, 1) else {
       throw ShapeError("the system does not give \(count) floats of memory", isMemory: true)
@@ -76,14 +76,14 @@ extension AlignedMemory {
   private static func allocateLarge(
     _ count: Int
   ) throws(ShapeError) -> UnsafeMutablePointer<Float> {
-    let whole = (count * 4 + largePage - 1) / largePage * largePage
-    let length = whole + largePage + header
+    let length = count * 4 + largePage + header
     guard let base = mmap(nil, length, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0),
       base != MAP_FAILED
     else { throw ShapeError("the system does not give \(count) floats of memory", isMemory: true) }
     let start = place(base, length: length, alignment: largePage, count: count)
-    // A wish: a system without large pages says no, and nothing else changes.
-    madvise(start, whole, MADV_HUGEPAGE)
+    // A wish: a system without large pages says no, and nothing else changes. The rest behind the
+    // last whole page lies on small ones, so that it costs no more memory than it has.
+    madvise(start, count * 4 / largePage * largePage, MADV_HUGEPAGE)
     return start
   }
 }

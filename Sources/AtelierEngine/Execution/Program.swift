@@ -12,6 +12,12 @@ public final class Program: @unchecked Sendable {
   public let parameters: ParameterStore
   /// The gradient block, cut up like the parameter store; only parameters with gradients are ever written.
   public let gradients: UnsafeMutablePointer<Float>
+  /// Called with each parameter's entry and its gradient once that is complete and no node of the run
+  /// reads the parameter any more, so that it may be moved at once; when set, and only in a program
+  /// that hands its gradients over. Those that are in the block all the same come at the end.
+  package var onGradient: ((ParameterStore.Entry, UnsafeMutablePointer<Float>) -> Void)?
+  /// Whether gradients are handed over by `onGradient` instead of being left in `gradients`.
+  package let handsGradientsOver: Bool
   /// Called after each step with its index, when set; for profiles.
   public var onStep: ((Int) -> Void)?
 
@@ -37,12 +43,16 @@ public final class Program: @unchecked Sendable {
   ///   - kernels: Instruction set and threads.
   ///   - seed: The seed of dropout.
   ///   - isFused: Whether neighbours are fused; tests compare both.
+  ///   - handsGradientsOver: Whether gradients are handed over one by one, whose memory serves again
+  ///     then (`Plan`), instead of lying side by side at the end of a run.
   /// - Throws: `ShapeError` when the store lacks a parameter or has it in another shape.
   public init(
     _ graph: Graph, parameters: ParameterStore, kernels: Kernels = Kernels(), seed: UInt64 = 0,
-    isFused: Bool = true
+    isFused: Bool = true, handsGradientsOver: Bool = false
   ) throws(ShapeError) {
-    let plan = Plan(graph, kernels: kernels, isFused: isFused)
+    let plan = Plan(
+      graph, kernels: kernels, isFused: isFused, handsGradientsOver: handsGradientsOver)
+    self.handsGradientsOver = handsGradientsOver
     var indices: [Int] = []
     for parameter in plan.graph.parameters {
       guard let index = parameters.index(named: parameter.name),
@@ -67,7 +77,7 @@ public final class Program: @unchecked Sendable {
     let arena = try AlignedMemory.allocate(max(plan.arenaCount, 1))
     do throws(ShapeError) {
       gradients = try AlignedMemory.allocate(
-        plan.graph.parameterGradients.isEmpty ? 1 : max(parameters.count, 1))
+        Self.leavesAll(plan) ? max(parameters.count, 1) : 1)
     } catch {
       AlignedMemory.free(arena)
       throw error
@@ -133,6 +143,7 @@ public final class Program: @unchecked Sendable {
     let nodes = plan.graph.nodes
     for index in contexts.indices {
       let operation = nodes[index].operation
+      defer { handOver(after: index) }
       if operation.isView { continue }
       if contexts[index].preparedMemory != nil {
         let version = versionOfParameters(index)
@@ -145,8 +156,34 @@ public final class Program: @unchecked Sendable {
       onStep?(index)
     }
     for copy in copies { (gradients + copy.to).update(from: copy.from, count: copy.count) }
+    handOverTheRest()
     for index in movedStatistics { parameters.touch(index: index) }
     if let fault = state.fault { throw fault }
+  }
+
+  /// Whether some gradient is left in the gradient block.
+  private static func leavesAll(_ plan: Plan) -> Bool {
+    plan.graph.parameterGradients.count > plan.handovers.reduce(0) { $0 + $1.count }
+  }
+
+  private func handOver(after step: Int) {
+    // What was computed from wrong data moves nothing.
+    guard handsGradientsOver, let onGradient, state.fault == nil else { return }
+    for parameter in plan.handovers[step] {
+      guard let value = plan.graph.gradientValue(of: parameter),
+        case .arena(let offset) = plan.locations[value]
+      else { continue }
+      onGradient(parameters.entries[storeIndices[parameter]], arena + offset)
+    }
+  }
+
+  private func handOverTheRest() {
+    guard handsGradientsOver, let onGradient, state.fault == nil else { return }
+    let handed = Set(plan.handovers.joined())
+    for gradient in plan.graph.parameterGradients where !handed.contains(gradient.parameter) {
+      let entry = parameters.entries[storeIndices[gradient.parameter]]
+      onGradient(entry, gradients + entry.offset)
+    }
   }
 
   /// A number that grows whenever a parameter that a node reads changes.
@@ -198,9 +235,9 @@ public final class Program: @unchecked Sendable {
     return (UnsafePointer(pointer), plan.graph.values[value].shape)
   }
 
-  /// The gradient of a parameter, nil when it has none.
+  /// The gradient of a parameter, nil when it has none or hands it over.
   public func gradient(of name: String) -> Tensor? {
-    guard
+    guard !handsGradientsOver,
       let gradient = plan.graph.parameterGradients.first(where: {
         plan.graph.parameters[$0.parameter].name == name
       })
@@ -238,7 +275,10 @@ public final class Program: @unchecked Sendable {
 
   /// Bytes of the arena and of the gradient block that is in use.
   public var memoryBytes: Int {
-    4 * (plan.arenaCount + trainedEntries.reduce(0) { $0 + $1.shape.count })
+    let handed = Set(plan.handovers.joined())
+    let left = plan.graph.parameterGradients.filter { !handed.contains($0.parameter) }
+    return 4
+      * left.reduce(plan.arenaCount) { $0 + plan.graph.parameters[$1.parameter].shape.count }
   }
 }
 
@@ -283,9 +323,12 @@ private struct Binding {
 
   /// Gradients that lie elsewhere than in their place of the gradient block.
   func copies() -> [(from: UnsafeMutablePointer<Float>, to: Int, count: Int)] {
-    plan.graph.parameterGradients.compactMap { gradient in
+    let handed = Set(plan.handovers.joined())
+    return plan.graph.parameterGradients.compactMap { gradient in
       let entry = entry(gradient.parameter)
-      guard let from = pointer(gradient.value), from != gradients + entry.offset else { return nil }
+      guard !handed.contains(gradient.parameter), let from = pointer(gradient.value),
+        from != gradients + entry.offset
+      else { return nil }
       return (from, entry.offset, entry.shape.count)
     }
   }
@@ -301,5 +344,12 @@ private struct Binding {
         }
       }
     }
+  }
+}
+
+extension Graph {
+  /// The value that is the gradient of a parameter.
+  fileprivate func gradientValue(of parameter: Int) -> ValueID? {
+    parameterGradients.first { $0.parameter == parameter }?.value
   }
 }

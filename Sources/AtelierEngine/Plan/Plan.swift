@@ -26,6 +26,9 @@ public struct Plan: Sendable {
   public let prepared: [Int?]
   /// Whether what a step prepared stays from run to run (its parameters rest) or is made anew in each.
   public let keepsPrepared: [Bool]
+  /// The parameters whose gradients a run hands over after each step, by their index in the graph;
+  /// empty unless the plan was asked for it.
+  public let handovers: [[Int]]
   /// The size of the arena in floats.
   public let arenaCount: Int
   /// What the planner placed, for tests and for the drawing.
@@ -35,14 +38,19 @@ public struct Plan: Sendable {
 
   /// Plans a graph, which must be specialized (and differentiated, for training) already, for these kernels.
   ///
-  /// `isFused` says whether neighbours are fused; tests compare both.
-  public init(_ graph: Graph, kernels: Kernels = Kernels(), isFused: Bool = true) {
+  /// `isFused` says whether neighbours are fused; tests compare both. With `handsGradientsOver` a
+  /// gradient lies in the arena, and only until it is complete and its parameter was read for the
+  /// last time: then the run hands it over, and its memory serves again.
+  public init(
+    _ graph: Graph, kernels: Kernels = Kernels(), isFused: Bool = true,
+    handsGradientsOver: Bool = false
+  ) {
     let graph =
       isFused
       ? graph.fused().planned(kernels).loadingTogether().packingInRun()
       : graph.pruned().planned(kernels)
     self.graph = graph
-    var builder = PlanBuilder(graph: graph)
+    var builder = PlanBuilder(graph: graph, handsGradientsOver: handsGradientsOver)
     builder.placeValues()
     let extras = builder.placeExtras(kernels)
     buffers = builder.buffers
@@ -58,6 +66,7 @@ public struct Plan: Sendable {
     workspaces = extras.workspaces.map { $0.map { offsets[$0] } }
     prepared = extras.prepared.map { $0.map { offsets[$0] } }
     keepsPrepared = extras.keeps
+    handovers = builder.handovers
   }
 
   /// A drawing of the plan: one line a step, with where its results lie, then the arena's size.
@@ -106,11 +115,19 @@ private struct PlanBuilder {
   var slots: [Slot]
   /// The last step that reads each value; the number of steps when it outlives the run, −1 when nobody reads it.
   private var lastRead: [Int]
+  /// As `lastRead`, by nodes alone, and for each parameter of the graph, under views too.
+  private var lastReadByNode: [Int] = []
+  private var lastReadOfParameter: [Int] = []
+  private let handsGradientsOver: Bool
+  /// The parameters whose gradients are handed over after each step.
+  var handovers: [[Int]]
   /// The values that share each buffer.
   private var members: [[ValueID]] = []
 
-  init(graph: Graph) {
+  init(graph: Graph, handsGradientsOver: Bool) {
     self.graph = graph
+    self.handsGradientsOver = handsGradientsOver
+    handovers = graph.nodes.map { _ in [] }
     slots = graph.values.map { _ in .fixed(.none) }
     lastRead = [Int](repeating: -1, count: graph.values.count)
     for (step, node) in graph.nodes.enumerated() {
@@ -119,7 +136,33 @@ private struct PlanBuilder {
         lastRead[value] = step
       }
     }
+    lastReadByNode = lastRead
+    lastReadOfParameter = [Int](repeating: -1, count: graph.parameters.count)
+    noteParameterReads()
     for value in graph.wanted { lastRead[value] = graph.nodes.count }
+  }
+
+  private mutating func noteParameterReads() {
+    var parameters: [ValueID: Int] = [:]
+    for (value, known) in graph.values.enumerated() {
+      if case .parameter(let parameter) = known.source { parameters[value] = parameter }
+    }
+    for (step, node) in graph.nodes.enumerated() {
+      for value in node.inputs {
+        guard let parameter = parameters[value] else { continue }
+        lastReadOfParameter[parameter] = step
+      }
+      if node.operation.isView { parameters[node.outputs[0]] = parameters[node.inputs[0]] }
+    }
+  }
+
+  /// The gradients that can be handed over: made for one parameter, and no output of the graph.
+  private func handedOver(_ gradients: [ValueID: Int]) -> Set<ValueID> {
+    guard handsGradientsOver else { return [] }
+    let outputs = Set(graph.outputs.map(\.value))
+    var uses: [ValueID: Int] = [:]
+    for gradient in graph.parameterGradients { uses[gradient.value, default: 0] += 1 }
+    return Set(gradients.keys.filter { uses[$0] == 1 && !outputs.contains($0) })
   }
 
   /// Gives every value its place or its buffer.
@@ -134,6 +177,7 @@ private struct PlanBuilder {
         gradients[gradient.value] = gradient.parameter
       }
     }
+    let handed = handedOver(gradients)
     for (index, value) in graph.values.enumerated() {
       switch value.source {
       case .parameter(let parameter): slots[index] = .fixed(.parameter(parameter))
@@ -144,7 +188,14 @@ private struct PlanBuilder {
     }
     for (step, node) in graph.nodes.enumerated() {
       for (output, value) in node.outputs.enumerated() {
-        if let parameter = gradients[value] {
+        if let parameter = gradients[value], handed.contains(value) {
+          // Whoever takes it moves the parameter, which nobody may read after that in this run.
+          let last = max(step, lastReadByNode[value], lastReadOfParameter[parameter])
+          handovers[last].append(parameter)
+          append(
+            value,
+            BufferLifetime(count: graph.values[value].shape.count, first: step, last: last))
+        } else if let parameter = gradients[value] {
           slots[value] = .fixed(.gradient(parameter))
         } else if output == 0, let shared = sharedBuffer(node, step) {
           slots[value] = .buffer(shared)

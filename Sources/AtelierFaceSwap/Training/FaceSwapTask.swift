@@ -57,8 +57,9 @@ public final class FaceSwapTask: TrainingTask {
     recipe.optimizer = .adam(beta1: request.beta1)
     steps = [
       try recipe.step(
-        Program(trained, parameters: store, kernels: kernels, seed: request.seed), floor: 100,
-        kernels: kernels)
+        Program(
+          trained, parameters: store, kernels: kernels, seed: request.seed,
+          handsGradientsOver: recipe.handsGradientsOver), floor: 100, kernels: kernels)
     ]
     let people = stage.faces.compactMap { face in faces.training[face].map { (face, $0) } }
     source = ClosureBatchSource { step in

@@ -122,17 +122,26 @@ public enum AtomicFile {
   ) -> (bytes: [UInt8], code: Int32) {
     var code: Int32 = 0
     let bytes = [UInt8](unsafeUninitializedCapacity: count) { buffer, filled in
-      while filled < count {
-        let received = pread(
-          descriptor, buffer.baseAddress.map { $0 + filled }, count - filled,
-          off_t(offset + filled))
-        if received < 0, errno == EINTR { continue }
-        if received < 0 { code = errno }
-        guard received > 0 else { return }
-        filled += received
-      }
+      (filled, code) = read(descriptor, at: offset, into: UnsafeMutableRawBufferPointer(buffer))
     }
     return (bytes, code)
+  }
+
+  /// Reads bytes at `offset` into memory until it is full; returns how many came before the end of
+  /// the file or an error, and that error's number.
+  package static func read(
+    _ descriptor: Int32, at offset: Int, into memory: UnsafeMutableRawBufferPointer
+  ) -> (count: Int, code: Int32) {
+    var filled = 0
+    while filled < memory.count {
+      let received = pread(
+        descriptor, memory.baseAddress.map { $0 + filled }, memory.count - filled,
+        off_t(offset + filled))
+      if received < 0, errno == EINTR { continue }
+      guard received > 0 else { return (filled, received < 0 ? errno : 0) }
+      filled += received
+    }
+    return (filled, 0)
   }
 
   /// Syncs a descriptor to the medium; returns 0 or the error number.

@@ -121,7 +121,7 @@ public enum ModelFile {
     for parameter in graph.parameters where parameter.role != .constant {
       let tensor = try file.tensor(named: parameter.name, shape: parameter.shape)
       // What a network computes with it would be no number either.
-      guard !tensor.elements.contains(where: { $0.isNaN }) else {
+      guard !tensor.holdsNaN else {
         throw fail("the parameter \(parameter.name) holds what is no number (NaN)")
       }
       parameters[parameter.name] = tensor
@@ -134,7 +134,9 @@ public enum ModelFile {
   private static func check(_ graph: Graph) throws {
     // The decoded graph is looked at, not the text: a key that stands there twice could show one
     // number here and give another.
-    try checkNumbers(JSONSerialization.jsonObject(with: JSONEncoder.ordered().encode(graph)))
+    if let number = try NumberSearch.first(beyond: Double(largestNumber), in: graph) {
+      throw ShapeError("the graph holds the number \(number), beyond \(largestNumber)")
+    }
     try checkSizes(graph)
     try checkInitializers(graph)
     try graph.validate()
@@ -159,20 +161,6 @@ public enum ModelFile {
   /// A message made fit for a line: names from the file may hold anything, at any length.
   private static func oneLine(_ message: String) -> String {
     fitForLine(message, limit: 400) { _ in "?" }
-  }
-
-  /// Throws when a number of the JSON is too large for the shape rules' arithmetic.
-  private static func checkNumbers(_ object: Any) throws {
-    switch object {
-    case let list as [Any]: for element in list { try checkNumbers(element) }
-    case let dictionary as [String: Any]:
-      for element in dictionary.values { try checkNumbers(element) }
-    case let number as NSNumber:
-      guard abs(number.doubleValue) <= Double(largestNumber) else {
-        throw ShapeError("the graph holds the number \(number), beyond \(largestNumber)")
-      }
-    default: break
-    }
   }
 
   /// Throws when there is too much of something, or a tensor would be too large to count.

@@ -52,15 +52,30 @@ public enum SafetensorsType: String, Hashable, Sendable, CaseIterable {
 }
 
 /// A named tensor as the file holds it.
-public struct SafetensorsEntry: Hashable, Sendable {
+public struct SafetensorsEntry: Sendable {
   /// The name, once per file.
   public let name: String
   /// The element type.
   public let type: SafetensorsType
   /// The sizes; rank 0 is one value, a size of 0 none.
   public let shape: Shape
+  private let storage: Storage
+
   /// The elements, little-endian, row-major; always `shape.count * type.width` bytes.
-  public let bytes: [UInt8]
+  ///
+  /// Those of floats are copied; `withBytes` shows them where they are.
+  public var bytes: [UInt8] { withBytes { [UInt8]($0) } }
+
+  /// What holds the elements: floats are the very array that a tensor takes, so that a model's
+  /// weights are there once while it is read or written, not three times.
+  private enum Storage: Sendable {
+    case bytes([UInt8])
+    /// Only on machines that order bytes as the file does.
+    case floats([Float])
+  }
+
+  /// Whether floats in memory are the file's bytes.
+  static let holdsFloats = UInt32(1).littleEndian == 1
 
   /// Makes an entry of raw bytes.
   ///
@@ -74,14 +89,33 @@ public struct SafetensorsEntry: Hashable, Sendable {
     self.name = name
     self.type = type
     self.shape = shape
-    self.bytes = bytes
+    storage = .bytes(bytes)
   }
+
+  /// Makes an F32 entry of floats that were read.
+  init(name: String, shape: Shape, floats: [Float]) {
+    self.name = name
+    self.type = .float32
+    self.shape = shape
+    storage =
+      Self.holdsFloats
+      ? .floats(floats) : .bytes(littleEndianBytes(floats.lazy.map(\.bitPattern)))
+  }
+
+  /// The bytes where they are, without a copy.
+  func withBytes<Result>(_ body: (UnsafeRawBufferPointer) -> Result) -> Result {
+    switch storage {
+    case .bytes(let bytes): bytes.withUnsafeBytes(body)
+    case .floats(let floats): floats.withUnsafeBytes(body)
+    }
+  }
+
+  /// The number of bytes.
+  var byteCount: Int { shape.count * type.width }
 
   /// Makes an F32 entry; every bit is kept, NaN payloads too.
   public init(name: String, _ tensor: Tensor) {
-    self.init(
-      name: name, type: .float32, shape: tensor.shape,
-      bytes: littleEndianBytes(tensor.elements.lazy.map(\.bitPattern)))
+    self.init(name: name, shape: tensor.shape, floats: tensor.elements)
   }
 
   /// Makes an F16 entry: each element rounded to the nearest half-precision number.
@@ -112,7 +146,8 @@ public struct SafetensorsEntry: Hashable, Sendable {
   ///
   /// F32 keeps every bit; F16 and BF16 are exact; F64 is rounded to nearest.
   public var floats: [Float]? {
-    switch type {
+    if case .floats(let floats) = storage { return floats }
+    return switch type {
     case .float32: map(UInt32.self) { Float(bitPattern: $0) }
     case .float16: map(UInt16.self) { Float(halfPrecisionBits: $0) }
     case .bfloat16: map(UInt16.self) { Float(bitPattern: UInt32($0) << 16) }
@@ -152,8 +187,8 @@ public struct SafetensorsEntry: Hashable, Sendable {
     _: Bits.Type, _ convert: (Bits) -> Value
   ) -> [Value] {
     let width = MemoryLayout<Bits>.size
-    let count = bytes.count / width
-    return bytes.withUnsafeBytes { source in
+    let count = shape.count
+    return withBytes { source in
       [Value](unsafeUninitializedCapacity: count) { target, initialized in
         for index in 0..<count {
           let bits = source.loadUnaligned(fromByteOffset: index * width, as: Bits.self)
@@ -162,6 +197,22 @@ public struct SafetensorsEntry: Hashable, Sendable {
         initialized = count
       }
     }
+  }
+}
+
+extension SafetensorsEntry: Hashable {
+  /// Whether name, type, shape and every bit are the same, NaN payloads too.
+  public static func == (left: SafetensorsEntry, right: SafetensorsEntry) -> Bool {
+    left.name == right.name && left.type == right.type && left.shape == right.shape
+      && left.withBytes { one in right.withBytes { one.elementsEqual($0) } }
+  }
+
+  /// Feeds name, type, shape and bytes to `hasher`.
+  public func hash(into hasher: inout Hasher) {
+    hasher.combine(name)
+    hasher.combine(type)
+    hasher.combine(shape)
+    withBytes { hasher.combine(bytes: $0) }
   }
 }
 

@@ -83,10 +83,15 @@ public struct SafetensorsFile: Sendable {
     self.init(metadata: header.metadata, name: name)
     entries.reserveCapacity(header.items.count)
     for item in header.items {
-      let bytes = try source.bytes(
-        at: dataStart + item.range.lowerBound, count: item.range.count, file: name)
+      let start = dataStart + item.range.lowerBound
       try append(
-        SafetensorsEntry(name: item.name, type: item.type, shape: item.shape, bytes: bytes))
+        item.type == .float32 && SafetensorsEntry.holdsFloats
+          ? SafetensorsEntry(
+            name: item.name, shape: item.shape,
+            floats: try source.elements(at: start, count: item.shape.count, file: name))
+          : SafetensorsEntry(
+            name: item.name, type: item.type, shape: item.shape,
+            bytes: try source.bytes(at: start, count: item.range.count, file: name)))
     }
     try expectWholeSeal()
   }
@@ -180,9 +185,9 @@ public struct SafetensorsFile: Sendable {
     }
     let ordered = order.map { entries[$0] }
     let header = SafetensorsHeader.encoded(metadata: metadata, entries: ordered)
-    var data = Data(capacity: header.count + entries.reduce(0) { $0 + $1.bytes.count })
+    var data = Data(capacity: header.count + entries.reduce(0) { $0 + $1.byteCount })
     data.append(contentsOf: header)
-    for entry in ordered { data.append(contentsOf: entry.bytes) }
+    for entry in ordered { entry.withBytes { data.append(contentsOf: $0) } }
     return data
   }
 
@@ -220,19 +225,32 @@ private enum ByteSource {
   }
 
   func bytes(at offset: Int, count: Int, file: String) throws(SafetensorsError) -> [UInt8] {
-    switch self {
-    case .memory(let data):
-      let start = data.startIndex + offset
-      return [UInt8](data[start..<start + count])
-    case .descriptor(let descriptor, _):
-      let (bytes, code) = AtomicFile.read(descriptor, at: offset, count: count)
-      guard bytes.count == count else {
-        let cause = code == 0 ? "the file has shrunk" : String(cString: strerror(code))
-        throw SafetensorsError(
-          file: file, reason: .unreadable, message: "cannot read \(count) bytes: \(cause)",
-          position: offset + bytes.count)
+    try elements(at: offset, count: count, file: file)
+  }
+
+  /// Elements in the machine's order, read into the array that keeps them.
+  func elements<Element: BitwiseCopyable>(
+    at offset: Int, count: Int, file: String
+  ) throws(SafetensorsError) -> [Element] {
+    let length = count * MemoryLayout<Element>.stride
+    var (received, code): (Int, Int32) = (0, 0)
+    let elements = [Element](unsafeUninitializedCapacity: count) { buffer, filled in
+      let memory = UnsafeMutableRawBufferPointer(start: buffer.baseAddress, count: length)
+      switch self {
+      case .memory(let data):
+        let start = data.startIndex + offset
+        received = data.copyBytes(to: memory, from: start..<start + length)
+      case .descriptor(let descriptor, _):
+        (received, code) = AtomicFile.read(descriptor, at: offset, into: memory)
       }
-      return bytes
+      filled = received / MemoryLayout<Element>.stride
     }
+    guard received == length else {
+      let cause = code == 0 ? "the file has shrunk" : String(cString: strerror(code))
+      throw SafetensorsError(
+        file: file, reason: .unreadable, message: "cannot read \(length) bytes: \(cause)",
+        position: offset + received)
+    }
+    return elements
   }
 }

@@ -228,7 +228,7 @@ extension SafetensorsHeader {
     var offset = 0
     for entry in entries {
       let sizes = entry.shape.dimensions.map(String.init).joined(separator: ",")
-      let end = offset + entry.bytes.count
+      let end = offset + entry.byteCount
       members.append(
         "\(quoted(entry.name)):{\"dtype\":\"\(entry.type.rawValue)\",\"shape\":[\(sizes)],"
           + "\"data_offsets\":[\(offset),\(end)]}")

@@ -50,7 +50,8 @@ extension SafetensorsFile {
     for entry in entries.sorted(by: { precedes($0.name, $1.name) }) {
       let sizes = entry.shape.dimensions.map(String.init).joined(separator: ",")
       add([
-        entry.name, entry.type.rawValue, sizes, ContentHash.text(ContentHash.xxh64(entry.bytes)),
+        entry.name, entry.type.rawValue, sizes,
+        ContentHash.text(entry.withBytes { ContentHash.xxh64($0) }),
       ])
     }
     return ContentHash.text(ContentHash.xxh64(text))

@@ -12,7 +12,9 @@ final class ProgramTiming {
 
   /// Plans a specialized or differentiated graph over the parameters of a store.
   init(_ graph: Graph, store: ParameterStore, trains: Bool, kernels: Kernels) throws {
-    program = try Program(graph, parameters: store, kernels: kernels)
+    // As trainings without a norm limit run it: each parameter is moved when its gradient is there.
+    program = try Program(
+      graph, parameters: store, kernels: kernels, handsGradientsOver: trains)
     optimizer =
       trains
       ? try OptimizerState(
@@ -22,9 +24,13 @@ final class ProgramTiming {
 
   /// One step.
   func step() throws {
-    try program.run()
+    guard let optimizer else { return try program.run() }
     // No norm limit is set, so the norm is not computed; the peers' optimizer does not either.
-    _ = optimizer?.step(gradients: program.gradients, learningRate: 1e-4, norm: 0)
+    let numbers = optimizer.beginStep(learningRate: 1e-4)
+    program.onGradient = { entry, gradient in
+      _ = optimizer.move(entry, by: gradient, in: numbers, isMeasured: false)
+    }
+    try program.run()
   }
 
   /// The median times of every node in running order, then of the optimizer, after two steps to
@@ -40,16 +46,26 @@ final class ProgramTiming {
       if isTimed { times[index].append((now - last).milliseconds) }
       last = now
     }
-    defer { program.onStep = nil }
+    defer { (program.onStep, program.onGradient) = (nil, nil) }
     for index in 0..<steps + 2 {
       isTimed = index >= 2
       last = clock.now
-      try program.run()
-      guard let optimizer else { continue }
-      let time = clock.measure {
-        _ = optimizer.step(gradients: program.gradients, learningRate: 1e-4, norm: 0)
+      guard let optimizer else {
+        try program.run()
+        continue
       }
-      if isTimed { times[nodes.count].append(time.milliseconds) }
+      let numbers = optimizer.beginStep(learningRate: 1e-4)
+      var spent = Duration.zero
+      program.onGradient = { entry, gradient in
+        let time = clock.measure {
+          _ = optimizer.move(entry, by: gradient, in: numbers, isMeasured: false)
+        }
+        spent += time
+        // The next node's time begins when the parameter was moved.
+        last += time
+      }
+      try program.run()
+      if isTimed { times[nodes.count].append(spent.milliseconds) }
     }
     let medians = times.map(Medians.of)
     let total = max(medians.reduce(0, +), .leastNormalMagnitude)
