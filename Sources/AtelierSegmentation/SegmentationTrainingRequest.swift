@@ -151,7 +151,15 @@ extension SegmentationTrainingRequest {
       Field(
         "unpool", \.unpooling, "SegNet's unpooling: max, nearest, nails or transposed",
         value: "kind"),
-      Field("channels", \.depth, "1 for gray, 3 for colour", value: "1|3"),
+      Field(
+        "channels", "1 for gray, 3 for colour", value: "1|3", kind: .choice(["1", "3"]),
+        words: { [String($0.channels)] },
+        put: { request, words in
+          guard let count = Int(words.last ?? ""), [1, 3].contains(count) else {
+            throw FieldError("expected one of 1, 3; received '\(words.last ?? "")'")
+          }
+          request.channels = count
+        }),
       Field(
         "loss", "ce, focal:GAMMA, dice, or a sum such as ce+0.5*dice", value: "loss", kind: .text,
         words: { [$0.loss.map(\.description).joined(separator: "+")] },
@@ -187,17 +195,6 @@ extension SegmentationTrainingRequest {
     ),
     Field(flag: "no-flip", \.isFlipped, "Do not mirror half of the crops", sets: false),
   ]
-
-  /// The channels of pictures as a choice.
-  fileprivate enum Depth: String, ChoiceValue {
-    case gray = "1"
-    case color = "3"
-  }
-
-  fileprivate var depth: Depth {
-    get { channels == 1 ? .gray : .color }
-    set { channels = newValue == .gray ? 1 : 3 }
-  }
 }
 
 extension SegmentationNetwork: ChoiceValue {}

@@ -111,7 +111,10 @@ struct MetFaultTests {
       let input = bench.path("\(name).\(ending)")
       let picture = cutOut(channels, hidden)
       if format == "png16" {
-        try ImageFile.write(picture.map { UInt16($0) * 257 }, to: input)
+        let words = WordImage(
+          width: picture.width, height: picture.height, channels: picture.channels,
+          samples: picture.samples.map { UInt16($0) * 257 })
+        try ImageFile.write(words, to: input.path)
       } else {
         try ImageFile.write(picture, to: input.path, options: .init(quality: 100))
       }

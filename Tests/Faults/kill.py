@@ -60,6 +60,21 @@ def kill_at(process, folder, moment, waits_for_file):
     return "over"
 
 
+def wait_for_helpers(folder):
+    """Waits for programs that a killed tool had started, such as ffmpeg: they end where their input does."""
+    begin = time.monotonic()
+    while time.monotonic() - begin < 20:
+        places = []
+        for entry in os.scandir("/proc"):
+            try:
+                places.append(os.readlink(f"/proc/{entry.name}/cwd") if entry.name.isdigit() else "")
+            except OSError:
+                pass
+        if folder not in places:
+            return
+        time.sleep(0.01)
+
+
 def unfinished_now(folder):
     """Where a file is being written now: previews, a folder of results, the run itself."""
     for place in ("run", "run/previews", "run/timelapse", "out", "."):
@@ -114,6 +129,7 @@ def one(tool, work, chance, seconds, reference, folder):
         process = start(tool, arguments, folder)
         kind = kill_at(process, folder, chance.uniform(0.02, seconds), chance.random() < 0.5)
         kinds.append(kind)
+        wait_for_helpers(folder)
         torn = whole(folder, reference, work)
         if torn:
             problems.append(f"{work.name}: killed {kind}: torn: {torn}")

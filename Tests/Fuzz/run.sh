@@ -59,6 +59,12 @@ if [ "$mode" = --merge ]; then
   exit 0
 fi
 
+# Some readers take files: where memory is a folder they read ten times as many.
+if [ -w /dev/shm ]; then place=/dev/shm; else place=${TMPDIR:-/tmp}; fi
+TMPDIR=$(mktemp -d "$place/atelier-fuzz-XXXXXX")
+export TMPDIR
+trap 'rm -rf "$TMPDIR"' EXIT
+
 count=$(echo "$targets" | wc -w)
 if [ "$mode" = --seeds ]; then seconds=0; else seconds=$((mode * 60 / count)); fi
 total=0
