@@ -240,6 +240,7 @@ enum SegmentationSet {
       guard let set = try SegmentedImages.read(url, part: part) else { throw objects }
       return .classes(set)
     } catch let error as DatasetError { classes = error }
+    if objects.isForeignForm { throw objects }
     // Where one kind is there, what is wrong with it is what counts.
     if objects.isUnknownForm != classes.isUnknownForm {
       throw objects.isUnknownForm ? classes : objects
