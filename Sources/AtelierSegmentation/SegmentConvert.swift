@@ -61,7 +61,7 @@ public enum SegmentConvert: Job {
 
     EXAMPLES
       atelier segment convert --data labelme/ --write coco -o out
-      atelier segment convert --data nuclei --write labelme --pictures -o to-correct
+      atelier segment convert --data nuclei --write labelme --pictures -o correct
       atelier segment convert --data from-cvat/ --write voc --pictures -o voc
     """
 

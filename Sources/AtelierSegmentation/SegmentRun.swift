@@ -126,7 +126,7 @@ public enum SegmentRun: Job {
       coco        coco.json of all pictures, and coco-results.json with the scores
       csv         objects.csv: a line an object with its measures
       svg         NAME-outlines.svg: the outlines with their holes
-      labelme     NAME.json: polygons to correct in labelme, with the picture's place
+      labelme     NAME.json: polygons to correct in labelme, naming the picture
       yolo        NAME.txt: polygons in parts of the size; classes.txt, data.yaml
       voc         SegmentationClass and SegmentationObject, and labelmap.txt
 
