@@ -12,6 +12,8 @@ public struct DatasetError: Error, Hashable, Sendable, CustomStringConvertible {
   public let isBrokenFile: Bool
   /// Whether there is nothing of a kind that is read, rather than something wrong.
   public let isUnknownForm: Bool
+  /// Whether the data are of a form that is known and not read.
+  public let isForeignForm: Bool
   /// Whether nothing is wrong with the data, but there is no memory for it.
   public let lacksMemory: Bool
 
@@ -20,8 +22,9 @@ public struct DatasetError: Error, Hashable, Sendable, CustomStringConvertible {
 
   init(
     _ description: String, isBrokenFile: Bool, lacksMemory: Bool = false,
-    isUnknownForm: Bool = false
+    isUnknownForm: Bool = false, isForeignForm: Bool = false
   ) {
+    self.isForeignForm = isForeignForm
     self.isUnknownForm = isUnknownForm
     self.description = description
     self.isBrokenFile = isBrokenFile

@@ -61,7 +61,7 @@ public enum SegmentConvert: Job {
 
     EXAMPLES
       atelier segment convert --data labelme/ --write coco -o out
-      atelier segment convert --data nuclei --write labelme --pictures -o to-correct
+      atelier segment convert --data nuclei --write labelme --pictures -o correct
       atelier segment convert --data from-cvat/ --write voc --pictures -o voc
     """
 
@@ -244,6 +244,7 @@ enum SegmentationSet {
       guard let set = try SegmentedImages.read(url, part: part) else { throw objects }
       return .classes(set)
     } catch let error as DatasetError { classes = error }
+    if objects.isForeignForm { throw objects }
     // Where one kind is there, what is wrong with it is what counts.
     if objects.isUnknownForm != classes.isUnknownForm {
       throw objects.isUnknownForm ? classes : objects

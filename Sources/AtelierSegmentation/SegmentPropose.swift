@@ -178,6 +178,9 @@ public enum SegmentPropose: Job {
       }
       return pages
     }.flatMap(\.self)
+    guard !candidates.isEmpty || !failures.isEmpty else {
+      throw StudioError(.missingInput, "all \(all.count) pictures are corrected already")
+    }
     let chosen = ordered(candidates, request).prefix(request.count ?? .max)
     var writer = try SegmentationWriter(
       folder: URL(fileURLWithPath: request.output), palette: model.palette,
@@ -194,7 +197,10 @@ public enum SegmentPropose: Job {
       place.note("\(counter) \(proposed.file): \(proposed.objects) objects")
       return proposed
     }
-    return try report(proposals, all: all.count, pool: pool.count, failures, request, writer, place)
+    // Pages count as pictures.
+    let total = max(pool.count, candidates.count)
+    return try report(
+      proposals, leftOut: all.count - pool.count, pool: total, failures, request, writer, place)
   }
 
   /// Writes the picture and its proposal.
@@ -249,7 +255,7 @@ public enum SegmentPropose: Job {
 
   /// Writes the files of the call and tells what was proposed.
   private static func report(
-    _ proposals: [Proposed], all: Int, pool: Int, _ failures: [InputFailure],
+    _ proposals: [Proposed], leftOut: Int, pool: Int, _ failures: [InputFailure],
     _ request: SegmentProposeRequest, _ writer: SegmentationWriter, _ place: JobPlace
   ) throws -> Report {
     let header = "rank,name,uncertainty,entropy,disagreement,objects\n"
@@ -265,7 +271,7 @@ public enum SegmentPropose: Job {
     let files = try writer.finish().map(\.relativePath) + [table.relativePath]
     var report = Report(
       value: Value(
-        model: request.model, pool: pool, leftOut: all - pool, proposals: proposals,
+        model: request.model, pool: pool, leftOut: leftOut, proposals: proposals,
         failures: failures))
     report.files = files
     report.failures = failures

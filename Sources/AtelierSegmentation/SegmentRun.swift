@@ -126,8 +126,8 @@ public enum SegmentRun: Job {
       coco        coco.json of all pictures, and coco-results.json with the scores
       csv         objects.csv: a line an object with its measures
       svg         NAME-outlines.svg: the outlines with their holes
-      labelme     NAME.json: polygons to correct in labelme, which name the picture where it is
-      yolo        NAME.txt: polygons in parts of the size, classes.txt and data.yaml
+      labelme     NAME.json: polygons to correct in labelme, naming the picture
+      yolo        NAME.txt: polygons in parts of the size; classes.txt, data.yaml
       voc         SegmentationClass and SegmentationObject, and labelmap.txt
 
     --json prints which classes are there and how sure that is (recognition), the pixels of \

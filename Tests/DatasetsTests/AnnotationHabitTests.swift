@@ -418,10 +418,13 @@ struct AnnotationHabitTests {
   @Test(arguments: [
     ("a.xml", "<annotations><version>1.1</version><image id=\"0\"/></annotations>", "CVAT's XML"),
     ("a.xml", "<annotation><object><bndbox></bndbox></object></annotation>", "have no masks"),
-    ("a.xml", "<annotation><object><polygon></polygon></object></annotation>", "LabelMe's XML"),
+    (
+      "Annotations/default/a.xml",
+      "<annotation><object><polygon></polygon></object></annotation>", "LabelMe's XML"
+    ),
     ("a.json", #"[{"id": 1, "annotations": [], "data": {}}]"#, "Label Studio's own JSON"),
     ("a.json", #"{"project": {"pid": "x"}, "config": {}, "attribute": {}}"#, "VIA 3"),
-    ("a.json", #"{"info": {}, "categories": {}, "items": []}"#, "datumaro"),
+    ("annotations/a.json", #"{"info": {}, "categories": {}, "items": []}"#, "datumaro"),
     ("notes.txt", "notes", "Pascal VOC's JPEGImages"),
   ])
   func `forms that are not read are named`(_ name: String, _ text: String, _ word: String) throws {

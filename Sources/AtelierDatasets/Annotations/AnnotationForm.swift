@@ -56,6 +56,8 @@ enum AnnotationForm: String, Sendable {
       self = .labelme
     } else if keys.contains(where: { $0.hasPrefix("_via_") }) {
       self = .via
+    } else if keys.contains("items"), !keys.contains("images") {
+      return nil
     } else if !Set(keys).isDisjoint(with: ["images", "annotations", "categories", "licenses"]) {
       self = .coco
     } else {

@@ -8,27 +8,31 @@ import Foundation
 enum ForeignAnnotations {
   /// How much of a file is looked at.
   private static let head = 1 << 14
-  /// How many files of a folder are looked at.
-  private static let mostFiles = 4
+  /// How many files of each kind, and how many entries of folders, are looked at.
+  private static let (mostFiles, mostEntries) = (4, 2000)
 
-  /// Throws what to export instead where a folder, or one that tools put annotations in, holds files
-  /// of a form that is not read.
+  /// Throws what to export instead where a folder holds files of a form that is not read.
   static func refuse(in folder: URL) throws(DatasetError) {
-    for name in ["", "annotations", "Annotations", "default", "labels"] {
-      let place = name.isEmpty ? folder : folder.appendingPathComponent(name)
-      let entries = (try? place.entries()) ?? []
-      for ending in [".json", ".xml"] {
-        for entry in entries.filter({ $0.lowercased().hasSuffix(ending) }).prefix(mostFiles) {
-          try refuse(file: place.appendingPathComponent(entry))
-        }
+    guard let entries = FileManager.default.enumerator(at: folder, includingPropertiesForKeys: nil)
+    else { return }
+    var looked: [String: Int] = [:]
+    var count = 0
+    while count < mostEntries, let file = entries.nextObject() as? URL {
+      count += 1
+      let ending = file.pathExtension.lowercased()
+      guard ["json", "xml"].contains(ending), looked[ending, default: 0] < mostFiles else {
+        continue
       }
+      looked[ending, default: 0] += 1
+      try refuse(file: file)
     }
   }
 
   /// Throws what to export instead of a file of a form that is not read.
   static func refuse(file: URL) throws(DatasetError) {
     guard let advice = advice(file) else { return }
-    throw DatasetError("\(file.relativePath): \(advice)")
+    throw DatasetError(
+      "\(file.relativePath): \(advice)", isBrokenFile: false, isForeignForm: true)
   }
 
   private static func advice(_ file: URL) -> String? {

@@ -47,7 +47,9 @@ public struct SegmentationFolder: Sendable, Hashable {
     in url: URL, part: SegmentationPart
   ) throws(DatasetError) -> SegmentationFolder? {
     guard url.isFolder == true else {
-      throw DatasetError("\(url.relativePath): expected a folder of pictures and masks")
+      throw DatasetError(
+        "\(url.relativePath): expected a folder of pictures and masks", isBrokenFile: false,
+        isUnknownForm: true)
     }
     if let found = folders(of: part, in: url) { return found }
     guard !SegmentationPart.allCases.contains(where: { folders(of: $0, in: url) != nil }) else {
