@@ -111,7 +111,9 @@ struct MetFaultTests {
       let input = bench.path("\(name).\(ending)")
       let picture = cutOut(channels, hidden)
       if format == "png16" {
-        try ImageFile.write(picture.map { UInt16($0) * 257 }, to: input)
+        let words = picture.samples.map { UInt16($0) * 257 }
+        try ImageFile.write(
+          Image<UInt16>(width: 72, height: 60, channels: channels, samples: words), to: input.path)
       } else {
         try ImageFile.write(picture, to: input.path, options: .init(quality: 100))
       }
