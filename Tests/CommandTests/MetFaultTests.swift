@@ -111,10 +111,9 @@ struct MetFaultTests {
       let input = bench.path("\(name).\(ending)")
       let picture = cutOut(channels, hidden)
       if format == "png16" {
-        let words = WordImage(
-          width: picture.width, height: picture.height, channels: picture.channels,
-          samples: picture.samples.map { UInt16($0) * 257 })
-        try ImageFile.write(words, to: input.path)
+        let words = picture.samples.map { UInt16($0) * 257 }
+        try ImageFile.write(
+          Image<UInt16>(width: 72, height: 60, channels: channels, samples: words), to: input.path)
       } else {
         try ImageFile.write(picture, to: input.path, options: .init(quality: 100))
       }
@@ -127,9 +126,9 @@ struct MetFaultTests {
       var result = try ImageFile.read(bench.path("out.\(ending)"))
       #expect(result.channel(channels - 1) == picture.channel(channels - 1))
       result = ByteImage(width: 72, height: 60, channels: channels) { samples in
-        for index in samples.indices
-        where result.samples[index / channels * channels + channels - 1] > 0 {
-          samples[index] = result.samples[index]
+        for index in samples.indices {
+          let isSeen = result.samples[index / channels * channels + channels - 1] > 0
+          samples[index] = isSeen ? result.samples[index] : 0
         }
       }
       results.append((result, try #require(files.first?["sigma"] as? Double)))

@@ -36,10 +36,10 @@ enum ForeignAnnotations {
   }
 
   private static func advice(_ file: URL) -> String? {
-    guard let handle = try? FileHandle(forReadingFrom: file),
-      let data = try? handle.read(upToCount: head)
+    guard InputFile.otherKind(file.path) == nil, let handle = try? FileHandle(forReadingFrom: file)
     else { return nil }
-    try? handle.close()
+    defer { try? handle.close() }
+    guard let data = try? handle.read(upToCount: head) else { return nil }
     let text = String(decoding: data, as: UTF8.self)
     return file.pathExtension.lowercased() == "xml" ? xml(text) : json(text)
   }
