@@ -112,7 +112,7 @@ struct MetFilmTests {
   @Test(arguments: [
     ("4:3", 0, "4:3", "mp4"), ("4:3", 90, "3:4", "mp4"), ("4:3", 180, "4:3", "mp4"),
     ("4:3", 270, "3:4", "mp4"), ("8:9", 90, "9:8", "mp4"), ("12:11", 270, "11:12", "mov"),
-    ("16:15", 90, "15:16", "mov"), ("3:4", 270, "4:3", "mp4"), ("1:1", 90, "1:1", "mov"),
+    ("16:15", 90, "15:16", "mov"), ("3:4", 270, "4:3", "mp4"),
   ])
   func `the shape of pixels turns with the film`(
     _ stored: String, _ turn: Int, _ aspect: String, _ ending: String
