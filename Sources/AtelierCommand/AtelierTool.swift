@@ -31,8 +31,9 @@ package struct AtelierTool: ParsableCommand {
   /// Whether the commit, which stands in a file, has to be looked up.
   private static var asksForVersion: Bool { CommandLine.arguments.contains("--version") }
 
-  /// The workshop that the first word names, alone: the parser makes all commands of its tree
-  /// before it reads a word, which took half of the time of its work. All others where it names none.
+  /// The workshop that the first word names, alone; all where it names none.
+  ///
+  /// The parser makes all commands of its tree before it reads a word, a third of its work.
   private static var shops: [any Workshop.Type] {
     let all = Workshops.all
     guard let word = CommandLine.arguments.dropFirst().first else { return all }
