@@ -33,7 +33,7 @@ package struct AtelierTool: ParsableCommand {
 
   /// The workshop that the first word names, alone; all where it names none.
   ///
-  /// The parser makes all commands of its tree before it reads a word, which took half of its time.
+  /// The parser makes all commands of its tree before it reads a word, a third of its work.
   private static var shops: [any Workshop.Type] {
     let all = Workshops.all
     guard let word = CommandLine.arguments.dropFirst().first else { return all }
@@ -46,7 +46,6 @@ package struct AtelierTool: ParsableCommand {
   package static func main() {
     StandardStreams.secure()
     receiveSignals()
-    MemoryEnd.tell()
     do {
       if let fault = InstructionSet.environmentFault ?? ThreadPool.environmentFault {
         throw StudioError(.usage, fault)

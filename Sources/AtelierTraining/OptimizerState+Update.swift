@@ -22,10 +22,10 @@ extension OptimizerState {
     return SingleStep(numbers: begin(learningRate: learningRate))
   }
 
-  /// Moves one parameter by its gradient, with the bits that `step` gives.
+  /// Moves one parameter by its gradient, with the bits of a step that moves all.
   ///
-  /// A value limit changes the gradient. Gives back the sum of its squares before, and moves nothing
-  /// where that is not finite. Unless it `isMeasured`, the sum is 0 and everything moves.
+  /// Returns the sum of the gradient's squares, and moves nothing where that is not finite; unless
+  /// it `isMeasured`, the sum is 0 and everything moves. A value limit changes the gradient.
   package func move(
     _ entry: ParameterStore.Entry, by gradient: UnsafeMutablePointer<Float>, in step: SingleStep,
     isMeasured: Bool = true

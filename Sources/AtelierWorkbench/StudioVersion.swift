@@ -10,9 +10,9 @@ public enum StudioVersion {
   /// What metadata call the program.
   public static let software = "Atelier \(current)"
 
-  /// The commit that the tool was built from, as `make` writes it beside the executable.
+  /// The commit that the tool was built from, nil where it was built in another way than by `make`.
   ///
-  /// nil where it was built in another way. Looked up once, when it is asked for.
+  /// `make` writes it beside the executable; it is looked up once, when it is asked for.
   public static let commit: String? = {
     guard
       let place = Bundle.main.executableURL?.resolvingSymlinksInPath().deletingLastPathComponent()

@@ -12,10 +12,10 @@ public final class Program: @unchecked Sendable {
   public let parameters: ParameterStore
   /// The gradient block, cut up like the parameter store; only parameters with gradients are ever written.
   public let gradients: UnsafeMutablePointer<Float>
-  /// Called with each parameter's entry and its gradient once that is complete.
+  /// Called with each parameter's entry and its gradient, in a program that hands gradients over.
   ///
-  /// No node of the run reads the parameter any more then, so that it may be moved at once. Only in a
-  /// program that hands its gradients over; those that are in the block all the same come at the end.
+  /// That is once the gradient is complete and no node of the run reads the parameter any more, so
+  /// that it may be moved at once. Gradients that are in the block all the same come at the end.
   package var onGradient: ((ParameterStore.Entry, UnsafeMutablePointer<Float>) -> Void)?
   /// Whether gradients are handed over by `onGradient` instead of being left in `gradients`.
   package let handsGradientsOver: Bool
