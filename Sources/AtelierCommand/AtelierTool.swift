@@ -46,6 +46,7 @@ package struct AtelierTool: ParsableCommand {
   package static func main() {
     StandardStreams.secure()
     receiveSignals()
+    MemoryEnd.tell()
     do {
       if let fault = InstructionSet.environmentFault ?? ThreadPool.environmentFault {
         throw StudioError(.usage, fault)

@@ -83,6 +83,61 @@ struct MetFaultTests {
     #expect(try precision(bench, "separators") == 978)
   }
 
+  // MARK: - Hidden colours
+
+  /// Half of the picture is hidden, in colours that a closure draws.
+  private func cutOut(_ channels: Int, _ hidden: (Int) -> UInt8) -> ByteImage {
+    var generator = RandomGenerator(seed: 9)
+    return ByteImage(width: 72, height: 60, channels: channels) { samples in
+      for index in samples.indices {
+        let (pixel, channel) = (index / channels, index % channels)
+        let isSeen = pixel % 72 < 40 && pixel / 72 > 9
+        let noise = UInt8(90 + pixel % 72 + generator.index(below: 40))
+        samples[index] =
+          channel == channels - 1 ? (isSeen ? 255 : 0) : isSeen ? noise : hidden(index)
+      }
+    }
+  }
+
+  @Test(arguments: [("png", 4), ("png", 2), ("tif", 4), ("tif", 2), ("webp", 4), ("png16", 4)])
+  func `what is hidden changes nothing that is seen`(_ format: String, _ channels: Int) throws {
+    let bench = try Workbench()
+    try bench.model("m.safetensors", Workbench.tinyNetwork(channels: 1), channels: 1)
+    let ending = format == "png16" ? "png" : format
+    var results: [(ByteImage, Double)] = []
+    for (name, hidden) in [
+      ("black", { _ in 0 }), ("white", { _ in 255 }), ("drawn", { UInt8($0 * 7 % 251) }),
+    ] as [(String, (Int) -> UInt8)] {
+      let input = bench.path("\(name).\(ending)")
+      let picture = cutOut(channels, hidden)
+      if format == "png16" {
+        let words = picture.samples.map { UInt16($0) * 257 }
+        try ImageFile.write(
+          Image<UInt16>(width: 72, height: 60, channels: channels, samples: words), to: input.path)
+      } else {
+        try ImageFile.write(picture, to: input.path, options: .init(quality: 100))
+      }
+      let outcome = try bench.run(
+        "denoise", "\(name).\(ending)", "-o", "out.\(ending)", "--model", "m.safetensors",
+        "--quality", "100", "--json")
+      #expect(outcome.status == 0, "\(outcome.errors)")
+      let report = try JSONSerialization.jsonObject(with: Data(outcome.output.utf8))
+      let files = try #require((report as? [String: Any])?["files"] as? [[String: Any]])
+      var result = try ImageFile.read(bench.path("out.\(ending)"))
+      #expect(result.channel(channels - 1) == picture.channel(channels - 1))
+      result = ByteImage(width: 72, height: 60, channels: channels) { samples in
+        for index in samples.indices {
+          let isSeen = result.samples[index / channels * channels + channels - 1] > 0
+          samples[index] = isSeen ? result.samples[index] : 0
+        }
+      }
+      results.append((result, try #require(files.first?["sigma"] as? Double)))
+    }
+    for (picture, sigma) in results.dropFirst() {
+      #expect(picture == results[0].0 && sigma == results[0].1)
+    }
+  }
+
   // MARK: - Memory beyond the file
 
   /// Replaces a text in the header of a model file, wherever it stands; its seal goes.

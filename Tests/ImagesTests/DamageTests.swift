@@ -39,6 +39,11 @@ struct DamageTests {
         ("stray bytes before a marker", body + Data(count: 7) + end),
         ("stray bytes before a marker", data[..<tables] + Data([1, 2, 3]) + data[tables...]),
         ("no end marker", Data(body)),
+        ("stray bytes before a marker", body + Data(count: 3000) + end),
+        ("stray bytes before a marker", body + Data("junk".utf8) + end),
+        ("stray bytes before a marker", data[..<tables] + Data(count: 200) + data[tables...]),
+        // Nobody knows whether they belong before a marker that is missing.
+        ("stray bytes before a marker", body + Data(count: 7)),
       ]
       for (fault, bytes) in cases {
         try bytes.write(to: URL(fileURLWithPath: path))

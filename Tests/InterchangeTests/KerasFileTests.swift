@@ -56,6 +56,15 @@ struct KerasFileTests {
           + "weights without compression") == true)
   }
 
+  @Test("what is no HDF5 is refused, empty files too", arguments: [0, 1, 7, 8, 9, 300])
+  func none(count: Int) throws {
+    try withScratchFolder { folder in
+      let file = folder.appending(path: "w.h5")
+      try Data(repeating: 0x89, count: count).write(to: file)
+      #expect(foreignFault(file)?.contains("expected weights of PyTorch") == true)
+    }
+  }
+
   @Test("9,000 mutated files are read or refused in one line") func mutated() throws {
     let files = try ["keras2.h5", "keras3.weights.h5", "chunked.h5"].map {
       try Data(contentsOf: foreignFixture($0))
