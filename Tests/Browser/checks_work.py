@@ -198,6 +198,8 @@ def by_keyboard_alone(visit):
         page.keyboard.type(text)
     press("Control+Enter")
     page.wait_for_url("**/#/run/*")
+    # The form's field is focused until the run's page stands.
+    page.wait_for_function("document.activeElement === document.body || document.activeElement.id === 'main' || document.activeElement.tagName === 'MAIN'")
     press("g"), press("q")
     page.wait_for_url("**/#/queue*")
     page.wait_for_selector(".job")
